@@ -1,0 +1,53 @@
+/*
+ * What one user-visible operation (an mkdir, a recovery) carries through all layers: a deadline
+ * and a way to be cancelled while it waits.
+ *
+ * Threading: the owner initialises and destroys it; any thread may cancel or query it. A wait that
+ * wants to be woken by a cancel registers its condition with operation_watch() before it takes the
+ * condition's mutex, and removes it with operation_unwatch() after releasing it (lock order:
+ * operation first, watched mutex second). Only one watch at a time.
+ *
+ * Everywhere a `struct operation *` is taken, NULL means: no deadline, never cancelled.
+ */
+#ifndef FORKFS_BASE_OPERATION_H
+#define FORKFS_BASE_OPERATION_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+struct operation {
+    int64_t deadline_ns; /* CLOCK_MONOTONIC; INT64_MAX: none */
+    bool cancelled;      /* atomic */
+    pthread_mutex_t lock;
+    pthread_cond_t *watched_cond;
+    pthread_mutex_t *watched_mutex;
+};
+
+/* timeout_ms < 0: no deadline. */
+void operation_init(struct operation *operation, int64_t timeout_ms);
+void operation_destroy(struct operation *operation);
+
+/* Marks it cancelled and wakes the registered wait. May be called from any thread, repeatedly. */
+void operation_cancel(struct operation *operation);
+bool operation_is_cancelled(const struct operation *operation);
+
+/* 0, ERR_INTERRUPTED or ERR_DEADLINE (with a text that names `stage`). */
+int operation_check(const struct operation *operation, const char *stage, struct error *err);
+
+/* Milliseconds left, never negative; INT64_MAX without a deadline. */
+int64_t operation_remaining_ms(const struct operation *operation);
+
+void operation_watch(struct operation *operation, pthread_cond_t *cond, pthread_mutex_t *mutex);
+void operation_unwatch(struct operation *operation);
+
+/* Initialises a condition variable that times out on CLOCK_MONOTONIC. */
+void monotonic_cond_init(pthread_cond_t *cond);
+
+/* pthread_cond_timedwait until `deadline_ns` (CLOCK_MONOTONIC; INT64_MAX: no limit). Returns false
+ * when the time has passed. Spurious wake-ups happen; callers loop. */
+bool monotonic_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t deadline_ns);
+
+#endif

@@ -1,0 +1,28 @@
+/*
+ * Wall-clock times as documents carry them (RFC 3339, chrono's form), and the monotonic clock.
+ */
+#ifndef FORKFS_BASE_TIMESTAMP_H
+#define FORKFS_BASE_TIMESTAMP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+/* "YYYY-MM-DDTHH:MM:SS.nnnnnnnnnZ" and NUL. */
+#define TIMESTAMP_TEXT_SIZE 40
+
+struct timespec timestamp_now(void);
+
+/* chrono's serde form: UTC with "Z"; a fraction of 0, 3, 6 or 9 digits, the shortest exact one.
+ * Years 0000 to 9999. */
+void timestamp_format(struct timespec time, char text[static TIMESTAMP_TEXT_SIZE]);
+
+/* Parses RFC 3339 with any offset, 'T', 't' or blank as separator, a fraction of any length (cut
+ * to nanoseconds), second 60 taken as 59.999999999. False when it is none. Not locale-dependent. */
+bool timestamp_parse(const char *text, size_t length, struct timespec *ret);
+
+/* Nanoseconds of CLOCK_MONOTONIC. */
+int64_t monotonic_now_ns(void);
+
+#endif

@@ -1,0 +1,39 @@
+/*
+ * Names of Lance branches, and the keys of what belongs to a branch of a dataset.
+ *
+ * A dataset is given by the key of its root without trailing slash, e.g.
+ * "storage/vertices_Person.lance". A branch given as NULL is main. Facts: docs/formats.md.
+ * Pure functions, thread-safe; strings returned are freed with g_free().
+ */
+#ifndef FORKFS_LANCE_BRANCH_NAME_H
+#define FORKFS_LANCE_BRANCH_NAME_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+/* Lance's rule, and stricter: ASCII letters, digits, '.', '-', '_', segments separated by '/'; not
+ * empty, not "main", no segment that is empty, ".", "..", ends in ".lock", holds "..", or is one
+ * of the directories of a branch (data, _versions, _transactions, _deletions, _indices, _refs,
+ * tree). ERR_INVALID. `name` may be NULL (invalid). */
+int lance_branch_name_check(const char *name, struct error *err);
+/* The same for tags, which have no '/'. */
+int lance_tag_name_check(const char *name, struct error *err);
+
+char *lance_versions_prefix(const char *dataset, const char *branch);  /* ".../_versions/" */
+char *lance_manifest_key(const char *dataset, const char *branch, uint64_t version); /* V2 name */
+char *lance_branch_ref_key(const char *dataset, const char *branch);   /* '/' as %2F */
+char *lance_branch_refs_prefix(const char *dataset);                   /* "D/_refs/branches/" */
+char *lance_tag_refs_prefix(const char *dataset);                      /* "D/_refs/tags/" */
+char *lance_branch_tree_prefix(const char *dataset, const char *branch); /* "D/tree/B/" */
+
+/* The branch that a ref key names (decoded), or NULL when the key is no ref file
+ * ("....json" directly below the prefix). */
+char *lance_branch_of_ref_key(const char *dataset, const char *key);
+
+/* Version in a manifest's file name (last segment of `key`), V2 or V1 scheme; false for detached
+ * manifests, hints and temporary files. *is_v2 may be NULL. */
+bool lance_manifest_version(const char *key, uint64_t *version, bool *is_v2);
+
+#endif

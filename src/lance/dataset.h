@@ -1,0 +1,66 @@
+/*
+ * Datasets on a store: finding tips, making branches, deleting them. Works in waves: functions
+ * named *_request add requests to the caller's set, so that many datasets share one wave, and the
+ * matching *_answer reads the result after store_run().
+ *
+ * The lance layer knows no registry: what may be deleted is the caller's decision.
+ *
+ * Threading: no state of its own. Ownership: tips are plain values released with
+ * lance_tip_clear().
+ */
+#ifndef FORKFS_LANCE_DATASET_H
+#define FORKFS_LANCE_DATASET_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/operation.h"
+#include "lance/branch_ref.h"
+#include "store/store.h"
+
+/* The newest version of main or of a branch. */
+struct lance_tip {
+    bool exists;        /* false: no manifest at all */
+    uint64_t version;
+    char *manifest_key; /* as found: V1 or V2 name */
+    char *etag;
+    uint64_t size;      /* bytes of the manifest file */
+};
+void lance_tip_clear(struct lance_tip *tip);
+
+/* Lists the newest manifests. branch NULL: main. The request's index in the set is how the answer is
+ * found: keep the returned pointer. */
+struct store_request *lance_tip_request(struct store_set *set, const char *dataset,
+                                        const char *branch);
+/* Reads the answer. A table with V1 names needs a whole listing: *ret_again is then set to true and
+ * the caller adds lance_tip_request_all() to its next wave (with the same answer function).
+ * Errors: the request's own. */
+int lance_tip_answer(const struct store_request *request, struct lance_tip *ret, bool *ret_again,
+                     struct error *err);
+struct store_request *lance_tip_request_all(struct store_set *set, const char *dataset,
+                                            const char *branch);
+
+/* Adds the two puts of a new branch, manifest and ref file, both STORE_IF_ABSENT. The bodies come
+ * from manifest_branch() and branch_ref_render(). */
+void lance_branch_put_requests(struct store_set *set, const char *dataset, const char *branch,
+                               uint64_t version, struct bytes *manifest, struct bytes *ref);
+
+/* Deleting a branch takes two waves. First: the ref file, and a listing of tree/BRANCH/. */
+struct store_request *lance_branch_delete_request(struct store_set *set, const char *dataset,
+                                                  const char *branch);
+/* Second: deletes what the listing found in the branch's own five directories (never a branch nested
+ * in its directory). `listing` is what lance_branch_delete_request() returned, after its run. Returns
+ * the number of deletes added. */
+size_t lance_branch_delete_found(struct store_set *set, const char *dataset, const char *branch,
+                                 const struct store_request *listing);
+/* Last, after the deletes: temporary files and empty directories of the branch, its parents' up to
+ * "tree" if empty, and temporary files of its ref. */
+void lance_branch_prune_requests(struct store_set *set, const char *dataset, const char *branch);
+
+/* One listing each of the dataset's branch refs and tag refs. */
+struct store_request *lance_branch_refs_request(struct store_set *set, const char *dataset);
+struct store_request *lance_tag_refs_request(struct store_set *set, const char *dataset);
+
+#endif

@@ -1,0 +1,170 @@
+/*
+ * The object store: flat keys, whole objects, conditional puts.
+ *
+ * Requests are collected in a set, and the set is run: all its requests are in flight together (as
+ * far as the store's worker pool allows) and store_run() returns when every one of them is
+ * answered and everything that the set changed is durable. One set is one step of dependent
+ * requests, one "wave"; callers design in waves.
+ *
+ * Contract, for every implementation:
+ *  - Keys are '/'-separated, without a leading slash, without empty, "." or ".." segments
+ *    (store_key_is_valid); other keys are answered ERR_INVALID and never reach the medium.
+ *  - A put is atomic: readers see the old object or the new one.
+ *  - ERR_NOT_FOUND means that the object is definitely absent, never any other failure. A delete of
+ *    an absent object succeeds. A listing below a prefix without objects is empty.
+ *  - A lost precondition is ERR_PRECONDITION: the object was not changed by this request.
+ *  - ERR_OUTCOME_UNKNOWN means that a put or delete may or may not have taken effect (answer lost,
+ *    not known to be durable): re-read to decide. Any other failure of a put or delete means that it
+ *    has had no effect.
+ *  - Listing shows objects in bytewise order of their keys, without temporary files ("name#digits").
+ *  - Requests take the operation's deadline. When it passes, store_run() returns although calls may be
+ *    stuck: these are abandoned, their answers thrown away; requests not yet started never start.
+ *    The number of stuck calls is bounded by the pool.
+ *  - A cancelled operation stops requests that have not started (ERR_INTERRUPTED); those under way are
+ *    waited for, so that the caller knows what happened.
+ *
+ * Threading: a store may be used from any number of threads; a set belongs to one thread at a time.
+ * Ownership: the set owns its requests and everything in their answers.
+ */
+#ifndef FORKFS_STORE_STORE_H
+#define FORKFS_STORE_STORE_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/operation.h"
+#include "base/worker_pool.h"
+
+enum store_method { STORE_GET, STORE_HEAD, STORE_LIST, STORE_PUT, STORE_DELETE, STORE_PRUNE };
+#define STORE_METHODS 6
+
+enum store_precondition { STORE_ALWAYS, STORE_IF_ABSENT, STORE_IF_MATCH };
+
+/* One row of a listing. */
+struct store_object {
+    char *key;           /* whole key; a directory of a shallow listing ends in '/' */
+    char *etag;          /* unquoted; NULL for directories */
+    uint64_t size;       /* bytes */
+    int64_t modified_ns; /* since 1970; 0 when unknown */
+    bool is_directory;   /* shallow listings only */
+};
+
+/* What the store answered. */
+struct store_answer {
+    int code;             /* 0 or an enum error_code; same as error.code */
+    struct error error;   /* set when code is not 0 */
+    struct bytes *body;   /* GET */
+    char *etag;           /* GET, HEAD, and PUT where the store tells; unquoted */
+    uint64_t size;        /* GET, HEAD */
+    int64_t modified_ns;  /* GET, HEAD: since 1970, 0 when unknown */
+    GPtrArray *objects;   /* LIST: struct store_object, in key order; never NULL after success */
+    bool truncated;       /* LIST: there is more after the last row (limit reached) */
+};
+
+struct store_request {
+    enum store_method method;
+    char *key;                            /* object key; LIST and PRUNE: prefix */
+    struct bytes *body;                   /* PUT */
+    enum store_precondition precondition; /* PUT */
+    char *etag;                           /* PUT with STORE_IF_MATCH */
+    char *start_after;                    /* LIST: only keys after this one; NULL: from the start */
+    size_t limit;                         /* LIST: at most so many rows; 0: all of them */
+    bool shallow;                         /* LIST: rows directly below the prefix only */
+    struct store_answer answer;           /* filled when store_run() returns */
+};
+
+struct store_set;
+
+/* Keys and etags are copied, bodies referenced. The returned requests live as long as the set.
+ * A set is run once. */
+struct store_set *store_set_new(void);
+void store_set_unref(struct store_set *set); /* NULL: nothing */
+size_t store_set_size(const struct store_set *set);
+struct store_request *store_set_at(struct store_set *set, size_t index);
+
+struct store_request *store_set_get(struct store_set *set, const char *key);
+struct store_request *store_set_head(struct store_set *set, const char *key);
+struct store_request *store_set_delete(struct store_set *set, const char *key);
+/* `etag`: demanded version with STORE_IF_MATCH, else NULL. */
+struct store_request *store_set_put(struct store_set *set, const char *key, struct bytes *body,
+                                    enum store_precondition precondition, const char *etag);
+/* Rows whose keys start with `prefix` (which need not end in '/'; "" lists everything).
+ * start_after may be NULL; limit 0 means no limit. */
+struct store_request *store_set_list(struct store_set *set, const char *prefix,
+                                     const char *start_after, size_t limit);
+/* As a directory: objects and sub-directories directly below `prefix`, which ends in '/' or is "". */
+struct store_request *store_set_list_shallow(struct store_set *set, const char *prefix);
+/* Removes what is no object: below a prefix that ends in '/', temporary files of crashed writers and
+ * empty directories, the prefix's own included (a directory that holds objects stays, without
+ * error); for a prefix without '/', the temporary files "prefix#digits". Stores without directories
+ * answer success at once. */
+struct store_request *store_set_prune(struct store_set *set, const char *prefix);
+
+struct store;
+
+/* Runs every request of the set; see the contract above. An empty set succeeds at once. Returns 0
+ * when all are answered, each with its own code; ERR_DEADLINE or ERR_INTERRUPTED when at least
+ * one was not started or abandoned, in which case started-but-unanswered puts and deletes carry
+ * ERR_OUTCOME_UNKNOWN, unanswered reads ERR_DEADLINE, and those not started ERR_DEADLINE or
+ * ERR_INTERRUPTED. `operation` may be NULL. */
+int store_run(struct store *store, struct store_set *set, struct operation *operation,
+              struct error *err);
+
+/* The first failed answer of a set that was run, in request order: copies its error and returns its
+ * code; 0 when there is none. `ignored` (0: none) is a code that does not count as a failure. */
+int store_set_failure(struct store_set *set, int ignored, struct error *err);
+
+/* Conveniences that run a set of one request. */
+int store_get(struct store *store, const char *key, struct operation *operation,
+              struct bytes **ret_body, char **ret_etag /* may be NULL; g_free */, struct error *err);
+int store_put(struct store *store, const char *key, struct bytes *body,
+              enum store_precondition precondition, const char *etag, struct operation *operation,
+              char **ret_etag /* may be NULL; *ret_etag may become NULL */, struct error *err);
+int store_delete(struct store *store, const char *key, struct operation *operation,
+                 struct error *err);
+
+bool store_key_is_valid(const char *key);
+/* Whether a name (the last segment of a key) is that of a temporary file: ".*#[0-9]+". */
+bool store_name_is_temporary(const char *name);
+
+void store_free(struct store *store); /* waits for what is under way; NULL: nothing */
+
+/*
+ * ---- For implementations and wrappers ----
+ */
+
+struct store_operations {
+    /* Answers one request; runs on a thread of the pool, concurrently with others. Must fill
+     * *answer (zeroed before). Need not validate keys. Must mind `operation`'s deadline as well as
+     * the medium allows. */
+    void (*perform)(struct store *store, const struct store_request *request,
+                    const struct operation *operation, struct store_answer *answer);
+    /* Makes durable what the set changed; called once per set, after its last request, on a
+     * thread of the pool. May turn answers into failures. NULL: nothing to do. */
+    void (*settle)(struct store *store, struct store_set *set);
+    /* Frees what the implementation owns, not the base. */
+    void (*destroy)(struct store *store);
+};
+
+/* Base of every implementation: first member of its structure. */
+struct store {
+    const struct store_operations *operations;
+    struct worker_pool *pool; /* NULL in wrappers that borrow the inner store's */
+    struct worker_pool *borrowed_pool;
+};
+
+/* jobs: the largest number of requests in flight. */
+void store_initialize(struct store *store, const struct store_operations *operations,
+                      unsigned jobs);
+/* For a wrapper: runs on the pool of `inner`. */
+void store_initialize_wrapper(struct store *store, const struct store_operations *operations,
+                              struct store *inner);
+
+void store_object_free(struct store_object *object);
+void store_answer_clear(struct store_answer *answer);
+
+#endif
