@@ -221,7 +221,7 @@ def test_an_unreadable_ref_file_is_reported_and_nothing_is_decided(mount, databa
 
 def test_what_cannot_be_deleted_leaves_the_fork_tombstoned_until_it_can(new_mount, small_database):
     database = small_database
-    mount = new_mount(database, "jobs=1", fault="fail:1:delete,prune:_refs")
+    mount = new_mount(database, "jobs=1", fault="fail:1:delete+prune:_refs")
     os.mkdir(mount.fork("a"))
     fork = database.fork("a")
     with pytest.raises(OSError) as failure:

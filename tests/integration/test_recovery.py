@@ -244,7 +244,7 @@ def test_an_unfinished_fork_of_a_dataset_that_is_gone_is_removed(new_mount, fork
 
 def test_recovery_continues_after_a_crash_of_recovery(new_mount, forked, broken):
     forked.change_fork("broken", status="tombstoned")
-    crashed = new_mount(forked, "jobs=1", start=False, fault="early-kill:3:delete,prune")
+    crashed = new_mount(forked, "jobs=1", start=False, fault="early-kill:3:delete+prune")
     try:
         crashed.start()
     except Exception as failure:  # pylint: disable=broad-except
