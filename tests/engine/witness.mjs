@@ -48,7 +48,7 @@ class Branch {
     const main = await db.openTable(tableName);
     const branch = new Branch();
     branch.table = name === "main" ? main : await (await main.branches()).checkout(name);
-    branch.schema = await main.schema();
+    branch.schema = await branch.table.schema();
     branch.id = idColumn(branch.schema);
     return branch;
   }
