@@ -13,8 +13,8 @@ struct caller {
     char command[32]; /* "?" when unknown */
 };
 
-/* The process that `thread` belongs to. Reads /proc; a thread that has ended meanwhile is taken for a
- * process of its own. */
+/* The process that `thread` belongs to. Reads /proc; a thread that has ended meanwhile is taken for
+ * a process of its own. */
 struct caller caller_of_thread(pid_t thread);
 
 #endif

@@ -1,6 +1,7 @@
 #include "fs/node_kind.h"
 
 #include <assert.h>
+#include <stddef.h>
 
 #define DIRECTORY (S_IFDIR | 0755)
 #define READ_ONLY_FILE (S_IFREG | 0444)
