@@ -1,24 +1,29 @@
 /*
- * Faults for the mounted filesystem. The program forkfs-faulty is forkfs, linked so that this
- * file's
- * __wrap_open_catalog() and __wrap_daemon_ready() stand in the place of open_catalog() and
+ * Faults for the mounted filesystem. The program forkfs-faulty is forkfs, linked so that
+ * __wrap_open_catalog() and __wrap_daemon_ready() below take the place of open_catalog() and
  * daemon_ready() (ld --wrap): the store gets a wrapper that makes one request go wrong.
- *
- * Environment: FORKFS_FAULT=[early-]KIND[=CODE]:N[:METHODS[:MATCH]]
- *   or, for KIND delay:    [early-]delay:N:MS[:METHODS[:MATCH]]
- *
- *   KIND     fail        the N-th request has no effect and fails with CODE (default IO; the name
- * of an error code without ERR_, e.g. NO_SPACE) fail-all    so does every later one lose        it
- * takes effect, its answer is lost kill        the process is killed before the N-th request takes
- * effect kill-after  ... right after it has delay       it is held up for MS milliseconds METHODS
- * all (default), reads, writes, or some of get+head+list+put+delete+prune MATCH    only requests
- * with this text in their key
- *
- * Requests are counted from the moment that the mount answers; with early- from the start, recovery
- * included. (In the background, forkfs returns after that moment.) FORKFS_FAULT_REPORT=FILE: at the
- * end (or before the kill) FILE gets the line "fired F count C", F being 0 or 1, C the number of
- * requests that matched.
  */
+/* clang-format off */
+/*
+ * Environment: FORKFS_FAULT=[early-]KIND[=CODE]:N[:METHODS[:MATCH]]
+ *   or, for KIND delay:     [early-]delay:N:MS[:METHODS[:MATCH]]
+ *
+ *   KIND     fail        the N-th request has no effect and fails with CODE (the name of an error
+ *                        code without ERR_, e.g. NO_SPACE; default IO)
+ *            fail-all    so does every later one
+ *            lose        it takes effect, its answer is lost
+ *            kill        the process is killed before the N-th request takes effect
+ *            kill-after  the process is killed right after it has taken effect
+ *            delay       it is held up for MS milliseconds
+ *   METHODS  all (default), reads, writes, or some of get+head+list+put+delete+prune
+ *   MATCH    only requests with this text in their key
+ *
+ * Requests are counted from the moment that the mount answers (in the background forkfs returns after
+ * it); with early- from the start, recovery included. FORKFS_FAULT_REPORT=FILE: at the end, or
+ * before the kill, FILE gets the line "fired F count C", F being 0 or 1, C the number of requests
+ * that matched.
+ */
+/* clang-format on */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
