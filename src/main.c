@@ -67,7 +67,7 @@ static int start_catalog(struct program *program, struct store *store, struct la
         .observer = session_registry_changed,
         .observer_argument = program->session,
     };
-    int code = catalog_open(store, layout, &settings, &program->catalog, err);
+    int code = catalog_open(store, layout, &settings, NULL, &program->catalog, err);
     if (code != 0)
         close_catalog(store, layout);
     return code;

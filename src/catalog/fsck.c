@@ -105,6 +105,10 @@ static int read_registry(struct fsck *fsck, bool *ret_usable, bool *ret_exists, 
 
 static bool looks_like_a_database(const struct survey *survey)
 {
+    const GPtrArray *rows = survey->storage->answer.objects;
+    for (guint i = 0; i < rows->len; i++)
+        if (g_str_has_suffix(((const struct store_object *)rows->pdata[i])->key, ".lance/"))
+            return true;
     return survey->pointer->answer.code == 0 || survey->schema->answer.code == 0 ||
            survey->legacy_schema->answer.code == 0;
 }
@@ -136,7 +140,7 @@ static int check(struct fsck *fsck, struct survey *survey, struct error *err)
         return code;
     if (!exists && !looks_like_a_database(survey))
         return error_set(err, ERR_NOT_FOUND,
-                         "there is no Uni database: neither registry nor schema");
+                         "no Uni database: neither registry nor schema nor any dataset exists");
     return usable ? check_against_registry(fsck, survey, err) : 0;
 }
 

@@ -26,7 +26,8 @@ static void check_entry_names(struct fsck *fsck, const struct fork_entry *entry)
         if (lance_branch_name_check(pair->branch, &problem) != 0)
             fsck_find(fsck, "fork %s: branch name '%s' cannot be used", entry->key_source,
                       pair->branch);
-        else if (registry_protects_branch(fsck->registry, &entry->id, pair->branch))
+        else if (!registry_id_is_ambiguous(fsck->registry, &entry->id) &&
+                 registry_protects_branch(fsck->registry, &entry->id, pair->branch))
             fsck_find(fsck, "fork %s: branch '%s' belongs to another fork", entry->key_source,
                       pair->branch);
     }
