@@ -68,9 +68,10 @@ static int start_catalog(struct program *program, struct store *store, struct la
         .observer_argument = program->session,
     };
     int code = catalog_open(store, layout, &settings, NULL, &program->catalog, err);
-    if (code != 0)
-        close_catalog(store, layout);
-    return code;
+    if (code == 0)
+        return 0;
+    close_catalog(store, layout);
+    return error_prefix(err, "catalog '%s'", program->options->catalog);
 }
 
 static void tell_recovery(struct program *program, const struct recovery_report *report)

@@ -99,7 +99,7 @@ static int check(const struct fsck_options *options, GPtrArray **ret_findings, s
     code = catalog_fsck(store, layout, NULL, ret_findings, err);
     layout_free(layout);
     store_free(store);
-    return code;
+    return code == 0 ? 0 : error_prefix(err, "catalog '%s'", options->catalog);
 }
 
 static int check_and_print(const struct fsck_options *options)
