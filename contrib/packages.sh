@@ -94,12 +94,15 @@ install_needed() {
         return 1
     fi
     echo "Installing: $command_line"
-    if have_command apt-get; then
-        run_privileged env DEBIAN_FRONTEND=noninteractive apt-get -q update || return 1
-    fi
+    # apt-get tells every step on stdout, and what is wrong on stderr.
     # $command_line is split into words on purpose.
     # shellcheck disable=SC2086
-    run_privileged env DEBIAN_FRONTEND=noninteractive $command_line
+    if have_command apt-get; then
+        run_privileged apt-get -qq update &&
+            run_privileged env DEBIAN_FRONTEND=noninteractive $command_line >/dev/null
+    else
+        run_privileged $command_line
+    fi
 }
 
 # Explains why FUSE file systems cannot be mounted here. Returns 1 then.
