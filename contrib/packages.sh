@@ -144,5 +144,5 @@ configure_and_build() (
         "$source_directory/configure" --quiet "$@" || exit 1
         printf '%s' "$*" >configured-with
     fi
-    make -j"$(nproc)"
+    make --no-print-directory -j"$(nproc)"
 )
