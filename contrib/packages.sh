@@ -31,19 +31,19 @@ need_command() {
     have_command "$1" || want "$1" "${2:-$1}" "${3:-${2:-$1}}"
 }
 
-# need_library PKG-CONFIG-NAME APT-PACKAGE DNF-PACKAGE
+# need_library PKG-CONFIG-NAME APT-PACKAGE [DNF-PACKAGE]
 need_library() {
-    have_library "$1" || want "$1" "$2" "$3"
+    have_library "$1" || want "$1" "$2" "${3:-$2}"
 }
 
-# need_python MODULE APT-PACKAGE DNF-PACKAGE: a module of the distribution's Python.
+# need_python MODULE APT-PACKAGE [DNF-PACKAGE]: a module of the distribution's Python.
 need_python() {
-    /usr/bin/python3 -c "import $1" >/dev/null 2>&1 || want "python3 module $1" "$2" "$3"
+    /usr/bin/python3 -c "import $1" >/dev/null 2>&1 || want "python3:$1" "$2" "${3:-$2}"
 }
 
-# need_file FILE APT-PACKAGE DNF-PACKAGE
+# need_file FILE APT-PACKAGE [DNF-PACKAGE]
 need_file() {
-    [ -e "$1" ] || want "$1" "$2" "$3"
+    [ -e "$1" ] || want "$1" "$2" "${3:-$2}"
 }
 
 # What building forkfs takes.
