@@ -15,11 +15,12 @@ struct bytes {
     char data[];
 };
 
-struct bytes *bytes_new(const void *data, size_t size); /* copies; data may be NULL when size is 0 */
-struct bytes *bytes_new_text(const char *text);         /* copies, without the NUL */
-struct bytes *bytes_allocate(size_t size);              /* content to be filled before sharing */
-struct bytes *bytes_ref(struct bytes *bytes);           /* returns its argument; NULL gives NULL */
-void bytes_unref(struct bytes *bytes);                  /* NULL: nothing */
+struct bytes *bytes_new(const void *data,
+                        size_t size);           /* copies; data may be NULL when size is 0 */
+struct bytes *bytes_new_text(const char *text); /* copies, without the NUL */
+struct bytes *bytes_allocate(size_t size);      /* content to be filled before sharing */
+struct bytes *bytes_ref(struct bytes *bytes);   /* returns its argument; NULL gives NULL */
+void bytes_unref(struct bytes *bytes);          /* NULL: nothing */
 int bytes_equal(const struct bytes *a, const struct bytes *b);
 
 static inline void cleanup_bytes(struct bytes **bytes)

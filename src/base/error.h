@@ -13,31 +13,31 @@
 #define FORKFS_BASE_ERROR_H
 
 enum error_code {
-    ERR_NOT_FOUND = -1,       /* no such fork or object; never any other failure */
-    ERR_EXISTS = -2,          /* fork, tag or branch exists already */
-    ERR_INVALID = -3,         /* a name, document or value that breaks the rules */
-    ERR_NAME_TOO_LONG = -4,   /* name of more than 255 bytes */
-    ERR_HELD = -5,            /* open handles hold the fork */
-    ERR_NOT_EMPTY = -6,       /* children, tags, or foreign branches descend from the fork */
-    ERR_BUDGET = -7,          /* max_forks reached */
-    ERR_CORRUPT = -8,         /* a stored document does not parse or contradicts itself */
-    ERR_UNCLEAN = -9,         /* the database was not cleanly closed */
-    ERR_CONFLICT = -10,       /* dataset is mapped to another branch already */
-    ERR_CHANGED = -11,        /* document changed since the writer's handle rendered it */
-    ERR_UNSUPPORTED = -12,    /* a feature of a dataset that forkfs cannot branch */
-    ERR_ACCESS = -13,         /* the store refused the credentials or the permissions */
-    ERR_UNREACHABLE = -14,    /* the store cannot be reached */
-    ERR_DEADLINE = -15,       /* the deadline of the operation has passed */
-    ERR_NO_SPACE = -16,       /* the store is full */
-    ERR_CONTENDED = -17,      /* another writer won repeatedly */
-    ERR_INTERRUPTED = -18,    /* cancelled before anything was decided */
-    ERR_OUTCOME_UNKNOWN = -19,/* it may or may not have taken effect, even after re-reading */
-    ERR_PRECONDITION = -20,   /* store: the object is not at the version demanded */
-    ERR_READ_ONLY = -21,      /* mounted read-only */
-    ERR_STALE = -22,          /* the fork went away while it was being used */
-    ERR_NOT_PERMITTED = -23,  /* refused on principle (guard against recursive deletes, ...) */
-    ERR_PENDING = -24,        /* the fork is still being made */
-    ERR_IO = -25,             /* any other failure of the store */
+    ERR_NOT_FOUND = -1,        /* no such fork or object; never any other failure */
+    ERR_EXISTS = -2,           /* fork, tag or branch exists already */
+    ERR_INVALID = -3,          /* a name, document or value that breaks the rules */
+    ERR_NAME_TOO_LONG = -4,    /* name of more than 255 bytes */
+    ERR_HELD = -5,             /* open handles hold the fork */
+    ERR_NOT_EMPTY = -6,        /* children, tags, or foreign branches descend from the fork */
+    ERR_BUDGET = -7,           /* max_forks reached */
+    ERR_CORRUPT = -8,          /* a stored document does not parse or contradicts itself */
+    ERR_UNCLEAN = -9,          /* the database was not cleanly closed */
+    ERR_CONFLICT = -10,        /* dataset is mapped to another branch already */
+    ERR_CHANGED = -11,         /* document changed since the writer's handle rendered it */
+    ERR_UNSUPPORTED = -12,     /* a feature of a dataset that forkfs cannot branch */
+    ERR_ACCESS = -13,          /* the store refused the credentials or the permissions */
+    ERR_UNREACHABLE = -14,     /* the store cannot be reached */
+    ERR_DEADLINE = -15,        /* the deadline of the operation has passed */
+    ERR_NO_SPACE = -16,        /* the store is full */
+    ERR_CONTENDED = -17,       /* another writer won repeatedly */
+    ERR_INTERRUPTED = -18,     /* cancelled before anything was decided */
+    ERR_OUTCOME_UNKNOWN = -19, /* it may or may not have taken effect, even after re-reading */
+    ERR_PRECONDITION = -20,    /* store: the object is not at the version demanded */
+    ERR_READ_ONLY = -21,       /* mounted read-only */
+    ERR_STALE = -22,           /* the fork went away while it was being used */
+    ERR_NOT_PERMITTED = -23,   /* refused on principle (guard against recursive deletes, ...) */
+    ERR_PENDING = -24,         /* the fork is still being made */
+    ERR_IO = -25,              /* any other failure of the store */
 };
 
 struct error {

@@ -24,8 +24,15 @@ struct json_span {
     size_t length;
 };
 
-enum json_kind { JSON_OBJECT, JSON_ARRAY, JSON_STRING, JSON_NUMBER, JSON_TRUE, JSON_FALSE,
-                 JSON_NULL };
+enum json_kind {
+    JSON_OBJECT,
+    JSON_ARRAY,
+    JSON_STRING,
+    JSON_NUMBER,
+    JSON_TRUE,
+    JSON_FALSE,
+    JSON_NULL
+};
 
 /* Strict RFC 8259 check of a whole document: valid UTF-8, no BOM, no trailing text, no duplicate
  * members within an object (compared decoded), valid escapes without lone surrogates, nesting of
@@ -33,16 +40,19 @@ enum json_kind { JSON_OBJECT, JSON_ARRAY, JSON_STRING, JSON_NUMBER, JSON_TRUE, J
  * text. An empty document is an error. Time: linear. */
 int json_check(const char *text, size_t length, struct error *err);
 
-/* json_check, then json-c's parser. *ret is released with json_object_put(). ERR_CORRUPT. */
+/* json_check, then json-c's parser. *ret is released with json_object_put(); NULL for the document
+ * "null". Numbers beyond 64 bits come out clamped, so exact ones are to be read from their spans
+ * (json_span_unsigned). ERR_CORRUPT, also for a member's name with U+0000 (json-c would cut it, so
+ * that it could pass for another) and for documents of 2 GiB. */
 int json_parse(const char *text, size_t length, struct json_object **ret, struct error *err);
 
 /* For a span that json_check accepted (directly or as part of a checked document). */
 enum json_kind json_span_kind(struct json_span span);
 
 struct json_member {
-    char *key;              /* decoded; may not hold NUL: such keys are kept in `key_source` only */
+    char *key; /* decoded; NULL when it holds U+0000: such a key is kept in key_source only */
     struct json_span key_source; /* with the quotes */
-    struct json_span value; /* without surrounding blanks */
+    struct json_span value;      /* without surrounding blanks */
 };
 
 /* The members of a checked object, in source order; elements are struct json_member, freed with

@@ -5,7 +5,7 @@
  * cached overlays, holders) answer from memory. Creating and dropping a fork waits for the store and
  * belongs on a worker thread.
  *
- * Thread-safe. Lock order, outermost first: name lock of a parent, name lock of a fork, then the
+ * Thread-safe. Lock order, outermost first: the name lock of a fork (one at a time), then the
  * leaf locks (committer queue, holders, tombstones, overlays, caches), of which none is held together with
  * another, over a store call, or over a call of an observer.
  */
@@ -48,8 +48,8 @@ void recovery_report_clear(struct recovery_report *report);
  * `layout` on success. Does not recover. ERR_NOT_FOUND (no database), ERR_CORRUPT, errors of the
  * store. *ret: catalog_free(). */
 int catalog_open(struct store *store, struct layout *layout,
-                 const struct catalog_settings *settings, struct catalog **ret,
-                 struct error *err);
+                 const struct catalog_settings *settings, struct operation *operation,
+                 struct catalog **ret, struct error *err);
 /* All operations must have ended and all holds be released. NULL: nothing. */
 void catalog_free(struct catalog *catalog);
 bool catalog_is_read_only(const struct catalog *catalog);
@@ -86,7 +86,10 @@ int catalog_create(struct catalog *catalog, const char *name, const char *parent
                    struct operation *operation, struct ulid *ret_id, struct error *err);
 
 /* Drops the fork with that key. `id` (may be NULL): fail with ERR_STALE if the key is another fork's
- * by now. Returns 0 only when nothing of it is left. */
+ * by now. `key` NULL: the fork with that id, for entries whose key cannot be a C string. Returns 0 only
+ * when nothing of it is left. A fork that an earlier drop left tombstoned is finished; one that a crash
+ * left pending is removed. ERR_HELD, ERR_NOT_EMPTY, ERR_NOT_FOUND, ERR_CORRUPT (names or ids on whose
+ * word nothing is deleted), ... */
 int catalog_drop(struct catalog *catalog, const char *key, const struct ulid *id,
                  struct operation *operation, struct error *err);
 

@@ -15,7 +15,6 @@
 #ifndef FORKFS_CATALOG_COMMITTER_H
 #define FORKFS_CATALOG_COMMITTER_H
 
-#include "base/log.h"
 #include "base/operation.h"
 #include "catalog/registry.h"
 #include "store/store.h"
@@ -35,10 +34,10 @@ struct commit_request {
 typedef void registry_observer(void *argument, const struct registry *before,
                                const struct registry *after);
 
-/* Loads the registry object `key` and starts the thread. log may be NULL; observer may be NULL.
- * Errors of the store, ERR_CORRUPT. */
-int committer_new(struct store *store, const char *key, struct log *log,
-                  registry_observer *observer, void *observer_argument, struct committer **ret,
+/* Loads the registry object `key` and starts the thread; the store must outlive the committer.
+ * observer may be NULL. Errors of the store, ERR_CORRUPT. */
+int committer_new(struct store *store, const char *key, registry_observer *observer,
+                  void *observer_argument, struct operation *operation, struct committer **ret,
                   struct error *err);
 /* Finishes what waits, ends the thread. NULL: nothing. */
 void committer_free(struct committer *committer);

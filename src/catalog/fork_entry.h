@@ -42,12 +42,14 @@ struct fork_entry {
     uint64_t version_mark; /* fork_point_version_hwm */
     enum fork_status status;
     GPtrArray *datasets; /* struct dataset_branch, sorted by dataset, bytewise */
+    bool has_foreign_branch; /* a dataset's branch is not named "fork_<id>_..." */
     struct timespec changed_at; /* when this process saw the entry change; else created_at */
     char *text;          /* the value, pretty, as at level 2 of the registry */
     size_t text_length;
 };
 
-/* A fork to be made. All strings are copied. */
+/* A fork to be made. All strings are copied; they are valid UTF-8. Times: years 0 to 9999, or the
+ * registry could not be parsed any more. */
 struct fork_description {
     const char *name;
     struct ulid id;
@@ -67,16 +69,18 @@ struct fork_entry *fork_entry_new(const struct fork_description *description);
 
 /* Parses a ForkInfo object. `key`: its key in the registry (decoded and as source); for a bare
  * document (a tombstone) NULL: the entry's own name is then taken. `value` must be checked JSON. Every
- * rule of serde: required members, types, ranges, unknown status. ERR_CORRUPT. */
+ * rule of serde: required members, types, ranges, unknown status. And one more: no U+0000 in
+ * parent_snapshot_id, datasets and branches, for they become keys. ERR_CORRUPT. */
 int fork_entry_parse(const struct json_member *key, struct json_span value,
                      struct fork_entry **ret, struct error *err);
 
-/* The same entry with one thing changed; all else, unknown members included, is kept. changed_at is
- * now. Never NULL. */
+/* The same entry with one thing changed; all else, unknown members included, is kept. A member that
+ * was absent is added after those that are declared before it. changed_at is now. Never NULL. */
 struct fork_entry *fork_entry_with_status(const struct fork_entry *entry, enum fork_status status);
 struct fork_entry *fork_entry_with_datasets(const struct fork_entry *entry, GPtrArray *datasets);
 struct fork_entry *fork_entry_with_expiry(const struct fork_entry *entry,
-                                          const struct timespec *expires_at); /* NULL: none */
+                                          const struct timespec *expires_at); /* NULL: none;
+                                                                                else as above */
 
 struct fork_entry *fork_entry_ref(struct fork_entry *entry);
 void fork_entry_unref(struct fork_entry *entry); /* NULL: nothing */

@@ -10,6 +10,7 @@
 
 #include <glib.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/bytes.h"
 #include "catalog/fork_entry.h"
@@ -22,8 +23,9 @@ struct registry {
     struct bytes *text;   /* the whole document in serde_json's pretty form */
     char *etag;           /* of the object on the store; NULL: absent */
     int64_t modified_ns;  /* of the object on the store; 0 when unknown */
-    GPtrArray *root_members; /* private: the root's other members as source */
-    bool forks_first;        /* private: "forks" stands before them */
+    struct bytes *head;      /* private: the document up to the value of "forks" */
+    struct bytes *tail;      /* private: and what follows that value */
+    struct registry *owner;  /* private: whose arrays and texts these are; NULL: its own */
 };
 
 /* Parses a registry. `body` NULL: the object is definitely absent, an empty registry. `previous`
@@ -48,7 +50,8 @@ size_t registry_children(const struct registry *registry, const struct ulid *id,
 
 /* Whether the document named by `own` must keep its hands off a branch: another entry names it,
  * or its name carries the id of another fork ("fork_<other ULID>_", or any other id of the
- * registry anywhere in the name). */
+ * registry anywhere in the name). When several entries carry the id `own`, every branch is
+ * protected: which of them is meant cannot be told. */
 bool registry_protects_branch(const struct registry *registry, const struct ulid *own,
                               const char *branch);
 

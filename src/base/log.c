@@ -1,0 +1,98 @@
+#include "base/log.h"
+
+#include <glib.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+
+struct log {
+    enum log_level level;
+    pthread_mutex_t lock;
+    enum log_target target; /* guarded by lock */
+};
+
+static const char *const level_names[] = {"error", "warning", "info", "debug"};
+
+static void enter_target(enum log_target target)
+{
+    if (target == LOG_TO_SYSLOG)
+        openlog("forkfs", LOG_PID, LOG_DAEMON);
+}
+
+struct log *log_new(enum log_level level, enum log_target target)
+{
+    struct log *log = g_new0(struct log, 1);
+    log->level = level;
+    log->target = target;
+    pthread_mutex_init(&log->lock, NULL);
+    enter_target(target);
+    return log;
+}
+
+void log_free(struct log *log)
+{
+    if (!log)
+        return;
+    if (log->target == LOG_TO_SYSLOG)
+        closelog();
+    pthread_mutex_destroy(&log->lock);
+    g_free(log);
+}
+
+void log_set_target(struct log *log, enum log_target target)
+{
+    if (!log)
+        return;
+    LOCK_SCOPE(&log->lock);
+    log->target = target;
+    enter_target(target);
+}
+
+/* Bytes of C0, DEL, and the two-byte UTF-8 form of C1: a terminal may act on any of them. */
+static char *escape_controls(const char *text)
+{
+    GString *out = g_string_sized_new(strlen(text) + 16);
+    for (const unsigned char *at = (const unsigned char *)text; *at; at++) {
+        if (*at == 0xC2 && at[1] >= 0x80 && at[1] < 0xA0) {
+            g_string_append_printf(out, "\\x%02x\\x%02x", at[0], at[1]);
+            at++;
+        } else if (*at < 0x20 || *at == 0x7F)
+            g_string_append_printf(out, "\\x%02x", *at);
+        else
+            g_string_append_c(out, (char)*at);
+    }
+    return g_string_free(out, FALSE);
+}
+
+void log_write(struct log *log, enum log_level level, const char *format, ...)
+{
+    static const int priorities[] = {LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG};
+    if (!log || level > log->level)
+        return;
+    va_list arguments;
+    va_start(arguments, format);
+    g_autofree char *text = g_strdup_vprintf(format, arguments);
+    va_end(arguments);
+    g_autofree char *line = escape_controls(text);
+    LOCK_SCOPE(&log->lock);
+    if (log->target == LOG_TO_SYSLOG)
+        syslog(priorities[level], "%s: %s", level_names[level], line);
+    else
+        fprintf(stderr, "forkfs: %s: %s\n", level_names[level], line);
+}
+
+int log_level_parse(const char *text, enum log_level *ret)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(level_names); i++) {
+        if (strcmp(text, level_names[i]) == 0) {
+            *ret = (enum log_level)i;
+            return 0;
+        }
+    }
+    return ERR_INVALID;
+}

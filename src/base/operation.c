@@ -1,0 +1,104 @@
+#include "base/operation.h"
+
+#include <errno.h>
+#include <glib.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "base/timestamp.h"
+
+#define NS_PER_MS INT64_C(1000000)
+#define NS_PER_SECOND INT64_C(1000000000)
+
+void operation_init(struct operation *operation, int64_t timeout_ms)
+{
+    operation->deadline_ns = INT64_MAX;
+    int64_t now = monotonic_now_ns();
+    if (timeout_ms >= 0 && timeout_ms < (INT64_MAX - now) / NS_PER_MS)
+        operation->deadline_ns = now + timeout_ms * NS_PER_MS;
+    operation->cancelled = false;
+    pthread_mutex_init(&operation->lock, NULL);
+    operation->watched_cond = NULL;
+    operation->watched_mutex = NULL;
+}
+
+void operation_destroy(struct operation *operation)
+{
+    pthread_mutex_destroy(&operation->lock);
+}
+
+void operation_cancel(struct operation *operation)
+{
+    LOCK_SCOPE(&operation->lock);
+    __atomic_store_n(&operation->cancelled, true, __ATOMIC_RELEASE);
+    if (!operation->watched_cond)
+        return;
+    /* Holding the mutex closes the gap between the waiter's last look and its wait. */
+    pthread_mutex_lock(operation->watched_mutex);
+    pthread_cond_broadcast(operation->watched_cond);
+    pthread_mutex_unlock(operation->watched_mutex);
+}
+
+bool operation_is_cancelled(const struct operation *operation)
+{
+    return operation && __atomic_load_n(&operation->cancelled, __ATOMIC_ACQUIRE);
+}
+
+int operation_check(const struct operation *operation, const char *stage, struct error *err)
+{
+    if (operation_is_cancelled(operation))
+        return error_set(err, ERR_INTERRUPTED, "%s: interrupted", stage);
+    if (operation_remaining_ms(operation) == 0)
+        return error_set(err, ERR_DEADLINE, "%s: the time allowed is over", stage);
+    return 0;
+}
+
+int64_t operation_remaining_ms(const struct operation *operation)
+{
+    if (!operation || operation->deadline_ns == INT64_MAX)
+        return INT64_MAX;
+    int64_t left = operation->deadline_ns - monotonic_now_ns();
+    /* Rounded up: 0 says that the deadline has passed. */
+    return left <= 0 ? 0 : (left + NS_PER_MS - 1) / NS_PER_MS;
+}
+
+void operation_watch(struct operation *operation, pthread_cond_t *cond, pthread_mutex_t *mutex)
+{
+    if (!operation)
+        return;
+    LOCK_SCOPE(&operation->lock);
+    g_assert(operation->watched_cond == NULL);
+    operation->watched_cond = cond;
+    operation->watched_mutex = mutex;
+}
+
+void operation_unwatch(struct operation *operation)
+{
+    if (!operation)
+        return;
+    LOCK_SCOPE(&operation->lock);
+    operation->watched_cond = NULL;
+    operation->watched_mutex = NULL;
+}
+
+void monotonic_cond_init(pthread_cond_t *cond)
+{
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(cond, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+bool monotonic_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t deadline_ns)
+{
+    if (deadline_ns == INT64_MAX) {
+        pthread_cond_wait(cond, mutex);
+        return true;
+    }
+    if (deadline_ns <= 0)
+        return false;
+    struct timespec deadline = {.tv_sec = deadline_ns / NS_PER_SECOND,
+                                .tv_nsec = deadline_ns % NS_PER_SECOND};
+    return pthread_cond_timedwait(cond, mutex, &deadline) != ETIMEDOUT;
+}
