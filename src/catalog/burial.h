@@ -1,6 +1,6 @@
 /*
- * Finishing a tombstoned fork: everything deleted, then the tombstone, then the entry. Shared by drop
- * and recovery.
+ * Finishing a tombstoned fork: everything deleted, then the tombstone, then the entry. Shared by
+ * drop and recovery.
  */
 #ifndef FORKFS_CATALOG_BURIAL_H
 #define FORKFS_CATALOG_BURIAL_H

@@ -18,9 +18,9 @@
 struct ticket {
     const struct commit_request *request; /* NULL: reload only */
     struct operation *operation;
-    bool taken;    /* the committer has it; it can no longer be withdrawn */
+    bool taken; /* the committer has it; it can no longer be withdrawn */
     bool answered;
-    bool maybe_stored; /* a put that carried it had an unknown outcome */
+    bool maybe_stored;  /* a put that carried it had an unknown outcome */
     struct error error; /* the answer; code 0 for success */
 };
 
@@ -145,10 +145,12 @@ static void pause_before_retry(struct committer *committer, struct group *group)
 {
     int64_t longest_ms = group->pause_ms;
     group->pause_ms = MIN(group->pause_ms * 2, PAUSE_LONGEST_MS);
-    int64_t wait_ns = (longest_ms * 500000) + (int64_t)g_random_int_range(0, (gint32)longest_ms) * 500000;
+    int64_t wait_ns =
+        (longest_ms * 500000) + (int64_t)g_random_int_range(0, (gint32)longest_ms) * 500000;
     int64_t until_ns = monotonic_now_ns() + wait_ns;
     LOCK_SCOPE(&committer->lock);
-    while (!committer->ending && monotonic_cond_wait(&committer->arrived, &committer->lock, until_ns))
+    while (!committer->ending &&
+           monotonic_cond_wait(&committer->arrived, &committer->lock, until_ns))
         ;
 }
 

@@ -4,9 +4,9 @@
  * Requests queue; the committer takes all that wait, applies each to one new image, stores it with
  * one conditional put, and only then lets readers see it and wakes the callers. It commits only on
  * the version it has read: on a lost precondition it reloads and applies each request again, to
- * the new state. After an unknown outcome it re-reads: its own bytes on the store mean success; the old
- * etag means "not so far", and the identical put is repeated; anything else is decided request by
- * request with `landed`. A request whose deadline passes meanwhile is answered
+ * the new state. After an unknown outcome it re-reads: its own bytes on the store mean success; the
+ * old etag means "not so far", and the identical put is repeated; anything else is decided request
+ * by request with `landed`. A request whose deadline passes meanwhile is answered
  * ERR_OUTCOME_UNKNOWN, and the committer goes on until it knows what readers may see.
  *
  * Threading: everything here may be called from any thread; callbacks run on the committer's thread

@@ -122,8 +122,8 @@ static int undo_steps(struct creation *creation, struct operation *undoing, stru
     return transition_remove(catalog->committer, &creation->id, undoing, err);
 }
 
-/* Takes back what was written, in the time that is left. The creation's own failure is what the user
- * is told; what could not be undone is added to it. */
+/* Takes back what was written, in the time that is left. The creation's own failure is what the
+ * user is told; what could not be undone is added to it. */
 static void undo(struct creation *creation, struct error *failure)
 {
     struct operation undoing;

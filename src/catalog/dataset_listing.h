@@ -11,8 +11,8 @@
 #include "catalog/documents.h"
 #include "store/store.h"
 
-/* Names of the datasets ("NAME.lance/" in the listing), in the listing's order: char *, owned by the
- * array. With `schema` (may be NULL) only its candidates. */
+/* Names of the datasets ("NAME.lance/" in the listing), in the listing's order: char *, owned by
+ * the array. With `schema` (may be NULL) only its candidates. */
 GPtrArray *dataset_listing_read(const struct store_request *storage, const struct schema *schema);
 
 /* A set of the names, which it does not own. */

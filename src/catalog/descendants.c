@@ -93,9 +93,9 @@ static bool belongs_to_known_fork(const struct registry *registry, const char *b
 {
     struct ulid id;
     size_t prefix = strlen(FORK_BRANCH_PREFIX);
-    return g_str_has_prefix(branch, FORK_BRANCH_PREFIX) &&
-           strlen(branch) > prefix + ULID_LENGTH && branch[prefix + ULID_LENGTH] == '_' &&
-           ulid_parse(branch + prefix, ULID_LENGTH, &id) && registry_find_id(registry, &id);
+    return g_str_has_prefix(branch, FORK_BRANCH_PREFIX) && strlen(branch) > prefix + ULID_LENGTH &&
+           branch[prefix + ULID_LENGTH] == '_' && ulid_parse(branch + prefix, ULID_LENGTH, &id) &&
+           registry_find_id(registry, &id);
 }
 
 static void select_foreign(const struct registry *registry, struct dataset_refs *refs)
@@ -103,8 +103,7 @@ static void select_foreign(const struct registry *registry, struct dataset_refs 
     for (guint i = 0; i < refs->branches->answer.objects->len; i++) {
         const struct store_object *object = g_ptr_array_index(refs->branches->answer.objects, i);
         g_autofree char *branch = lance_branch_of_ref_key(refs->dataset_key, object->key);
-        if (!branch || strcmp(branch, refs->branch) == 0 ||
-            belongs_to_known_fork(registry, branch))
+        if (!branch || strcmp(branch, refs->branch) == 0 || belongs_to_known_fork(registry, branch))
             continue;
         g_ptr_array_add(refs->foreign, (void *)object);
         refs->any_foreign_branch = true;
@@ -118,8 +117,8 @@ static void select_foreign(const struct registry *registry, struct dataset_refs 
 
 /* ---- Looking into one ref ---- */
 
-static int check_branch(const struct dataset_refs *refs, const char *key,
-                        const struct bytes *body, const struct branch_ref *own, struct error *err)
+static int check_branch(const struct dataset_refs *refs, const char *key, const struct bytes *body,
+                        const struct branch_ref *own, struct error *err)
 {
     struct branch_ref *ref = NULL;
     int code = branch_ref_parse(body, &ref, err);

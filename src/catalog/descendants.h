@@ -1,6 +1,7 @@
 /*
- * What would lose its ground if a fork's branches went: branches that others made from them with the
- * Lance engine, and tags that point at them. (Child forks come from the registry, not from here.)
+ * What would lose its ground if a fork's branches went: branches that others made from them with
+ * the Lance engine, and tags that point at them. (Child forks come from the registry, not from
+ * here.)
  *
  * One listing of branch refs and one of tag refs per dataset; only refs that are not another known
  * fork's, and tags, are fetched, and kept by etag.

@@ -35,14 +35,14 @@ struct bytes *allocator_render(const struct allocator *allocator);
 
 struct snapshot {
     char *id;
-    char *parent_id; /* NULL: none */
+    char *parent_id;       /* NULL: none */
     uint64_t version_mark; /* version_high_water_mark */
     uint64_t wal_mark;     /* wal_high_water_mark */
 };
 int snapshot_parse(const struct bytes *body, struct snapshot **ret, struct error *err);
 void snapshot_free(struct snapshot *snapshot); /* NULL: nothing */
-/* The id in a pointer file: trimmed text; NULL when blank or absent (body NULL). ERR_CORRUPT in *ret's
- * stead when the text cannot be a file name. g_free(). */
+/* The id in a pointer file: trimmed text; NULL when blank or absent (body NULL). ERR_CORRUPT in
+ * *ret's stead when the text cannot be a file name. g_free(). */
 int snapshot_pointer_parse(const struct bytes *body, char **ret, struct error *err);
 
 /* The overlay of a new fork: three empty lists, serde's form. */

@@ -20,8 +20,8 @@ struct drop {
 static int find_fork(struct drop *drop, struct error *err)
 {
     auto_registry struct registry *registry = catalog_registry(drop->catalog);
-    struct fork_entry *entry = drop->key ? registry_find(registry, drop->key)
-                                         : registry_find_id(registry, drop->id);
+    struct fork_entry *entry =
+        drop->key ? registry_find(registry, drop->key) : registry_find_id(registry, drop->id);
     if (!entry)
         return error_set(err, ERR_NOT_FOUND, "no such fork");
     if (drop->id && !ulid_equal(&entry->id, drop->id))
@@ -67,7 +67,8 @@ static int put_tombstone(struct drop *drop, struct error *err)
     struct catalog *catalog = drop->catalog;
     g_autofree char *key = layout_tombstone_key(catalog->layout, &drop->entry->id);
     auto_bytes struct bytes *body = fork_entry_document(drop->entry);
-    int code = store_put(catalog->store, key, body, STORE_ALWAYS, NULL, &drop->finishing, NULL, err);
+    int code =
+        store_put(catalog->store, key, body, STORE_ALWAYS, NULL, &drop->finishing, NULL, err);
     if (code == 0)
         tombstones_note_put(catalog->tombstones, key, body);
     return code;

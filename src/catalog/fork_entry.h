@@ -2,9 +2,9 @@
  * One entry of the registry (Uni's ForkInfo): immutable, reference-counted, thread-safe.
  *
  * An entry keeps its source text member by member, so that members which we do not know survive
- * every change, numbers as they were written; only white space is normalised, to serde_json's pretty
- * form. Changing an entry makes a new one with one member's text replaced.
- * Facts on the members: docs/formats.md ("Fork registry").
+ * every change, numbers as they were written; only white space is normalised, to serde_json's
+ * pretty form. Changing an entry makes a new one with one member's text replaced. Facts on the
+ * members: docs/formats.md ("Fork registry").
  */
 #ifndef FORKFS_CATALOG_FORK_ENTRY_H
 #define FORKFS_CATALOG_FORK_ENTRY_H
@@ -27,10 +27,10 @@ struct dataset_branch {
 
 struct fork_entry {
     unsigned references; /* atomic; fork_entry_ref, fork_entry_unref */
-    char *key;           /* key in the registry, decoded; what lookups use. NULL when it holds NUL */
-    char *key_source;    /* the same as JSON string, with quotes */
-    char *name;          /* member "name"; equals `key` in a well-formed registry; NULL when it holds
-                            NUL */
+    char *key;        /* key in the registry, decoded; what lookups use. NULL when it holds NUL */
+    char *key_source; /* the same as JSON string, with quotes */
+    char *name;       /* member "name"; equals `key` in a well-formed registry; NULL when it holds
+                         NUL */
     struct ulid id;
     bool has_parent;
     struct ulid parent_id;
@@ -41,10 +41,10 @@ struct fork_entry {
     uint32_t schema_version;
     uint64_t version_mark; /* fork_point_version_hwm */
     enum fork_status status;
-    GPtrArray *datasets; /* struct dataset_branch, sorted by dataset, bytewise */
-    bool has_foreign_branch; /* a dataset's branch is not named "fork_<id>_..." */
+    GPtrArray *datasets;        /* struct dataset_branch, sorted by dataset, bytewise */
+    bool has_foreign_branch;    /* a dataset's branch is not named "fork_<id>_..." */
     struct timespec changed_at; /* when this process saw the entry change; else created_at */
-    char *text;          /* the value, pretty, as at level 2 of the registry */
+    char *text;                 /* the value, pretty, as at level 2 of the registry */
     size_t text_length;
 };
 
@@ -68,11 +68,11 @@ struct fork_description {
 struct fork_entry *fork_entry_new(const struct fork_description *description);
 
 /* Parses a ForkInfo object. `key`: its key in the registry (decoded and as source); for a bare
- * document (a tombstone) NULL: the entry's own name is then taken. `value` must be checked JSON. Every
- * rule of serde: required members, types, ranges, unknown status. And one more: no U+0000 in
+ * document (a tombstone) NULL: the entry's own name is then taken. `value` must be checked JSON.
+ * Every rule of serde: required members, types, ranges, unknown status. And one more: no U+0000 in
  * parent_snapshot_id, datasets and branches, for they become keys. ERR_CORRUPT. */
-int fork_entry_parse(const struct json_member *key, struct json_span value,
-                     struct fork_entry **ret, struct error *err);
+int fork_entry_parse(const struct json_member *key, struct json_span value, struct fork_entry **ret,
+                     struct error *err);
 
 /* The same entry with one thing changed; all else, unknown members included, is kept. A member that
  * was absent is added after those that are declared before it. changed_at is now. Never NULL. */

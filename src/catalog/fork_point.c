@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "base/timestamp.h"
+#include "catalog/database_state.h"
 #include "catalog/dataset_listing.h"
 #include "catalog/fork_point_cache.h"
 #include "lance/branch_name.h"
@@ -11,7 +12,6 @@
 #include "lance/dataset.h"
 
 #define NO_SNAPSHOT "uninitialized"
-#define STAGING_SUFFIX "_staging.lance"
 
 struct fork_point_reader {
     struct store *store;
@@ -25,8 +25,8 @@ struct source {
     const char *parent_branch; /* NULL: main; owned by the parent's entry */
     struct store_request *tip_request;
     struct lance_tip tip;
-    struct bytes *manifest;       /* the parent's */
-    struct branch_ref *parent_ref;/* NULL for main */
+    struct bytes *manifest;        /* the parent's */
+    struct branch_ref *parent_ref; /* NULL for main */
     struct store_request *manifest_request;
     struct store_request *ref_request;
 };
@@ -40,14 +40,14 @@ struct reading {
     struct store_set *set; /* the wave being built or just run */
     GPtrArray *old_sets;   /* earlier waves, whose answers are still used */
 
-    struct store_request *wal, *fork_wal, *intent, *schema, *legacy_schema, *pointer, *allocator;
-    struct store_request *storage, *snapshot_files;
+    struct database_state state;
+    struct store_request *snapshot_files; /* the manifest, or a listing of all manifests */
 
     GPtrArray *sources; /* struct source */
     char *snapshot_id;
     struct snapshot *snapshot;
-    struct schema *parsed_schema;
-    bool retry_listing; /* some table has V1 manifest names */
+    struct store_request *older_snapshot; /* the one before it, for a cross-check */
+    struct schema *schema;
 };
 
 struct fork_point_reader *fork_point_reader_new(struct store *store, const struct layout *layout)
@@ -90,8 +90,8 @@ static void reading_begin(struct reading *reading, struct fork_point_reader *rea
                           const struct fork_entry *parent, const struct ulid *id,
                           struct operation *operation)
 {
-    *reading = (struct reading){
-        .reader = reader, .parent = parent, .id = id, .operation = operation};
+    *reading =
+        (struct reading){.reader = reader, .parent = parent, .id = id, .operation = operation};
     reading->old_sets = g_ptr_array_new_with_free_func((GDestroyNotify)store_set_unref);
     reading->set = store_set_new();
     reading->sources = g_ptr_array_new_with_free_func(source_free);
@@ -104,7 +104,7 @@ static void reading_end(struct reading *reading)
     g_ptr_array_unref(reading->old_sets);
     g_free(reading->snapshot_id);
     snapshot_free(reading->snapshot);
-    schema_free(reading->parsed_schema);
+    schema_free(reading->schema);
 }
 
 /* Runs the wave; a request may only fail with "absent". The next wave starts empty. */
@@ -165,87 +165,13 @@ static void add_sources_known(struct reading *reading)
         add_source(reading, g_ptr_array_index(known, i), NULL);
 }
 
-static void add_schema_requests(struct reading *reading)
+static int read_schema(struct reading *reading, struct error *err)
 {
-    const struct layout *layout = reading->reader->layout;
-    g_autofree char *schema = layout_schema_key(layout);
-    reading->schema = store_set_get(reading->set, schema);
-    if (!fork_point_cache_has_schema(reading->reader->cache)) {
-        g_autofree char *legacy = layout_legacy_schema_key(layout);
-        reading->legacy_schema = store_set_get(reading->set, legacy);
-    }
-}
-
-static void add_database_requests(struct reading *reading)
-{
-    const struct layout *layout = reading->reader->layout;
-    const struct fork_entry *parent = reading->parent;
-    g_autofree char *wal = layout_wal_prefix(layout);
-    g_autofree char *intent = layout_bulk_load_intent_key(layout);
-    g_autofree char *storage = layout_storage_prefix(layout);
-    g_autofree char *pointer = parent ? layout_fork_pointer_key(layout, &parent->id)
-                                      : layout_snapshot_pointer_key(layout);
-    g_autofree char *allocator = parent ? layout_fork_allocator_key(layout, &parent->id)
-                                        : layout_allocator_key(layout);
-    reading->wal = store_set_list(reading->set, wal, NULL, 0);
-    if (parent) {
-        g_autofree char *fork_wal = layout_fork_wal_prefix(layout, &parent->id);
-        reading->fork_wal = store_set_list(reading->set, fork_wal, NULL, 0);
-    }
-    reading->intent = store_set_head(reading->set, intent);
-    reading->storage = store_set_list_shallow(reading->set, storage);
-    reading->pointer = store_set_get(reading->set, pointer);
-    reading->allocator = store_set_get(reading->set, allocator);
-    add_schema_requests(reading);
-}
-
-static int check_wal(const struct store_request *listing, struct error *err)
-{
-    for (guint i = 0; listing && i < listing->answer.objects->len; i++) {
-        const struct store_object *object = g_ptr_array_index(listing->answer.objects, i);
-        if (g_str_has_suffix(object->key, ".wal"))
-            return error_set(err, ERR_UNCLEAN,
-                             "the database was not cleanly closed: unflushed WAL segment %s; open "
-                             "and close it with Uni first",
-                             object->key);
-    }
-    return 0;
-}
-
-static int check_clean(struct reading *reading, struct error *err)
-{
-    int code = check_wal(reading->wal, err);
+    int code = database_state_schema(&reading->state, &reading->schema, err);
     if (code == 0)
-        code = check_wal(reading->fork_wal, err);
-    if (code)
-        return code;
-    if (reading->intent->answer.code == 0)
-        return error_set(err, ERR_UNCLEAN,
-                         "a bulk load was interrupted (%s); open the database with Uni first",
-                         reading->intent->key);
-    for (guint i = 0; i < reading->storage->answer.objects->len; i++) {
-        const struct store_object *object = g_ptr_array_index(reading->storage->answer.objects, i);
-        if (g_str_has_suffix(object->key, STAGING_SUFFIX "/"))
-            return error_set(err, ERR_UNCLEAN,
-                             "a table swap was interrupted (%s); open the database with Uni first",
-                             object->key);
-    }
-    return 0;
-}
-
-static int parse_schema(struct reading *reading, struct error *err)
-{
-    const struct store_request *found = reading->schema;
-    if (found->answer.code == ERR_NOT_FOUND && reading->legacy_schema)
-        found = reading->legacy_schema;
-    struct error failure = {0};
-    int code = schema_parse(found->answer.body, &reading->parsed_schema, &failure);
-    if (code) {
-        error_prefix(&failure, "%s", found->key);
-        return error_copy(err, &failure);
-    }
-    fork_point_cache_set_has_schema(reading->reader->cache, reading->schema->answer.code == 0);
-    return 0;
+        fork_point_cache_set_has_schema(reading->reader->cache,
+                                        reading->state.schema->answer.code == 0);
+    return code;
 }
 
 /* ---- Second wave ---- */
@@ -253,8 +179,7 @@ static int parse_schema(struct reading *reading, struct error *err)
 /* Drops sources that are no candidates (any more) and adds those that were not known. */
 static int settle_sources(struct reading *reading, struct error *err)
 {
-    g_autoptr(GPtrArray) existing =
-        dataset_listing_read(reading->storage, reading->parsed_schema);
+    g_autoptr(GPtrArray) existing = dataset_listing_read(reading->state.storage, reading->schema);
     g_autoptr(GHashTable) wanted = dataset_listing_set(existing);
     for (guint i = 0; i < reading->sources->len;) {
         const struct source *source = g_ptr_array_index(reading->sources, i);
@@ -288,10 +213,9 @@ static void add_snapshot_request(struct reading *reading)
     reading->snapshot = fork_point_cache_snapshot(reading->reader->cache, reading->snapshot_id);
     if (reading->snapshot)
         return;
-    g_autofree char *key =
-        reading->parent
-            ? layout_fork_snapshot_key(layout, &reading->parent->id, reading->snapshot_id)
-            : layout_snapshot_key(layout, reading->snapshot_id);
+    g_autofree char *key = reading->parent ? layout_fork_snapshot_key(layout, &reading->parent->id,
+                                                                      reading->snapshot_id)
+                                           : layout_snapshot_key(layout, reading->snapshot_id);
     reading->snapshot_files = store_set_get(reading->set, key);
 }
 
@@ -310,8 +234,7 @@ static int read_tips(struct reading *reading, struct error *err)
         source->tip_request = NULL;
         if (again) {
             g_autofree char *key = layout_dataset_key(reading->reader->layout, source->dataset);
-            source->tip_request =
-                lance_tip_request_all(reading->set, key, source->parent_branch);
+            source->tip_request = lance_tip_request_all(reading->set, key, source->parent_branch);
         }
     }
     return 0;
@@ -327,12 +250,12 @@ static int read_snapshot(struct reading *reading, struct error *err)
             return error_set(err, ERR_UNCLEAN,
                              "the database has data but no snapshot pointer %s; open it with Uni "
                              "first",
-                             reading->pointer->key);
+                             reading->state.pointer->key);
         return 0;
     }
     if (files->answer.code == ERR_NOT_FOUND)
         return error_set(err, ERR_CORRUPT, "snapshot manifest %s, named by %s, does not exist",
-                         files->key, reading->pointer->key);
+                         files->key, reading->state.pointer->key);
     struct error failure = {0};
     int code = snapshot_parse(files->answer.body, &reading->snapshot, &failure);
     if (code) {
@@ -364,6 +287,39 @@ static void add_content_requests(struct reading *reading)
             source->ref_request = store_set_get(reading->set, ref);
         }
     }
+}
+
+/* Databases last written by Uni 2.2.3 or older may have a pointer that a fork's flush overwrote:
+ * the mark then lies below that of the snapshot before. */
+static void add_older_snapshot_request(struct reading *reading)
+{
+    const struct snapshot *snapshot = reading->snapshot;
+    if (reading->parent || !snapshot || !snapshot->parent_id)
+        return;
+    struct snapshot *known = fork_point_cache_snapshot(reading->reader->cache, snapshot->parent_id);
+    if (!known) {
+        g_autofree char *key = layout_snapshot_key(reading->reader->layout, snapshot->parent_id);
+        reading->older_snapshot = store_set_get(reading->set, key);
+    }
+    snapshot_free(known); /* it passed the check when it was kept */
+}
+
+static int check_older_snapshot(struct reading *reading, struct error *err)
+{
+    if (!reading->older_snapshot || reading->older_snapshot->answer.code == ERR_NOT_FOUND)
+        return 0;
+    struct snapshot *older = NULL;
+    int code = snapshot_parse(reading->older_snapshot->answer.body, &older, err);
+    if (code == 0 && older->version_mark > reading->snapshot->version_mark)
+        code =
+            error_set(err, ERR_UNCLEAN,
+                      "snapshot %s has a lower version mark than the one before it: %s was "
+                      "overwritten by a fork's flush; open and close the database with Uni first",
+                      reading->snapshot_id, reading->state.pointer->key);
+    if (code == 0)
+        fork_point_cache_keep_snapshot(reading->reader->cache, older);
+    snapshot_free(older);
+    return code;
 }
 
 static int read_contents_of(struct reading *reading, struct source *source, struct error *err)
@@ -424,7 +380,9 @@ static int plan_branches(struct reading *reading, GPtrArray *branches, struct er
 
 static int first_wave(struct reading *reading, struct error *err)
 {
-    add_database_requests(reading);
+    const struct ulid *parent = reading->parent ? &reading->parent->id : NULL;
+    database_state_request(&reading->state, reading->set, reading->reader->layout, parent,
+                           !fork_point_cache_has_schema(reading->reader->cache));
     int code = 0;
     if (reading->parent)
         code = add_sources_of_parent(reading, err);
@@ -433,11 +391,12 @@ static int first_wave(struct reading *reading, struct error *err)
     if (code == 0)
         code = run_wave(reading, err);
     if (code == 0)
-        code = check_clean(reading, err);
+        code = database_state_check_clean(&reading->state, err);
     if (code == 0)
-        code = parse_schema(reading, err);
+        code = read_schema(reading, err);
     if (code == 0)
-        code = snapshot_pointer_parse(reading->pointer->answer.body, &reading->snapshot_id, err);
+        code =
+            snapshot_pointer_parse(reading->state.pointer->answer.body, &reading->snapshot_id, err);
     return code;
 }
 
@@ -464,11 +423,14 @@ static int second_wave(struct reading *reading, struct error *err)
 static int third_wave(struct reading *reading, struct fork_point *point, struct error *err)
 {
     add_content_requests(reading);
+    add_older_snapshot_request(reading);
     int code = run_wave(reading, err);
+    if (code == 0)
+        code = check_older_snapshot(reading, err);
     if (code == 0)
         code = plan_branches(reading, point->branches, err);
     if (code == 0)
-        code = allocator_parse(reading->allocator->answer.body, &point->allocator, err);
+        code = allocator_parse(reading->state.allocator->answer.body, &point->allocator, err);
     return code;
 }
 
@@ -498,7 +460,7 @@ int fork_point_read(struct fork_point_reader *reader, const struct fork_entry *p
     if (code == 0) {
         point->snapshot_id = g_strdup(reading.snapshot_id ? reading.snapshot_id : NO_SNAPSHOT);
         point->version_mark = version_mark(&reading);
-        point->schema_version = reading.parsed_schema->version;
+        point->schema_version = reading.schema->version;
         *ret = g_steal_pointer(&point);
     } else {
         error_prefix(&failure, "reading the fork point");
@@ -517,20 +479,12 @@ int fork_point_warm(struct fork_point_reader *reader, struct operation *operatio
     struct reading reading;
     struct error failure = {0};
     reading_begin(&reading, reader, NULL, NULL, operation);
-    add_database_requests(&reading);
+    database_state_request(&reading.state, reading.set, reader->layout, NULL, true);
     int code = run_wave(&reading, &failure);
-    if (code == 0) {
-        g_autoptr(GPtrArray) existing = dataset_listing_read(reading.storage, NULL);
-        bool has_schema =
-            reading.schema->answer.code == 0 ||
-            (reading.legacy_schema && reading.legacy_schema->answer.code == 0);
-        if (!has_schema && reading.pointer->answer.code != 0 && existing->len == 0)
-            code = error_set(&failure, ERR_NOT_FOUND,
-                             "no Uni database: neither %s nor %s nor any dataset exists",
-                             reading.schema->key, reading.pointer->key);
-    }
-    if (code == 0 && parse_schema(&reading, NULL) == 0) {
-        g_autoptr(GPtrArray) known = dataset_listing_read(reading.storage, reading.parsed_schema);
+    if (code == 0)
+        code = database_state_check_present(&reading.state, &failure);
+    if (code == 0 && read_schema(&reading, NULL) == 0) {
+        g_autoptr(GPtrArray) known = dataset_listing_read(reading.state.storage, reading.schema);
         fork_point_cache_set_datasets(reader->cache, known);
     }
     reading_end(&reading);
@@ -543,10 +497,10 @@ int fork_point_datasets(struct fork_point_reader *reader, struct operation *oper
     struct reading reading;
     reading_begin(&reading, reader, NULL, NULL, operation);
     g_autofree char *storage = layout_storage_prefix(reader->layout);
-    reading.storage = store_set_list_shallow(reading.set, storage);
+    const struct store_request *listing = store_set_list_shallow(reading.set, storage);
     int code = run_wave(&reading, err);
     if (code == 0)
-        *ret = dataset_listing_read(reading.storage, NULL);
+        *ret = dataset_listing_read(listing, NULL);
     reading_end(&reading);
     return code;
 }

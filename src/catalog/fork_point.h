@@ -6,8 +6,8 @@
  * and the tips of the datasets known from last time; (2) what turned out to be needed besides;
  * (3) manifests not in the cache, snapshot manifests, parents' refs. With a warm cache one wave.
  *
- * Threading: a reader may be used by several threads at once; its lock is a leaf, not held over store
- * calls. Facts on what is read: docs/formats.md ("Deriving a fork point").
+ * Threading: a reader may be used by several threads at once; its lock is a leaf, not held over
+ * store calls. Facts on what is read: docs/formats.md ("Deriving a fork point").
  */
 #ifndef FORKFS_CATALOG_FORK_POINT_H
 #define FORKFS_CATALOG_FORK_POINT_H
@@ -24,11 +24,11 @@
 struct fork_point_reader;
 
 struct fork_point {
-    char *snapshot_id;       /* of the parent, or "uninitialized" */
-    uint64_t version_mark;   /* bounds every inherited row */
+    char *snapshot_id;     /* of the parent, or "uninitialized" */
+    uint64_t version_mark; /* bounds every inherited row */
     uint32_t schema_version;
     struct allocator allocator; /* the parent's, which seeds the fork's */
-    GPtrArray *branches;     /* struct branch_plan */
+    GPtrArray *branches;        /* struct branch_plan */
 };
 void fork_point_free(struct fork_point *point); /* NULL: nothing */
 

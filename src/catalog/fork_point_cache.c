@@ -13,7 +13,7 @@ struct kept_manifest {
 
 struct fork_point_cache {
     pthread_mutex_t lock;
-    GPtrArray *datasets;   /* char * */
+    GPtrArray *datasets; /* char * */
     bool has_schema;
     GHashTable *manifests; /* directory of the manifest -> struct kept_manifest */
     GHashTable *snapshots; /* id -> struct snapshot */
@@ -38,8 +38,7 @@ struct fork_point_cache *fork_point_cache_new(void)
     struct fork_point_cache *cache = g_new0(struct fork_point_cache, 1);
     pthread_mutex_init(&cache->lock, NULL);
     cache->datasets = g_ptr_array_new_with_free_func(g_free);
-    cache->manifests =
-        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, kept_manifest_free);
+    cache->manifests = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, kept_manifest_free);
     cache->snapshots = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, free_snapshot);
     return cache;
 }
@@ -89,8 +88,7 @@ void fork_point_cache_set_has_schema(struct fork_point_cache *cache, bool has_sc
     cache->has_schema = has_schema;
 }
 
-struct bytes *fork_point_cache_manifest(struct fork_point_cache *cache,
-                                        const struct lance_tip *tip)
+struct bytes *fork_point_cache_manifest(struct fork_point_cache *cache, const struct lance_tip *tip)
 {
     g_autofree char *directory = g_path_get_dirname(tip->manifest_key);
     LOCK_SCOPE(&cache->lock);
@@ -129,8 +127,7 @@ struct snapshot *fork_point_cache_snapshot(struct fork_point_cache *cache, const
     return snapshot ? snapshot_copy(snapshot) : NULL;
 }
 
-void fork_point_cache_keep_snapshot(struct fork_point_cache *cache,
-                                    const struct snapshot *snapshot)
+void fork_point_cache_keep_snapshot(struct fork_point_cache *cache, const struct snapshot *snapshot)
 {
     struct snapshot *copy = snapshot_copy(snapshot);
     LOCK_SCOPE(&cache->lock);

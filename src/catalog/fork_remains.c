@@ -41,7 +41,8 @@ static GPtrArray *choose_branches(const struct layout *layout, struct log *log,
     for (guint i = 0; i < branches->len; i++) {
         const struct dataset_branch *pair = g_ptr_array_index(branches, i);
         if (registry_protects_branch(registry, id, pair->branch)) {
-            log_warning(log, "fork %s: leaving branch %s of dataset %s alone, it is not this fork's",
+            log_warning(log,
+                        "fork %s: leaving branch %s of dataset %s alone, it is not this fork's",
                         id->text, pair->branch, pair->dataset);
             continue;
         }
@@ -56,8 +57,8 @@ static GPtrArray *choose_branches(const struct layout *layout, struct log *log,
 static void add_deletes(struct store_set *set, const struct store_request *listing)
 {
     for (guint i = 0; i < listing->answer.objects->len; i++)
-        store_set_delete(set,
-                         ((struct store_object *)g_ptr_array_index(listing->answer.objects, i))->key);
+        store_set_delete(
+            set, ((struct store_object *)g_ptr_array_index(listing->answer.objects, i))->key);
 }
 
 static int run_and_free(struct store *store, struct store_set *set, struct operation *operation,
@@ -93,8 +94,7 @@ static int delete_objects(struct store *store, const struct layout *layout, cons
         struct store_set *second = store_set_new();
         for (guint i = 0; i < chosen->len; i++) {
             const struct doomed_branch *doomed = g_ptr_array_index(chosen, i);
-            lance_branch_delete_found(second, doomed->dataset_key, doomed->branch,
-                                      doomed->listing);
+            lance_branch_delete_found(second, doomed->dataset_key, doomed->branch, doomed->listing);
         }
         add_deletes(second, listed_files);
         add_deletes(second, listed_wal);
@@ -123,8 +123,7 @@ static int prune(struct store *store, const struct layout *layout, const struct 
 
 int fork_remains_delete(struct store *store, const struct layout *layout, struct log *log,
                         const struct registry *registry, const struct ulid *id,
-                        const GPtrArray *branches, struct operation *operation,
-                        struct error *err)
+                        const GPtrArray *branches, struct operation *operation, struct error *err)
 {
     g_autoptr(GPtrArray) chosen = choose_branches(layout, log, registry, id, branches);
     struct error failure = {0};

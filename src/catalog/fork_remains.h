@@ -25,7 +25,6 @@ int fork_remains_check_names(const GPtrArray *branches, struct error *err);
  * line in the log. Three waves, all durable when it returns 0. Repeatable. Errors of the store. */
 int fork_remains_delete(struct store *store, const struct layout *layout, struct log *log,
                         const struct registry *registry, const struct ulid *id,
-                        const GPtrArray *branches, struct operation *operation,
-                        struct error *err);
+                        const GPtrArray *branches, struct operation *operation, struct error *err);
 
 #endif

@@ -30,9 +30,9 @@ int holders_hold(struct holders *holders, const struct ulid *id, pid_t pid, cons
 /* Never blocks for long; frees the hold. NULL: nothing. */
 void holders_release(struct holders *holders, struct hold *hold);
 
-/* Closes the door as soon as there is no hold, waiting at most drain_ms (0: not at all) and no longer than
- * `operation` allows. 0 also when the door is closed already. ERR_HELD names the first holders;
- * ERR_INTERRUPTED, ERR_DEADLINE. */
+/* Closes the door as soon as there is no hold, waiting at most drain_ms (0: not at all) and no
+ * longer than `operation` allows. 0 also when the door is closed already. ERR_HELD names the first
+ * holders; ERR_INTERRUPTED, ERR_DEADLINE. */
 int holders_close_door(struct holders *holders, const struct ulid *id, int64_t drain_ms,
                        struct operation *operation, struct error *err);
 void holders_open_door(struct holders *holders, const struct ulid *id);

@@ -20,8 +20,8 @@ struct layout;
 /* metadata, storage: "" or a key prefix that ends in '/'. base_uri: how the Lance engine names the
  * storage prefix (absolute path or s3:// URI, without trailing slash); it is written into branch
  * manifests. ERR_INVALID for a prefix that is no valid key, or a URI that is not UTF-8. */
-int layout_new(const char *metadata, const char *storage, const char *base_uri,
-               struct layout **ret, struct error *err);
+int layout_new(const char *metadata, const char *storage, const char *base_uri, struct layout **ret,
+               struct error *err);
 void layout_free(struct layout *layout); /* NULL: nothing */
 
 char *layout_registry_key(const struct layout *layout);

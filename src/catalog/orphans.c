@@ -7,7 +7,8 @@
 
 #define OVERLAY_SUFFIX ".json"
 
-/* The id in the last segment of a key below `prefix`, e.g. "ULID.json" or "ULID/"; false if none. */
+/* The id in the last segment of a key below `prefix`, e.g. "ULID.json" or "ULID/"; false if none.
+ */
 static bool id_of_key(const char *key, const char *prefix, const char *suffix, struct ulid *ret)
 {
     const char *name = key + strlen(prefix);
@@ -109,8 +110,8 @@ static int remove_orphan(struct catalog *catalog, const char *text, const GPtrAr
     }
     auto_registry struct registry *registry = catalog_registry(catalog);
     g_autoptr(GPtrArray) none = dataset_branches_new();
-    code = fork_remains_delete(catalog->store, catalog->layout, catalog->settings.log, registry, &id,
-                               none, operation, err);
+    code = fork_remains_delete(catalog->store, catalog->layout, catalog->settings.log, registry,
+                               &id, none, operation, err);
     if (code == 0)
         report->orphans++;
     return code;

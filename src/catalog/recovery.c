@@ -179,8 +179,7 @@ static int recover_tombstones(struct catalog *catalog, struct operation *operati
 /* ---- The whole ---- */
 
 /* Temporary files of writers that crashed while they wrote a document of the catalog. */
-static int prune_documents(struct catalog *catalog, struct operation *operation,
-                           struct error *err)
+static int prune_documents(struct catalog *catalog, struct operation *operation, struct error *err)
 {
     g_autofree char *registry = layout_registry_key(catalog->layout);
     g_autofree char *tombstones = layout_tombstones_prefix(catalog->layout);
@@ -212,7 +211,8 @@ static int recover(struct catalog *catalog, struct operation *operation,
     g_autoptr(GPtrArray) candidates = NULL;
     int code = committer_reload(catalog->committer, operation, err);
     if (code == 0)
-        code = tombstones_load(catalog->tombstones, catalog->store, catalog->layout, operation, err);
+        code =
+            tombstones_load(catalog->tombstones, catalog->store, catalog->layout, operation, err);
     if (code == 0 && has_unfinished(catalog))
         code = list_candidates(catalog, operation, &candidates, err);
     if (code == 0 && candidates)

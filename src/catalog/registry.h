@@ -16,16 +16,16 @@
 #include "catalog/fork_entry.h"
 
 struct registry {
-    unsigned references;  /* atomic */
-    GPtrArray *entries;   /* struct fork_entry, sorted by key (bytewise) */
-    GPtrArray *by_id;     /* the same, sorted by id, then key */
-    GPtrArray *by_parent; /* those with a parent, sorted by parent id, then key */
-    struct bytes *text;   /* the whole document in serde_json's pretty form */
-    char *etag;           /* of the object on the store; NULL: absent */
-    int64_t modified_ns;  /* of the object on the store; 0 when unknown */
-    struct bytes *head;      /* private: the document up to the value of "forks" */
-    struct bytes *tail;      /* private: and what follows that value */
-    struct registry *owner;  /* private: whose arrays and texts these are; NULL: its own */
+    unsigned references;    /* atomic */
+    GPtrArray *entries;     /* struct fork_entry, sorted by key (bytewise) */
+    GPtrArray *by_id;       /* the same, sorted by id, then key */
+    GPtrArray *by_parent;   /* those with a parent, sorted by parent id, then key */
+    struct bytes *text;     /* the whole document in serde_json's pretty form */
+    char *etag;             /* of the object on the store; NULL: absent */
+    int64_t modified_ns;    /* of the object on the store; 0 when unknown */
+    struct bytes *head;     /* private: the document up to the value of "forks" */
+    struct bytes *tail;     /* private: and what follows that value */
+    struct registry *owner; /* private: whose arrays and texts these are; NULL: its own */
 };
 
 /* Parses a registry. `body` NULL: the object is definitely absent, an empty registry. `previous`

@@ -105,8 +105,8 @@ static int read_listed(struct tombstones *tombstones, struct store *store,
     return code;
 }
 
-int tombstones_load(struct tombstones *tombstones, struct store *store,
-                    const struct layout *layout, struct operation *operation, struct error *err)
+int tombstones_load(struct tombstones *tombstones, struct store *store, const struct layout *layout,
+                    struct operation *operation, struct error *err)
 {
     g_autofree char *prefix = layout_tombstones_prefix(layout);
     struct error failure = {0};

@@ -19,7 +19,7 @@ struct tombstones;
 
 /* One object below the tombstones' prefix. */
 struct tombstone {
-    char *key;                /* on the store */
+    char *key; /* on the store */
     struct bytes *body;
     struct fork_entry *entry; /* NULL: the object does not parse */
     struct error problem;     /* set when entry is NULL */
@@ -28,10 +28,10 @@ struct tombstone {
 struct tombstones *tombstones_new(void);
 void tombstones_free(struct tombstones *tombstones); /* NULL: nothing */
 
-/* Replaces the table by what is on the store: one listing, one wave of gets. One that does not parse is
- * kept with its problem; one that vanishes meanwhile is skipped. Errors of the store. */
-int tombstones_load(struct tombstones *tombstones, struct store *store,
-                    const struct layout *layout, struct operation *operation, struct error *err);
+/* Replaces the table by what is on the store: one listing, one wave of gets. One that does not
+ * parse is kept with its problem; one that vanishes meanwhile is skipped. Errors of the store. */
+int tombstones_load(struct tombstones *tombstones, struct store *store, const struct layout *layout,
+                    struct operation *operation, struct error *err);
 
 void tombstones_note_put(struct tombstones *tombstones, const char *key, struct bytes *body);
 void tombstones_note_deleted(struct tombstones *tombstones, const char *key);

@@ -3,7 +3,8 @@
 /* How many children an error names. */
 #define CHILDREN_NAMED 3
 
-static int commit(struct committer *committer, int (*apply)(struct registry_edit *, void *, struct error *),
+static int commit(struct committer *committer,
+                  int (*apply)(struct registry_edit *, void *, struct error *),
                   bool (*landed)(const struct registry *, void *), const void *argument,
                   const char *stage, const char *object, struct operation *operation,
                   struct error *err)
@@ -155,7 +156,8 @@ static int apply_fence(struct registry_edit *edit, void *argument, struct error 
 int transition_fence(struct committer *committer, const struct ulid *id,
                      struct operation *operation, struct error *err)
 {
-    return commit(committer, apply_fence, tombstone_landed, id, "fencing", id->text, operation, err);
+    return commit(committer, apply_fence, tombstone_landed, id, "fencing", id->text, operation,
+                  err);
 }
 
 /* ---- Remove ---- */

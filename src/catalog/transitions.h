@@ -1,6 +1,6 @@
 /*
- * The commits in the life of a fork: pending, active, tombstoned, removed. Each re-validates, on the
- * state that it is committed to, what its caller has seen before.
+ * The commits in the life of a fork: pending, active, tombstoned, removed. Each re-validates, on
+ * the state that it is committed to, what its caller has seen before.
  *
  * Any thread; each waits for the committer. Besides the errors named, those of
  * committer_commit().
@@ -11,8 +11,8 @@
 #include "catalog/committer.h"
 #include "catalog/fork_entry.h"
 
-/* Inserts a pending entry. ERR_EXISTS when the name is taken, in any status; with a parent, ERR_NOT_FOUND
- * or ERR_STALE when the parent is gone or not active any more. */
+/* Inserts a pending entry. ERR_EXISTS when the name is taken, in any status; with a parent,
+ * ERR_NOT_FOUND or ERR_STALE when the parent is gone or not active any more. */
 int transition_insert(struct committer *committer, struct fork_entry *entry,
                       struct operation *operation, struct error *err);
 

@@ -32,6 +32,7 @@ struct store *fault_store_new(struct store *inner, bool owns_inner);
  * n-th on every matching request fails, not only that one. `code`: e.g. ERR_IO. */
 void fault_store_arm(struct store *store, enum fault_kind kind, unsigned method_mask, unsigned n,
                      bool persistent, int code);
+/* Everything works again, also after FAULT_KILL. Counting goes on with the mask armed last. */
 void fault_store_disarm(struct store *store);
 
 /* Restricts the next faults to keys that contain `part`; NULL: all keys. Kept until changed. */
@@ -39,10 +40,12 @@ void fault_store_match(struct store *store, const char *part);
 
 /* FAULT_DELAY: the longest time to hold a request up (milliseconds); default 60 000. */
 void fault_store_set_delay(struct store *store, int64_t delay_ms);
+/* Lets go of the requests held up, and holds up no other until the next arming. */
 void fault_store_release(struct store *store);
-/* Waits until a FAULT_DELAY request is being held up. */
+/* Waits until a FAULT_DELAY request is being held up, or has been since arming. */
 void fault_store_wait_held(struct store *store);
 
+/* Whether the armed fault has happened; stays true after disarming. */
 bool fault_store_fired(struct store *store);
 
 /* Matching requests started since arming, and all requests since creation. */

@@ -2,10 +2,10 @@
  * The object store on a directory of the local machine.
  *
  * Keys are paths below the root. A put writes "name#digits" beside its target (a name that listings
- * skip, also Uni's), makes it durable, and renames or links it into place; STORE_IF_ABSENT is a link,
- * STORE_IF_MATCH compares and renames under a lock of this store, which is atomic among the users of
- * one store object; other processes are kept out by the catalog lock. Parent directories are
- * made on demand. Directories touched by a set, new ones and their parents included, are made
+ * skip, also Uni's), makes it durable, and renames or links it into place; STORE_IF_ABSENT is a
+ * link, STORE_IF_MATCH compares and renames under a lock of this store, which is atomic among the
+ * users of one store object; other processes are kept out by the catalog lock. Parent directories
+ * are made on demand. Directories touched by a set, new ones and their parents included, are made
  * durable in settle(), each once.
  *
  * Etag: hex inode-mtime_ns-size, as unique as the file system makes it. Symbolic links inside the

@@ -14,14 +14,15 @@
  *    an absent object succeeds. A listing below a prefix without objects is empty.
  *  - A lost precondition is ERR_PRECONDITION: the object was not changed by this request.
  *  - ERR_OUTCOME_UNKNOWN means that a put or delete may or may not have taken effect (answer lost,
- *    not known to be durable): re-read to decide. Any other failure of a put or delete means that it
- *    has had no effect.
- *  - Listing shows objects in bytewise order of their keys, without temporary files ("name#digits").
- *  - Requests take the operation's deadline. When it passes, store_run() returns although calls may be
- *    stuck: these are abandoned, their answers thrown away; requests not yet started never start.
+ *    not known to be durable): re-read to decide. Any other failure of a put or delete means that
+ * it has had no effect.
+ *  - Listing shows objects in bytewise order of their keys, without temporary files
+ * ("name#digits").
+ *  - Requests take the operation's deadline. When it passes, store_run() returns although calls may
+ * be stuck: these are abandoned, their answers thrown away; requests not yet started never start.
  *    The number of stuck calls is bounded by the pool.
- *  - A cancelled operation stops requests that have not started (ERR_INTERRUPTED); those under way are
- *    waited for, so that the caller knows what happened.
+ *  - A cancelled operation stops requests that have not started (ERR_INTERRUPTED); those under way
+ * are waited for, so that the caller knows what happened.
  *
  * Threading: a store may be used from any number of threads; a set belongs to one thread at a time.
  * Ownership: the set owns its requests and everything in their answers.
@@ -55,14 +56,15 @@ struct store_object {
 
 /* What the store answered. */
 struct store_answer {
-    int code;             /* 0 or an enum error_code; same as error.code */
-    struct error error;   /* set when code is not 0 */
-    struct bytes *body;   /* GET */
-    char *etag;           /* GET, HEAD, and PUT where the store tells; unquoted */
-    uint64_t size;        /* GET, HEAD */
-    int64_t modified_ns;  /* GET, HEAD: since 1970, 0 when unknown */
-    GPtrArray *objects;   /* LIST: struct store_object, in key order; never NULL after success */
-    bool truncated;       /* LIST: there is more after the last row (limit reached) */
+    int code;            /* 0 or an enum error_code; same as error.code */
+    struct error error;  /* set when code is not 0 */
+    struct bytes *body;  /* GET */
+    char *etag;          /* GET, HEAD, and PUT where the store tells; unquoted */
+    uint64_t size;       /* GET, HEAD */
+    int64_t modified_ns; /* GET, HEAD: since 1970, 0 when unknown */
+    GPtrArray *objects;  /* LIST: struct store_object, in key order; never NULL after success */
+    bool truncated;      /* LIST: there is more after the last row (limit reached) */
+    GPtrArray *touched;  /* the implementation's own: what settle() must make durable */
 };
 
 struct store_request {
@@ -96,10 +98,11 @@ struct store_request *store_set_put(struct store_set *set, const char *key, stru
  * start_after may be NULL; limit 0 means no limit. */
 struct store_request *store_set_list(struct store_set *set, const char *prefix,
                                      const char *start_after, size_t limit);
-/* As a directory: objects and sub-directories directly below `prefix`, which ends in '/' or is "". */
+/* As a directory: objects and sub-directories directly below `prefix`, which ends in '/' or is "".
+ * The local store also shows sub-directories that hold no object (yet, or any more). */
 struct store_request *store_set_list_shallow(struct store_set *set, const char *prefix);
-/* Removes what is no object: below a prefix that ends in '/', temporary files of crashed writers and
- * empty directories, the prefix's own included (a directory that holds objects stays, without
+/* Removes what is no object: below a prefix that ends in '/', temporary files of crashed writers
+ * and empty directories, the prefix's own included (a directory that holds objects stays, without
  * error); for a prefix without '/', the temporary files "prefix#digits". Stores without directories
  * answer success at once. */
 struct store_request *store_set_prune(struct store_set *set, const char *prefix);
@@ -118,9 +121,11 @@ int store_run(struct store *store, struct store_set *set, struct operation *oper
  * code; 0 when there is none. `ignored` (0: none) is a code that does not count as a failure. */
 int store_set_failure(struct store_set *set, int ignored, struct error *err);
 
-/* Conveniences that run a set of one request. */
+/* Conveniences that run a set of one request, and return that request's own code: a put or delete
+ * that is stuck when the deadline passes is ERR_OUTCOME_UNKNOWN. */
 int store_get(struct store *store, const char *key, struct operation *operation,
-              struct bytes **ret_body, char **ret_etag /* may be NULL; g_free */, struct error *err);
+              struct bytes **ret_body, char **ret_etag /* may be NULL; g_free */,
+              struct error *err);
 int store_put(struct store *store, const char *key, struct bytes *body,
               enum store_precondition precondition, const char *etag, struct operation *operation,
               char **ret_etag /* may be NULL; *ret_etag may become NULL */, struct error *err);
@@ -137,20 +142,31 @@ void store_free(struct store *store); /* waits for what is under way; NULL: noth
  * ---- For implementations and wrappers ----
  */
 
+/* One run of a set, as settle() sees it. Its answers have not reached the caller yet. */
+struct store_wave;
+size_t store_wave_size(const struct store_wave *wave);
+const struct store_request *store_wave_request(const struct store_wave *wave, size_t index);
+struct store_answer *store_wave_answer(struct store_wave *wave, size_t index);
+
 struct store_operations {
-    /* Answers one request; runs on a thread of the pool, concurrently with others. Must fill
-     * *answer (zeroed before). Need not validate keys. Must mind `operation`'s deadline as well as
-     * the medium allows. */
+    /* A set is about to be run; called on the caller's thread. NULL: nothing to do. */
+    void (*begin)(struct store *store, const struct store_set *set);
+    /* Answers one request; runs on a thread of the pool (or the caller's), concurrently with
+     * others. Must fill *answer (zeroed before). Need not validate keys. Must mind `operation`'s
+     * deadline as well as the medium allows; `operation` is never NULL. */
     void (*perform)(struct store *store, const struct store_request *request,
                     const struct operation *operation, struct store_answer *answer);
-    /* Makes durable what the set changed; called once per set, after its last request, on a
-     * thread of the pool. May turn answers into failures. NULL: nothing to do. */
-    void (*settle)(struct store *store, struct store_set *set);
-    /* Frees what the implementation owns, not the base. */
+    /* Makes durable what the set changed; called once per set, after its last request, unless the
+     * caller has gone. May turn the success of a put, delete or prune into a failure; must touch
+     * no other answer (the caller may take these away meanwhile). NULL: an answer is durable at
+     * once. */
+    void (*settle)(struct store *store, struct store_wave *wave);
+    /* Releases what the structure holds, not the structure. */
     void (*destroy)(struct store *store);
 };
 
-/* Base of every implementation: first member of its structure. */
+/* Base of every implementation: first member of its structure, which is allocated with g_new0() and
+ * freed by store_free(). */
 struct store {
     const struct store_operations *operations;
     struct worker_pool *pool; /* NULL in wrappers that borrow the inner store's */
@@ -164,7 +180,21 @@ void store_initialize(struct store *store, const struct store_operations *operat
 void store_initialize_wrapper(struct store *store, const struct store_operations *operations,
                               struct store *inner);
 
-void store_object_free(struct store_object *object);
+void store_object_free(struct store_object *object); /* NULL: nothing */
 void store_answer_clear(struct store_answer *answer);
+GPtrArray *store_objects_new(void); /* for answer->objects: frees its elements */
+
+/* Sets *answer's error and code; what the answer holds besides stays. Returns the code. */
+int store_answer_fail(struct store_answer *answer, int code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+bool store_method_writes(enum store_method method);      /* PUT, DELETE, PRUNE */
+const char *store_method_name(enum store_method method); /* "put" */
+
+/* What a request must look like to reach an implementation; ERR_INVALID. */
+int store_request_check(const struct store_request *request, struct error *err);
+
+/* The set's own reference counting, and the mark that it was run; for store.c. */
+struct store_set *store_set_ref(struct store_set *set);
+void store_set_mark_run(struct store_set *set);
 
 #endif

@@ -1,0 +1,242 @@
+/*
+ * The parts of store.h that are about requests and answers; store.c runs them.
+ */
+#include <stdarg.h>
+#include <string.h>
+
+#include "store/store.h"
+
+struct store_set {
+    unsigned references; /* atomic: workers of an abandoned run hold the set, too */
+    bool was_run;
+    GPtrArray *requests; /* struct store_request, each allocated, so that pointers stay valid */
+};
+
+static void free_request(gpointer data)
+{
+    struct store_request *request = data;
+    g_free(request->key);
+    g_free(request->etag);
+    g_free(request->start_after);
+    bytes_unref(request->body);
+    store_answer_clear(&request->answer);
+    g_free(request);
+}
+
+struct store_set *store_set_new(void)
+{
+    struct store_set *set = g_new0(struct store_set, 1);
+    set->references = 1;
+    set->requests = g_ptr_array_new_with_free_func(free_request);
+    return set;
+}
+
+struct store_set *store_set_ref(struct store_set *set)
+{
+    __atomic_fetch_add(&set->references, 1, __ATOMIC_RELAXED);
+    return set;
+}
+
+void store_set_unref(struct store_set *set)
+{
+    if (!set || __atomic_sub_fetch(&set->references, 1, __ATOMIC_ACQ_REL) > 0)
+        return;
+    g_ptr_array_unref(set->requests);
+    g_free(set);
+}
+
+void store_set_mark_run(struct store_set *set)
+{
+    g_assert(!set->was_run);
+    set->was_run = true;
+}
+
+size_t store_set_size(const struct store_set *set)
+{
+    return set->requests->len;
+}
+
+struct store_request *store_set_at(struct store_set *set, size_t index)
+{
+    return g_ptr_array_index(set->requests, index);
+}
+
+static struct store_request *add(struct store_set *set, enum store_method method, const char *key)
+{
+    struct store_request *request = g_new0(struct store_request, 1);
+    request->method = method;
+    request->key = g_strdup(key);
+    g_ptr_array_add(set->requests, request);
+    return request;
+}
+
+struct store_request *store_set_get(struct store_set *set, const char *key)
+{
+    return add(set, STORE_GET, key);
+}
+
+struct store_request *store_set_head(struct store_set *set, const char *key)
+{
+    return add(set, STORE_HEAD, key);
+}
+
+struct store_request *store_set_delete(struct store_set *set, const char *key)
+{
+    return add(set, STORE_DELETE, key);
+}
+
+struct store_request *store_set_put(struct store_set *set, const char *key, struct bytes *body,
+                                    enum store_precondition precondition, const char *etag)
+{
+    struct store_request *request = add(set, STORE_PUT, key);
+    request->body = bytes_ref(body);
+    request->precondition = precondition;
+    request->etag = g_strdup(etag);
+    return request;
+}
+
+struct store_request *store_set_list(struct store_set *set, const char *prefix,
+                                     const char *start_after, size_t limit)
+{
+    struct store_request *request = add(set, STORE_LIST, prefix);
+    request->start_after = g_strdup(start_after);
+    request->limit = limit;
+    return request;
+}
+
+struct store_request *store_set_list_shallow(struct store_set *set, const char *prefix)
+{
+    struct store_request *request = add(set, STORE_LIST, prefix);
+    request->shallow = true;
+    return request;
+}
+
+struct store_request *store_set_prune(struct store_set *set, const char *prefix)
+{
+    return add(set, STORE_PRUNE, prefix);
+}
+
+int store_set_failure(struct store_set *set, int ignored, struct error *err)
+{
+    for (size_t i = 0; i < store_set_size(set); i++) {
+        const struct store_answer *answer = &store_set_at(set, i)->answer;
+        if (answer->code != 0 && answer->code != ignored)
+            return error_copy(err, &answer->error);
+    }
+    return 0;
+}
+
+/* The first `length` bytes of `key` as a whole key. */
+static bool is_valid_key(const char *key, size_t length)
+{
+    const char *end = key + length, *segment = key;
+    if (length == 0)
+        return false;
+    for (;;) {
+        const char *slash = memchr(segment, '/', (size_t)(end - segment));
+        size_t size = (size_t)((slash ? slash : end) - segment);
+        if (size == 0 || (size == 1 && segment[0] == '.') ||
+            (size == 2 && segment[0] == '.' && segment[1] == '.'))
+            return false;
+        if (!slash)
+            return true;
+        segment = slash + 1;
+    }
+}
+
+bool store_key_is_valid(const char *key)
+{
+    return key && is_valid_key(key, strlen(key));
+}
+
+bool store_name_is_temporary(const char *name)
+{
+    const char *mark = strrchr(name, '#');
+    return mark && mark[1] && strspn(mark + 1, "0123456789") == strlen(mark + 1);
+}
+
+/* A listing compares the segment after the last slash only, so any text will do there. */
+static bool is_valid_prefix(const char *prefix)
+{
+    const char *slash = strrchr(prefix, '/');
+    return !slash || is_valid_key(prefix, (size_t)(slash - prefix));
+}
+
+static bool is_valid_for(const struct store_request *request)
+{
+    const char *key = request->key;
+    if (!key)
+        return false;
+    size_t length = strlen(key);
+    bool ends_in_slash = length > 0 && key[length - 1] == '/';
+    if (request->method == STORE_LIST)
+        return is_valid_prefix(key) && (!request->shallow || length == 0 || ends_in_slash);
+    if (request->method == STORE_PRUNE)
+        return is_valid_key(key, ends_in_slash ? length - 1 : length);
+    return is_valid_key(key, length);
+}
+
+int store_request_check(const struct store_request *request, struct error *err)
+{
+    const char *method = store_method_name(request->method);
+    if (!is_valid_for(request))
+        return error_set(err, ERR_INVALID, "%s %s: no valid key", method,
+                         request->key ? request->key : "(none)");
+    if (request->method == STORE_PUT && !request->body)
+        return error_set(err, ERR_INVALID, "put %s: no body", request->key);
+    if (request->method == STORE_PUT && request->precondition == STORE_IF_MATCH && !request->etag)
+        return error_set(err, ERR_INVALID, "put %s: no etag to match", request->key);
+    return 0;
+}
+
+void store_object_free(struct store_object *object)
+{
+    if (!object)
+        return;
+    g_free(object->key);
+    g_free(object->etag);
+    g_free(object);
+}
+
+static void free_object(gpointer object)
+{
+    store_object_free(object);
+}
+
+GPtrArray *store_objects_new(void)
+{
+    return g_ptr_array_new_with_free_func(free_object);
+}
+
+void store_answer_clear(struct store_answer *answer)
+{
+    bytes_unref(answer->body);
+    g_free(answer->etag);
+    if (answer->objects)
+        g_ptr_array_unref(answer->objects);
+    if (answer->touched)
+        g_ptr_array_unref(answer->touched);
+    memset(answer, 0, sizeof *answer);
+}
+
+int store_answer_fail(struct store_answer *answer, int code, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    g_autofree char *text = g_strdup_vprintf(format, arguments);
+    va_end(arguments);
+    answer->code = code;
+    return error_set(&answer->error, code, "%s", text);
+}
+
+bool store_method_writes(enum store_method method)
+{
+    return method == STORE_PUT || method == STORE_DELETE || method == STORE_PRUNE;
+}
+
+const char *store_method_name(enum store_method method)
+{
+    static const char *const names[STORE_METHODS] = {"get", "head",   "list",
+                                                     "put", "delete", "prune"};
+    return names[method];
+}
