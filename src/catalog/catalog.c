@@ -1,0 +1,131 @@
+#include "catalog/catalog.h"
+
+#include "catalog/catalog_private.h"
+
+static struct catalog *catalog_new(struct store *store, struct layout *layout,
+                                   const struct catalog_settings *settings)
+{
+    struct catalog *catalog = g_new0(struct catalog, 1);
+    catalog->store = store;
+    catalog->layout = layout;
+    catalog->settings = *settings;
+    catalog->holders = holders_new();
+    catalog->names = name_locks_new();
+    catalog->tombstones = tombstones_new();
+    catalog->overlays = overlays_new(store, layout);
+    catalog->fork_points = fork_point_reader_new(store, layout);
+    catalog->descendants = descendants_new(store, layout);
+    return catalog;
+}
+
+/* Frees all but what the caller of catalog_open() gave. */
+static void catalog_release(struct catalog *catalog)
+{
+    committer_free(catalog->committer);
+    descendants_free(catalog->descendants);
+    fork_point_reader_free(catalog->fork_points);
+    overlays_free(catalog->overlays);
+    tombstones_free(catalog->tombstones);
+    name_locks_free(catalog->names);
+    holders_free(catalog->holders);
+    g_free(catalog);
+}
+
+int catalog_open(struct store *store, struct layout *layout,
+                 const struct catalog_settings *settings, struct operation *operation,
+                 struct catalog **ret, struct error *err)
+{
+    struct catalog *catalog = catalog_new(store, layout, settings);
+    g_autofree char *key = layout_registry_key(layout);
+    int code = fork_point_warm(catalog->fork_points, operation, err);
+    if (code == 0)
+        code = tombstones_load(catalog->tombstones, store, layout, operation, err);
+    if (code == 0)
+        code = committer_new(store, key, settings->observer, settings->observer_argument, operation,
+                             &catalog->committer, err);
+    if (code) {
+        catalog_release(catalog);
+        return code;
+    }
+    *ret = catalog;
+    return 0;
+}
+
+void catalog_free(struct catalog *catalog)
+{
+    if (!catalog)
+        return;
+    struct store *store = catalog->store;
+    struct layout *layout = catalog->layout;
+    catalog_release(catalog);
+    store_free(store);
+    layout_free(layout);
+}
+
+bool catalog_is_read_only(const struct catalog *catalog)
+{
+    return catalog->settings.read_only;
+}
+
+struct registry *catalog_registry(struct catalog *catalog)
+{
+    return committer_registry(catalog->committer);
+}
+
+struct bytes *catalog_tombstones(struct catalog *catalog)
+{
+    return tombstones_render(catalog->tombstones);
+}
+
+struct holders *catalog_holders(struct catalog *catalog)
+{
+    return catalog->holders;
+}
+
+/* The status of a fork as readers see it now. */
+static int check_status(struct catalog *catalog, const struct ulid *id, bool must_hold,
+                        bool *is_active, struct error *err)
+{
+    auto_registry struct registry *registry = catalog_registry(catalog);
+    const struct fork_entry *entry = registry_find_id(registry, id);
+    if (!entry)
+        return error_set(err, ERR_STALE, "fork %s is gone", id->text);
+    *is_active = entry->status == FORK_ACTIVE;
+    if (*is_active || !must_hold)
+        return 0;
+    return error_set(err, entry->status == FORK_PENDING ? ERR_PENDING : ERR_STALE, "fork %s is %s",
+                     id->text, fork_status_name(entry->status));
+}
+
+int catalog_hold(struct catalog *catalog, const struct ulid *id, bool must_hold, pid_t pid,
+                 const char *command, struct hold **ret, struct error *err)
+{
+    bool is_active = false;
+    *ret = NULL;
+    int code = check_status(catalog, id, must_hold, &is_active, err);
+    if (code || !is_active)
+        return code;
+    struct hold *hold = NULL;
+    code = holders_hold(catalog->holders, id, pid, command, &hold, err);
+    if (code)
+        return code;
+    /* A drop may have come and gone between the look and the hold. */
+    code = check_status(catalog, id, true, &is_active, err);
+    if (code)
+        holders_release(catalog->holders, hold);
+    else
+        *ret = hold;
+    return code == ERR_PENDING ? ERR_STALE : code;
+}
+
+struct bytes *catalog_overlay_cached(struct catalog *catalog, const struct ulid *id,
+                                     int64_t *modified_ns)
+{
+    return overlays_cached(catalog->overlays, id, modified_ns);
+}
+
+int catalog_overlay(struct catalog *catalog, const struct ulid *id, struct operation *operation,
+                    struct bytes **ret, struct error *err)
+{
+    return overlays_read(catalog->overlays, id, operation, ret, err);
+}

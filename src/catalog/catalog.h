@@ -1,0 +1,98 @@
+/*
+ * The catalog: what the FUSE adapter and the tools see of a Uni database's forks.
+ *
+ * It owns the store, the committer, the holders and the caches. Reads (registry, tombstones,
+ * cached overlays, holders) answer from memory. Creating and dropping a fork waits for the store
+ * and belongs on a worker thread.
+ *
+ * Thread-safe. Lock order, outermost first: the name lock of a fork (one at a time), then the
+ * leaf locks (committer queue, holders, tombstones, overlays, caches), of which none is held
+ * together with another, over a store call, or over a call of an observer.
+ */
+#ifndef FORKFS_CATALOG_CATALOG_H
+#define FORKFS_CATALOG_CATALOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/log.h"
+#include "base/operation.h"
+#include "base/ulid.h"
+#include "catalog/committer.h"
+#include "catalog/holders.h"
+#include "catalog/layout.h"
+#include "catalog/registry.h"
+#include "store/store.h"
+
+struct catalog;
+
+struct catalog_settings {
+    bool read_only;
+    int64_t drain_timeout_ms;    /* how long a drop waits for holders */
+    struct log *log;             /* may be NULL */
+    registry_observer *observer; /* may be NULL; see committer.h */
+    void *observer_argument;
+};
+
+/* What recovery did, and what it could not do. */
+struct recovery_report {
+    unsigned rolled_back; /* pending forks removed */
+    unsigned finished;    /* tombstoned forks removed */
+    unsigned orphans;     /* tombstones, allocators, overlays without a fork, removed */
+    GPtrArray *problems;  /* char *: what was left alone, and why; never NULL */
+};
+void recovery_report_clear(struct recovery_report *report);
+
+/* Reads registry, tombstones and schema; checks that it is a Uni database. Takes over `store` and
+ * `layout` on success. Does not recover. ERR_NOT_FOUND (no database), ERR_CORRUPT, errors of the
+ * store. *ret: catalog_free(). */
+int catalog_open(struct store *store, struct layout *layout,
+                 const struct catalog_settings *settings, struct operation *operation,
+                 struct catalog **ret, struct error *err);
+/* All operations must have ended and all holds be released. NULL: nothing. */
+void catalog_free(struct catalog *catalog);
+bool catalog_is_read_only(const struct catalog *catalog);
+
+/* Finishes what crashed creates and drops left. 0 also when something was left alone: see the
+ * report, which the caller clears. An error means that the store failed. ERR_READ_ONLY. */
+int catalog_recover(struct catalog *catalog, struct operation *operation,
+                    struct recovery_report *report, struct error *err);
+
+/* ---- From memory ---- */
+
+struct registry *catalog_registry(struct catalog *catalog); /* registry_unref() */
+struct bytes *catalog_tombstones(struct catalog *catalog);  /* JSON array, no newline at the end */
+struct holders *catalog_holders(struct catalog *catalog);
+
+/* Holds a fork for an open handle. 0 with *ret NULL when its status is not active and `must_hold`
+ * is false. ERR_PENDING, ERR_STALE (tombstoned, door closed, gone). Release with holders_release().
+ */
+int catalog_hold(struct catalog *catalog, const struct ulid *id, bool must_hold, pid_t pid,
+                 const char *command, struct hold **ret, struct error *err);
+
+/* The overlay of a fork: its text, pretty, without newline at the end. The _cached form never
+ * touches the store and gives NULL when the overlay has to be read first. *modified_ns may be
+ * NULL.*/
+struct bytes *catalog_overlay_cached(struct catalog *catalog, const struct ulid *id,
+                                     int64_t *modified_ns);
+int catalog_overlay(struct catalog *catalog, const struct ulid *id, struct operation *operation,
+                    struct bytes **ret, struct error *err);
+
+/* ---- Changes; these wait for the store ---- */
+
+/* Creates a fork of the primary graph (parent NULL) or of another fork, given by key. Returns 0
+ * only when it is durably active; *ret_id (may be NULL) is its id. On failure nothing of it is
+ * left, or it stays pending or tombstoned for recovery and the error says so. */
+int catalog_create(struct catalog *catalog, const char *name, const char *parent,
+                   struct operation *operation, struct ulid *ret_id, struct error *err);
+
+/* Drops the fork with that key. `id` (may be NULL): fail with ERR_STALE if the key is another
+ * fork's by now. `key` NULL: the fork with that id, for entries whose key cannot be a C string.
+ * Returns 0 only when nothing of it is left. A fork that an earlier drop left tombstoned is
+ * finished; one that a crash left pending is removed. ERR_HELD, ERR_NOT_EMPTY, ERR_NOT_FOUND,
+ * ERR_CORRUPT (names or ids on whose word nothing is deleted), ... */
+int catalog_drop(struct catalog *catalog, const char *key, const struct ulid *id,
+                 struct operation *operation, struct error *err);
+
+#endif

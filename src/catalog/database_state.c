@@ -1,0 +1,108 @@
+#include "catalog/database_state.h"
+
+#include "catalog/dataset_listing.h"
+
+#define STAGING_SUFFIX "_staging.lance/"
+#define WAL_SUFFIX ".wal"
+
+static void request_schema(struct database_state *state, struct store_set *set,
+                           const struct layout *layout, bool ask_legacy_schema)
+{
+    g_autofree char *schema = layout_schema_key(layout);
+    state->schema = store_set_get(set, schema);
+    if (ask_legacy_schema) {
+        g_autofree char *legacy = layout_legacy_schema_key(layout);
+        state->legacy_schema = store_set_get(set, legacy);
+    }
+}
+
+void database_state_request(struct database_state *state, struct store_set *set,
+                            const struct layout *layout, const struct ulid *parent,
+                            bool ask_legacy_schema)
+{
+    *state = (struct database_state){0};
+    g_autofree char *wal = layout_wal_prefix(layout);
+    g_autofree char *intent = layout_bulk_load_intent_key(layout);
+    g_autofree char *storage = layout_storage_prefix(layout);
+    g_autofree char *pointer =
+        parent ? layout_fork_pointer_key(layout, parent) : layout_snapshot_pointer_key(layout);
+    g_autofree char *allocator =
+        parent ? layout_fork_allocator_key(layout, parent) : layout_allocator_key(layout);
+    state->wal = store_set_list(set, wal, NULL, 0);
+    if (parent) {
+        g_autofree char *fork_wal = layout_fork_wal_prefix(layout, parent);
+        state->fork_wal = store_set_list(set, fork_wal, NULL, 0);
+    }
+    state->intent = store_set_head(set, intent);
+    state->storage = store_set_list_shallow(set, storage);
+    state->pointer = store_set_get(set, pointer);
+    state->allocator = store_set_get(set, allocator);
+    request_schema(state, set, layout, ask_legacy_schema);
+}
+
+/* Any segment counts as unflushed: LSNs restart at 1 after a truncation, so a number below the
+ * snapshot's mark proves nothing. */
+static int check_wal(const struct store_request *listing, struct error *err)
+{
+    for (guint i = 0; listing && i < listing->answer.objects->len; i++) {
+        const struct store_object *object = g_ptr_array_index(listing->answer.objects, i);
+        if (g_str_has_suffix(object->key, WAL_SUFFIX))
+            return error_set(err, ERR_UNCLEAN,
+                             "the database was not cleanly closed: unflushed WAL segment %s; open "
+                             "and close it with Uni first",
+                             object->key);
+    }
+    return 0;
+}
+
+int database_state_check_clean(const struct database_state *state, struct error *err)
+{
+    int code = check_wal(state->wal, err);
+    if (code == 0)
+        code = check_wal(state->fork_wal, err);
+    if (code)
+        return code;
+    if (state->intent->answer.code == 0)
+        return error_set(err, ERR_UNCLEAN,
+                         "a bulk load was interrupted (%s); open the database with Uni first",
+                         state->intent->key);
+    for (guint i = 0; i < state->storage->answer.objects->len; i++) {
+        const struct store_object *object = g_ptr_array_index(state->storage->answer.objects, i);
+        if (g_str_has_suffix(object->key, STAGING_SUFFIX))
+            return error_set(err, ERR_UNCLEAN,
+                             "a table swap was interrupted (%s); open the database with Uni first",
+                             object->key);
+    }
+    return 0;
+}
+
+static const struct store_request *schema_found(const struct database_state *state)
+{
+    if (state->schema->answer.code == ERR_NOT_FOUND && state->legacy_schema)
+        return state->legacy_schema;
+    return state->schema;
+}
+
+int database_state_schema(const struct database_state *state, struct schema **ret,
+                          struct error *err)
+{
+    const struct store_request *found = schema_found(state);
+    struct error failure = {0};
+    int code = schema_parse(found->answer.body, ret, &failure);
+    if (code) {
+        error_prefix(&failure, "%s", found->key);
+        error_copy(err, &failure);
+    }
+    return code;
+}
+
+int database_state_check_present(const struct database_state *state, struct error *err)
+{
+    g_autoptr(GPtrArray) datasets = dataset_listing_read(state->storage, NULL);
+    if (schema_found(state)->answer.code == 0 || state->pointer->answer.code == 0 ||
+        datasets->len > 0)
+        return 0;
+    return error_set(err, ERR_NOT_FOUND,
+                     "no Uni database: neither %s nor %s nor any dataset exists",
+                     state->schema->key, state->pointer->key);
+}

@@ -1,0 +1,44 @@
+/*
+ * The state of the database that a fork is made of: was it cleanly closed, which schema, which
+ * snapshot, which allocator. All of it is one part of one wave of reads.
+ *
+ * The requests belong to the caller's set; a state is valid as long as that set. One thread.
+ * Facts: docs/formats.md ("Deriving a fork point").
+ */
+#ifndef FORKFS_CATALOG_DATABASE_STATE_H
+#define FORKFS_CATALOG_DATABASE_STATE_H
+
+#include <stdbool.h>
+
+#include "catalog/documents.h"
+#include "catalog/layout.h"
+#include "store/store.h"
+
+struct database_state {
+    struct store_request *wal;
+    struct store_request *fork_wal; /* NULL for the primary graph */
+    struct store_request *intent;
+    struct store_request *storage; /* shallow listing: datasets, staging tables */
+    struct store_request *schema;
+    struct store_request *legacy_schema; /* NULL when not asked for */
+    struct store_request *pointer;
+    struct store_request *allocator;
+};
+
+/* Adds the requests. `parent`: id of the fork whose snapshot pointer, WAL and allocator count;
+ * NULL: the primary graph's. */
+void database_state_request(struct database_state *state, struct store_set *set,
+                            const struct layout *layout, const struct ulid *parent,
+                            bool ask_legacy_schema);
+
+/* After the run. ERR_UNCLEAN: unflushed WAL, interrupted bulk load or table swap. */
+int database_state_check_clean(const struct database_state *state, struct error *err);
+
+/* The schema; absent is the default one. ERR_CORRUPT. *ret: schema_free(). */
+int database_state_schema(const struct database_state *state, struct schema **ret,
+                          struct error *err);
+
+/* ERR_NOT_FOUND when there is neither schema, snapshot pointer nor any dataset: no Uni database. */
+int database_state_check_present(const struct database_state *state, struct error *err);
+
+#endif

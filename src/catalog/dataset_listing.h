@@ -1,0 +1,21 @@
+/*
+ * The datasets of a database, from one shallow listing of the storage prefix.
+ *
+ * Pure; any thread.
+ */
+#ifndef FORKFS_CATALOG_DATASET_LISTING_H
+#define FORKFS_CATALOG_DATASET_LISTING_H
+
+#include <glib.h>
+
+#include "catalog/documents.h"
+#include "store/store.h"
+
+/* Names of the datasets ("NAME.lance/" in the listing), in the listing's order: char *, owned by
+ * the array. With `schema` (may be NULL) only its candidates. */
+GPtrArray *dataset_listing_read(const struct store_request *storage, const struct schema *schema);
+
+/* A set of the names, which it does not own. */
+GHashTable *dataset_listing_set(const GPtrArray *names);
+
+#endif

@@ -1,0 +1,31 @@
+/*
+ * What would lose its ground if a fork's branches went: branches that others made from them with
+ * the Lance engine, and tags that point at them. (Child forks come from the registry, not from
+ * here.)
+ *
+ * One listing of branch refs and one of tag refs per dataset; only refs that are not another known
+ * fork's, and tags, are fetched, and kept by etag.
+ *
+ * Thread-safe; the lock of the cache is a leaf, not held over store calls.
+ */
+#ifndef FORKFS_CATALOG_DESCENDANTS_H
+#define FORKFS_CATALOG_DESCENDANTS_H
+
+#include "base/operation.h"
+#include "catalog/layout.h"
+#include "catalog/registry.h"
+#include "store/store.h"
+
+struct descendants;
+
+/* store and layout must outlive it. */
+struct descendants *descendants_new(struct store *store, const struct layout *layout);
+void descendants_free(struct descendants *descendants); /* NULL: nothing */
+
+/* 0 when nothing foreign depends on the branches of `entry`. ERR_NOT_EMPTY names what does;
+ * ERR_CORRUPT a ref file that cannot be read, so that nobody can tell. */
+int descendants_check(struct descendants *descendants, const struct registry *registry,
+                      const struct fork_entry *entry, struct operation *operation,
+                      struct error *err);
+
+#endif

@@ -1,0 +1,54 @@
+/*
+ * The small documents of a database that decide a fork: schema, allocator, snapshot manifest.
+ *
+ * Reading only what forkfs needs; strict as serde is. Facts: docs/formats.md. Pure, thread-safe.
+ */
+#ifndef FORKFS_CATALOG_DOCUMENTS_H
+#define FORKFS_CATALOG_DOCUMENTS_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/error.h"
+
+struct schema {
+    uint32_t version;
+    GPtrArray *labels;     /* char *, sorted bytewise */
+    GPtrArray *edge_types; /* char *, sorted bytewise */
+};
+/* body NULL: the file is absent, version 1 without labels. ERR_CORRUPT. */
+int schema_parse(const struct bytes *body, struct schema **ret, struct error *err);
+void schema_free(struct schema *schema); /* NULL: nothing */
+/* Names of all datasets that the database may have: vertices, edges, vertices_<label>,
+ * deltas_<type>_{fwd,bwd}, adjacency_<type>_{fwd,bwd}; sorted, unique. char *, owned. */
+GPtrArray *schema_candidates(const struct schema *schema);
+
+struct allocator {
+    uint64_t next_vid_batch;
+    uint64_t next_eid_batch;
+};
+/* body NULL: absent, both 0. ERR_CORRUPT. */
+int allocator_parse(const struct bytes *body, struct allocator *ret, struct error *err);
+struct bytes *allocator_render(const struct allocator *allocator);
+
+struct snapshot {
+    char *id;
+    char *parent_id;       /* NULL: none */
+    uint64_t version_mark; /* version_high_water_mark */
+    uint64_t wal_mark;     /* wal_high_water_mark */
+};
+int snapshot_parse(const struct bytes *body, struct snapshot **ret, struct error *err);
+void snapshot_free(struct snapshot *snapshot); /* NULL: nothing */
+/* The id in a pointer file: trimmed text; NULL when blank or absent (body NULL). ERR_CORRUPT in
+ * *ret's stead when the text cannot be a file name. g_free(). */
+int snapshot_pointer_parse(const struct bytes *body, char **ret, struct error *err);
+
+/* The overlay of a new fork: three empty lists, serde's form. */
+struct bytes *overlay_empty(void);
+
+/* A whole array of documents as one JSON array, pretty; elements: struct bytes, checked JSON. */
+struct bytes *documents_array(GPtrArray *documents);
+
+#endif

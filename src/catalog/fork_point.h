@@ -1,0 +1,57 @@
+/*
+ * The fork point: everything at rest that decides a new fork, read and checked before anything is
+ * written, and the branch manifests and ref files that follow from it.
+ *
+ * Reads in waves: (1) WALs, staging tables, bulk-load intent, schema, snapshot pointer, allocator,
+ * and the tips of the datasets known from last time; (2) what turned out to be needed besides;
+ * (3) manifests not in the cache, snapshot manifests, parents' refs. With a warm cache one wave.
+ *
+ * Threading: a reader may be used by several threads at once; its lock is a leaf, not held over
+ * store calls. Facts on what is read: docs/formats.md ("Deriving a fork point").
+ */
+#ifndef FORKFS_CATALOG_FORK_POINT_H
+#define FORKFS_CATALOG_FORK_POINT_H
+
+#include <glib.h>
+
+#include "base/operation.h"
+#include "catalog/branch_plan.h"
+#include "catalog/documents.h"
+#include "catalog/fork_entry.h"
+#include "catalog/layout.h"
+#include "store/store.h"
+
+struct fork_point_reader;
+
+struct fork_point {
+    char *snapshot_id;     /* of the parent, or "uninitialized" */
+    uint64_t version_mark; /* bounds every inherited row */
+    uint32_t schema_version;
+    struct allocator allocator; /* the parent's, which seeds the fork's */
+    GPtrArray *branches;        /* struct branch_plan */
+};
+void fork_point_free(struct fork_point *point); /* NULL: nothing */
+
+/* store and layout must outlive it. */
+struct fork_point_reader *fork_point_reader_new(struct store *store, const struct layout *layout);
+void fork_point_reader_free(struct fork_point_reader *reader); /* NULL: nothing */
+
+/* Reads the fork point of a fork `id` to be made of `parent` (NULL: the primary graph).
+ * ERR_UNCLEAN (unflushed WAL, staging table, interrupted bulk load, manifests without pointer),
+ * ERR_CORRUPT, ERR_UNSUPPORTED, errors of the store. Writes nothing. */
+int fork_point_read(struct fork_point_reader *reader, const struct fork_entry *parent,
+                    const struct ulid *id, struct operation *operation, struct fork_point **ret,
+                    struct error *err);
+
+/* Reads schema and snapshot pointer into the cache, at mount. ERR_NOT_FOUND when there is neither
+ * schema, snapshot pointer nor any dataset: no Uni database. A schema that does not parse is no
+ * error here; creating a fork will tell. */
+int fork_point_warm(struct fork_point_reader *reader, struct operation *operation,
+                    struct error *err);
+
+/* The names of all datasets that exist on the store, candidates or not (char *, owned), from one
+ * shallow listing; for recovery. */
+int fork_point_datasets(struct fork_point_reader *reader, struct operation *operation,
+                        GPtrArray **ret, struct error *err);
+
+#endif

@@ -1,0 +1,43 @@
+/*
+ * What the fork point reader remembers between creates, so that a create needs one wave of reads:
+ * the datasets seen last, snapshot manifests (immutable), and the manifests of main's tips, valid
+ * for one key and etag.
+ *
+ * Thread-safe; the lock is a leaf. What is returned belongs to the caller.
+ */
+#ifndef FORKFS_CATALOG_FORK_POINT_CACHE_H
+#define FORKFS_CATALOG_FORK_POINT_CACHE_H
+
+#include <glib.h>
+#include <stdbool.h>
+
+#include "base/bytes.h"
+#include "catalog/documents.h"
+#include "lance/dataset.h"
+
+struct fork_point_cache;
+
+struct fork_point_cache *fork_point_cache_new(void);
+void fork_point_cache_free(struct fork_point_cache *cache); /* NULL: nothing */
+
+/* Candidate datasets that existed last time (char *, owned); empty at first. */
+GPtrArray *fork_point_cache_datasets(struct fork_point_cache *cache);
+void fork_point_cache_set_datasets(struct fork_point_cache *cache, const GPtrArray *datasets);
+
+/* Whether catalog/schema.json existed last time, so that the legacy place need not be asked. */
+bool fork_point_cache_has_schema(struct fork_point_cache *cache);
+void fork_point_cache_set_has_schema(struct fork_point_cache *cache, bool has_schema);
+
+/* The manifest of a tip whose key and etag are exactly these, or NULL. bytes_unref(). */
+struct bytes *fork_point_cache_manifest(struct fork_point_cache *cache,
+                                        const struct lance_tip *tip);
+/* Forgets older manifests of the same directory. */
+void fork_point_cache_keep_manifest(struct fork_point_cache *cache, const struct lance_tip *tip,
+                                    struct bytes *manifest);
+
+/* A copy of a snapshot manifest, or NULL. snapshot_free(). */
+struct snapshot *fork_point_cache_snapshot(struct fork_point_cache *cache, const char *id);
+void fork_point_cache_keep_snapshot(struct fork_point_cache *cache,
+                                    const struct snapshot *snapshot);
+
+#endif

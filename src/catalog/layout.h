@@ -1,0 +1,64 @@
+/*
+ * Where everything of a catalog lies: keys on the store, derived from two prefixes.
+ *
+ * "metadata" holds registry, overlays, tombstones, schema, the primary WAL and allocator;
+ * "storage" holds datasets, snapshots and per-fork files. Locally these are "" and "storage/",
+ * on S3 "" (the bucket's root) and "PREFIX/". Facts: docs/formats.md ("Layout").
+ *
+ * Immutable after creation, thread-safe. Strings returned are freed with g_free().
+ */
+#ifndef FORKFS_CATALOG_LAYOUT_H
+#define FORKFS_CATALOG_LAYOUT_H
+
+#include <stdbool.h>
+
+#include "base/error.h"
+#include "base/ulid.h"
+
+struct layout;
+
+/* metadata, storage: "" or a key prefix that ends in '/'. base_uri: how the Lance engine names the
+ * storage prefix (absolute path or s3:// URI, without trailing slash); it is written into branch
+ * manifests. ERR_INVALID for a prefix that is no valid key, or a URI that is not UTF-8. */
+int layout_new(const char *metadata, const char *storage, const char *base_uri, struct layout **ret,
+               struct error *err);
+void layout_free(struct layout *layout); /* NULL: nothing */
+
+char *layout_registry_key(const struct layout *layout);
+char *layout_schema_key(const struct layout *layout);
+char *layout_legacy_schema_key(const struct layout *layout); /* before catalog/ existed */
+char *layout_allocator_key(const struct layout *layout);
+char *layout_wal_prefix(const struct layout *layout);
+
+char *layout_overlays_prefix(const struct layout *layout);
+char *layout_overlay_key(const struct layout *layout, const struct ulid *id);
+char *layout_tombstones_prefix(const struct layout *layout);
+char *layout_tombstone_key(const struct layout *layout, const struct ulid *id);
+
+char *layout_storage_prefix(const struct layout *layout);
+char *layout_snapshot_pointer_key(const struct layout *layout);
+char *layout_snapshots_prefix(const struct layout *layout);
+char *layout_snapshot_key(const struct layout *layout, const char *snapshot_id);
+char *layout_bulk_load_intent_key(const struct layout *layout);
+
+char *layout_forks_prefix(const struct layout *layout); /* "storage/catalog/forks/" */
+char *layout_fork_prefix(const struct layout *layout, const struct ulid *id);
+char *layout_fork_allocator_key(const struct layout *layout, const struct ulid *id);
+char *layout_fork_pointer_key(const struct layout *layout, const struct ulid *id);
+char *layout_fork_snapshot_key(const struct layout *layout, const struct ulid *id,
+                               const char *snapshot_id);
+char *layout_fork_wals_prefix(const struct layout *layout); /* "storage/wal_forks/" */
+char *layout_fork_wal_prefix(const struct layout *layout, const struct ulid *id);
+
+/* Key and URI of a dataset's root, without trailing slash; `dataset` must be safe. */
+char *layout_dataset_key(const struct layout *layout, const char *dataset);
+char *layout_dataset_uri(const struct layout *layout, const char *dataset);
+
+/* "fork_<ULID>_<dataset>", Uni's name for a fork's branch. */
+char *layout_branch_name(const struct ulid *id, const char *dataset);
+
+/* Whether a dataset name read from a document can be used in a key: valid UTF-8, not empty, not "."
+ * or "..", no '/', no '\\', no control character, at most 240 bytes. */
+bool layout_dataset_name_is_safe(const char *dataset);
+
+#endif

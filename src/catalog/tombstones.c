@@ -1,0 +1,188 @@
+#include "catalog/tombstones.h"
+
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "catalog/documents.h"
+
+struct tombstones {
+    pthread_mutex_t lock;
+    GHashTable *by_key; /* key -> struct tombstone */
+};
+
+static void tombstone_free(void *pointer)
+{
+    struct tombstone *tombstone = pointer;
+    g_free(tombstone->key);
+    bytes_unref(tombstone->body);
+    fork_entry_unref(tombstone->entry);
+    g_free(tombstone);
+}
+
+struct tombstones *tombstones_new(void)
+{
+    struct tombstones *tombstones = g_new0(struct tombstones, 1);
+    pthread_mutex_init(&tombstones->lock, NULL);
+    tombstones->by_key = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, tombstone_free);
+    return tombstones;
+}
+
+void tombstones_free(struct tombstones *tombstones)
+{
+    if (!tombstones)
+        return;
+    g_hash_table_unref(tombstones->by_key);
+    pthread_mutex_destroy(&tombstones->lock);
+    g_free(tombstones);
+}
+
+static struct tombstone *tombstone_parse(const char *key, struct bytes *body)
+{
+    struct tombstone *tombstone = g_new0(struct tombstone, 1);
+    tombstone->key = g_strdup(key);
+    tombstone->body = bytes_ref(body);
+    struct json_span document = {body->data, body->size};
+    int code = json_check(body->data, body->size, &tombstone->problem);
+    if (code == 0)
+        code = fork_entry_parse(NULL, document, &tombstone->entry, &tombstone->problem);
+    if (code)
+        error_prefix(&tombstone->problem, "tombstone %s", key);
+    return tombstone;
+}
+
+static struct tombstone *tombstone_copy(const struct tombstone *from)
+{
+    struct tombstone *copy = g_new0(struct tombstone, 1);
+    copy->key = g_strdup(from->key);
+    copy->body = bytes_ref(from->body);
+    copy->entry = from->entry ? fork_entry_ref(from->entry) : NULL;
+    copy->problem = from->problem;
+    return copy;
+}
+
+void tombstones_note_put(struct tombstones *tombstones, const char *key, struct bytes *body)
+{
+    struct tombstone *tombstone = tombstone_parse(key, body);
+    LOCK_SCOPE(&tombstones->lock);
+    g_hash_table_replace(tombstones->by_key, tombstone->key, tombstone);
+}
+
+void tombstones_note_deleted(struct tombstones *tombstones, const char *key)
+{
+    LOCK_SCOPE(&tombstones->lock);
+    g_hash_table_remove(tombstones->by_key, key);
+}
+
+/* Adds a get for each row of the listing. */
+static struct store_set *get_listed(const struct store_request *listing)
+{
+    struct store_set *gets = store_set_new();
+    for (guint i = 0; i < listing->answer.objects->len; i++) {
+        const struct store_object *object = g_ptr_array_index(listing->answer.objects, i);
+        store_set_get(gets, object->key);
+    }
+    return gets;
+}
+
+static int read_listed(struct tombstones *tombstones, struct store *store,
+                       const struct store_request *listing, struct operation *operation,
+                       struct error *err)
+{
+    struct store_set *gets = get_listed(listing);
+    int code = store_run(store, gets, operation, err);
+    if (code == 0)
+        code = store_set_failure(gets, ERR_NOT_FOUND, err);
+    if (code == 0) {
+        LOCK_SCOPE(&tombstones->lock);
+        g_hash_table_remove_all(tombstones->by_key);
+    }
+    for (size_t i = 0; code == 0 && i < store_set_size(gets); i++) {
+        const struct store_request *get = store_set_at(gets, i);
+        if (get->answer.code == 0)
+            tombstones_note_put(tombstones, get->key, get->answer.body);
+    }
+    store_set_unref(gets);
+    return code;
+}
+
+int tombstones_load(struct tombstones *tombstones, struct store *store, const struct layout *layout,
+                    struct operation *operation, struct error *err)
+{
+    g_autofree char *prefix = layout_tombstones_prefix(layout);
+    struct error failure = {0};
+    struct store_set *set = store_set_new();
+    const struct store_request *listing = store_set_list(set, prefix, NULL, 0);
+    int code = store_run(store, set, operation, &failure);
+    if (code == 0)
+        code = store_set_failure(set, 0, &failure);
+    if (code == 0)
+        code = read_listed(tombstones, store, listing, operation, &failure);
+    store_set_unref(set);
+    if (code) {
+        error_prefix(&failure, "reading the tombstones below %s", prefix);
+        error_copy(err, &failure);
+    }
+    return code;
+}
+
+static int compare_tombstones(const void *a, const void *b)
+{
+    const struct tombstone *const *left = a, *const *right = b;
+    return strcmp((*left)->key, (*right)->key);
+}
+
+GPtrArray *tombstones_list(struct tombstones *tombstones)
+{
+    GPtrArray *list = g_ptr_array_new_with_free_func(tombstone_free);
+    {
+        LOCK_SCOPE(&tombstones->lock);
+        GHashTableIter iterator;
+        void *value;
+        g_hash_table_iter_init(&iterator, tombstones->by_key);
+        while (g_hash_table_iter_next(&iterator, NULL, &value))
+            g_ptr_array_add(list, tombstone_copy(value));
+    }
+    g_ptr_array_sort(list, compare_tombstones);
+    return list;
+}
+
+bool tombstones_name_is_taken(struct tombstones *tombstones, const char *name)
+{
+    LOCK_SCOPE(&tombstones->lock);
+    GHashTableIter iterator;
+    void *value;
+    g_hash_table_iter_init(&iterator, tombstones->by_key);
+    while (g_hash_table_iter_next(&iterator, NULL, &value)) {
+        const struct tombstone *tombstone = value;
+        if (tombstone->entry && g_strcmp0(tombstone->entry->name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static struct bytes *describe_unparsable(const struct tombstone *tombstone)
+{
+    g_autoptr(GString) text = g_string_new("{\"file\":");
+    json_append_string(text, tombstone->key);
+    g_string_append(text, ",\"error\":");
+    json_append_string(text, tombstone->problem.text);
+    g_string_append_c(text, '}');
+    return bytes_new(text->str, text->len);
+}
+
+static void unref_bytes(void *bytes)
+{
+    bytes_unref(bytes);
+}
+
+struct bytes *tombstones_render(struct tombstones *tombstones)
+{
+    g_autoptr(GPtrArray) list = tombstones_list(tombstones);
+    g_autoptr(GPtrArray) documents = g_ptr_array_new_with_free_func(unref_bytes);
+    for (guint i = 0; i < list->len; i++) {
+        const struct tombstone *tombstone = g_ptr_array_index(list, i);
+        g_ptr_array_add(documents, tombstone->entry ? bytes_ref(tombstone->body)
+                                                    : describe_unparsable(tombstone));
+    }
+    return documents_array(documents);
+}

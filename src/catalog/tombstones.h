@@ -1,0 +1,50 @@
+/*
+ * The tombstones that lie on the store: the intents to drop, as last seen or written by this mount.
+ *
+ * The table is memory only: who puts or deletes a tombstone on the store says so here afterwards.
+ * Thread-safe; the lock is a leaf.
+ */
+#ifndef FORKFS_CATALOG_TOMBSTONES_H
+#define FORKFS_CATALOG_TOMBSTONES_H
+
+#include <glib.h>
+
+#include "base/bytes.h"
+#include "base/operation.h"
+#include "catalog/fork_entry.h"
+#include "catalog/layout.h"
+#include "store/store.h"
+
+struct tombstones;
+
+/* One object below the tombstones' prefix. */
+struct tombstone {
+    char *key; /* on the store */
+    struct bytes *body;
+    struct fork_entry *entry; /* NULL: the object does not parse */
+    struct error problem;     /* set when entry is NULL */
+};
+
+struct tombstones *tombstones_new(void);
+void tombstones_free(struct tombstones *tombstones); /* NULL: nothing */
+
+/* Replaces the table by what is on the store: one listing, one wave of gets. One that does not
+ * parse is kept with its problem; one that vanishes meanwhile is skipped. Errors of the store. */
+int tombstones_load(struct tombstones *tombstones, struct store *store, const struct layout *layout,
+                    struct operation *operation, struct error *err);
+
+void tombstones_note_put(struct tombstones *tombstones, const char *key, struct bytes *body);
+void tombstones_note_deleted(struct tombstones *tombstones, const char *key);
+
+/* A copy of the table, sorted by key: struct tombstone *, owned by the array. */
+GPtrArray *tombstones_list(struct tombstones *tombstones);
+
+/* Whether some tombstone names a fork `name` (a create under that name would not be safe from Uni's
+ * recovery, which removes entries by name). */
+bool tombstones_name_is_taken(struct tombstones *tombstones, const char *name);
+
+/* The table as one JSON array, pretty, without newline at the end. An object that does not parse
+ * appears as {"file": key, "error": text}. */
+struct bytes *tombstones_render(struct tombstones *tombstones);
+
+#endif

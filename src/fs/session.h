@@ -1,0 +1,62 @@
+/*
+ * The mounted filesystem: a FUSE session that shows one catalog.
+ *
+ * Order of use (main): session_new, catalog_open with session_registry_changed as observer,
+ * catalog_recover, session_mount, session_serve, session_free, catalog_free. Between new and mount
+ * nothing is visible to anybody.
+ *
+ * Threading: main's thread calls all of these, but session_registry_changed, which the committer
+ * calls at any time after session_new, and session_note_failure, which is thread-safe.
+ */
+#ifndef FORKFS_FS_SESSION_H
+#define FORKFS_FS_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "catalog/catalog.h"
+
+struct session;
+
+struct session_settings {
+    const char *source;     /* CATALOG as given, shown as the source in /proc/mounts */
+    const char *mountpoint; /* absolute path */
+    const char
+        *fuse_options; /* further comma-separated options for libfuse or the kernel; or NULL */
+    bool read_only;
+    bool allow_other;
+    uid_t uid; /* owner shown for everything */
+    gid_t gid;
+    mode_t umask; /* taken off the modes 0755 and 0644/0444 */
+    int64_t operation_timeout_ms;
+    bool debug; /* libfuse's own trace on stderr */
+    struct log *log;
+};
+
+/* Nothing visible yet; strings are copied. Never fails. */
+struct session *session_new(const struct session_settings *settings);
+
+/* The observer for catalog_settings; `argument` is the session. */
+void session_registry_changed(void *argument, const struct registry *before,
+                              const struct registry *after);
+
+/* Adds a line to the file `errors` and to the log: for what recovery could not do. */
+void session_note_failure(struct session *session, const char *operation, const char *path,
+                          const struct error *failure);
+
+/* Mounts. ERR_NOT_FOUND, ERR_ACCESS ..., and for a dead mountpoint ERR_INVALID with a text that
+ * says what to run. */
+int session_mount(struct session *session, struct catalog *catalog, struct error *err);
+
+/* Serves until unmounted or told to end by SIGTERM, SIGINT or SIGHUP; `ready` (may be NULL) is
+ * called once the kernel's first request has been answered. On the way out waits for what is in
+ * flight, answers it, unmounts. Returns 0 for an orderly end. */
+int session_serve(struct session *session, void (*ready)(void *argument), void *argument,
+                  struct error *err);
+
+void session_free(struct session *session); /* NULL: nothing */
+
+#endif

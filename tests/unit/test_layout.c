@@ -1,0 +1,149 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <glib.h>
+
+#include "catalog/layout.h"
+
+#define ID "01KYYN40FVQ2D7R9S4TAX6BCE3"
+static const struct ulid id = {ID};
+
+static void assert_text(char *actual, const char *expected)
+{
+    assert_string_equal(actual, expected);
+    g_free(actual);
+}
+
+static struct layout *make(const char *metadata, const char *storage, const char *base_uri)
+{
+    struct layout *layout = NULL;
+    struct error error = {0};
+    assert_int_equal(layout_new(metadata, storage, base_uri, &layout, &error), 0);
+    return layout;
+}
+
+static void local_metadata_keys_are_those_of_uni(void **state)
+{
+    struct layout *layout = make("", "storage/", "/srv/graph/storage");
+    assert_text(layout_registry_key(layout), "catalog/fork_registry.json");
+    assert_text(layout_schema_key(layout), "catalog/schema.json");
+    assert_text(layout_legacy_schema_key(layout), "schema.json");
+    assert_text(layout_allocator_key(layout), "id_allocator.json");
+    assert_text(layout_wal_prefix(layout), "wal/");
+    assert_text(layout_overlays_prefix(layout), "catalog/fork_schemas/");
+    assert_text(layout_overlay_key(layout, &id), "catalog/fork_schemas/" ID ".json");
+    assert_text(layout_tombstones_prefix(layout), "catalog/fork_tombstones/");
+    assert_text(layout_tombstone_key(layout, &id), "catalog/fork_tombstones/" ID ".json");
+    layout_free(layout);
+}
+
+static void local_storage_keys_are_those_of_uni(void **state)
+{
+    struct layout *layout = make("", "storage/", "/srv/graph/storage");
+    assert_text(layout_storage_prefix(layout), "storage/");
+    assert_text(layout_snapshot_pointer_key(layout), "storage/catalog/latest");
+    assert_text(layout_snapshots_prefix(layout), "storage/catalog/manifests/");
+    assert_text(layout_snapshot_key(layout, "s-1"), "storage/catalog/manifests/s-1.json");
+    assert_text(layout_bulk_load_intent_key(layout), "storage/catalog/bulk_flush_intent.json");
+    assert_text(layout_forks_prefix(layout), "storage/catalog/forks/");
+    assert_text(layout_fork_prefix(layout, &id), "storage/catalog/forks/" ID "/");
+    assert_text(layout_fork_allocator_key(layout, &id),
+                "storage/catalog/forks/" ID "/id_allocator.json");
+    assert_text(layout_fork_pointer_key(layout, &id), "storage/catalog/forks/" ID "/latest");
+    assert_text(layout_fork_snapshot_key(layout, &id, "s-1"),
+                "storage/catalog/forks/" ID "/manifests/s-1.json");
+    assert_text(layout_fork_wals_prefix(layout), "storage/wal_forks/");
+    assert_text(layout_fork_wal_prefix(layout, &id), "storage/wal_forks/" ID "/");
+    assert_text(layout_dataset_key(layout, "vertices_Person"), "storage/vertices_Person.lance");
+    assert_text(layout_dataset_uri(layout, "vertices_Person"),
+                "/srv/graph/storage/vertices_Person.lance");
+    layout_free(layout);
+}
+
+static void prefixes_of_an_object_store_go_in_front(void **state)
+{
+    struct layout *layout = make("meta/", "graphs/one/", "s3://bucket/graphs/one");
+    assert_text(layout_registry_key(layout), "meta/catalog/fork_registry.json");
+    assert_text(layout_wal_prefix(layout), "meta/wal/");
+    assert_text(layout_fork_wals_prefix(layout), "graphs/one/wal_forks/");
+    assert_text(layout_dataset_key(layout, "edges"), "graphs/one/edges.lance");
+    assert_text(layout_dataset_uri(layout, "edges"), "s3://bucket/graphs/one/edges.lance");
+    layout_free(layout);
+}
+
+static void empty_prefixes_mean_the_root(void **state)
+{
+    struct layout *layout = make("", "", "s3://bucket");
+    assert_text(layout_storage_prefix(layout), "");
+    assert_text(layout_snapshot_pointer_key(layout), "catalog/latest");
+    assert_text(layout_dataset_key(layout, "edges"), "edges.lance");
+    layout_free(layout);
+}
+
+static void a_prefix_that_is_no_valid_key_is_refused(void **state)
+{
+    static const char *const bad[] = {"storage", "/", "/storage/", "a//b/", "../", "a/./"};
+    for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
+        struct layout *layout = NULL;
+        struct error error = {0};
+        assert_int_equal(layout_new(bad[i], "", "/x", &layout, &error), ERR_INVALID);
+        assert_non_null(strstr(error.text, "metadata"));
+        assert_int_equal(layout_new("", bad[i], "/x", &layout, &error), ERR_INVALID);
+        assert_non_null(strstr(error.text, "storage"));
+        assert_int_equal(layout_new("", bad[i], "/x", &layout, NULL), ERR_INVALID);
+        assert_null(layout);
+    }
+}
+
+static void a_base_uri_that_is_not_utf8_is_refused(void **state)
+{
+    struct layout *layout = NULL;
+    struct error error = {0};
+    assert_int_equal(layout_new("", "storage/", "/srv/\xff", &layout, &error), ERR_INVALID);
+    assert_null(layout);
+}
+
+static void branch_names_carry_the_id_and_the_dataset(void **state)
+{
+    assert_text(layout_branch_name(&id, "vertices_Person"), "fork_" ID "_vertices_Person");
+}
+
+static void dataset_names_that_could_leave_the_prefix_are_unsafe(void **state)
+{
+    g_autofree char *longest = g_strnfill(240, 'a');
+    g_autofree char *too_long = g_strnfill(241, 'a');
+    const char *const bad[] = {"",      ".",    "..",        "a/b",    "a\\b", "a\nb",
+                               "a\x7f", "\xff", "a\xc2\x85", too_long, "/"};
+    for (size_t i = 0; i < G_N_ELEMENTS(bad); i++)
+        assert_false(layout_dataset_name_is_safe(bad[i]));
+
+    const char *const good[] = {"vertices", "vertices_a:b",      "...",
+                                "a b",      "vertices_\xc3\xa9", longest};
+    for (size_t i = 0; i < G_N_ELEMENTS(good); i++)
+        assert_true(layout_dataset_name_is_safe(good[i]));
+}
+
+static void freeing_nothing_does_nothing(void **state)
+{
+    layout_free(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(local_metadata_keys_are_those_of_uni),
+        cmocka_unit_test(local_storage_keys_are_those_of_uni),
+        cmocka_unit_test(prefixes_of_an_object_store_go_in_front),
+        cmocka_unit_test(empty_prefixes_mean_the_root),
+        cmocka_unit_test(a_prefix_that_is_no_valid_key_is_refused),
+        cmocka_unit_test(a_base_uri_that_is_not_utf8_is_refused),
+        cmocka_unit_test(branch_names_carry_the_id_and_the_dataset),
+        cmocka_unit_test(dataset_names_that_could_leave_the_prefix_are_unsafe),
+        cmocka_unit_test(freeing_nothing_does_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
