@@ -22,16 +22,17 @@
 struct session;
 
 struct session_settings {
-    const char *source;      /* CATALOG as given, shown as the source in /proc/mounts */
-    const char *mountpoint;  /* absolute path */
-    const char *fuse_options;/* further comma-separated options for libfuse or the kernel; or NULL */
+    const char *source;     /* CATALOG as given, shown as the source in /proc/mounts */
+    const char *mountpoint; /* absolute path */
+    const char
+        *fuse_options; /* further comma-separated options for libfuse or the kernel; or NULL */
     bool read_only;
     bool allow_other;
     uid_t uid; /* owner shown for everything */
     gid_t gid;
-    mode_t umask;            /* taken off the modes 0755 and 0644/0444 */
+    mode_t umask; /* taken off the modes 0755 and 0644/0444 */
     int64_t operation_timeout_ms;
-    bool debug;              /* libfuse's own trace on stderr */
+    bool debug; /* libfuse's own trace on stderr */
     struct log *log;
 };
 
@@ -46,13 +47,13 @@ void session_registry_changed(void *argument, const struct registry *before,
 void session_note_failure(struct session *session, const char *operation, const char *path,
                           const struct error *failure);
 
-/* Mounts. ERR_NOT_FOUND, ERR_ACCESS ..., and for a dead mountpoint ERR_INVALID with a text that says
- * what to run. */
+/* Mounts. ERR_NOT_FOUND, ERR_ACCESS ..., and for a dead mountpoint ERR_INVALID with a text that
+ * says what to run. */
 int session_mount(struct session *session, struct catalog *catalog, struct error *err);
 
-/* Serves until unmounted or told to end by SIGTERM, SIGINT or SIGHUP; `ready` (may be NULL) is called
- * once the kernel's first request has been answered. On the way out waits for what is in flight,
- * answers it, unmounts. Returns 0 for an orderly end. */
+/* Serves until unmounted or told to end by SIGTERM, SIGINT or SIGHUP; `ready` (may be NULL) is
+ * called once the kernel's first request has been answered. On the way out waits for what is in
+ * flight, answers it, unmounts. Returns 0 for an orderly end. */
 int session_serve(struct session *session, void (*ready)(void *argument), void *argument,
                   struct error *err);
 

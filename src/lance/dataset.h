@@ -22,16 +22,16 @@
 
 /* The newest version of main or of a branch. */
 struct lance_tip {
-    bool exists;        /* false: no manifest at all */
+    bool exists; /* false: no manifest at all */
     uint64_t version;
     char *manifest_key; /* as found: V1 or V2 name */
     char *etag;
-    uint64_t size;      /* bytes of the manifest file */
+    uint64_t size; /* bytes of the manifest file */
 };
 void lance_tip_clear(struct lance_tip *tip);
 
-/* Lists the newest manifests. branch NULL: main. The request's index in the set is how the answer is
- * found: keep the returned pointer. */
+/* Lists the newest manifests. branch NULL: main. The request's index in the set is how the answer
+ * is found: keep the returned pointer. */
 struct store_request *lance_tip_request(struct store_set *set, const char *dataset,
                                         const char *branch);
 /* Reads the answer. A table with V1 names needs a whole listing: *ret_again is then set to true and
@@ -50,13 +50,14 @@ void lance_branch_put_requests(struct store_set *set, const char *dataset, const
 /* Deleting a branch takes two waves. First: the ref file, and a listing of tree/BRANCH/. */
 struct store_request *lance_branch_delete_request(struct store_set *set, const char *dataset,
                                                   const char *branch);
-/* Second: deletes what the listing found in the branch's own five directories (never a branch nested
- * in its directory). `listing` is what lance_branch_delete_request() returned, after its run. Returns
- * the number of deletes added. */
+/* Second: deletes what the listing found in the branch's own five directories (never a branch
+ * nested in its directory). `listing` is what lance_branch_delete_request() returned, after its
+ * run. Returns the number of deletes added. */
 size_t lance_branch_delete_found(struct store_set *set, const char *dataset, const char *branch,
                                  const struct store_request *listing);
-/* Last, after the deletes: temporary files and empty directories of the branch, its parents' up to
- * "tree" if empty, and temporary files of its ref. */
+/* Last, after the deletes: temporary files and empty directories below and including tree/BRANCH/,
+ * and temporary files of the ref. "tree/" and "_refs/branches/" stay even when empty: other
+ * branches may be under way in them. */
 void lance_branch_prune_requests(struct store_set *set, const char *dataset, const char *branch);
 
 /* One listing each of the dataset's branch refs and tag refs. */

@@ -1,0 +1,93 @@
+#include "fs/handles.h"
+
+#include <glib.h>
+
+#include "base/cleanup.h"
+
+struct handles {
+    pthread_mutex_t lock;
+    GHashTable *open; /* set of struct handle */
+    struct holders *holders;
+};
+
+static void free_handle(struct handles *handles, struct handle *handle)
+{
+    if (handle->hold)
+        holders_release(handles->holders, handle->hold);
+    document_clear(&handle->document);
+    registry_unref(handle->snapshot);
+    pthread_mutex_destroy(&handle->lock);
+    g_free(handle);
+}
+
+struct handles *handles_new(void)
+{
+    struct handles *handles = g_new0(struct handles, 1);
+    pthread_mutex_init(&handles->lock, NULL);
+    handles->open = g_hash_table_new(NULL, NULL);
+    return handles;
+}
+
+void handles_free(struct handles *handles)
+{
+    if (!handles)
+        return;
+    GHashTableIter iter;
+    gpointer handle;
+    g_hash_table_iter_init(&iter, handles->open);
+    while (g_hash_table_iter_next(&iter, &handle, NULL))
+        free_handle(handles, handle);
+    g_hash_table_destroy(handles->open);
+    pthread_mutex_destroy(&handles->lock);
+    g_free(handles);
+}
+
+void handles_set_holders(struct handles *handles, struct holders *holders)
+{
+    handles->holders = holders;
+}
+
+static struct handle *add_handle(struct handles *handles)
+{
+    struct handle *handle = g_new0(struct handle, 1);
+    pthread_mutex_init(&handle->lock, NULL);
+    LOCK_SCOPE(&handles->lock);
+    g_hash_table_add(handles->open, handle);
+    return handle;
+}
+
+struct handle *handles_open_file(struct handles *handles, struct document *document,
+                                 struct hold *hold)
+{
+    struct handle *handle = add_handle(handles);
+    handle->document = *document;
+    handle->hold = hold;
+    document->body = NULL;
+    return handle;
+}
+
+struct handle *handles_open_directory(struct handles *handles, struct registry *registry)
+{
+    struct handle *handle = add_handle(handles);
+    handle->snapshot = registry_ref(registry);
+    return handle;
+}
+
+void handles_close(struct handles *handles, struct handle *handle)
+{
+    {
+        LOCK_SCOPE(&handles->lock);
+        g_hash_table_remove(handles->open, handle);
+    }
+    free_handle(handles, handle);
+}
+
+struct registry *handle_snapshot(struct handle *handle, struct registry *current, bool rewind)
+{
+    LOCK_SCOPE(&handle->lock);
+    if (rewind && handle->snapshot != current) {
+        registry_unref(handle->snapshot);
+        handle->snapshot = registry_ref(current);
+    }
+    return registry_ref(handle->snapshot);
+}

@@ -1,0 +1,46 @@
+/*
+ * Open files and directories: what each handle keeps until it is released.
+ *
+ * A file handle keeps the contents rendered when it was opened and, if its file does so, a hold on
+ * its fork. A directory handle keeps the image of the registry that it lists, so that positions
+ * stay what they are. The table knows all of them, because at unmount the kernel does not release
+ * what is open.
+ *
+ * Thread-safe; the locks inside are leaves. A handle lives until it is closed.
+ */
+#ifndef FORKFS_FS_HANDLES_H
+#define FORKFS_FS_HANDLES_H
+
+#include <pthread.h>
+
+#include "catalog/catalog.h"
+#include "fs/document.h"
+
+struct handle {
+    struct document document;  /* files */
+    struct hold *hold;         /* files; may be NULL */
+    pthread_mutex_t lock;      /* guards snapshot */
+    struct registry *snapshot; /* directories */
+};
+
+struct handles;
+
+struct handles *handles_new(void);
+void handles_free(struct handles *handles); /* closes what is open; NULL: nothing */
+
+/* Where holds are given back; to be set before the first file is opened. */
+void handles_set_holders(struct handles *handles, struct holders *holders);
+
+/* Takes over document and hold; hold may be NULL. */
+struct handle *handles_open_file(struct handles *handles, struct document *document,
+                                 struct hold *hold);
+/* Takes its own reference to the registry. */
+struct handle *handles_open_directory(struct handles *handles, struct registry *registry);
+
+/* Releases all that the handle keeps. Never blocks for long. */
+void handles_close(struct handles *handles, struct handle *handle);
+
+/* The image to list: a listing that starts anew (rewind true) takes over `current`. Referenced. */
+struct registry *handle_snapshot(struct handle *handle, struct registry *current, bool rewind);
+
+#endif

@@ -1,0 +1,37 @@
+#include "fs/job.h"
+
+static void interrupt(fuse_req_t request, void *argument)
+{
+    struct job *job = argument;
+    operation_cancel(&job->operation);
+}
+
+static void finish(struct job *job)
+{
+    /* Waits for an interrupt() that is running. */
+    fuse_req_interrupt_func(job->request, NULL, NULL);
+    job->answer(job);
+    operation_destroy(&job->operation);
+    job->release(job);
+}
+
+static void run(void *argument)
+{
+    struct job *job = argument;
+    job->code = job->work(job, &job->error);
+    finish(job);
+}
+
+void job_start(struct job *job, struct session *session, fuse_req_t request)
+{
+    job->session = session;
+    job->request = request;
+    operation_init(&job->operation, session->operation_timeout_ms);
+    /* Calls interrupt() at once when the interrupt came first. */
+    fuse_req_interrupt_func(request, interrupt, job);
+    struct error err;
+    if (worker_pool_submit(session->workers, run, job, &err) != 0) {
+        job->code = error_copy(&job->error, &err);
+        finish(job);
+    }
+}

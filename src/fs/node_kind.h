@@ -1,0 +1,58 @@
+/*
+ * What kinds of directories, files and links the mount consists of, and the rules of each.
+ *
+ * One table, immutable. Adding a file means: a kind, a row here, and its rendering in render.c.
+ */
+#ifndef FORKFS_FS_NODE_KIND_H
+#define FORKFS_FS_NODE_KIND_H
+
+#include <stdbool.h>
+#include <sys/stat.h>
+
+/* The values enter st_ino, which has to outlive remounts: append only, never reorder. */
+enum node_kind {
+    NODE_ROOT,
+    NODE_FORKS,         /* forks/ */
+    NODE_BY_ID,         /* by-id/ */
+    NODE_REGISTRY_JSON, /* registry.json */
+    NODE_TOMBSTONES,    /* tombstones */
+    NODE_ERRORS,        /* errors */
+    NODE_FORK,          /* forks/N/ */
+    NODE_STATUS,        /* forks/N/status, and so on */
+    NODE_DATASETS,
+    NODE_SCHEMA_JSON,
+    NODE_INFO_JSON,
+    NODE_HOLDERS,
+    NODE_ID_LINK, /* by-id/ULID */
+    NODE_KINDS    /* how many there are */
+};
+
+/* Whether an open handle on a file holds the fork that the file belongs to. */
+enum hold_rule {
+    HOLD_NEVER,
+    HOLD_WHEN_ACTIVE, /* a fork that is not active can be read without holding it */
+    HOLD_ALWAYS       /* a fork that is not active cannot be opened */
+};
+
+struct node_rules {
+    const char *name;      /* NULL: each one is named after a fork */
+    enum node_kind parent; /* kind of the directory that it is in; the root's is the root */
+    mode_t mode;           /* type and permissions, before the umask */
+    enum hold_rule hold;
+    bool constant; /* its attributes never change while it exists: the kernel may cache them */
+};
+
+/* Never NULL. */
+const struct node_rules *node_rules(enum node_kind kind);
+
+static inline bool node_kind_is_file(enum node_kind kind)
+{
+    return S_ISREG(node_rules(kind)->mode);
+}
+
+static inline bool node_kind_is_directory(enum node_kind kind)
+{
+    return S_ISDIR(node_rules(kind)->mode);
+}
+
+#endif

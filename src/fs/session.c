@@ -1,0 +1,201 @@
+#include "fs/session.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/timestamp.h"
+#include "fs/errno_map.h"
+#include "fs/mount_options.h"
+#include "fs/operations.h"
+#include "fs/session_state.h"
+
+/* Handlers answer from memory, so a few threads are enough; these only bound a burst. */
+#define FUSE_THREADS 32
+/* Requests that wait for the store, each on a thread of its own. */
+#define WORKER_THREADS 64
+
+struct session *session_new(const struct session_settings *settings)
+{
+    struct session *session = g_new0(struct session, 1);
+    session->source = g_strdup(settings->source);
+    session->mountpoint = g_strdup(settings->mountpoint);
+    session->fuse_options = g_strdup(settings->fuse_options);
+    session->read_only = settings->read_only;
+    session->allow_other = settings->allow_other;
+    session->debug = settings->debug;
+    session->operation_timeout_ms = settings->operation_timeout_ms;
+    session->attributes = (struct attribute_settings){
+        .uid = settings->uid,
+        .gid = settings->gid,
+        .umask = settings->umask,
+        .mounted_at = timestamp_now(),
+    };
+    session->log = settings->log;
+    session->workers = worker_pool_new("forkfs-request", WORKER_THREADS);
+    session->notifier = notifier_new();
+    session->nodes = node_table_new();
+    session->handles = handles_new();
+    session->failures = failures_new();
+    session->delete_guard = delete_guard_new();
+    return session;
+}
+
+static const struct fork_entry *id_at(const struct registry *registry, guint index)
+{
+    return g_ptr_array_index(registry->by_id, index);
+}
+
+void session_registry_changed(void *argument, const struct registry *before,
+                              const struct registry *after)
+{
+    struct session *session = argument;
+    guint a = 0;
+    /* Both are sorted by id, and share the entries that did not change. */
+    for (guint b = 0; b < before->by_id->len; b++) {
+        const struct fork_entry *entry = g_ptr_array_index(before->by_id, b);
+        while (a < after->by_id->len && id_at(after, a) != entry &&
+               strcmp(id_at(after, a)->id.text, entry->id.text) < 0)
+            a++;
+        if (a < after->by_id->len && id_at(after, a) == entry)
+            a++;
+        else
+            forget_attributes(session, after, &entry->id);
+    }
+}
+
+void session_note_failure(struct session *session, const char *operation, const char *path,
+                          const struct error *failure)
+{
+    failures_add(session->failures, timestamp_now(), operation, path, failure);
+    log_warning(session->log, "%s %s: %s (%s)", operation, path, failure->text,
+                errno_name(errno_of(failure->code)));
+}
+
+static int check_mountpoint(const struct session *session, struct error *err)
+{
+    struct stat status;
+    if (stat(session->mountpoint, &status) != 0) {
+        if (errno == ENOTCONN)
+            return error_set(err, ERR_INVALID,
+                             "%s: a crashed mount is still there; run: fusermount3 -u %s",
+                             session->mountpoint, session->mountpoint);
+        return error_set_errno(err, errno, "mountpoint %s", session->mountpoint);
+    }
+    if (!S_ISDIR(status.st_mode))
+        return error_set(err, ERR_INVALID, "mountpoint %s: not a directory", session->mountpoint);
+    return 0;
+}
+
+static int new_fuse_session(struct session *session, struct error *err)
+{
+    struct mount_options options = {
+        .source = session->source,
+        .further = session->fuse_options,
+        .read_only = session->read_only,
+        .allow_other = session->allow_other,
+        .debug = session->debug,
+    };
+    g_autofree char *text = mount_options_text(&options);
+    struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
+    if (fuse_opt_add_arg(&args, "forkfs") == 0 && fuse_opt_add_arg(&args, "-o") == 0 &&
+        fuse_opt_add_arg(&args, text) == 0)
+        session->fuse =
+            fuse_session_new(&args, operations_table(), sizeof(struct fuse_lowlevel_ops), session);
+    fuse_opt_free_args(&args);
+    if (!session->fuse)
+        return error_set(err, ERR_INVALID, "libfuse refuses the mount options %s", text);
+    return 0;
+}
+
+int session_mount(struct session *session, struct catalog *catalog, struct error *err)
+{
+    session->catalog = catalog;
+    handles_set_holders(session->handles, catalog_holders(catalog));
+    int code = check_mountpoint(session, err);
+    if (code == 0)
+        code = new_fuse_session(session, err);
+    if (code != 0)
+        return code;
+    if (fuse_session_mount(session->fuse, session->mountpoint) != 0)
+        return error_set(err, ERR_IO, "cannot mount on %s", session->mountpoint);
+    session->mounted = true;
+    if (!notifier_start(session->notifier, session->fuse))
+        return error_set(err, ERR_IO, "cannot start the notifier's thread");
+    return 0;
+}
+
+/* Answers the kernel's first request, which is queued as soon as the mount is there. */
+static int serve_first_request(struct session *session, struct error *err)
+{
+    struct fuse_buf buffer = {.mem = NULL};
+    int received;
+    do {
+        received = fuse_session_receive_buf(session->fuse, &buffer);
+    } while (received == -EINTR && !fuse_session_exited(session->fuse));
+    if (received > 0)
+        fuse_session_process_buf(session->fuse, &buffer);
+    free(buffer.mem);
+    if (received < 0 && received != -EINTR)
+        return error_set_errno(err, -received, "the kernel's first request");
+    return 0;
+}
+
+static int serve_all(struct session *session, struct error *err)
+{
+    struct fuse_loop_config *config = fuse_loop_cfg_create();
+    if (!config)
+        return error_set(err, ERR_IO, "no memory for the configuration of the session's loop");
+    fuse_loop_cfg_set_max_threads(config, FUSE_THREADS);
+    int result = fuse_session_loop_mt(session->fuse, config);
+    fuse_loop_cfg_destroy(config);
+    /* A positive result is the signal that ended the loop. */
+    return result >= 0 ? 0 : error_set_errno(err, -result, "serving the mount");
+}
+
+static void end_mount(struct session *session)
+{
+    if (!session->mounted)
+        return;
+    /* Requests in flight are answered while the mount still stands. */
+    worker_pool_drain(session->workers);
+    notifier_stop(session->notifier);
+    fuse_session_unmount(session->fuse);
+    session->mounted = false;
+}
+
+int session_serve(struct session *session, void (*ready)(void *argument), void *argument,
+                  struct error *err)
+{
+    if (fuse_set_signal_handlers(session->fuse) != 0)
+        return error_set(err, ERR_IO, "cannot set the signal handlers");
+    int code = serve_first_request(session, err);
+    if (code == 0 && !fuse_session_exited(session->fuse)) {
+        if (ready)
+            ready(argument);
+        code = serve_all(session, err);
+    }
+    end_mount(session);
+    fuse_remove_signal_handlers(session->fuse);
+    return code;
+}
+
+void session_free(struct session *session)
+{
+    if (!session)
+        return;
+    end_mount(session);
+    worker_pool_free(session->workers);
+    notifier_free(session->notifier);
+    if (session->fuse)
+        fuse_session_destroy(session->fuse);
+    handles_free(session->handles);
+    node_table_free(session->nodes);
+    failures_free(session->failures);
+    delete_guard_free(session->delete_guard);
+    g_free(session->source);
+    g_free(session->mountpoint);
+    g_free(session->fuse_options);
+    g_free(session);
+}

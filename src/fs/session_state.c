@@ -1,0 +1,60 @@
+#include "fs/session_state.h"
+
+#include "fs/errno_map.h"
+#include "fs/tree.h"
+
+int view_open(struct view *view, fuse_req_t request, fuse_ino_t node_id, struct error *err)
+{
+    struct session *session = fuse_req_userdata(request);
+    view->session = session;
+    view->registry = catalog_registry(session->catalog);
+    view->node = node_table_get(session->nodes, node_id);
+    view->entry = NULL;
+    if (!view->node)
+        return error_set(err, ERR_STALE, "the kernel asks for a node that it was never told of");
+    view->entry = tree_entry(view->registry, view->node);
+    if (view->node->has_fork && !view->entry)
+        return error_set(err, ERR_STALE, "the fork %s does not exist any more",
+                         view->node->fork_id.text);
+    return 0;
+}
+
+void view_close(struct view *view)
+{
+    registry_unref(view->registry);
+    node_unref(view->node);
+}
+
+struct render_sources view_sources(const struct view *view)
+{
+    return (struct render_sources){
+        .registry = view->registry,
+        .catalog = view->session->catalog,
+        .failures = view->session->failures,
+        .mounted_at = view->session->attributes.mounted_at,
+    };
+}
+
+void reply_failure(fuse_req_t request, int code)
+{
+    fuse_reply_err(request, errno_of(code));
+}
+
+void refuse(struct session *session, fuse_req_t request, const char *operation,
+            const struct node *node, const char *name, const struct error *failure)
+{
+    g_autofree char *path = node ? node_path(node, name) : g_strdup(name ? name : "?");
+    session_note_failure(session, operation, path, failure);
+    reply_failure(request, failure->code);
+}
+
+void forget_attributes(struct session *session, const struct registry *registry,
+                       const struct ulid *fork_id)
+{
+    g_autoptr(GPtrArray) nodes = node_table_of_fork(session->nodes, fork_id);
+    for (guint i = 0; i < nodes->len; i++) {
+        const struct node *node = g_ptr_array_index(nodes, i);
+        if (node_rules(node->kind)->constant && !tree_is_current(registry, node))
+            notifier_attributes_changed(session->notifier, node->id);
+    }
+}

@@ -1,0 +1,70 @@
+/*
+ * What the handlers of one session share, and the first and last steps that all of them have in
+ * common: finding what a request is about, and refusing it.
+ *
+ * Private to the adapter; session.h is the outside.
+ */
+#ifndef FORKFS_FS_SESSION_STATE_H
+#define FORKFS_FS_SESSION_STATE_H
+
+#include "base/worker_pool.h"
+#include "fs/attributes.h"
+#include "fs/delete_guard.h"
+#include "fs/failures.h"
+#include "fs/fuse.h"
+#include "fs/handles.h"
+#include "fs/node_table.h"
+#include "fs/notifier.h"
+#include "fs/render.h"
+#include "fs/session.h"
+
+struct session {
+    char *source;
+    char *mountpoint;
+    char *fuse_options;
+    bool read_only;
+    bool allow_other;
+    bool debug;
+    int64_t operation_timeout_ms;
+    struct attribute_settings attributes;
+    struct log *log;
+
+    struct catalog *catalog; /* not owned */
+    struct fuse_session *fuse;
+    bool mounted;
+    struct worker_pool *workers;
+    struct notifier *notifier;
+    struct node_table *nodes;
+    struct handles *handles;
+    struct failures *failures;
+    struct delete_guard *delete_guard;
+};
+
+/* What a request is about, as of one image of the registry. */
+struct view {
+    struct session *session;
+    struct registry *registry;
+    struct node *node;
+    struct fork_entry *entry; /* the node's fork; NULL: it belongs to none */
+};
+
+/* ERR_STALE when the fork is not there any more. view_close() also after a failure. */
+int view_open(struct view *view, fuse_req_t request, fuse_ino_t node_id, struct error *err);
+void view_close(struct view *view);
+#define auto_view __attribute__((cleanup(view_close)))
+
+struct render_sources view_sources(const struct view *view);
+
+/* Answers a failed lookup or listing, of which users hear only through errno. */
+void reply_failure(fuse_req_t request, int code);
+
+/* Answers a failed change or open, and notes it in the file `errors` and in the log. `node` may be
+ * NULL, `name` (may be NULL) is a name in it. */
+void refuse(struct session *session, fuse_req_t request, const char *operation,
+            const struct node *node, const char *name, const struct error *failure);
+
+/* Makes the kernel ask again about all nodes of a fork that `registry` does not have any more. */
+void forget_attributes(struct session *session, const struct registry *registry,
+                       const struct ulid *fork_id);
+
+#endif

@@ -1,0 +1,285 @@
+#include "lance/branch_ref.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/json_text.h"
+#include "base/timestamp.h"
+
+#define STEP_ID_LENGTH 32
+
+static struct branch_ref *branch_ref_new(void)
+{
+    struct branch_ref *ref = g_new0(struct branch_ref, 1);
+    ref->lineage = g_array_new(FALSE, FALSE, sizeof(struct lineage_step));
+    return ref;
+}
+
+void branch_ref_free(struct branch_ref *ref)
+{
+    if (!ref)
+        return;
+    g_free(ref->parent_branch);
+    g_array_unref(ref->lineage);
+    g_free(ref);
+}
+
+/* The members of a ref file: an object, checked. */
+static int ref_members(const struct bytes *body, GArray **ret, struct error *err)
+{
+    struct json_span document = {body->data, body->size};
+    int code = json_check(body->data, body->size, err);
+    if (code != 0)
+        return code;
+    if (json_span_kind(document) != JSON_OBJECT)
+        return error_set(err, ERR_CORRUPT, "the ref is no JSON object");
+    *ret = json_members(document);
+    return 0;
+}
+
+/* A member's value, or NULL when it is absent. */
+static const struct json_span *member_value(const GArray *members, const char *key)
+{
+    for (guint i = 0; i < members->len; i++) {
+        const struct json_member *member = &g_array_index(members, struct json_member, i);
+        if (g_strcmp0(member->key, key) == 0)
+            return &member->value;
+    }
+    return NULL;
+}
+
+static int read_unsigned(const GArray *members, const char *key, uint64_t max, uint64_t *ret,
+                         struct error *err)
+{
+    const struct json_span *value = member_value(members, key);
+    if (!value)
+        return error_set(err, ERR_CORRUPT, "\"%s\" is missing", key);
+    if (!json_span_unsigned(*value, max, ret))
+        return error_set(err, ERR_CORRUPT, "\"%s\" is no unsigned number in range", key);
+    return 0;
+}
+
+/* The name of a branch: a string, or null or absent for main. */
+static int read_branch(const GArray *members, const char *key, char **ret, struct error *err)
+{
+    const struct json_span *value = member_value(members, key);
+    *ret = NULL;
+    if (!value || json_span_kind(*value) == JSON_NULL)
+        return 0;
+    if (!json_span_string(*value, ret))
+        return error_set(err, ERR_CORRUPT, "\"%s\" is no branch name", key);
+    return 0;
+}
+
+static bool is_step_id(const char *text)
+{
+    for (size_t i = 0; i < STEP_ID_LENGTH; i++)
+        if (!g_ascii_isxdigit(text[i]))
+            return false;
+    return text[STEP_ID_LENGTH] == '\0';
+}
+
+/* One step: [version, "32 hex digits"]. */
+static bool read_step(struct json_span span, struct lineage_step *ret)
+{
+    if (json_span_kind(span) != JSON_ARRAY)
+        return false;
+    g_autoptr(GArray) elements = json_elements(span);
+    g_autofree char *id = NULL;
+    if (elements->len != 2 ||
+        !json_span_unsigned(g_array_index(elements, struct json_span, 0), UINT64_MAX,
+                            &ret->version) ||
+        !json_span_string(g_array_index(elements, struct json_span, 1), &id) || !is_step_id(id))
+        return false;
+    memcpy(ret->id, id, sizeof(ret->id));
+    return true;
+}
+
+static int read_steps(struct json_span mapping, GArray *lineage, struct error *err)
+{
+    g_autoptr(GArray) steps = json_elements(mapping);
+    for (guint i = 0; i < steps->len; i++) {
+        struct lineage_step step;
+        if (!read_step(g_array_index(steps, struct json_span, i), &step))
+            return error_set(err, ERR_CORRUPT, "step %u of \"version_mapping\" is malformed", i);
+        g_array_append_val(lineage, step);
+    }
+    return 0;
+}
+
+/* "identifier": {"version_mapping": [...]}; null and absent mean none. */
+static int read_lineage(const GArray *members, struct branch_ref *ref, struct error *err)
+{
+    const struct json_span *identifier = member_value(members, "identifier");
+    if (!identifier || json_span_kind(*identifier) == JSON_NULL)
+        return 0;
+    if (json_span_kind(*identifier) != JSON_OBJECT)
+        return error_set(err, ERR_CORRUPT, "\"identifier\" is no object");
+    g_autoptr(GArray) inner = json_members(*identifier);
+    const struct json_span *mapping = member_value(inner, "version_mapping");
+    if (!mapping || json_span_kind(*mapping) != JSON_ARRAY)
+        return error_set(err, ERR_CORRUPT, "\"identifier\" has no array \"version_mapping\"");
+    ref->has_lineage = true;
+    return read_steps(*mapping, ref->lineage, err);
+}
+
+static int read_branch_ref(const GArray *members, struct branch_ref *ref, struct error *err)
+{
+    if (member_value(members, "storage"))
+        return error_set(err, ERR_UNSUPPORTED, "the branch has the newer layout (\"storage\")");
+    uint64_t created_at;
+    int code = read_branch(members, "parentBranch", &ref->parent_branch, err);
+    if (code == 0)
+        code = read_unsigned(members, "parentVersion", UINT64_MAX, &ref->parent_version, err);
+    if (code == 0)
+        code = read_unsigned(members, "createAt", INT64_MAX, &created_at, err);
+    if (code == 0)
+        code = read_unsigned(members, "manifestSize", UINT64_MAX, &ref->manifest_size, err);
+    if (code == 0)
+        code = read_lineage(members, ref, err);
+    if (code == 0)
+        ref->created_at = (int64_t)created_at;
+    return code;
+}
+
+int branch_ref_parse(const struct bytes *body, struct branch_ref **ret, struct error *err)
+{
+    g_autoptr(GArray) members = NULL;
+    struct branch_ref *ref = branch_ref_new();
+    int code = ref_members(body, &members, err);
+    if (code == 0)
+        code = read_branch_ref(members, ref, err);
+    if (code == 0)
+        *ret = ref;
+    else
+        branch_ref_free(ref);
+    return code;
+}
+
+/* A random UUID (version 4) as 32 hex digits. */
+static int random_step_id(char id[static STEP_ID_LENGTH + 1], struct error *err)
+{
+    unsigned char random[STEP_ID_LENGTH / 2];
+    if (getrandom(random, sizeof(random), 0) != sizeof(random))
+        return error_set_errno(err, errno, "no random numbers for a branch's lineage");
+    random[6] = (random[6] & 0x0f) | 0x40;
+    random[8] = (random[8] & 0x3f) | 0x80;
+    for (size_t i = 0; i < sizeof(random); i++)
+        g_snprintf(id + 2 * i, 3, "%02x", random[i]);
+    return 0;
+}
+
+int branch_ref_derive(const struct branch_ref *parent, const char *parent_branch,
+                      uint64_t parent_version, int64_t created_at, uint64_t manifest_size,
+                      struct branch_ref **ret, struct error *err)
+{
+    if (parent && (!parent->has_lineage || parent->lineage->len == 0))
+        return error_set(err, ERR_UNSUPPORTED,
+                         "the ref of branch \"%s\" has no lineage: a child's files would not be "
+                         "safe from the engine's cleanup",
+                         parent_branch ? parent_branch : "");
+    struct lineage_step step = {.version = parent_version};
+    int code = random_step_id(step.id, err);
+    if (code != 0)
+        return code;
+    struct branch_ref *ref = branch_ref_new();
+    ref->parent_branch = g_strdup(parent_branch);
+    ref->parent_version = parent_version;
+    ref->created_at = created_at;
+    ref->manifest_size = manifest_size;
+    ref->has_lineage = true;
+    if (parent)
+        g_array_append_vals(ref->lineage, parent->lineage->data, parent->lineage->len);
+    g_array_append_val(ref->lineage, step);
+    *ret = ref;
+    return 0;
+}
+
+static void append_branch(GString *out, const char *branch)
+{
+    if (branch)
+        json_append_string(out, branch);
+    else
+        g_string_append(out, "null");
+}
+
+static void append_lineage(GString *out, const GArray *lineage)
+{
+    g_string_append(out, "  \"identifier\": {\n    \"version_mapping\": [");
+    for (guint i = 0; i < lineage->len; i++) {
+        const struct lineage_step *step = &g_array_index(lineage, struct lineage_step, i);
+        g_string_append_printf(out, "%s\n      [\n        %" PRIu64 ",\n        \"%s\"\n      ]",
+                               i ? "," : "", step->version, step->id);
+    }
+    g_string_append(out, lineage->len ? "\n    ]\n  },\n" : "]\n  },\n");
+}
+
+struct bytes *branch_ref_render(const struct branch_ref *ref)
+{
+    g_autoptr(GString) out = g_string_new("{\n  \"parentBranch\": ");
+    append_branch(out, ref->parent_branch);
+    g_string_append(out, ",\n");
+    if (ref->has_lineage)
+        append_lineage(out, ref->lineage);
+    g_string_append_printf(out,
+                           "  \"parentVersion\": %" PRIu64 ",\n  \"createAt\": %" PRId64
+                           ",\n  \"manifestSize\": %" PRIu64 ",\n  \"metadata\": {}\n}",
+                           ref->parent_version, ref->created_at, ref->manifest_size);
+    return bytes_new(out->str, out->len);
+}
+
+bool branch_ref_descends(const struct branch_ref *descendant, const struct branch_ref *ancestor)
+{
+    guint length = ancestor->lineage->len;
+    if (length == 0 || descendant->lineage->len <= length)
+        return false;
+    for (guint i = 0; i < length; i++) {
+        const struct lineage_step *a = &g_array_index(descendant->lineage, struct lineage_step, i);
+        const struct lineage_step *b = &g_array_index(ancestor->lineage, struct lineage_step, i);
+        if (a->version != b->version || strcmp(a->id, b->id) != 0)
+            return false;
+    }
+    return true;
+}
+
+void tag_ref_free(struct tag_ref *tag)
+{
+    if (!tag)
+        return;
+    g_free(tag->branch);
+    g_free(tag);
+}
+
+int tag_ref_parse(const struct bytes *body, struct tag_ref **ret, struct error *err)
+{
+    g_autoptr(GArray) members = NULL;
+    struct tag_ref *tag = g_new0(struct tag_ref, 1);
+    int code = ref_members(body, &members, err);
+    if (code == 0)
+        code = read_branch(members, "branch", &tag->branch, err);
+    if (code == 0)
+        code = read_unsigned(members, "version", UINT64_MAX, &tag->version, err);
+    if (code == 0)
+        code = read_unsigned(members, "manifestSize", UINT64_MAX, &tag->manifest_size, err);
+    if (code == 0)
+        *ret = tag;
+    else
+        tag_ref_free(tag);
+    return code;
+}
+
+struct bytes *tag_ref_render(const struct tag_ref *tag, struct timespec now)
+{
+    char text[TIMESTAMP_TEXT_SIZE];
+    timestamp_format(now, text);
+    g_autoptr(GString) out = g_string_new("{\n  \"branch\": ");
+    append_branch(out, tag->branch);
+    g_string_append_printf(out,
+                           ",\n  \"version\": %" PRIu64 ",\n  \"createdAt\": \"%s\",\n"
+                           "  \"updatedAt\": \"%s\",\n  \"manifestSize\": %" PRIu64
+                           ",\n  \"metadata\": {}\n}",
+                           tag->version, text, text, tag->manifest_size);
+    return bytes_new(out->str, out->len);
+}
