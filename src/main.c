@@ -1,4 +1,230 @@
-int main(void)
+/*
+ * forkfs: start and stop.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define FUSE_USE_VERSION 31
+#include <fuse_lowlevel.h>
+
+#include "catalog/catalog.h"
+#include "config.h"
+#include "daemon.h"
+#include "fs/session.h"
+#include "open_catalog.h"
+#include "options.h"
+#include "paths.h"
+
+enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+struct program {
+    const struct options *options;
+    struct daemon *daemon;
+    struct log *log;
+    struct session *session;
+    struct catalog *catalog;
+};
+
+static void complain(const struct error *failure)
 {
-    return 0;
+    fprintf(stderr, "forkfs: %s\n", failure->text);
+}
+
+static void close_catalog(struct store *store, struct layout *layout)
+{
+    layout_free(layout);
+    store_free(store);
+}
+
+static struct session *make_session(const struct program *program, const char *mountpoint)
+{
+    const struct options *options = program->options;
+    const struct session_settings settings = {
+        .source = options->catalog,
+        .mountpoint = mountpoint,
+        .fuse_options = options->fuse_options->len > 0 ? options->fuse_options->str : NULL,
+        .read_only = options->read_only,
+        .allow_other = options->allow_other,
+        .uid = options->uid,
+        .gid = options->gid,
+        .umask = options->umask,
+        .operation_timeout_ms = (int64_t)options->operation_timeout_s * 1000,
+        .debug = options->debug,
+        .log = program->log,
+    };
+    return session_new(&settings);
+}
+
+/* Takes over store and layout, also on failure. */
+static int start_catalog(struct program *program, struct store *store, struct layout *layout,
+                         struct error *err)
+{
+    const struct catalog_settings settings = {
+        .read_only = program->options->read_only,
+        .drain_timeout_ms = (int64_t)program->options->drain_timeout_ms,
+        .log = program->log,
+        .observer = session_registry_changed,
+        .observer_argument = program->session,
+    };
+    int code = catalog_open(store, layout, &settings, NULL, &program->catalog, err);
+    if (code == 0)
+        return 0;
+    close_catalog(store, layout);
+    return error_prefix(err, "catalog '%s'", program->options->catalog);
+}
+
+static void tell_recovery(struct program *program, const struct recovery_report *report)
+{
+    if (report->rolled_back + report->finished + report->orphans > 0)
+        log_info(program->log,
+                 "recovery: %u half-made forks removed, %u drops finished, %u orphans removed",
+                 report->rolled_back, report->finished, report->orphans);
+    for (guint i = 0; i < report->problems->len; i++) {
+        struct error problem;
+        error_set(&problem, ERR_CORRUPT, "%s", (const char *)report->problems->pdata[i]);
+        session_note_failure(program->session, "recover", "forks", &problem);
+    }
+}
+
+static int recover(struct program *program, struct error *err)
+{
+    if (program->options->read_only)
+        return 0;
+    struct recovery_report report = {0};
+    int code = catalog_recover(program->catalog, NULL, &report, err);
+    if (code == 0)
+        tell_recovery(program, &report);
+    recovery_report_clear(&report);
+    return code;
+}
+
+static void mount_answers(void *argument)
+{
+    struct program *program = argument;
+    log_info(program->log, "%s is mounted at %s", program->options->catalog,
+             program->options->mountpoint);
+    daemon_ready(program->daemon, program->log);
+}
+
+static int mount_and_serve(struct program *program, struct error *err)
+{
+    int code = recover(program, err);
+    if (code == 0)
+        code = session_mount(program->session, program->catalog, err);
+    if (code == 0)
+        code = session_serve(program->session, mount_answers, program, err);
+    return code;
+}
+
+/* Where everything lies, checked before anything is touched. */
+static int open_places(const struct options *options, struct store **ret_store,
+                       struct layout **ret_layout, char **ret_mountpoint, struct error *err)
+{
+    g_autofree char *catalog = NULL;
+    int code = catalog_path_resolve(options->catalog, &catalog, err);
+    if (code != 0)
+        return code;
+    const struct catalog_location location = {
+        .path = catalog,
+        .metadata = options->metadata,
+        .storage = options->storage,
+        .jobs = options->jobs,
+        .lock = !options->read_only,
+    };
+    code = open_catalog(&location, ret_store, ret_layout, err);
+    if (code != 0)
+        return code;
+    code = mountpoint_resolve(options->mountpoint, catalog, ret_mountpoint, err);
+    if (code != 0)
+        close_catalog(*ret_store, *ret_layout);
+    return code;
+}
+
+static int run(struct program *program, struct error *err)
+{
+    g_autofree char *mountpoint = NULL;
+    struct store *store;
+    struct layout *layout;
+    int code = open_places(program->options, &store, &layout, &mountpoint, err);
+    if (code != 0)
+        return code;
+    if (!program->options->foreground && chdir("/") < 0) {
+        close_catalog(store, layout);
+        return error_set_errno(err, errno, "changing to the root directory");
+    }
+    program->session = make_session(program, mountpoint);
+    code = start_catalog(program, store, layout, err);
+    if (code == 0)
+        code = mount_and_serve(program, err);
+    session_free(program->session);
+    catalog_free(program->catalog);
+    return code;
+}
+
+/* In the background errors after the start go to syslog; before it, to the terminal. */
+static int run_logged(const struct options *options, struct daemon *daemon)
+{
+    enum log_level level = options->debug ? LOG_LEVEL_DEBUG : options->log_level;
+    struct program program = {
+        .options = options,
+        .daemon = daemon,
+        .log = log_new(level, LOG_TO_STDERR),
+    };
+    bool background = daemon->ready_fd >= 0;
+    struct error failure;
+    int code = run(&program, &failure);
+    if (code != 0 && background && daemon->ready_fd < 0)
+        log_error(program.log, "%s", failure.text);
+    else if (code != 0)
+        complain(&failure);
+    log_free(program.log);
+    return code == 0 ? EXIT_OK : EXIT_FAILED;
+}
+
+static int start(const struct options *options)
+{
+    struct daemon daemon = DAEMON_FOREGROUND;
+    struct error failure;
+    if (!options->foreground && daemon_split(&daemon, &failure) != 0) {
+        complain(&failure);
+        return EXIT_FAILED;
+    }
+    return daemon.is_parent ? daemon.exit_status : run_logged(options, &daemon);
+}
+
+static int print(const char *text)
+{
+    return fputs(text, stdout) < 0 || fflush(stdout) != 0 ? EXIT_FAILED : EXIT_OK;
+}
+
+static int dispatch(const struct options *options)
+{
+    if (options->show_help) {
+        g_autofree char *usage = options_usage();
+        return print(usage);
+    }
+    if (options->show_version) {
+        g_autofree char *version =
+            g_strdup_printf("%s\nlibfuse %s\n", PACKAGE_STRING, fuse_pkgversion());
+        return print(version);
+    }
+    return start(options);
+}
+
+int main(int argc, char *argv[])
+{
+    daemon_open_standard_descriptors();
+    signal(SIGPIPE, SIG_IGN);
+    struct options options;
+    struct error failure;
+    int status;
+    if (options_parse(argc, argv, &options, &failure) == 0) {
+        status = dispatch(&options);
+    } else {
+        fprintf(stderr, "forkfs: %s (forkfs -h prints the usage)\n", failure.text);
+        status = EXIT_USAGE;
+    }
+    options_clear(&options);
+    return status;
 }

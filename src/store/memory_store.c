@@ -149,7 +149,7 @@ static struct store_object *next_row(const struct store_request *request, GSeque
     const struct memory_object *object = g_sequence_get(*iter);
     const char *slash = NULL;
     *iter = g_sequence_iter_next(*iter);
-    if (is_temporary(object->key))
+    if (is_temporary(object->key) && !request->with_temporary)
         return NULL;
     if (request->shallow)
         slash = strchr(object->key + strlen(request->key), '/');

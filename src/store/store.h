@@ -76,6 +76,7 @@ struct store_request {
     char *start_after;                    /* LIST: only keys after this one; NULL: from the start */
     size_t limit;                         /* LIST: at most so many rows; 0: all of them */
     bool shallow;                         /* LIST: rows directly below the prefix only */
+    bool with_temporary;                  /* LIST: temporary files too; set it after creation */
     struct store_answer answer;           /* filled when store_run() returns */
 };
 

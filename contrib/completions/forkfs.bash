@@ -1,0 +1,31 @@
+# Completion of forkfs(8) for bash.
+
+_forkfs()
+{
+    local current=${COMP_WORDS[COMP_CWORD]}
+    local previous=${COMP_WORDS[COMP_CWORD - 1]}
+    local options='ro allow_other uid= gid= umask= drain_timeout= op_timeout= jobs= log_level= metadata=
+        storage='
+
+    # bash splits words at "=": "log_level=" and its value are separate words then.
+    if [[ $current == "=" || $previous == "=" && $current != *,* ]]; then
+        local option=$previous
+        [[ $previous == "=" ]] && option=${COMP_WORDS[COMP_CWORD - 2]}
+        if [[ $option == *log_level ]]; then
+            mapfile -t COMPREPLY < <(compgen -W 'error warning info debug' -- "${current#=}")
+        fi
+    elif [[ $previous == -o || $previous == "=" ]]; then
+        # Options are joined by commas; complete the last one.
+        local head=
+        [[ $current == *,* ]] && head=${current%,*},
+        compopt -o nospace
+        mapfile -t COMPREPLY < <(compgen -P "$head" -W "$options" -- "${current##*,}")
+    elif [[ $current == -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W '-d -f -h --help -o -V --version' -- "$current")
+    else
+        compopt -o filenames
+        mapfile -t COMPREPLY < <(compgen -d -- "$current")
+    fi
+}
+
+complete -F _forkfs forkfs

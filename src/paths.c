@@ -1,0 +1,95 @@
+#include "paths.h"
+
+#include <errno.h>
+#include <glib.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* An absolute path with single slashes and none at the end; NULL when it is not absolute or has a
+ * dot segment. */
+static char *tidy_absolute(const char *path)
+{
+    if (path[0] != '/')
+        return NULL;
+    g_autoptr(GString) tidy = g_string_new(NULL);
+    g_auto(GStrv) segments = g_strsplit(path, "/", -1);
+    for (char **segment = segments; *segment; segment++) {
+        if (strcmp(*segment, ".") == 0 || strcmp(*segment, "..") == 0)
+            return NULL;
+        if (**segment != '\0')
+            g_string_append_printf(tidy, "/%s", *segment);
+    }
+    return g_strdup(tidy->len > 0 ? tidy->str : "/");
+}
+
+/* realpath() into GLib's memory; NULL and errno. */
+static char *resolve(const char *path)
+{
+    char *resolved = realpath(path, NULL);
+    if (!resolved)
+        return NULL;
+    char *copy = g_strdup(resolved);
+    free(resolved);
+    return copy;
+}
+
+int catalog_path_resolve(const char *given, char **ret, struct error *err)
+{
+    if (strncmp(given, "s3://", 5) == 0)
+        return error_set(err, ERR_UNSUPPORTED,
+                         "catalog '%s': this version mounts databases in local directories only",
+                         given);
+    g_autofree char *path = tidy_absolute(given);
+    if (!path)
+        path = resolve(given);
+    if (!path)
+        return error_set_errno(err, errno, "catalog '%s'", given);
+    if (!g_utf8_validate(path, -1, NULL))
+        return error_set(err, ERR_INVALID,
+                         "catalog '%s': the path is not UTF-8, which branch manifests demand",
+                         path);
+    *ret = g_steal_pointer(&path);
+    return 0;
+}
+
+static int mountpoint_failure(const char *mountpoint, int errno_value, struct error *err)
+{
+    if (errno_value == ENOTCONN)
+        return error_set(err, ERR_INVALID,
+                         "mountpoint '%s': a file system whose process is gone hangs there; run: "
+                         "fusermount3 -u '%s'",
+                         mountpoint, mountpoint);
+    return error_set_errno(err, errno_value, "mountpoint '%s'", mountpoint);
+}
+
+/* Whether `path` is `directory` or lies below it; both resolved. */
+static bool lies_in(const char *path, const char *directory)
+{
+    size_t length = strlen(directory);
+    if (strcmp(directory, "/") == 0)
+        return true;
+    return strncmp(path, directory, length) == 0 && (path[length] == '\0' || path[length] == '/');
+}
+
+int mountpoint_resolve(const char *given, const char *catalog, char **ret, struct error *err)
+{
+    struct stat status;
+    g_autofree char *path = resolve(given);
+    if (!path || stat(path, &status) < 0)
+        return mountpoint_failure(given, errno, err);
+    if (!S_ISDIR(status.st_mode))
+        return error_set(err, ERR_INVALID, "mountpoint '%s' is no directory", given);
+    g_autofree char *directory = resolve(catalog);
+    if (!directory)
+        return error_set_errno(err, errno, "catalog '%s'", catalog);
+    if (lies_in(path, directory))
+        return error_set(err, ERR_INVALID, "mountpoint '%s' lies in the catalog '%s'", given,
+                         catalog);
+    if (lies_in(directory, path))
+        return error_set(err, ERR_INVALID, "mountpoint '%s' would hide the catalog '%s'", given,
+                         catalog);
+    *ret = g_steal_pointer(&path);
+    return 0;
+}

@@ -1,0 +1,196 @@
+"""A Uni database as the tests see it: objects on a store, and the documents among them.
+
+Tests reach the store only through this class, so that another kind of store needs nothing but
+another implementation of the methods in the first section.
+"""
+import json
+import os
+import shutil
+
+from support import lance
+
+
+def serde_pretty(document):
+    """The text that serde_json's pretty printer makes of a document (no newline at the end)."""
+    return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+class Database:
+    # Prefixes of the two families of keys; see docs/formats.md.
+    metadata = ""
+    storage = "storage/"
+
+    def __init__(self, root):
+        self.root = os.fspath(root)
+
+    # ---- The store: a local directory ----
+
+    @property
+    def source(self):
+        """What the command line of forkfs takes as CATALOG."""
+        return self.root
+
+    @property
+    def base_uri(self):
+        """How the Lance engine names the place of the datasets."""
+        return os.path.join(self.root, self.storage.rstrip("/"))
+
+    def path(self, key):
+        return os.path.join(self.root, key)
+
+    def has_object(self, key):
+        return os.path.isfile(self.path(key))
+
+    def read_object(self, key):
+        """The bytes of an object; FileNotFoundError when there is none."""
+        with open(self.path(key), "rb") as stream:
+            return stream.read()
+
+    def list_objects(self, prefix=""):
+        """Sorted keys of all objects whose key starts with the prefix."""
+        keys = []
+        start = self.path(prefix.rpartition("/")[0])
+        for folder, _, names in os.walk(start):
+            for name in names:
+                key = os.path.relpath(os.path.join(folder, name), self.root)
+                if key.startswith(prefix):
+                    keys.append(key)
+        return sorted(keys)
+
+    def put_object(self, key, body):
+        os.makedirs(os.path.dirname(self.path(key)), exist_ok=True)
+        with open(self.path(key), "wb") as stream:
+            stream.write(body if isinstance(body, bytes) else body.encode())
+
+    def delete_object(self, key):
+        os.unlink(self.path(key))
+
+    def delete_prefix(self, prefix):
+        """Deletes what lies under a prefix that ends in a slash."""
+        shutil.rmtree(self.path(prefix), ignore_errors=True)
+
+    def snapshot(self):
+        """Everything that is on the store: {key: bytes}; directories are {key + "/": None}."""
+        found = {}
+        for folder, folders, names in os.walk(self.root):
+            for name in folders:
+                found[os.path.relpath(os.path.join(folder, name), self.root) + "/"] = None
+            for name in names:
+                key = os.path.relpath(os.path.join(folder, name), self.root)
+                try:
+                    found[key] = self.read_object(key)
+                except FileNotFoundError:
+                    continue  # it went away meanwhile
+        return found
+
+    # ---- Documents ----
+
+    @property
+    def registry_key(self):
+        return self.metadata + "catalog/fork_registry.json"
+
+    @property
+    def schema_key(self):
+        return self.metadata + "catalog/schema.json"
+
+    @property
+    def allocator_key(self):
+        return self.metadata + "id_allocator.json"
+
+    @property
+    def pointer_key(self):
+        return self.storage + "catalog/latest"
+
+    def overlay_key(self, fork_id):
+        return f"{self.metadata}catalog/fork_schemas/{fork_id}.json"
+
+    def tombstone_key(self, fork_id):
+        return f"{self.metadata}catalog/fork_tombstones/{fork_id}.json"
+
+    def fork_allocator_key(self, fork_id):
+        return f"{self.storage}catalog/forks/{fork_id}/id_allocator.json"
+
+    def snapshot_key(self, snapshot_id):
+        return f"{self.storage}catalog/manifests/{snapshot_id}.json"
+
+    def read_json(self, key):
+        return json.loads(self.read_object(key))
+
+    def put_json(self, key, document):
+        self.put_object(key, serde_pretty(document))
+
+    def registry_text(self):
+        """The registry's text; None when there is no registry."""
+        if not self.has_object(self.registry_key):
+            return None
+        return self.read_object(self.registry_key).decode()
+
+    def registry(self):
+        text = self.registry_text()
+        return {"forks": {}} if text is None else json.loads(text)
+
+    def forks(self):
+        return self.registry()["forks"]
+
+    def fork(self, name):
+        return self.forks()[name]
+
+    def put_registry(self, document):
+        self.put_json(self.registry_key, document)
+
+    def put_forks(self, forks):
+        self.put_registry({"forks": dict(sorted(forks.items(), key=lambda item: item[0].encode()))})
+
+    def change_fork(self, name, **members):
+        """Edits an entry of the registry in place."""
+        registry = self.registry()
+        registry["forks"][name].update(members)
+        self.put_registry(registry)
+
+    def snapshot_manifest(self):
+        """The manifest that the snapshot pointer names."""
+        return self.read_json(self.snapshot_key(self.read_object(self.pointer_key).decode().strip()))
+
+    # ---- Datasets ----
+
+    def candidates(self):
+        """Names of the datasets that the schema allows, whether they exist or not."""
+        schema = self.read_json(self.schema_key)
+        names = ["vertices", "edges"] + [f"vertices_{label}" for label in schema["labels"]]
+        for edge_type in schema["edge_types"]:
+            names += [f"{kind}_{edge_type}_{way}" for kind in ("deltas", "adjacency")
+                      for way in ("fwd", "bwd")]
+        return sorted(names)
+
+    def dataset_key(self, dataset):
+        return f"{self.storage}{dataset}.lance"
+
+    def dataset_uri(self, dataset):
+        return f"{self.base_uri}/{dataset}.lance"
+
+    def datasets(self):
+        """Names of the candidates that exist."""
+        return [name for name in self.candidates()
+                if self.list_objects(self.dataset_key(name) + "/_versions/")]
+
+    def limit_to(self, labels=(), edge_types=()):
+        """Makes the schema smaller, and so a fork cheaper."""
+        schema = self.read_json(self.schema_key)
+        schema["labels"] = {key: schema["labels"][key] for key in labels}
+        schema["edge_types"] = {key: schema["edge_types"][key] for key in edge_types}
+        self.put_json(self.schema_key, schema)
+
+    def manifests(self, dataset, branch=None):
+        """Keys of the manifests of a dataset's main or of one of its branches, newest first."""
+        place = self.dataset_key(dataset) + (f"/tree/{branch}" if branch else "")
+        keys = [key for key in self.list_objects(place + "/_versions/") if key.endswith(".manifest")]
+        return sorted(keys, key=lance.version_of_name, reverse=True)
+
+    def branch_key(self, dataset, branch):
+        return f"{self.dataset_key(dataset)}/tree/{branch}"
+
+    def ref_key(self, dataset, branch):
+        return f"{self.dataset_key(dataset)}/_refs/branches/{branch.replace('/', '%2F')}.json"
+
+    def tag_key(self, dataset, tag):
+        return f"{self.dataset_key(dataset)}/_refs/tags/{tag}.json"

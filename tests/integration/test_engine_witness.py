@@ -1,0 +1,164 @@
+"""The real Lance engine reads, writes and deletes what forkfs makes, and the other way round."""
+import os
+
+import pytest
+
+from support.checks import assert_no_trace, assert_sound, mentions
+from support.engine import EngineError
+
+pytestmark = pytest.mark.slow
+
+
+def content(steps):
+    """What a branch inherits: rows and indices, and what a search finds."""
+    return {key: steps.get(key) for key in ("count", "ids", "rows", "lookup", "nearest", "indices")}
+
+
+@pytest.fixture
+def fork(mount, database):
+    """The datasets and branches of the fork "a", as a list of pairs."""
+    os.mkdir(mount.fork("a"))
+    return list(database.fork("a")["datasets"].items())
+
+
+@pytest.fixture
+def main(database, fork):
+    """The files of main, which nothing may change."""
+    return {key: body for key, body in database.snapshot().items() if is_of_main(key)}
+
+
+def is_of_main(key):
+    return key.startswith("storage/") and ".lance/" in key and not any(
+        part in key for part in ("/tree/", "/_refs/", "latest_version_hint")) and not key.endswith("/")
+
+
+def assert_main_unchanged(main, database):
+    assert {key: body for key, body in database.snapshot().items() if is_of_main(key)} == main
+
+
+def test_every_branch_is_listed_opened_counted_and_searched(engine, database, fork, main):
+    of_main = engine.each(database, "check", [(dataset, "main") for dataset, _ in fork])
+    of_fork = engine.each(database, "check", fork)
+    for (_, branch), mine, theirs in zip(fork, of_fork, of_main):
+        assert mine["branches"] == [branch]
+        assert mine["version"] == theirs["version"]
+        assert content(mine) == content(theirs)
+    assert any(steps.get("nearest") for steps in of_fork), "no vector index in the sample"
+    assert sum(len(steps["indices"]) for steps in of_fork) >= 2
+    assert_main_unchanged(main, database)
+
+
+def test_every_branch_can_be_written_in_every_way_and_main_stays(engine, database, fork, main):
+    for steps in engine.each(database, "exercise", fork):
+        assert {"append", "delete", "update", "index", "child", "column", "main"} <= set(steps)
+    assert_main_unchanged(main, database)
+
+
+def test_forkfs_drops_what_the_engine_has_made_of_the_branches(engine, mount, database, fork, main):
+    fork_id = database.fork("a")["id"]
+    engine.each(database, "exercise", fork)
+    written = [key for key in mentions(database, fork_id) if "/tree/" in key and "/data/" in key]
+    assert written
+    os.rmdir(mount.fork("a"))
+    assert_no_trace(database, fork_id)
+    assert_main_unchanged(main, database)
+    assert_sound(database)
+    for dataset, _ in fork:
+        assert engine(database, "branches", dataset)["branches"] == []
+
+
+def test_cleaning_up_main_does_not_hurt_the_branches(engine, database, fork):
+    before = engine.each(database, "check", fork)
+    old = database.snapshot()
+    engine.each(database, "cleanup-main", [(dataset,) for dataset, _ in fork])
+    assert any(key not in database.snapshot() for key in old), "the cleanup removed nothing"
+    after = engine.each(database, "check", fork)
+    assert [content(steps) for steps in after] == [content(steps) for steps in before]
+
+
+def test_main_goes_on_and_the_fork_stays_at_its_point(engine, mount, database, fork):
+    dataset, branch = next(pair for pair in fork if pair[0] == "vertices_Person")
+    before = engine(database, "check", dataset, branch)
+    count = engine(database, "count", dataset)["count"]
+    engine(database, "add", dataset, "main", 5)
+    assert engine(database, "count", dataset)["count"] == count + 5
+    assert content(engine(database, "check", dataset, branch)) == content(before)
+    os.mkdir(mount.fork("later"))
+    later = database.fork("later")["datasets"][dataset]
+    assert engine(database, "count", dataset, later)["count"] == count + 5
+
+
+def test_two_forks_do_not_see_each_other(engine, mount, database, fork):
+    os.mkdir(mount.fork("b"))
+    dataset, branch = fork[0]
+    other = database.fork("b")["datasets"][dataset]
+    count = engine(database, "count", dataset, branch)["count"]
+    engine(database, "add", dataset, branch, 7)
+    assert engine(database, "count", dataset, other)["count"] == count
+    assert sorted(engine(database, "branches", dataset)["branches"]) == sorted([branch, other])
+    os.rmdir(mount.fork("b"))
+    assert engine(database, "count", dataset, branch)["count"] == count + 7
+
+
+def test_a_branch_of_the_engine_below_a_fork_refuses_the_drop(engine, mount, database, fork):
+    dataset, branch = fork[0]
+    engine(database, "create-branch", dataset, "experiment", branch)
+    engine(database, "add", dataset, "experiment", 2)
+    with pytest.raises(OSError, match="Directory not empty"):
+        os.rmdir(mount.fork("a"))
+    assert "experiment" in mount.errors()[-1]
+    assert engine(database, "check", dataset, "experiment")["count"] > 0
+    engine(database, "delete-branch", dataset, "experiment")
+    os.rmdir(mount.fork("a"))
+    assert database.forks() == {}
+
+
+def test_branches_of_the_engine_beside_a_fork_survive_its_drop(engine, mount, database, fork):
+    dataset, branch = fork[0]
+    engine(database, "create-branch", dataset, "unrelated")
+    engine(database, "create-branch", dataset, f"{branch}/nested")
+    engine(database, "add", dataset, f"{branch}/nested", 2)
+    nested = content(engine(database, "check", dataset, f"{branch}/nested"))
+    os.rmdir(mount.fork("a"))
+    assert engine(database, "branches", dataset)["branches"] == [f"{branch}/nested", "unrelated"]
+    assert content(engine(database, "check", dataset, f"{branch}/nested")) == nested
+    engine(database, "check", dataset, "unrelated")
+
+
+def test_the_engine_can_delete_a_branch_of_forkfs(engine, mount, database, fork):
+    fork_id = database.fork("a")["id"]
+    for dataset, branch in fork:
+        engine(database, "delete-branch", dataset, branch)
+        with pytest.raises(EngineError):
+            engine(database, "count", dataset, branch)
+    os.rmdir(mount.fork("a"))
+    assert_no_trace(database, fork_id)
+
+
+def test_the_engine_can_take_the_name_of_a_dropped_branch(engine, mount, database, fork):
+    dataset, branch = fork[0]
+    os.rmdir(mount.fork("a"))
+    engine(database, "create-branch", dataset, branch)
+    assert engine(database, "branches", dataset)["branches"] == [branch]
+    assert engine(database, "check", dataset, branch)["branches"] == [branch]
+
+
+def test_tags_of_main_do_not_keep_a_fork_from_being_dropped(engine, mount, database, fork):
+    dataset = fork[0][0]
+    engine(database, "tag", dataset, "release", 1)
+    os.rmdir(mount.fork("a"))
+    assert engine(database, "tags", dataset)["tags"] == ["release"]
+
+
+def test_a_fork_of_a_database_that_has_been_worked_on(engine, mount, database, fork):
+    """Compaction, new versions and new files of main, then another fork."""
+    engine.each(database, "cleanup-main", [(dataset,) for dataset, _ in fork])
+    engine.each(database, "add", [(dataset, "main", 3) for dataset, _ in fork])
+    os.mkdir(mount.fork("later"))
+    later = database.fork("later")["datasets"]
+    of_main = engine.each(database, "check", [(dataset, "main") for dataset in later])
+    of_fork = engine.each(database, "check", list(later.items()))
+    assert [content(steps) for steps in of_fork] == [content(steps) for steps in of_main]
+    os.rmdir(mount.fork("later"))
+    os.rmdir(mount.fork("a"))
+    assert database.forks() == {}

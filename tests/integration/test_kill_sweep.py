@@ -1,0 +1,146 @@
+"""The n-th request to the store goes wrong, for n = 1, 2, 3 ... until mkdir or rmdir need fewer."""
+import os
+import shutil
+import signal
+
+import pytest
+
+from support.checks import assert_no_trace, assert_sound, assert_unchanged, assert_whole
+
+MORE_THAN_EVER_NEEDED = 120
+pytestmark = pytest.mark.slow
+
+
+class Sweep:
+    """Databases with the forks "kept" and, for rmdir, "a"; one run after another."""
+
+    def __init__(self, call, new_database, new_mount):
+        self.call = call
+        self.new_mount = new_mount
+        self.new_database = new_database
+        self.template = None
+
+    def database(self):
+        """The same database each time, at the same place: branches record absolute paths."""
+        if self.template is None:
+            self.template = self.new_database()
+            self.template.limit_to()
+            mount = self.new_mount(self.template)
+            os.mkdir(mount.fork("kept"))
+            if self.call == "rmdir":
+                os.mkdir(mount.fork("a"))
+            assert mount.unmount() == 0
+            shutil.copytree(self.template.root, self.template.root + ".copy")
+        else:
+            shutil.rmtree(self.template.root)
+            shutil.copytree(self.template.root + ".copy", self.template.root)
+        return self.template
+
+    def perform(self, mount):
+        """Whether mkdir or rmdir of the fork "a" succeeds."""
+        try:
+            getattr(os, self.call)(mount.fork("a"))
+        except OSError:
+            return False
+        return True
+
+    def check_store(self, database, succeeded):
+        """After recovery: the fork is there whole or not at all, and as it was promised."""
+        assert_whole(database, "kept")
+        assert_sound(database)
+        if succeeded:
+            assert ("a" in database.forks()) == (self.call == "mkdir")
+
+
+@pytest.fixture(params=["mkdir", "rmdir"])
+def sweep(request, new_database, new_mount):
+    return Sweep(request.param, new_database, new_mount)
+
+
+@pytest.mark.parametrize("kind", ["kill", "kill-after"])
+def test_a_killed_mount_leaves_the_fork_whole_or_not_at_all(sweep, new_mount, kind):
+    ends = set()
+    for n in range(1, MORE_THAN_EVER_NEEDED):
+        database = sweep.database()
+        mount = new_mount(database, "jobs=1", fault=f"{kind}:{n}")
+        succeeded = sweep.perform(mount)
+        if mount.process.poll() is None and succeeded:
+            assert mount.unmount() == 0
+            assert n > 10
+            break
+        assert mount.wait() == -signal.SIGKILL, f"at request {n}"
+        mount.detach()
+        recovered = new_mount(database)
+        sweep.check_store(database, succeeded)
+        assert sorted(os.listdir(recovered.forks)) == sorted(database.forks()), f"at request {n}"
+        assert recovered.errors() == [], f"at request {n}"
+        first = database.snapshot()
+        assert recovered.unmount() == 0
+        assert new_mount(database).unmount() == 0
+        assert_unchanged(first, database)
+        ends.add("a" in database.forks())
+    else:
+        raise AssertionError("the fault fired every time")
+    assert ends == {False, True}
+
+
+@pytest.mark.parametrize("kind", ["fail", "lose", "fail=OUTCOME_UNKNOWN", "fail=NO_SPACE"])
+def test_after_a_failed_request_the_mount_goes_on_and_nothing_is_left(sweep, new_mount, tmp_path, kind,
+                                                                      monkeypatch):
+    report = tmp_path / "report"
+    monkeypatch.setenv("FORKFS_FAULT_REPORT", str(report))
+    for n in range(1, MORE_THAN_EVER_NEEDED):
+        database = sweep.database()
+        fork_id = database.forks().get("a", {}).get("id")
+        mount = new_mount(database, "jobs=1", fault=f"{kind}:{n}")
+        succeeded = sweep.perform(mount)
+        after_the_call(sweep, mount, database, succeeded)
+        assert mount.unmount() == 0
+        before_recovery = database.snapshot()
+        recovered = new_mount(database)
+        if succeeded:
+            assert_unchanged(before_recovery, database)
+        sweep.check_store(database, succeeded)
+        for name in os.listdir(recovered.forks):
+            os.rmdir(recovered.fork(name))
+        assert database.forks() == {}
+        if fork_id:
+            assert_no_trace(database, fork_id)
+        assert recovered.unmount() == 0
+        if report.read_text().startswith("fired 0"):
+            assert succeeded and n > 10
+            break
+    else:
+        raise AssertionError("the fault fired every time")
+
+
+def after_the_call(sweep, mount, database, succeeded):
+    """What holds while the mount goes on: registry, memory and the answer agree."""
+    forks = database.forks()
+    assert sorted(os.listdir(mount.forks)) == sorted(forks)
+    for name, entry in forks.items():
+        assert mount.read("forks", name, "status") == entry["status"] + "\n"
+        if entry["status"] == "active":
+            assert_whole(database, name)
+    if succeeded:
+        assert ("a" in forks) == (sweep.call == "mkdir")
+        return
+    assert mount.errors()
+    if sweep.call == "mkdir":
+        assert forks.get("a", {}).get("status") != "active"
+    else:
+        assert forks["a"]["status"] in ("active", "tombstoned")
+        os.rmdir(mount.fork("a"))
+        assert_no_trace(database, forks["a"]["id"])
+
+
+@pytest.mark.parametrize("code", ["ACCESS", "UNREACHABLE", "NO_SPACE", "DEADLINE"])
+def test_a_store_that_fails_all_the_time_gives_its_reason(sweep, new_mount, code):
+    names = {"ACCESS": "EACCES", "UNREACHABLE": "EHOSTUNREACH", "NO_SPACE": "ENOSPC", "DEADLINE": "ETIMEDOUT"}
+    database = sweep.database()
+    before = database.snapshot()
+    mount = new_mount(database, "jobs=1", fault=f"fail-all={code}:1")
+    assert not sweep.perform(mount)
+    assert names[code] in mount.errors()[-1]
+    assert mount.read("registry.json") == database.registry_text() + "\n"
+    assert_unchanged(before, database)

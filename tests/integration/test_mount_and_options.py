@@ -1,0 +1,297 @@
+"""Starting, the command line, mount(8), and the end."""
+import os
+import signal
+import subprocess
+
+import pytest
+
+from support import mounts
+from support.checks import assert_unchanged, assert_whole
+from support.process import PATIENCE, run, wait_until
+
+
+def forkfs(*arguments, **options):
+    return run(mounts.forkfs(), *arguments, check=False, **options)
+
+
+def assert_refused(done, status, *words):
+    """One clear line on stderr, nothing on stdout."""
+    assert done.returncode == status, done.stderr
+    assert done.stdout == ""
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    for word in words:
+        assert word in done.stderr
+
+
+@pytest.fixture
+def mountpoint(tmp_path):
+    path = os.path.join(os.path.realpath(tmp_path), "mountpoint")
+    os.mkdir(path)
+    yield path
+    if mounts.mount_entry(path):
+        run("fusermount3", "-uz", path, check=False)
+    wait_until(lambda: not mounts.servers_of(path))
+
+
+def test_in_the_foreground_it_answers_and_ends_with_status_0_when_unmounted(new_mount, database):
+    mount = new_mount(database)
+    assert "forks" in os.listdir(mount.path)
+    assert mount.unmount() == 0
+
+
+def test_as_a_daemon_it_exits_with_status_0_once_the_mount_answers(new_mount, database):
+    mount = new_mount(database, daemon=True)
+    assert mount.status == 0
+    assert mount.read("registry.json") == '{\n  "forks": {}\n}\n'
+    assert mount.pid != mount.process.pid
+    os.mkdir(mount.fork("a"))
+    assert_whole(database, "a")
+
+
+def test_a_daemon_keeps_neither_terminal_nor_directory_of_its_caller(new_mount, database):
+    mount = new_mount(database, daemon=True)
+    assert os.readlink(f"/proc/{mount.pid}/cwd") == "/"
+    for number in range(3):
+        assert os.readlink(f"/proc/{mount.pid}/fd/{number}") == "/dev/null"
+    assert os.getsid(mount.pid) != os.getsid(0)
+
+
+def test_relative_paths_work_as_a_daemon(database, mountpoint):
+    folder, name = os.path.split(database.source)
+    done = forkfs(name, os.path.relpath(mountpoint, folder), cwd=folder)
+    assert done.returncode == 0, done.stderr
+    os.mkdir(os.path.join(mountpoint, "forks", "a"))
+    branches = database.fork("a")["datasets"]
+    dataset = next(iter(branches))
+    body = database.read_object(database.manifests(dataset, branches[dataset])[0])
+    assert database.dataset_uri(dataset).encode() in body
+
+
+def test_sigterm_ends_it_with_status_0_and_unmounts(mount):
+    os.kill(mount.pid, signal.SIGTERM)
+    assert mount.wait() == 0
+    assert not mount.is_mounted
+
+
+def test_sigint_ends_it_with_status_0_and_unmounts(mount):
+    os.kill(mount.pid, signal.SIGINT)
+    assert mount.wait() == 0
+    assert not mount.is_mounted
+
+
+def test_sigterm_lets_a_mkdir_in_flight_finish(new_mount, new_child, small_database):
+    mount = new_mount(small_database, fault="delay:1:1500:put:fork_schemas")
+    child = new_child("import os, sys; os.mkdir(sys.argv[1]); print('made')", mount.fork("a"))
+    wait_until(lambda: small_database.forks())
+    os.kill(mount.pid, signal.SIGTERM)
+    assert mount.wait() == 0
+    assert child.result() == "made"
+    assert_whole(small_database, "a")
+
+
+def test_version_is_printed():
+    done = forkfs("-V")
+    assert done.returncode == 0
+    assert done.stdout.startswith("forkfs ")
+    assert forkfs("--version").stdout == done.stdout
+
+
+def test_help_is_printed():
+    done = forkfs("-h")
+    assert done.returncode == 0
+    assert "CATALOG MOUNTPOINT" in done.stdout
+    for option in ("ro", "drain_timeout=", "op_timeout=", "jobs=", "metadata=", "storage="):
+        assert option in done.stdout
+    assert forkfs("--help").stdout == done.stdout
+
+
+@pytest.mark.parametrize("options", [
+    "nonsense", "nonsense=1", "drain_timeout=soon", "drain_timeout=-1", "drain_timeout=", "op_timeout=0",
+    "op_timeout=61", "op_timeout=x", "jobs=0", "jobs=1x", "uid=nobody_of_that_name", "umask=9",
+    "log_level=loud",
+])
+def test_a_bad_option_is_a_usage_error_that_names_it(options, database, mountpoint):
+    done = forkfs("-o", options, database.source, mountpoint)
+    assert done.returncode == 2
+    assert options.partition("=")[0] in done.stderr
+    assert mounts.mount_entry(mountpoint) is None
+
+
+@pytest.mark.parametrize("arguments", [[], ["only-one"], ["one", "two", "three"], ["-o"], ["-x", "a", "b"]])
+def test_wrong_arguments_are_a_usage_error(arguments):
+    done = forkfs(*arguments)
+    assert done.returncode == 2
+    assert done.stderr
+    assert done.stdout == ""
+
+
+def test_a_catalog_that_does_not_exist_is_refused(tmp_path, mountpoint):
+    assert_refused(forkfs(tmp_path / "missing", mountpoint), 1, "missing")
+
+
+def test_a_catalog_that_is_a_file_is_refused(tmp_path, mountpoint):
+    (tmp_path / "file").write_text("x")
+    assert_refused(forkfs(tmp_path / "file", mountpoint), 1, "file")
+
+
+def test_a_directory_that_is_no_database_is_refused_and_stays_empty(tmp_path, mountpoint):
+    (tmp_path / "empty").mkdir()
+    assert_refused(forkfs(tmp_path / "empty", mountpoint), 1, "empty")
+    assert os.listdir(tmp_path / "empty") == []
+
+
+def test_a_mountpoint_that_does_not_exist_is_refused(database, tmp_path):
+    assert_refused(forkfs(database.source, tmp_path / "missing"), 1, "missing")
+
+
+def test_a_mountpoint_that_is_a_file_is_refused(database, tmp_path):
+    (tmp_path / "file").write_text("x")
+    assert_refused(forkfs(database.source, tmp_path / "file"), 1, "file")
+
+
+def test_failures_are_told_in_the_foreground_too(tmp_path, mountpoint):
+    assert_refused(forkfs("-f", tmp_path / "missing", mountpoint), 1, "missing")
+
+
+def test_over_a_dead_mountpoint_it_says_what_to_run(new_mount, database):
+    dead = new_mount(database)
+    dead.kill()
+    dead.wait()
+    assert dead.is_mounted
+    done = forkfs(database.source, dead.path)
+    assert_refused(done, 1, dead.path)
+    assert f"fusermount3 -u {dead.path}" in done.stderr
+
+
+def test_a_second_writable_mount_is_refused(mount, database, mountpoint):
+    done = forkfs(database.source, mountpoint)
+    assert_refused(done, 1, database.source)
+    assert mounts.mount_entry(mountpoint) is None
+    os.mkdir(mount.fork("a"))  # the first one is not impressed
+
+
+def test_a_read_only_mount_beside_a_writable_one_is_allowed(mount, new_mount, database):
+    os.mkdir(mount.fork("a"))
+    reader = new_mount(database, "ro")
+    assert reader.read("forks", "a", "status") == "active\n"
+
+
+def test_the_lock_goes_with_the_process(new_mount, database):
+    new_mount(database).crash()
+    mount = new_mount(database)
+    assert os.listdir(mount.forks) == []
+
+
+def test_mounting_leaves_no_file_behind(new_mount, database):
+    before = database.snapshot()
+    assert new_mount(database).unmount() == 0
+    assert_unchanged(before, database)
+
+
+def test_mountinfo_shows_source_and_type(mount, database):
+    kind, source, _ = mounts.mount_entry(mount.path)
+    assert kind == "fuse.forkfs"
+    assert source == database.source
+
+
+def test_a_comma_in_the_path_of_the_catalog_works(new_mount, database):
+    moved = database.root + ",rw,x y"
+    os.rename(database.root, moved)
+    database.root = moved
+    mount = new_mount(database)
+    os.mkdir(mount.fork("a"))
+    assert_whole(database, "a")
+
+
+def test_a_catalog_given_with_a_trailing_slash_is_the_same(new_mount, database):
+    root = database.root
+    database.root += "/"
+    mount = new_mount(database)
+    os.mkdir(mount.fork("a"))
+    database.root = root
+    dataset, branch = next(iter(database.fork("a")["datasets"].items()))
+    body = database.read_object(database.manifests(dataset, branch)[0])
+    assert database.dataset_uri(dataset).encode() in body
+
+
+def test_owner_and_umask_are_shown_as_asked(new_mount, database):
+    mount = new_mount(database, "uid=1234,gid=2345,umask=027,allow_other")
+    os.mkdir(mount.fork("a"))
+    for path, mode in ((mount.forks, 0o750), (mount.fork("a"), 0o750),
+                       (mount.fork("a", "status"), 0o440)):
+        status = os.lstat(path)
+        assert (status.st_uid, status.st_gid) == (1234, 2345)
+        assert status.st_mode & 0o7777 == mode
+
+
+def test_without_options_everything_belongs_to_the_caller(mount):
+    status = os.stat(mount.forks)
+    assert (status.st_uid, status.st_gid) == (os.getuid(), os.getgid())
+
+
+def test_metadata_and_storage_prefixes_move_the_keys(new_mount, database):
+    os.makedirs(database.path("meta"))
+    for name in ("catalog", "id_allocator.json"):
+        os.rename(database.path(name), database.path("meta/" + name))
+    os.rename(database.path("storage"), database.path("data"))
+    database.metadata, database.storage = "meta/", "data/"
+    mount = new_mount(database, "metadata=meta/,storage=data/")
+    os.mkdir(mount.fork("a"))
+    assert_whole(database, "a")
+    assert sorted(os.listdir(database.root)) == ["data", "meta"]
+    os.rmdir(mount.fork("a"))
+    assert database.forks() == {}
+
+
+def with_forkfs_in_path():
+    path = os.path.dirname(mounts.forkfs()) + ":" + os.environ["PATH"]
+    return {**os.environ, "PATH": path}
+
+
+needs_root = pytest.mark.skipif(os.getuid() != 0, reason="mount(8) needs root")
+
+
+@needs_root
+def test_mount_8_mounts_by_type(database, mountpoint):
+    run("mount", "-t", "fuse.forkfs", database.source, mountpoint, "-o", "ro,drain_timeout=100",
+        env=with_forkfs_in_path())
+    kind, source, options = mounts.mount_entry(mountpoint)
+    assert (kind, source) == ("fuse.forkfs", database.source)
+    assert "ro" in options.split(",")
+    assert os.listdir(os.path.join(mountpoint, "forks")) == []
+    run("umount", mountpoint)
+
+
+@needs_root
+def test_an_fstab_line_mounts(database, mountpoint, tmp_path):
+    fstab = tmp_path / "fstab"
+    fstab.write_text(f"{database.source} {mountpoint} fuse.forkfs "
+                     "noauto,users,nofail,_netdev,allow_other,drain_timeout=100 0 0\n")
+    run("mount", "-T", fstab, mountpoint, env=with_forkfs_in_path())
+    os.mkdir(os.path.join(mountpoint, "forks", "a"))
+    assert_whole(database, "a")
+    run("umount", mountpoint)
+
+
+@needs_root
+def test_mount_8_reports_a_failure(tmp_path, mountpoint):
+    done = run("mount", "-t", "fuse.forkfs", tmp_path / "missing", mountpoint, check=False,
+               env=with_forkfs_in_path())
+    assert done.returncode != 0
+    assert "missing" in done.stderr
+
+
+def test_it_starts_with_its_standard_descriptors_closed(database, mountpoint):
+    done = subprocess.run(["sh", "-c", 'exec "$0" "$@" <&- >&- 2>&-', mounts.forkfs(), database.source,
+                           mountpoint], timeout=PATIENCE, check=False)
+    assert done.returncode == 0
+    os.mkdir(os.path.join(mountpoint, "forks", "a"))
+    assert_whole(database, "a")
+
+
+def test_log_lines_go_to_stderr_in_the_foreground(mount, database):
+    os.mkdir(mount.fork("a"))
+    database.put_object("wal/00000000000000000001_x.wal", b"x")
+    with pytest.raises(OSError):
+        os.mkdir(mount.fork("refused"))
+    assert "refused" in mount.stderr()

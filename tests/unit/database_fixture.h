@@ -1,0 +1,42 @@
+/*
+ * A small Uni database on a store, for tests of the catalog: three datasets with manifests that the
+ * engine wrote, schema, snapshot, allocator. And what tests look at afterwards.
+ */
+#ifndef FORKFS_TESTS_DATABASE_FIXTURE_H
+#define FORKFS_TESTS_DATABASE_FIXTURE_H
+
+#include "catalog/catalog.h"
+#include "store/fault_store.h"
+#include "store/memory_store.h"
+
+#define FIXTURE_SNAPSHOT "6f1c2a9e-3b0d-4d7e-9a51-0c8e2f4b7d11"
+#define FIXTURE_DATASETS 3 /* edges, vertices, vertices_Person */
+
+/* A memory store with one job that holds the database. store_free(). */
+struct store *fixture_database(void);
+
+/* Opens the catalog on a fault store around `inner`, which stays the caller's; *ret_faults (may be
+ * NULL) belongs to the catalog. Fails the test if it cannot be opened. */
+struct catalog *fixture_open(struct store *inner, struct store **ret_faults);
+struct catalog *fixture_open_read_only(struct store *inner);
+
+/* Recovers, fails the test on an error, and returns the number of things done; problems are counted
+ * in *ret_problems (may be NULL). */
+unsigned fixture_recover(struct catalog *catalog, unsigned *ret_problems);
+
+void fixture_put(struct store *store, const char *key, const char *text);
+bool fixture_exists(struct store *store, const char *key);
+char *fixture_read(struct store *store, const char *key); /* NULL: absent; g_free() */
+/* Every object, key and content, in order; but for keys that contain `except` (NULL: none). */
+char *fixture_dump(struct store *store, const char *except);
+/* How many keys, or contents other than `except_key`'s, mention `text`. */
+unsigned fixture_mentions(struct store *store, const char *text);
+
+/* The invariants of a store at rest: the registry parses; every active fork has all its branches
+ * (manifest and ref) and its overlay. */
+void fixture_assert_whole(struct store *store);
+
+/* The status of a fork on the store: -1 when it has no entry. */
+int fixture_status(struct store *store, const char *name);
+
+#endif

@@ -1,0 +1,271 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "options.h"
+
+/* Parses a NULL-terminated list of arguments. */
+#define PARSE(options, err, ...)                                                                   \
+    parse(options, err, (const char *const[]){"forkfs", __VA_ARGS__, NULL})
+
+static int parse(struct options *options, struct error *err, const char *const *arguments)
+{
+    int count = 0;
+    while (arguments[count])
+        count++;
+    return options_parse(count, (char *const *)arguments, options, err);
+}
+
+static void assert_refused(const char *option_list, const char *part_of_message)
+{
+    struct options options;
+    struct error err;
+    assert_int_equal(PARSE(&options, &err, "-o", option_list, "/c", "/m"), ERR_INVALID);
+    assert_non_null(strstr(err.text, part_of_message));
+    options_clear(&options);
+}
+
+static void defaults_are_those_of_the_manual(void **state)
+{
+    struct options options;
+    struct error err;
+    assert_int_equal(PARSE(&options, &err, "/c", "/m"), 0);
+    assert_string_equal(options.catalog, "/c");
+    assert_string_equal(options.mountpoint, "/m");
+    assert_false(options.foreground || options.debug || options.read_only || options.allow_other);
+    assert_int_equal(options.uid, geteuid());
+    assert_int_equal(options.umask, 022);
+    assert_int_equal(options.drain_timeout_ms, 250);
+    assert_int_equal(options.operation_timeout_s, 30);
+    assert_int_equal(options.jobs, 192);
+    assert_int_equal(options.log_level, LOG_LEVEL_INFO);
+    assert_string_equal(options.metadata, "");
+    assert_string_equal(options.storage, "storage/");
+    assert_string_equal(options.fuse_options->str, "");
+    options_clear(&options);
+}
+
+static void every_option_fills_its_field(void **state)
+{
+    struct options options;
+    struct error err;
+    assert_int_equal(
+        PARSE(&options, &err, "-f", "-o", "ro,allow_other,uid=7,gid=8,umask=077,drain_timeout=1",
+              "-o", "op_timeout=60,jobs=3,log_level=debug,metadata=m,storage=s/t/", "/c", "/m"),
+        0);
+    assert_true(options.foreground && options.read_only && options.allow_other);
+    assert_false(options.debug);
+    assert_int_equal(options.uid, 7);
+    assert_int_equal(options.gid, 8);
+    assert_int_equal(options.umask, 077);
+    assert_int_equal(options.drain_timeout_ms, 1);
+    assert_int_equal(options.operation_timeout_s, 60);
+    assert_int_equal(options.jobs, 3);
+    assert_int_equal(options.log_level, LOG_LEVEL_DEBUG);
+    assert_string_equal(options.metadata, "m/");
+    assert_string_equal(options.storage, "s/t/");
+    options_clear(&options);
+}
+
+static void options_may_follow_the_operands_as_mount_puts_them(void **state)
+{
+    struct options options;
+    struct error err;
+    setenv("POSIXLY_CORRECT", "1", 1);
+    assert_int_equal(
+        PARSE(&options, &err, "/c", "/m", "-o",
+              "rw,noauto,user,nouser,users,_netdev,defaults,nofail,x-systemd.automount,"
+              "x-gvfs-name=a,comment=b,noatime,relatime,dev,nosuid,jobs=2"),
+        0);
+    unsetenv("POSIXLY_CORRECT");
+    assert_string_equal(options.mountpoint, "/m");
+    assert_string_equal(options.fuse_options->str, "dev,nosuid");
+    assert_int_equal(options.jobs, 2);
+    options_clear(&options);
+}
+
+static void the_last_of_ro_and_rw_wins(void **state)
+{
+    struct options options;
+    struct error err;
+    assert_int_equal(PARSE(&options, &err, "-o", "ro,rw", "/c", "/m"), 0);
+    assert_false(options.read_only);
+    options_clear(&options);
+    assert_int_equal(PARSE(&options, &err, "-orw", "-oro", "/c", "/m"), 0);
+    assert_true(options.read_only);
+    options_clear(&options);
+}
+
+static void a_backslash_keeps_a_comma_within_a_value(void **state)
+{
+    struct options options;
+    struct error err;
+    assert_int_equal(PARSE(&options, &err, "-o", "metadata=a\\,b\\\\c,jobs=5", "/c", "/m"), 0);
+    assert_string_equal(options.metadata, "a,b\\c/");
+    assert_int_equal(options.jobs, 5);
+    options_clear(&options);
+}
+
+static void an_empty_prefix_is_the_top(void **state)
+{
+    struct options options;
+    struct error err;
+    assert_int_equal(PARSE(&options, &err, "-o", "storage=,metadata=meta/", "/c", "/m"), 0);
+    assert_string_equal(options.storage, "");
+    assert_string_equal(options.metadata, "meta/");
+    options_clear(&options);
+}
+
+static void unknown_options_are_refused_by_name(void **state)
+{
+    assert_refused("ro,frobnicate=1,jobs=2", "'frobnicate'");
+    assert_refused("max_forks=3", "'max_forks'");
+    assert_refused("=5", "''");
+    assert_refused("r", "'r'");
+    assert_refused("xyz", "'xyz'");
+}
+
+static void numbers_out_of_range_are_refused(void **state)
+{
+    assert_refused("op_timeout=0", "op_timeout");
+    assert_refused("op_timeout=61", "between 1 and 60");
+    assert_refused("op_timeout=99999999999999999999999", "op_timeout");
+    assert_refused("jobs=0", "jobs");
+    assert_refused("uid=4294967295", "uid");
+    assert_refused("umask=1000", "between 0 and 0777");
+    assert_refused("drain_timeout=60001", "drain_timeout");
+}
+
+static void what_is_no_number_is_refused(void **state)
+{
+    assert_refused("jobs=", "jobs");
+    assert_refused("jobs=-1", "jobs");
+    assert_refused("jobs=+1", "jobs");
+    assert_refused("jobs= 1", "jobs");
+    assert_refused("jobs=1x", "jobs");
+    assert_refused("jobs=0x10", "jobs");
+    assert_refused("umask=8", "octal");
+    assert_refused("umask=0b1", "octal");
+}
+
+static void values_must_be_there_exactly_where_they_belong(void **state)
+{
+    assert_refused("jobs", "needs a value");
+    assert_refused("ro=1", "takes no value");
+    assert_refused("dev=1", "takes no value");
+}
+
+static void other_values_are_checked(void **state)
+{
+    assert_refused("log_level=loud", "loud");
+    assert_refused("storage=/abs", "/abs");
+    assert_refused("storage=a/../b", "a/../b");
+    assert_refused("metadata=a//", "a//");
+    assert_refused("metadata=/", "'/'");
+}
+
+static void operands_must_be_two(void **state)
+{
+    struct options options;
+    struct error err;
+    assert_int_equal(PARSE(&options, &err, "-f"), ERR_INVALID);
+    assert_non_null(strstr(err.text, "CATALOG"));
+    options_clear(&options);
+    assert_int_equal(PARSE(&options, &err, "/c"), ERR_INVALID);
+    assert_non_null(strstr(err.text, "MOUNTPOINT"));
+    options_clear(&options);
+    assert_int_equal(PARSE(&options, &err, "/c", "/m", "/x"), ERR_INVALID);
+    assert_non_null(strstr(err.text, "/x"));
+    options_clear(&options);
+    assert_int_equal(PARSE(&options, &err, "", "/m"), ERR_INVALID);
+    options_clear(&options);
+}
+
+static void two_dashes_end_the_options(void **state)
+{
+    struct options options;
+    struct error err;
+    assert_int_equal(PARSE(&options, &err, "-f", "--", "-c", "-m"), 0);
+    assert_string_equal(options.catalog, "-c");
+    assert_string_equal(options.mountpoint, "-m");
+    options_clear(&options);
+}
+
+static void unknown_switches_are_refused_by_name(void **state)
+{
+    struct options options;
+    struct error err;
+    assert_int_equal(PARSE(&options, &err, "-z", "/c", "/m"), ERR_INVALID);
+    assert_non_null(strstr(err.text, "-z"));
+    options_clear(&options);
+    assert_int_equal(PARSE(&options, &err, "--nonsense", "/c", "/m"), ERR_INVALID);
+    assert_non_null(strstr(err.text, "--nonsense"));
+    options_clear(&options);
+    assert_int_equal(PARSE(&options, &err, "/c", "/m", "-o"), ERR_INVALID);
+    assert_non_null(strstr(err.text, "-o needs"));
+    options_clear(&options);
+}
+
+static void help_and_version_need_nothing_else(void **state)
+{
+    struct options options;
+    struct error err;
+    assert_int_equal(PARSE(&options, &err, "-h", "-o", "nonsense"), 0);
+    assert_true(options.show_help);
+    options_clear(&options);
+    assert_int_equal(PARSE(&options, &err, "--version"), 0);
+    assert_true(options.show_version);
+    options_clear(&options);
+}
+
+static void debug_implies_foreground(void **state)
+{
+    struct options options;
+    struct error err;
+    assert_int_equal(PARSE(&options, &err, "-d", "/c", "/m"), 0);
+    assert_true(options.debug && options.foreground);
+    options_clear(&options);
+}
+
+static void usage_names_every_option(void **state)
+{
+    static const char *const names[] = {
+        "ro",          "allow_other=", "uid=",       "gid=",      "umask=",  "drain_timeout=",
+        "op_timeout=", "jobs=",        "log_level=", "metadata=", "storage="};
+    g_autofree char *usage = options_usage();
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autofree char *bare = g_strndup(names[i], strcspn(names[i], "="));
+        g_autofree char *form = g_strdup_printf("-o %s", bare);
+        assert_non_null(strstr(usage, form));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(defaults_are_those_of_the_manual),
+        cmocka_unit_test(every_option_fills_its_field),
+        cmocka_unit_test(options_may_follow_the_operands_as_mount_puts_them),
+        cmocka_unit_test(the_last_of_ro_and_rw_wins),
+        cmocka_unit_test(a_backslash_keeps_a_comma_within_a_value),
+        cmocka_unit_test(an_empty_prefix_is_the_top),
+        cmocka_unit_test(unknown_options_are_refused_by_name),
+        cmocka_unit_test(numbers_out_of_range_are_refused),
+        cmocka_unit_test(what_is_no_number_is_refused),
+        cmocka_unit_test(values_must_be_there_exactly_where_they_belong),
+        cmocka_unit_test(other_values_are_checked),
+        cmocka_unit_test(operands_must_be_two),
+        cmocka_unit_test(two_dashes_end_the_options),
+        cmocka_unit_test(unknown_switches_are_refused_by_name),
+        cmocka_unit_test(help_and_version_need_nothing_else),
+        cmocka_unit_test(debug_implies_foreground),
+        cmocka_unit_test(usage_names_every_option),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,158 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <glib.h>
+#include <glib/gstdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "paths.h"
+
+/* A resolved scratch directory with db/, db/inside/, mnt/, file, and link -> db. */
+struct scratch {
+    char *top, *database, *inside, *mountpoint, *file, *link;
+};
+
+static int set_up(void **state)
+{
+    struct scratch *scratch = g_new0(struct scratch, 1);
+    g_autofree char *made = g_dir_make_tmp("forkfs-paths-XXXXXX", NULL);
+    char *top = realpath(made, NULL);
+    scratch->top = g_strdup(top);
+    free(top);
+    scratch->database = g_build_filename(scratch->top, "db", NULL);
+    scratch->inside = g_build_filename(scratch->top, "db", "inside", NULL);
+    scratch->mountpoint = g_build_filename(scratch->top, "mnt", NULL);
+    scratch->file = g_build_filename(scratch->top, "file", NULL);
+    scratch->link = g_build_filename(scratch->top, "link", NULL);
+    if (g_mkdir_with_parents(scratch->inside, 0700) != 0 || g_mkdir(scratch->mountpoint, 0700) != 0)
+        return -1;
+    *state = scratch;
+    return !g_file_set_contents(scratch->file, "", 0, NULL) || symlink("db", scratch->link) != 0;
+}
+
+static int tear_down(void **state)
+{
+    struct scratch *scratch = *state;
+    unlink(scratch->file);
+    unlink(scratch->link);
+    rmdir(scratch->mountpoint);
+    rmdir(scratch->inside);
+    rmdir(scratch->database);
+    rmdir(scratch->top);
+    g_free(scratch->top);
+    g_free(scratch->database);
+    g_free(scratch->inside);
+    g_free(scratch->mountpoint);
+    g_free(scratch->file);
+    g_free(scratch->link);
+    g_free(scratch);
+    return 0;
+}
+
+static void assert_catalog(const char *given, const char *expected)
+{
+    g_autofree char *path = NULL;
+    struct error err;
+    assert_int_equal(catalog_path_resolve(given, &path, &err), 0);
+    assert_string_equal(path, expected);
+}
+
+static void assert_catalog_refused(const char *given, int code, const char *part_of_message)
+{
+    g_autofree char *path = NULL;
+    struct error err;
+    assert_int_equal(catalog_path_resolve(given, &path, &err), code);
+    assert_non_null(strstr(err.text, part_of_message));
+    assert_null(path);
+}
+
+static void assert_mountpoint_refused(const struct scratch *scratch, const char *given, int code,
+                                      const char *part_of_message)
+{
+    g_autofree char *path = NULL;
+    struct error err;
+    assert_int_equal(mountpoint_resolve(given, scratch->database, &path, &err), code);
+    assert_non_null(strstr(err.text, part_of_message));
+}
+
+static void an_absolute_catalog_only_loses_slashes(void **state)
+{
+    struct scratch *scratch = *state;
+    assert_catalog("/srv//graph///", "/srv/graph");
+    assert_catalog("/srv/.graph/..x", "/srv/.graph/..x");
+    assert_catalog("/", "/");
+    assert_catalog(scratch->link, scratch->link);
+}
+
+static void another_catalog_is_resolved(void **state)
+{
+    struct scratch *scratch = *state;
+    g_autofree char *dotted = g_build_filename(scratch->top, "mnt", "..", "link", NULL);
+    assert_catalog(dotted, scratch->database);
+    g_autofree char *before = g_get_current_dir();
+    assert_int_equal(chdir(scratch->top), 0);
+    assert_catalog("db/", scratch->database);
+    assert_catalog("./link", scratch->database);
+    assert_int_equal(chdir(before), 0);
+}
+
+static void a_catalog_that_cannot_be_named_is_refused(void **state)
+{
+    assert_catalog_refused("no/such/place", ERR_NOT_FOUND, "no/such/place");
+    assert_catalog_refused("/srv/\xff", ERR_INVALID, "UTF-8");
+    assert_catalog_refused("s3://bucket/graph", ERR_UNSUPPORTED, "s3://bucket/graph");
+}
+
+static void a_mountpoint_beside_the_catalog_is_resolved(void **state)
+{
+    struct scratch *scratch = *state;
+    g_autofree char *given = g_build_filename(scratch->top, "link", "..", "mnt", "", NULL);
+    g_autofree char *path = NULL;
+    struct error err;
+    assert_int_equal(mountpoint_resolve(given, scratch->database, &path, &err), 0);
+    assert_string_equal(path, scratch->mountpoint);
+}
+
+static void a_name_that_only_starts_like_the_catalog_is_no_part_of_it(void **state)
+{
+    struct scratch *scratch = *state;
+    g_autofree char *longer = g_strconcat(scratch->database, "2", NULL);
+    g_autofree char *path = NULL;
+    struct error err;
+    assert_int_equal(g_mkdir(longer, 0700), 0);
+    assert_int_equal(mountpoint_resolve(longer, scratch->database, &path, &err), 0);
+    assert_int_equal(rmdir(longer), 0);
+}
+
+static void an_unsuitable_mountpoint_is_refused(void **state)
+{
+    struct scratch *scratch = *state;
+    assert_mountpoint_refused(scratch, "/no/such/place", ERR_NOT_FOUND, "/no/such/place");
+    assert_mountpoint_refused(scratch, scratch->file, ERR_INVALID, "no directory");
+    assert_mountpoint_refused(scratch, scratch->database, ERR_INVALID, "lies in");
+    assert_mountpoint_refused(scratch, scratch->link, ERR_INVALID, "lies in");
+    assert_mountpoint_refused(scratch, scratch->inside, ERR_INVALID, "lies in");
+    assert_mountpoint_refused(scratch, scratch->top, ERR_INVALID, "hide");
+    assert_mountpoint_refused(scratch, "/", ERR_INVALID, "hide");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(an_absolute_catalog_only_loses_slashes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(another_catalog_is_resolved, set_up, tear_down),
+        cmocka_unit_test(a_catalog_that_cannot_be_named_is_refused),
+        cmocka_unit_test_setup_teardown(a_mountpoint_beside_the_catalog_is_resolved, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_name_that_only_starts_like_the_catalog_is_no_part_of_it,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_unsuitable_mountpoint_is_refused, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

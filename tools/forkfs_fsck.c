@@ -1,0 +1,149 @@
+/*
+ * forkfs-fsck: checks the fork catalog of a database and prints what is wrong, one line each.
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "catalog/fsck.h"
+#include "config.h"
+#include "daemon.h"
+#include "open_catalog.h"
+#include "option_table.h"
+#include "paths.h"
+
+enum { EXIT_CLEAN = 0, EXIT_FINDINGS = 1, EXIT_USAGE = 2, EXIT_FAILED = 3 };
+
+struct fsck_options {
+    bool show_help, show_version;
+    const char *catalog;
+    char *metadata, *storage;
+    uint64_t jobs;
+};
+
+static const struct option_row rows[] = {
+    {"metadata", OPTION_PREFIX, 0, 0, offsetof(struct fsck_options, metadata), "PREFIX",
+     "where the registry lies in CATALOG (default: its top)"},
+    {"storage", OPTION_PREFIX, 0, 0, offsetof(struct fsck_options, storage), "PREFIX",
+     "where the datasets lie in CATALOG (default: storage/)"},
+    {"jobs", OPTION_NUMBER, 1, 1024, offsetof(struct fsck_options, jobs), "N",
+     "requests to the store at a time (1 to 1024, default: 192)"},
+    {NULL, OPTION_IGNORE, 0, 0, 0, NULL, NULL},
+};
+
+static int parse(int argc, char *argv[], struct fsck_options *options, struct error *err)
+{
+    static const struct option long_options[] = {
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},
+        {NULL, 0, NULL, 0},
+    };
+    int letter, code = 0;
+    opterr = 0;
+    while (code == 0 && (letter = getopt_long(argc, argv, ":hVo:", long_options, NULL)) != -1) {
+        if (letter == 'o')
+            code = option_table_parse(rows, optarg, options, err);
+        else if (letter == 'h')
+            options->show_help = true;
+        else if (letter == 'V')
+            options->show_version = true;
+        else
+            code = error_set(err, ERR_INVALID,
+                             letter == ':' ? "%s needs an argument" : "unknown option '%s'",
+                             argv[optind - 1]);
+    }
+    if (code != 0 || options->show_help || options->show_version)
+        return code;
+    if (optind + 1 != argc)
+        return error_set(err, ERR_INVALID, "there must be one CATALOG");
+    options->catalog = argv[optind];
+    return 0;
+}
+
+static void print_usage(void)
+{
+    g_autoptr(GString) out = g_string_new("usage: forkfs-fsck [options] CATALOG\n"
+                                          "\n"
+                                          "Checks the fork catalog of a Uni graph database, "
+                                          "changes nothing, and prints one line for\n"
+                                          "each thing that is wrong.\n"
+                                          "\n"
+                                          "options:\n"
+                                          "    -h, --help                print this text\n"
+                                          "    -V, --version             print the version\n"
+                                          "    -o OPTION[,OPTION...]\n");
+    option_table_usage(rows, out);
+    g_string_append(out, "\n"
+                         "Exit status: 0 clean, 1 something found, 2 wrong usage, 3 could not "
+                         "read the catalog.\n");
+    fputs(out->str, stdout);
+}
+
+static int check(const struct fsck_options *options, GPtrArray **ret_findings, struct error *err)
+{
+    g_autofree char *path = NULL;
+    int code = catalog_path_resolve(options->catalog, &path, err);
+    if (code != 0)
+        return code;
+    const struct catalog_location location = {
+        .path = path,
+        .metadata = options->metadata,
+        .storage = options->storage,
+        .jobs = options->jobs,
+    };
+    struct store *store;
+    struct layout *layout;
+    code = open_catalog(&location, &store, &layout, err);
+    if (code != 0)
+        return code;
+    code = catalog_fsck(store, layout, NULL, ret_findings, err);
+    layout_free(layout);
+    store_free(store);
+    return code == 0 ? 0 : error_prefix(err, "catalog '%s'", options->catalog);
+}
+
+static int check_and_print(const struct fsck_options *options)
+{
+    g_autoptr(GPtrArray) findings = NULL;
+    struct error failure;
+    if (check(options, &findings, &failure) != 0) {
+        fprintf(stderr, "forkfs-fsck: %s\n", failure.text);
+        return EXIT_FAILED;
+    }
+    for (guint i = 0; i < findings->len; i++)
+        printf("%s\n", (const char *)findings->pdata[i]);
+    return findings->len > 0 ? EXIT_FINDINGS : EXIT_CLEAN;
+}
+
+static int dispatch(const struct fsck_options *options)
+{
+    if (options->show_help) {
+        print_usage();
+        return EXIT_CLEAN;
+    }
+    if (options->show_version) {
+        printf("forkfs-fsck (%s)\n", PACKAGE_STRING);
+        return EXIT_CLEAN;
+    }
+    return check_and_print(options);
+}
+
+int main(int argc, char *argv[])
+{
+    daemon_open_standard_descriptors();
+    struct fsck_options options = {
+        .metadata = g_strdup(""), .storage = g_strdup("storage/"), .jobs = 192};
+    struct error failure;
+    int status;
+    if (parse(argc, argv, &options, &failure) == 0) {
+        status = dispatch(&options);
+    } else {
+        fprintf(stderr, "forkfs-fsck: %s (forkfs-fsck -h prints the usage)\n", failure.text);
+        status = EXIT_USAGE;
+    }
+    g_free(options.metadata);
+    g_free(options.storage);
+    if (fflush(stdout) != 0)
+        status = EXIT_FAILED;
+    return status;
+}
