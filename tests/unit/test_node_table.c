@@ -146,7 +146,7 @@ static void *enter_and_forget(void *argument)
         auto_node struct node *fork = enter(table, root, "a", i % 2 ? ID_A : ID_B);
         g_autoptr(GPtrArray) nodes = node_table_of_fork(table, &fork->fork_id);
         if (nodes->len == 0)
-            return "a node is missing";
+            return (void *)"a node is missing";
         node_table_forget(table, fork->id, 1);
     }
     return NULL;
