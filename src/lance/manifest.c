@@ -155,7 +155,7 @@ static void *unpack(const struct bytes *file, const ProtobufCMessageDescriptor *
 /* On failure, what is in *ret already is left to the caller's parsed_manifest_clear(). */
 static int parse_manifest(const struct bytes *file, struct parsed_manifest *ret, struct error *err)
 {
-    size_t position, length;
+    size_t position = 0, length = 0;
     int code = manifest_position(file, &position, &length, err);
     if (code != 0)
         return code;

@@ -149,11 +149,6 @@ static unsigned char resolve_type(struct walk *walk, const char *directory,
     return DT_UNKNOWN;
 }
 
-static bool is_shown(const struct walk *walk, const char *name)
-{
-    return walk->request->with_temporary || !store_name_is_temporary(name);
-}
-
 /* The names to be shown or entered, directories with a '/'. */
 static GPtrArray *select_names(struct walk *walk, const char *directory, GArray *entries,
                                const char *name_prefix)
@@ -166,7 +161,8 @@ static GPtrArray *select_names(struct walk *walk, const char *directory, GArray 
         unsigned char type = resolve_type(walk, directory, entry);
         if (type == DT_DIR)
             g_ptr_array_add(names, g_strconcat(entry->name, "/", NULL));
-        else if (type == DT_REG && is_shown(walk, entry->name))
+        else if (type == DT_REG &&
+                 (walk->request->with_temporary || !store_name_is_temporary(entry->name)))
             g_ptr_array_add(names, g_strdup(entry->name));
     }
     return names;

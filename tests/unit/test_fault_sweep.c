@@ -26,7 +26,8 @@ static const struct fault faults[] = {
     {"kill after", FAULT_KILL_AFTER, true, ERR_IO},
 };
 
-typedef int change(struct catalog *catalog, struct operation *operation, struct error *err);
+typedef int change_function(struct catalog *catalog, struct operation *operation,
+                            struct error *err);
 
 static int make_fork(struct catalog *catalog, struct operation *operation, struct error *err)
 {
@@ -68,7 +69,7 @@ static struct store *database_with_fork(void)
 }
 
 /* A store whose answers never come cannot be waited for without end. */
-static int run_change(struct catalog *catalog, change *change, struct error *err)
+static int run_change(struct catalog *catalog, change_function *change, struct error *err)
 {
     struct operation operation;
     operation_init(&operation, 400);
@@ -211,7 +212,8 @@ static void rmdir_with_a_fault_at_any_request_can_be_finished(void **state)
 
 /* Leaves a database in which `change` was killed after its k-th write. False when there are fewer.
  */
-static struct store *killed_at(struct store *store, change *change, unsigned k, bool *fired)
+static struct store *killed_at(struct store *store, change_function *change, unsigned k,
+                               bool *fired)
 {
     struct store *wrapper;
     struct catalog *catalog = fixture_open(store, &wrapper);
@@ -222,8 +224,8 @@ static struct store *killed_at(struct store *store, change *change, unsigned k, 
     return store;
 }
 
-static bool recover_with_fault(change *change, unsigned k, const struct fault *fault, unsigned n,
-                               bool *crashed)
+static bool recover_with_fault(change_function *change, unsigned k, const struct fault *fault,
+                               unsigned n, bool *crashed)
 {
     struct store *store = killed_at(
         change == make_fork ? database_with_neighbour() : database_with_fork(), change, k, crashed);
@@ -247,7 +249,7 @@ static bool recover_with_fault(change *change, unsigned k, const struct fault *f
     return fired;
 }
 
-static void sweep_recovery(change *change)
+static void sweep_recovery(change_function *change)
 {
     const struct fault *chosen[] = {&faults[0], &faults[3], &faults[4]};
     bool crashed = true;
