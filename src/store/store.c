@@ -33,7 +33,9 @@ struct store_wave {
     struct store *store;
     struct store_set *set;      /* a reference: requests must outlive stuck workers */
     struct operation operation; /* a copy of the caller's, with its deadline only */
-    pthread_mutex_t lock;       /* guards all below, answers of running slots excepted */
+    /* The caller's own, or NULL. Alive as long as a slot is waiting, for so long he is. */
+    const struct operation *callers;
+    pthread_mutex_t lock; /* guards all below, answers of running slots excepted */
     pthread_cond_t changed;
     enum wave_phase phase;
     bool abandoned;
@@ -67,6 +69,7 @@ static struct store_wave *wave_new(struct store *store, struct store_set *set,
     wave->set = store_set_ref(set);
     wave->size = size;
     wave->open = size + 1;
+    wave->callers = operation;
     operation_init(&wave->operation, -1);
     if (operation)
         wave->operation.deadline_ns = operation->deadline_ns;
@@ -152,7 +155,7 @@ static bool start_slot(struct wave_slot *slot, bool *settle)
     LOCK_SCOPE(&slot->wave->lock);
     if (slot->state != SLOT_WAITING)
         return false;
-    if (operation_check(&slot->wave->operation, "waiting for a thread", &late)) {
+    if (operation_check(slot->wave->callers, "waiting for a thread", &late)) {
         *settle = refuse_slot(slot, &late);
         return false;
     }
