@@ -33,7 +33,7 @@ def start_together(children):
 
 
 def test_reads_go_on_during_a_slow_mkdir(new_mount, new_child, small_database):
-    mount = new_mount(small_database, fault="delay:3:20000:put:fork_registry")
+    mount = new_mount(small_database, fault="delay:3:5000:put:fork_registry")
     os.mkdir(mount.fork("a"))
     run("ls", "-lR", mount.path)  # the kernel serialises lookups of names that it does not know
     slow = new_child(DIRECTORY_CALL, "mkdir", mount.fork("slow"))

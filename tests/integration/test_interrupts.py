@@ -7,9 +7,9 @@ import pytest
 from support.checks import assert_no_trace, assert_sound, assert_whole, mentions
 from support.process import DIRECTORY_CALL, wait_until
 
-BEFORE_MKDIR_COMMITS = ["delay:1:30000:reads", "delay:1:30000:put:fork_registry",
-                        "delay:1:30000:put:_refs", "delay:1:30000:put:fork_schemas",
-                        "delay:1:30000:put:_versions"]
+BEFORE_MKDIR_COMMITS = ["delay:1:4000:reads", "delay:1:4000:put:fork_registry",
+                        "delay:1:4000:put:_refs", "delay:1:4000:put:fork_schemas",
+                        "delay:1:4000:put:_versions"]
 
 
 def starts(new_child, call, path):
@@ -100,7 +100,7 @@ def test_rmdir_interrupted_before_it_decides_changes_nothing(new_mount, new_chil
     os.mkdir(new.fork("a"))
     new.unmount()
     before = database.snapshot()
-    mount = new_mount(database, fault="delay:1:30000:reads:_refs")
+    mount = new_mount(database, fault="delay:1:4000:reads:_refs")
     child = starts(new_child, "rmdir", mount.fork("a"))
     wait_until(lambda: waits_in_the_kernel(child))
     child.signal(number)
@@ -135,7 +135,7 @@ def test_rmdir_interrupted_after_its_decision_succeeds(new_mount, new_child, sma
 
 
 def test_an_operation_ends_at_its_deadline_when_the_store_hangs(new_mount, new_child, small_database):
-    mount = new_mount(small_database, "op_timeout=1", fault="delay:1:20000:reads")
+    mount = new_mount(small_database, "op_timeout=1", fault="delay:1:4000:reads")
     child = starts(new_child, "mkdir", mount.fork("a"))
     assert child.result(timeout=15) == "ETIMEDOUT"
     assert small_database.forks() == {}

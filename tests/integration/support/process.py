@@ -23,7 +23,7 @@ def wait_until(condition, timeout=PATIENCE, what="the condition"):
 def run(*command, check=True, timeout=PATIENCE, **options):
     """Runs a command; its output is captured as text. A failure shows all of it."""
     options.setdefault("env", {**os.environ, "LC_ALL": "C.UTF-8"})
-    done = subprocess.run([os.fspath(word) for word in command], stdout=subprocess.PIPE,
+    done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True, errors="surrogateescape",
                           timeout=timeout, stdin=subprocess.DEVNULL, **options)
     if check:
@@ -37,7 +37,7 @@ class Child:
 
     def __init__(self, source, *arguments):
         self.process = subprocess.Popen(
-            [sys.executable, "-c", source, *map(os.fspath, arguments)], stdin=subprocess.PIPE,
+            [sys.executable, "-c", source, *map(str, arguments)], stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.pid = self.process.pid
 
