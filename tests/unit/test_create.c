@@ -28,6 +28,11 @@ static int set_up(void **state)
     return set_up_on(state, fixture_database());
 }
 
+static int set_up_wide(void **state)
+{
+    return set_up_on(state, fixture_database_with_jobs(4));
+}
+
 static int set_up_on_disk(void **state)
 {
     return set_up_on(state, fixture_database_on_disk());
@@ -349,6 +354,52 @@ static void a_deadline_while_branching_leaves_no_trace_or_says_so(void **state)
     assert_no_trace(fixture);
 }
 
+/* Creates while the n-th write of the registry is held up longer than the time allowed. */
+static int create_with_stuck_commit(struct fixture *fixture, unsigned n, struct error *err)
+{
+    struct creator creator = {.fixture = fixture};
+    operation_init(&creator.operation, 800);
+    fault_store_match(fixture->faults, FIXTURE_REGISTRY);
+    fault_store_arm(fixture->faults, FAULT_DELAY, FAULT_WRITES, n, false, 0);
+    run_create(&creator);
+    operation_destroy(&creator.operation);
+    *err = creator.err;
+    return creator.code;
+}
+
+static void wait_for_entry(struct fixture *fixture)
+{
+    while (fixture_status(fixture->store, "audit") < 0)
+        ;
+}
+
+static void an_entry_that_may_still_appear_is_no_success_and_no_secret(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error err;
+    assert_int_equal(create_with_stuck_commit(fixture, 1, &err), ERR_OUTCOME_UNKNOWN);
+    assert_non_null(strstr(err.text, "may still appear"));
+    fault_store_release(fixture->faults);
+    wait_for_entry(fixture);
+    assert_int_equal(fixture_status(fixture->store, "audit"), FORK_PENDING);
+    assert_int_equal(fixture_recover(fixture->catalog, NULL), 1);
+    assert_no_trace(fixture);
+}
+
+static void an_activation_that_is_stuck_is_fenced_off(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error err;
+    assert_int_equal(create_with_stuck_commit(fixture, 2, &err), ERR_DEADLINE);
+    assert_non_null(strstr(err.text, "everything was undone"));
+    assert_no_trace(fixture);
+    fault_store_release(fixture->faults);
+    catalog_free(fixture->catalog); /* waits for it */
+    fixture->catalog = fixture_open(fixture->store, &fixture->faults);
+    assert_int_equal(fixture_recover(fixture->catalog, NULL), 0);
+    assert_no_trace(fixture);
+}
+
 /* ---- Several at once ---- */
 
 static void of_two_creates_of_a_name_one_finds_it_taken(void **state)
@@ -369,6 +420,7 @@ static void of_two_creates_of_a_name_one_finds_it_taken(void **state)
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST_WIDE(name) cmocka_unit_test_setup_teardown(name, set_up_wide, tear_down)
 #define TEST_ON_DISK(name) cmocka_unit_test_setup_teardown(name, set_up_on_disk, tear_down)
 
 int main(void)
@@ -393,6 +445,8 @@ int main(void)
         TEST_ON_DISK(an_interrupt_while_branching_leaves_no_trace),
         TEST(an_interrupt_at_the_commit_point_comes_too_late),
         TEST(a_deadline_while_branching_leaves_no_trace_or_says_so),
+        TEST_WIDE(an_entry_that_may_still_appear_is_no_success_and_no_secret),
+        TEST_WIDE(an_activation_that_is_stuck_is_fenced_off),
         TEST(of_two_creates_of_a_name_one_finds_it_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
