@@ -3,6 +3,39 @@
 #include "catalog/fork_remains.h"
 #include "catalog/transitions.h"
 
+int burial_candidates(struct catalog *catalog, struct operation *operation, GPtrArray **ret,
+                      struct error *err)
+{
+    GPtrArray *candidates = NULL;
+    int code = fork_point_datasets(catalog->fork_points, operation, &candidates, err);
+    if (code)
+        return code;
+    for (guint i = 0; i < candidates->len;) {
+        if (layout_dataset_name_is_safe(g_ptr_array_index(candidates, i)))
+            i++;
+        else
+            g_ptr_array_remove_index(candidates, i);
+    }
+    *ret = candidates;
+    return 0;
+}
+
+GPtrArray *burial_branches(const struct fork_entry *entry, const GPtrArray *candidates)
+{
+    GPtrArray *branches = dataset_branches_new();
+    for (guint i = 0; i < entry->datasets->len; i++) {
+        const struct dataset_branch *pair = g_ptr_array_index(entry->datasets, i);
+        g_ptr_array_add(branches, dataset_branch_new(pair->dataset, pair->branch));
+    }
+    for (guint i = 0; i < candidates->len; i++) {
+        const char *dataset = g_ptr_array_index(candidates, i);
+        g_autofree char *branch = layout_branch_name(&entry->id, dataset);
+        if (g_strcmp0(fork_entry_branch(entry, dataset), branch) != 0)
+            g_ptr_array_add(branches, dataset_branch_new(dataset, branch));
+    }
+    return branches;
+}
+
 int bury_tombstone(struct catalog *catalog, const char *key, struct operation *operation,
                    struct error *err)
 {

@@ -13,6 +13,16 @@
 int bury(struct catalog *catalog, const struct fork_entry *entry, const GPtrArray *branches,
          struct operation *operation, struct error *err);
 
+/* The names of the datasets on the store in which a fork may have branches that its entry does not
+ * record (char *, owned). Errors of the store. */
+int burial_candidates(struct catalog *catalog, struct operation *operation, GPtrArray **ret,
+                      struct error *err);
+
+/* The branches that a fork may have (struct dataset_branch): those that its entry records, and its
+ * branch of every candidate. Creators before forkfs recorded nothing until the end, so candidates
+ * matter for every fork that may never have become active. */
+GPtrArray *burial_branches(const struct fork_entry *entry, const GPtrArray *candidates);
+
 /* Deletes the tombstone object `key` and its leftovers, durably, and forgets it. */
 int bury_tombstone(struct catalog *catalog, const char *key, struct operation *operation,
                    struct error *err);

@@ -19,7 +19,8 @@ struct creation {
     struct fork_entry *parent; /* NULL: the primary graph */
     struct fork_point *point;
     struct fork_entry *entry; /* pending */
-    bool late_writes;         /* puts were abandoned and may still arrive */
+    bool late_entry;  /* the put that enters it had no known outcome, and may still arrive */
+    bool late_writes; /* puts of its files were abandoned, and may still arrive */
     struct operation *operation;
     int64_t deadline_ns; /* of the whole operation; the operation's own is shortened meanwhile */
 };
@@ -33,6 +34,8 @@ static int find_parent(struct creation *creation, const char *parent, struct err
     if (entry->status != FORK_ACTIVE)
         return error_set(err, entry->status == FORK_PENDING ? ERR_PENDING : ERR_STALE,
                          "parent fork '%s' is %s", parent, fork_status_name(entry->status));
+    if (registry_id_is_ambiguous(registry, &entry->id))
+        return error_set(err, ERR_CORRUPT, "several entries of the registry have the parent's id");
     creation->parent = fork_entry_ref(entry);
     return 0;
 }
@@ -73,6 +76,15 @@ static void describe(struct creation *creation)
     creation->entry = fork_entry_new(&description);
 }
 
+/* Whether a run that ended early has left puts under way. */
+static bool has_abandoned(struct store_set *set)
+{
+    for (size_t i = 0; i < store_set_size(set); i++)
+        if (store_set_at(set, i)->answer.code == ERR_OUTCOME_UNKNOWN)
+            return true;
+    return false;
+}
+
 /* Branches, allocator and overlay, in one wave. */
 static int put_files(struct creation *creation, struct error *err)
 {
@@ -93,7 +105,7 @@ static int put_files(struct creation *creation, struct error *err)
         store_set_put(set, overlay_key, overlay, STORE_IF_ABSENT, NULL);
     struct error failure = {0};
     int code = store_run(catalog->store, set, creation->operation, &failure);
-    creation->late_writes = code == ERR_DEADLINE;
+    creation->late_writes = code != 0 && has_abandoned(set);
     if (code == 0)
         code = store_set_failure(set, 0, &failure);
     if (code == 0)
@@ -113,6 +125,8 @@ static int undo_steps(struct creation *creation, struct operation *undoing, stru
     if (code)
         return code;
     auto_registry struct registry *registry = catalog_registry(catalog);
+    if (creation->late_entry && !registry_find_id(registry, &creation->id))
+        return error_set(err, ERR_OUTCOME_UNKNOWN, "its entry may still appear, as pending");
     code = fork_remains_delete(catalog->store, catalog->layout, catalog->settings.log, registry,
                                &creation->id, creation->entry->datasets, undoing, err);
     if (code)
@@ -163,6 +177,7 @@ static int write_fork(struct creation *creation, struct error *err)
     int code = transition_insert(committer, creation->entry, creation->operation, &failure);
     if (code && code != ERR_OUTCOME_UNKNOWN)
         return error_copy(err, &failure); /* nothing was written */
+    creation->late_entry = code == ERR_OUTCOME_UNKNOWN;
     if (code == 0)
         code = put_files(creation, &failure);
     if (code == 0)

@@ -8,6 +8,8 @@
 #include "lance/dataset.h"
 
 #define FORK_BRANCH_PREFIX "fork_"
+/* Refs kept; more are read again. */
+#define KEPT_MAX 10000
 
 struct kept_ref {
     char *etag;
@@ -21,14 +23,22 @@ struct descendants {
     GHashTable *kept; /* ref key -> struct kept_ref */
 };
 
+/* A ref to be looked into, during a check. */
+struct foreign_ref {
+    const struct store_object *object; /* its row, owned by the listing */
+    bool is_tag;
+    struct bytes *body;        /* kept from an earlier check; else */
+    struct store_request *get; /* in flight or answered */
+};
+
 /* The refs of one dataset, during a check. */
 struct dataset_refs {
     char *dataset_key;
     const char *branch; /* the fork's own, owned by its entry */
     struct store_request *branches;
     struct store_request *tags;
-    GPtrArray *foreign; /* char *: keys of refs to look into, owned by the listings */
-    bool any_foreign_branch;
+    GPtrArray *foreign;        /* struct foreign_ref */
+    struct store_request *own; /* the fork's own ref; NULL when no branch may descend from it */
 };
 
 static void kept_ref_free(void *pointer)
@@ -58,6 +68,13 @@ void descendants_free(struct descendants *descendants)
     g_free(descendants);
 }
 
+static void foreign_ref_free(void *pointer)
+{
+    struct foreign_ref *ref = pointer;
+    bytes_unref(ref->body);
+    g_free(ref);
+}
+
 static void dataset_refs_free(void *pointer)
 {
     struct dataset_refs *refs = pointer;
@@ -83,6 +100,8 @@ static void keep(struct descendants *descendants, const struct store_request *ge
     kept->etag = g_strdup(get->answer.etag);
     kept->body = bytes_ref(get->answer.body);
     LOCK_SCOPE(&descendants->lock);
+    if (g_hash_table_size(descendants->kept) >= KEPT_MAX)
+        g_hash_table_remove_all(descendants->kept);
     g_hash_table_replace(descendants->kept, g_strdup(get->key), kept);
 }
 
@@ -98,20 +117,26 @@ static bool belongs_to_known_fork(const struct registry *registry, const char *b
            registry_find_id(registry, &id);
 }
 
+static void add_foreign(struct dataset_refs *refs, const struct store_object *object, bool is_tag)
+{
+    struct foreign_ref *ref = g_new0(struct foreign_ref, 1);
+    ref->object = object;
+    ref->is_tag = is_tag;
+    g_ptr_array_add(refs->foreign, ref);
+}
+
 static void select_foreign(const struct registry *registry, struct dataset_refs *refs)
 {
     for (guint i = 0; i < refs->branches->answer.objects->len; i++) {
         const struct store_object *object = g_ptr_array_index(refs->branches->answer.objects, i);
         g_autofree char *branch = lance_branch_of_ref_key(refs->dataset_key, object->key);
-        if (!branch || strcmp(branch, refs->branch) == 0 || belongs_to_known_fork(registry, branch))
-            continue;
-        g_ptr_array_add(refs->foreign, (void *)object);
-        refs->any_foreign_branch = true;
+        if (branch && strcmp(branch, refs->branch) != 0 && !belongs_to_known_fork(registry, branch))
+            add_foreign(refs, object, false);
     }
     for (guint i = 0; i < refs->tags->answer.objects->len; i++) {
         const struct store_object *object = g_ptr_array_index(refs->tags->answer.objects, i);
         if (g_str_has_suffix(object->key, ".json"))
-            g_ptr_array_add(refs->foreign, (void *)object);
+            add_foreign(refs, object, true);
     }
 }
 
@@ -142,35 +167,26 @@ static int check_tag(const struct dataset_refs *refs, const char *key, const str
     return code;
 }
 
-static int check_ref(struct descendants *descendants, const struct dataset_refs *refs,
-                     const struct store_object *object, GHashTable *fetched,
+static int check_ref(const struct dataset_refs *refs, const struct foreign_ref *ref,
                      const struct branch_ref *own, struct error *err)
 {
-    auto_bytes struct bytes *body = find_kept(descendants, object);
-    const struct store_request *get = g_hash_table_lookup(fetched, object->key);
-    if (get && get->answer.code == 0) {
-        bytes_unref(body);
-        body = bytes_ref(get->answer.body);
-        keep(descendants, get);
-    }
+    const struct bytes *body = ref->body ? ref->body : ref->get->answer.body;
     if (!body)
         return 0; /* gone meanwhile */
+    const char *key = ref->object->key;
     struct error failure = {0};
-    int code = g_str_has_prefix(object->key, refs->tags->key)
-                   ? check_tag(refs, object->key, body, &failure)
-                   : check_branch(refs, object->key, body, own, &failure);
+    int code = ref->is_tag ? check_tag(refs, key, body, &failure)
+                           : check_branch(refs, key, body, own, &failure);
     if (code == ERR_CORRUPT || code == ERR_UNSUPPORTED)
-        error_prefix(&failure, "ref %s", object->key);
+        error_prefix(&failure, "ref %s", key);
     return code ? error_copy(err, &failure) : 0;
 }
 
-static struct branch_ref *own_ref(const struct dataset_refs *refs, GHashTable *fetched)
+static struct branch_ref *own_ref(const struct dataset_refs *refs)
 {
-    g_autofree char *key = lance_branch_ref_key(refs->dataset_key, refs->branch);
-    const struct store_request *get = g_hash_table_lookup(fetched, key);
     struct branch_ref *own = NULL;
-    if (get && get->answer.code == 0)
-        branch_ref_parse(get->answer.body, &own, NULL);
+    if (refs->own && refs->own->answer.code == 0)
+        branch_ref_parse(refs->own->answer.body, &own, NULL);
     return own;
 }
 
@@ -187,43 +203,40 @@ static GPtrArray *list_refs(struct descendants *descendants, const struct fork_e
         refs->branch = pair->branch;
         refs->branches = lance_branch_refs_request(set, refs->dataset_key);
         refs->tags = lance_tag_refs_request(set, refs->dataset_key);
-        refs->foreign = g_ptr_array_new();
+        refs->foreign = g_ptr_array_new_with_free_func(foreign_ref_free);
         g_ptr_array_add(all, refs);
     }
     return all;
 }
 
-/* Gets for what is not kept, and for the fork's own ref where a foreign branch may descend from it.
- * The requests by key. */
-static GHashTable *fetch_foreign(struct descendants *descendants, GPtrArray *all,
-                                 struct store_set *set)
+/* Adds gets for what is not kept, and for the fork's own ref where a foreign branch may descend
+ * from it. */
+static void fetch_foreign(struct descendants *descendants, struct dataset_refs *refs,
+                          struct store_set *set)
 {
-    GHashTable *fetched = g_hash_table_new(g_str_hash, g_str_equal);
-    for (guint i = 0; i < all->len; i++) {
-        const struct dataset_refs *refs = g_ptr_array_index(all, i);
-        for (guint j = 0; j < refs->foreign->len; j++) {
-            const struct store_object *object = g_ptr_array_index(refs->foreign, j);
-            auto_bytes struct bytes *kept = find_kept(descendants, object);
-            struct store_request *get = kept ? NULL : store_set_get(set, object->key);
-            if (get)
-                g_hash_table_insert(fetched, get->key, get);
-        }
-        if (refs->any_foreign_branch) {
+    for (guint i = 0; i < refs->foreign->len; i++) {
+        struct foreign_ref *ref = g_ptr_array_index(refs->foreign, i);
+        ref->body = find_kept(descendants, ref->object);
+        if (!ref->body)
+            ref->get = store_set_get(set, ref->object->key);
+        if (!ref->is_tag && !refs->own) {
             g_autofree char *key = lance_branch_ref_key(refs->dataset_key, refs->branch);
-            struct store_request *get = store_set_get(set, key);
-            g_hash_table_insert(fetched, get->key, get);
+            refs->own = store_set_get(set, key);
         }
     }
-    return fetched;
 }
 
 static int check_dataset(struct descendants *descendants, const struct dataset_refs *refs,
-                         GHashTable *fetched, struct error *err)
+                         struct error *err)
 {
-    struct branch_ref *own = own_ref(refs, fetched);
+    struct branch_ref *own = own_ref(refs);
     int code = 0;
-    for (guint i = 0; code == 0 && i < refs->foreign->len; i++)
-        code = check_ref(descendants, refs, g_ptr_array_index(refs->foreign, i), fetched, own, err);
+    for (guint i = 0; code == 0 && i < refs->foreign->len; i++) {
+        const struct foreign_ref *ref = g_ptr_array_index(refs->foreign, i);
+        if (ref->get && ref->get->answer.code == 0)
+            keep(descendants, ref->get);
+        code = check_ref(refs, ref, own, err);
+    }
     branch_ref_free(own);
     return code;
 }
@@ -231,15 +244,16 @@ static int check_dataset(struct descendants *descendants, const struct dataset_r
 static int check_listed(struct descendants *descendants, const struct registry *registry,
                         GPtrArray *all, struct operation *operation, struct error *err)
 {
-    for (guint i = 0; i < all->len; i++)
-        select_foreign(registry, g_ptr_array_index(all, i));
     struct store_set *gets = store_set_new();
-    g_autoptr(GHashTable) fetched = fetch_foreign(descendants, all, gets);
+    for (guint i = 0; i < all->len; i++) {
+        select_foreign(registry, g_ptr_array_index(all, i));
+        fetch_foreign(descendants, g_ptr_array_index(all, i), gets);
+    }
     int code = store_run(descendants->store, gets, operation, err);
     if (code == 0)
         code = store_set_failure(gets, ERR_NOT_FOUND, err);
     for (guint i = 0; code == 0 && i < all->len; i++)
-        code = check_dataset(descendants, g_ptr_array_index(all, i), fetched, err);
+        code = check_dataset(descendants, g_ptr_array_index(all, i), err);
     store_set_unref(gets);
     return code;
 }

@@ -11,6 +11,7 @@ struct drop {
     const char *key;       /* NULL: found by id */
     const struct ulid *id; /* what the caller expects; NULL: anything */
     struct fork_entry *entry;
+    GPtrArray *branches; /* struct dataset_branch, to be deleted */
     struct operation *operation;
     /* After the decision the drop goes on although the caller may have lost interest; it keeps the
      * deadline. */
@@ -34,15 +35,38 @@ static int find_fork(struct drop *drop, struct error *err)
     return 0;
 }
 
-/* Nothing may depend on the fork; child forks are looked at again when it is tombstoned. */
-static int check_descendants(struct drop *drop, struct error *err)
+/* Nothing may depend on the fork. Child forks are looked at again when it is tombstoned, what the
+ * engine has made is not: it takes no part in the registry. */
+static int check_dependents(struct drop *drop, struct error *err)
 {
     auto_registry struct registry *registry = catalog_registry(drop->catalog);
-    size_t first;
-    if (registry_children(registry, &drop->entry->id, &first) > 0)
-        return 0; /* the commit refuses, with their names */
-    return descendants_check(drop->catalog->descendants, registry, drop->entry, drop->operation,
-                             err);
+    int code = transition_check_childless(registry, &drop->entry->id, err);
+    if (code == 0 && drop->entry->status == FORK_ACTIVE)
+        code = descendants_check(drop->catalog->descendants, registry, drop->entry, drop->operation,
+                                 err);
+    return code;
+}
+
+/* An active fork has what its entry records; another one may have more. */
+static int find_branches(struct drop *drop, struct error *err)
+{
+    g_autoptr(GPtrArray) candidates = NULL;
+    int code = 0;
+    if (drop->entry->status == FORK_ACTIVE)
+        candidates = g_ptr_array_new();
+    else
+        code = burial_candidates(drop->catalog, drop->operation, &candidates, err);
+    if (code == 0)
+        drop->branches = burial_branches(drop->entry, candidates);
+    return code;
+}
+
+static int fence(struct drop *drop, struct error *err)
+{
+    int code = transition_fence(drop->catalog->committer, &drop->entry->id, drop->operation, err);
+    if (code == ERR_EXISTS)
+        code = error_set(err, ERR_CONTENDED, "its creator has just finished it");
+    return code;
 }
 
 /* The decision. A fork that is tombstoned already was decided on before. */
@@ -54,7 +78,7 @@ static int decide(struct drop *drop, struct error *err)
     case FORK_ACTIVE:
         return transition_tombstone(committer, id, drop->operation, err);
     case FORK_PENDING:
-        return transition_fence(committer, id, drop->operation, err);
+        return fence(drop, err);
     case FORK_TOMBSTONED:
         break;
     }
@@ -79,7 +103,7 @@ static int finish(struct drop *drop, struct error *err)
     struct error failure = {0};
     int code = put_tombstone(drop, &failure);
     if (code == 0)
-        code = bury(drop->catalog, drop->entry, drop->entry->datasets, &drop->finishing, &failure);
+        code = bury(drop->catalog, drop->entry, drop->branches, &drop->finishing, &failure);
     if (code) {
         error_prefix(&failure, "the fork stays tombstoned");
         error_copy(err, &failure);
@@ -93,8 +117,10 @@ static int drop_locked(struct drop *drop, struct error *err)
     int code = find_fork(drop, err);
     if (code == 0)
         code = fork_remains_check_names(drop->entry->datasets, err);
-    if (code == 0 && drop->entry->status == FORK_ACTIVE)
-        code = check_descendants(drop, err);
+    if (code == 0)
+        code = check_dependents(drop, err);
+    if (code == 0)
+        code = find_branches(drop, err);
     if (code == 0)
         code = holders_close_door(catalog->holders, &drop->entry->id,
                                   catalog->settings.drain_timeout_ms, drop->operation, err);
@@ -108,6 +134,16 @@ static int drop_locked(struct drop *drop, struct error *err)
     return code;
 }
 
+/* Whoever drops by id must not work beside one who uses the name. g_free(). */
+static char *name_to_lock(struct catalog *catalog, const char *key, const struct ulid *id)
+{
+    if (key)
+        return g_strdup(key);
+    auto_registry struct registry *registry = catalog_registry(catalog);
+    const struct fork_entry *entry = registry_find_id(registry, id);
+    return g_strdup(entry && entry->key ? entry->key : id->text);
+}
+
 int catalog_drop(struct catalog *catalog, const char *key, const struct ulid *id,
                  struct operation *operation, struct error *err)
 {
@@ -118,7 +154,7 @@ int catalog_drop(struct catalog *catalog, const char *key, const struct ulid *id
     operation_init(&drop.finishing, -1);
     if (operation)
         drop.finishing.deadline_ns = operation->deadline_ns;
-    const char *name = key ? key : id->text;
+    g_autofree char *name = name_to_lock(catalog, key, id);
     int code = name_locks_acquire(catalog->names, name, operation, &failure);
     if (code == 0) {
         code = drop_locked(&drop, &failure);
@@ -130,5 +166,7 @@ int catalog_drop(struct catalog *catalog, const char *key, const struct ulid *id
     }
     operation_destroy(&drop.finishing);
     fork_entry_unref(drop.entry);
+    if (drop.branches)
+        g_ptr_array_unref(drop.branches);
     return code;
 }

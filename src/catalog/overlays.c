@@ -16,6 +16,7 @@ struct overlays {
     const struct layout *layout;
     pthread_mutex_t lock;
     GHashTable *by_id; /* id text -> struct overlay */
+    uint64_t changes;  /* counts what was put or forgotten */
 };
 
 static void overlay_free(void *pointer)
@@ -57,15 +58,31 @@ struct bytes *overlays_cached(struct overlays *overlays, const struct ulid *id,
     return bytes_ref(overlay->text);
 }
 
-static void keep(struct overlays *overlays, const struct ulid *id, struct bytes *text,
-                 const char *etag, int64_t modified_ns)
+static uint64_t count_changes(struct overlays *overlays)
+{
+    LOCK_SCOPE(&overlays->lock);
+    return overlays->changes;
+}
+
+static struct overlay *overlay_new(struct bytes *text, const char *etag, int64_t modified_ns)
 {
     struct overlay *overlay = g_new0(struct overlay, 1);
     overlay->text = bytes_ref(text);
     overlay->etag = g_strdup(etag);
     overlay->modified_ns = modified_ns;
+    return overlay;
+}
+
+/* Keeps what was read, unless something has changed since `changes` was counted: then it may be
+ * old. */
+static void keep_read(struct overlays *overlays, const struct ulid *id, struct overlay *overlay,
+                      uint64_t changes)
+{
     LOCK_SCOPE(&overlays->lock);
-    g_hash_table_replace(overlays->by_id, g_strdup(id->text), overlay);
+    if (overlays->changes == changes)
+        g_hash_table_replace(overlays->by_id, g_strdup(id->text), overlay);
+    else
+        overlay_free(overlay);
 }
 
 /* Checks a stored overlay and gives its pretty form. */
@@ -93,6 +110,7 @@ int overlays_read(struct overlays *overlays, const struct ulid *id, struct opera
     *ret = overlays_cached(overlays, id, NULL);
     if (*ret)
         return 0;
+    uint64_t changes = count_changes(overlays);
     g_autofree char *key = layout_overlay_key(overlays->layout, id);
     struct error failure = {0};
     struct store_set *set = store_set_new();
@@ -108,7 +126,8 @@ int overlays_read(struct overlays *overlays, const struct ulid *id, struct opera
         code = normalise(get->answer.body, &text, &failure);
     }
     if (code == 0) {
-        keep(overlays, id, text, get->answer.etag, get->answer.modified_ns);
+        keep_read(overlays, id, overlay_new(text, get->answer.etag, get->answer.modified_ns),
+                  changes);
         *ret = bytes_ref(text);
     } else {
         error_prefix(&failure, "reading the overlay %s", key);
@@ -122,11 +141,16 @@ void overlays_note_put(struct overlays *overlays, const struct ulid *id, struct 
                        const char *etag)
 {
     struct timespec now = timestamp_now();
-    keep(overlays, id, body, etag, (int64_t)now.tv_sec * 1000000000 + now.tv_nsec);
+    struct overlay *overlay =
+        overlay_new(body, etag, (int64_t)now.tv_sec * 1000000000 + now.tv_nsec);
+    LOCK_SCOPE(&overlays->lock);
+    overlays->changes++;
+    g_hash_table_replace(overlays->by_id, g_strdup(id->text), overlay);
 }
 
 void overlays_forget(struct overlays *overlays, const struct ulid *id)
 {
     LOCK_SCOPE(&overlays->lock);
+    overlays->changes++;
     g_hash_table_remove(overlays->by_id, id->text);
 }

@@ -25,43 +25,8 @@ static void note_problem(struct recovery_report *report, const struct error *pro
 /* Whether an error is about the document at hand, so that recovery can go on with the next. */
 static bool is_about_document(int code)
 {
-    return code == ERR_CORRUPT || code == ERR_UNSUPPORTED || code == ERR_STALE;
-}
-
-/* What a creator may have made: what the entry records, and the fork's branch of every candidate
- * (creators before forkfs recorded nothing until the end). */
-static GPtrArray *branches_of_pending(const struct fork_entry *entry, const GPtrArray *candidates)
-{
-    GPtrArray *branches = dataset_branches_new();
-    for (guint i = 0; i < entry->datasets->len; i++) {
-        const struct dataset_branch *pair = g_ptr_array_index(entry->datasets, i);
-        g_ptr_array_add(branches, dataset_branch_new(pair->dataset, pair->branch));
-    }
-    for (guint i = 0; i < candidates->len; i++) {
-        const char *dataset = g_ptr_array_index(candidates, i);
-        g_autofree char *branch = layout_branch_name(&entry->id, dataset);
-        if (g_strcmp0(fork_entry_branch(entry, dataset), branch) != 0)
-            g_ptr_array_add(branches, dataset_branch_new(dataset, branch));
-    }
-    return branches;
-}
-
-/* Datasets whose name can be part of a branch name; others cannot have a fork's branch. */
-static int list_candidates(struct catalog *catalog, struct operation *operation, GPtrArray **ret,
-                           struct error *err)
-{
-    GPtrArray *candidates = NULL;
-    int code = fork_point_datasets(catalog->fork_points, operation, &candidates, err);
-    if (code)
-        return code;
-    for (guint i = 0; i < candidates->len;) {
-        if (layout_dataset_name_is_safe(g_ptr_array_index(candidates, i)))
-            i++;
-        else
-            g_ptr_array_remove_index(candidates, i);
-    }
-    *ret = candidates;
-    return 0;
+    return code == ERR_CORRUPT || code == ERR_UNSUPPORTED || code == ERR_STALE ||
+           code == ERR_EXISTS || code == ERR_NOT_EMPTY;
 }
 
 /* ---- Entries ---- */
@@ -70,16 +35,56 @@ static int recover_entry(struct catalog *catalog, const struct fork_entry *entry
                          const GPtrArray *candidates, struct operation *operation,
                          struct error *err)
 {
+    g_autoptr(GPtrArray) branches = burial_branches(entry, candidates);
     int code = fork_remains_check_names(entry->datasets, err);
-    if (code)
-        return code;
-    if (entry->status == FORK_TOMBSTONED)
-        return bury(catalog, entry, entry->datasets, operation, err);
-    code = transition_fence(catalog->committer, &entry->id, operation, err);
-    if (code)
-        return code;
-    g_autoptr(GPtrArray) branches = branches_of_pending(entry, candidates);
-    return bury(catalog, entry, branches, operation, err);
+    if (code == 0 && entry->status == FORK_PENDING)
+        code = transition_fence(catalog->committer, &entry->id, operation, err);
+    if (code == 0)
+        code = bury(catalog, entry, branches, operation, err);
+    return code;
+}
+
+/* Recovers one entry and reports on it; errors of the store. */
+static int recover_and_report(struct catalog *catalog, const struct registry *registry,
+                              const struct fork_entry *entry, const GPtrArray *candidates,
+                              struct operation *operation, struct recovery_report *report,
+                              struct error *err)
+{
+    struct error problem = {0};
+    int code = 0;
+    if (registry_id_is_ambiguous(registry, &entry->id))
+        code = error_set(&problem, ERR_CORRUPT, "several entries have its id");
+    if (code == 0)
+        code = recover_entry(catalog, entry, candidates, operation, &problem);
+    if (code == 0)
+        *(entry->status == FORK_PENDING ? &report->rolled_back : &report->finished) += 1;
+    else if (is_about_document(code))
+        note_problem(report, &problem, "fork", entry->id.text);
+    else
+        return error_copy(err, &problem);
+    return 0;
+}
+
+/* Those that no fork descends from (any more); the others stay in the list. A child's files lie in
+ * part in its parent's branches, so children go first, and a parent with a child that stays, too.
+ */
+static int recover_childless(struct catalog *catalog, GPtrArray *unfinished,
+                             const GPtrArray *candidates, struct operation *operation,
+                             struct recovery_report *report, struct error *err)
+{
+    for (guint i = 0; i < unfinished->len;) {
+        auto_registry struct registry *registry = catalog_registry(catalog);
+        const struct fork_entry *entry = g_ptr_array_index(unfinished, i);
+        if (transition_check_childless(registry, &entry->id, NULL) != 0) {
+            i++;
+            continue;
+        }
+        int code = recover_and_report(catalog, registry, entry, candidates, operation, report, err);
+        if (code)
+            return code;
+        g_ptr_array_remove_index(unfinished, i);
+    }
+    return 0;
 }
 
 static int recover_entries(struct catalog *catalog, const GPtrArray *candidates,
@@ -87,22 +92,25 @@ static int recover_entries(struct catalog *catalog, const GPtrArray *candidates,
                            struct error *err)
 {
     auto_registry struct registry *registry = catalog_registry(catalog);
+    g_autoptr(GPtrArray) unfinished = g_ptr_array_new();
     for (guint i = 0; i < registry->entries->len; i++) {
         const struct fork_entry *entry = g_ptr_array_index(registry->entries, i);
-        if (entry->status == FORK_ACTIVE)
-            continue;
+        if (entry->status != FORK_ACTIVE)
+            g_ptr_array_add(unfinished, (void *)entry);
+    }
+    guint before;
+    do {
+        before = unfinished->len;
+        int code = recover_childless(catalog, unfinished, candidates, operation, report, err);
+        if (code)
+            return code;
+    } while (unfinished->len > 0 && unfinished->len < before);
+    auto_registry struct registry *now = catalog_registry(catalog);
+    for (guint i = 0; i < unfinished->len; i++) {
+        const struct fork_entry *entry = g_ptr_array_index(unfinished, i);
         struct error problem = {0};
-        int code = 0;
-        if (registry_id_is_ambiguous(registry, &entry->id))
-            code = error_set(&problem, ERR_CORRUPT, "several entries have its id");
-        if (code == 0)
-            code = recover_entry(catalog, entry, candidates, operation, &problem);
-        if (code == 0)
-            *(entry->status == FORK_PENDING ? &report->rolled_back : &report->finished) += 1;
-        else if (is_about_document(code))
-            note_problem(report, &problem, "fork", entry->id.text);
-        else
-            return error_copy(err, &problem);
+        transition_check_childless(now, &entry->id, &problem);
+        note_problem(report, &problem, "fork", entry->id.text);
     }
     return 0;
 }
@@ -130,7 +138,9 @@ static int finish_without_entry(struct catalog *catalog, const struct tombstone 
 {
     const struct fork_entry *entry = tombstone->entry;
     g_autoptr(GPtrArray) branches = branches_by_id(entry);
-    int code = fork_remains_check_names(entry->datasets, err);
+    int code = transition_check_childless(registry, &entry->id, err);
+    if (code == 0)
+        code = fork_remains_check_names(entry->datasets, err);
     if (code == 0)
         code = fork_remains_delete(catalog->store, catalog->layout, catalog->settings.log, registry,
                                    &entry->id, branches, operation, err);
@@ -209,12 +219,14 @@ static int recover(struct catalog *catalog, struct operation *operation,
                    struct recovery_report *report, struct error *err)
 {
     g_autoptr(GPtrArray) candidates = NULL;
-    int code = committer_reload(catalog->committer, operation, err);
+    /* The registry after the tombstones: one of a fork made and dropped meanwhile elsewhere must
+     * not pass for one without an entry. */
+    int code =
+        tombstones_load(catalog->tombstones, catalog->store, catalog->layout, operation, err);
     if (code == 0)
-        code =
-            tombstones_load(catalog->tombstones, catalog->store, catalog->layout, operation, err);
+        code = committer_reload(catalog->committer, operation, err);
     if (code == 0 && has_unfinished(catalog))
-        code = list_candidates(catalog, operation, &candidates, err);
+        code = burial_candidates(catalog, operation, &candidates, err);
     if (code == 0 && candidates)
         code = recover_entries(catalog, candidates, operation, report, err);
     if (code == 0)

@@ -96,9 +96,13 @@ int transition_activate(struct committer *committer, const struct ulid *id,
 
 /* ---- Tombstone ---- */
 
-static int refuse_children(const struct registry *state, size_t first, size_t count,
-                           struct error *err)
+int transition_check_childless(const struct registry *state, const struct ulid *id,
+                               struct error *err)
 {
+    size_t first = 0;
+    size_t count = registry_children(state, id, &first);
+    if (count == 0)
+        return 0;
     g_autoptr(GString) names = g_string_new(NULL);
     for (size_t i = 0; i < count && i < CHILDREN_NAMED; i++) {
         const struct fork_entry *child = g_ptr_array_index(state->by_parent, first + i);
@@ -117,12 +121,10 @@ static int apply_tombstone(struct registry_edit *edit, void *argument, struct er
     if (!entry || entry->status != FORK_ACTIVE)
         return error_set(err, ERR_STALE, "the fork is %s",
                          entry ? fork_status_name(entry->status) : "gone");
-    size_t first = 0;
-    size_t children = registry_children(state, id, &first);
-    if (children > 0)
-        return refuse_children(state, first, children, err);
-    replace_status(edit, entry, FORK_TOMBSTONED);
-    return 0;
+    int code = transition_check_childless(state, id, err);
+    if (code == 0)
+        replace_status(edit, entry, FORK_TOMBSTONED);
+    return code;
 }
 
 /* Gone counts too: only a drop that saw it tombstoned removes it. */

@@ -26,6 +26,11 @@ int transition_activate(struct committer *committer, const struct ulid *id,
 int transition_tombstone(struct committer *committer, const struct ulid *id,
                          struct operation *operation, struct error *err);
 
+/* 0 when the fork has no child forks in `state`; ERR_NOT_EMPTY names them, whatever their status.
+ */
+int transition_check_childless(const struct registry *state, const struct ulid *id,
+                               struct error *err);
+
 /* Pending to tombstoned: fences off whoever makes the fork. 0 also when it is tombstoned or gone
  * already; ERR_EXISTS when it is active: the creation was finished. */
 int transition_fence(struct committer *committer, const struct ulid *id,
