@@ -1,6 +1,7 @@
 #include <fcntl.h>
 
 #include "fs/caller.h"
+#include "fs/entries.h"
 #include "fs/operations.h"
 #include "fs/overlay_job.h"
 
@@ -26,16 +27,19 @@ static int hold_fork(const struct view *view, fuse_req_t request, struct hold **
 }
 
 /* Takes over document and hold. */
-static void reply_open(struct session *session, fuse_req_t request, struct fuse_file_info *file,
+static void reply_open(const struct view *view, fuse_req_t request, struct fuse_file_info *file,
                        struct document *document, struct hold *hold)
 {
-    struct handle *handle = handles_open_file(session->handles, document, hold);
+    struct handles *handles = view->session->handles;
+    struct stat attributes;
+    entries_attributes(view, view->node->kind, view->entry, document, &attributes);
+    struct handle *handle = handles_open_file(handles, view->node->id, &attributes, document, hold);
     file->fh = (uintptr_t)handle;
     /* The page cache belongs to the file and would mix the contents of its handles. */
     file->direct_io = 1;
     file->noflush = 1;
     if (fuse_reply_open(request, file) != 0)
-        handles_close(session->handles, handle);
+        handles_close(handles, handle);
 }
 
 static void refuse_open(struct session *session, fuse_req_t request, const struct node *node,
@@ -49,8 +53,11 @@ static void refuse_open(struct session *session, fuse_req_t request, const struc
 static void answer_open(struct overlay_job *overlay)
 {
     struct job *job = &overlay->job;
+    auto_view struct view view = {0};
     if (job->code == 0)
-        reply_open(job->session, job->request, &overlay->file, &overlay->document, overlay->hold);
+        job->code = view_open(&view, job->request, overlay->node->id, &job->error);
+    if (job->code == 0)
+        reply_open(&view, job->request, &overlay->file, &overlay->document, overlay->hold);
     else
         refuse_open(job->session, job->request, overlay->node, overlay->hold, &job->error);
 }
@@ -73,7 +80,7 @@ void operation_open(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *
     struct render_sources sources = view_sources(&view);
     render_file(view.node->kind, &sources, view.entry, &document);
     if (document.body)
-        reply_open(view.session, request, file, &document, hold);
+        reply_open(&view, request, file, &document, hold);
     else
         overlay_job_start(&view, request, view.node->kind, hold, file, answer_open);
 }
@@ -82,16 +89,17 @@ void operation_read(fuse_req_t request, fuse_ino_t node, size_t size, off_t offs
                     struct fuse_file_info *file)
 {
     const struct handle *handle = (struct handle *)(uintptr_t)file->fh;
-    const struct document *document = &handle->document;
-    size_t total = document_size(document);
+    size_t total = document_size(&handle->document);
+    /* The handle can be released by another thread as soon as the reply is out. */
+    auto_bytes struct bytes *body = bytes_ref(handle->document.body);
     size_t start = MIN((size_t)offset, total);
     size_t end = start + MIN(size, total - start);
-    size_t body_end = MIN(end, document->body->size);
+    size_t body_end = MIN(end, body->size);
     struct iovec parts[2] = {{NULL, 0}, {NULL, 0}};
     int count = 0;
     if (body_end > start)
-        parts[count++] = (struct iovec){document->body->data + start, body_end - start};
-    if (end > document->body->size && end > start)
+        parts[count++] = (struct iovec){body->data + start, body_end - start};
+    if (end > body->size && end > start)
         parts[count++] = (struct iovec){(char *)"\n", 1};
     fuse_reply_iov(request, parts, count);
 }

@@ -16,7 +16,7 @@ static void answer_lookup(struct overlay_job *job)
 {
     auto_view struct view view = {0};
     struct tree_child child;
-    int code = job->job.code;
+    int code = overlay_job_tolerate(job, "lookup");
     if (code == 0)
         code = view_open(&view, job->job.request, job->node->id, NULL);
     if (code == 0)
@@ -76,7 +76,7 @@ static void reply_attributes(const struct view *view, fuse_req_t request,
 static void answer_attributes(struct overlay_job *job)
 {
     auto_view struct view view = {0};
-    int code = job->job.code;
+    int code = overlay_job_tolerate(job, "getattr");
     if (code == 0)
         code = view_open(&view, job->job.request, job->node->id, NULL);
     if (code == 0)
@@ -103,9 +103,12 @@ static void send_attributes(const struct view *view, fuse_req_t request)
 void operation_getattr(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *file)
 {
     auto_view struct view view = {0};
+    struct stat attributes;
     int code = view_open(&view, request, node, NULL);
     if (code == 0)
         send_attributes(&view, request);
+    else if (handles_find_attributes(view.session->handles, node, &attributes))
+        fuse_reply_attr(request, &attributes, 0); /* fstat of a file of a fork that is gone */
     else
         reply_failure(request, code);
 }
