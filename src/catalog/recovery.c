@@ -22,11 +22,13 @@ static void note_problem(struct recovery_report *report, const struct error *pro
                     g_strdup_printf("%s %s was left alone: %s", what, object, problem->text));
 }
 
-/* Whether an error is about the document at hand, so that recovery can go on with the next. */
-static bool is_about_document(int code)
+/* Whether an error is about the fork at hand, so that recovery can go on with the next: its
+ * documents, or an object of it that cannot be deleted. Only a store that is out of reach ends
+ * recovery. */
+static bool is_about_one_fork(int code)
 {
-    return code == ERR_CORRUPT || code == ERR_UNSUPPORTED || code == ERR_STALE ||
-           code == ERR_EXISTS || code == ERR_NOT_EMPTY;
+    return code == ERR_ACCESS || code == ERR_IO || code == ERR_CORRUPT || code == ERR_UNSUPPORTED ||
+           code == ERR_STALE || code == ERR_EXISTS || code == ERR_NOT_EMPTY;
 }
 
 /* ---- Entries ---- */
@@ -58,7 +60,7 @@ static int recover_and_report(struct catalog *catalog, const struct registry *re
         code = recover_entry(catalog, entry, candidates, operation, &problem);
     if (code == 0)
         *(entry->status == FORK_PENDING ? &report->rolled_back : &report->finished) += 1;
-    else if (is_about_document(code))
+    else if (is_about_one_fork(code))
         note_problem(report, &problem, "fork", entry->id.text);
     else
         return error_copy(err, &problem);
@@ -178,7 +180,7 @@ static int recover_tombstones(struct catalog *catalog, struct operation *operati
         int code = recover_tombstone(catalog, tombstone, operation, &problem);
         if (code == 0)
             report->orphans++;
-        else if (is_about_document(code))
+        else if (is_about_one_fork(code))
             note_problem(report, &problem, "tombstone", tombstone->key);
         else
             return error_copy(err, &problem);
