@@ -17,12 +17,14 @@ int bury(struct catalog *catalog, const struct fork_entry *entry, const GPtrArra
 {
     g_autofree char *tombstone = layout_tombstone_key(catalog->layout, &entry->id);
     auto_registry struct registry *registry = catalog_registry(catalog);
-    int code = fork_remains_delete(catalog->store, catalog->layout, catalog->settings.log, registry,
-                                   &entry->id, branches, operation, err);
+    int code = fork_remains_delete_one(catalog->store, catalog->layout, catalog->settings.log,
+                                       registry, &entry->id, branches, operation, err);
     overlays_forget(catalog->overlays, &entry->id);
     if (code == 0)
         code = bury_tombstone(catalog, tombstone, operation, err);
     if (code == 0)
-        code = transition_remove(catalog->committer, &entry->id, operation, err);
+        code = transition_commit(catalog->committer,
+                                 (struct transition){.kind = TRANSITION_REMOVE, .id = &entry->id},
+                                 operation, err);
     return code;
 }

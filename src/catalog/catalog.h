@@ -30,6 +30,8 @@ struct catalog;
 struct catalog_settings {
     bool read_only;
     int64_t drain_timeout_ms;    /* how long a drop waits for holders */
+    size_t max_forks;            /* budget, counting every status; 0: none */
+    uint64_t default_ttl_s;      /* for forks made without one, in seconds; 0: none */
     struct log *log;             /* may be NULL */
     registry_observer *observer; /* may be NULL; see committer.h */
     void *observer_argument;
@@ -79,7 +81,7 @@ struct bytes *catalog_overlay_cached(struct catalog *catalog, const struct ulid 
 int catalog_overlay(struct catalog *catalog, const struct ulid *id, struct operation *operation,
                     struct bytes **ret, struct error *err);
 
-/* ---- Changes; these wait for the store ---- */
+/* ---- Changes; these wait for the store. Many at a time: change.h ---- */
 
 /* Creates a fork of the primary graph (parent NULL) or of another fork, given by key. Returns 0
  * only when it is durably active; *ret_id (may be NULL) is its id. On failure nothing of it is

@@ -403,49 +403,86 @@ static void *run(void *argument)
 
 /* ---- Callers ---- */
 
-static int wait_for_answer(struct committer *committer, struct ticket *ticket, struct error *err)
+/* The callers' tickets of one call. */
+struct submission {
+    struct ticket *tickets;
+    size_t count;
+};
+
+static bool is_answered(const struct submission *submission)
+{
+    for (size_t i = 0; i < submission->count; i++)
+        if (!submission->tickets[i].answered)
+            return false;
+    return true;
+}
+
+/* A submission is queued at once and taken at once, so its first ticket speaks for all. */
+static bool withdraw(struct committer *committer, struct submission *submission)
+{
+    struct error refusal = {0};
+    if (submission->tickets[0].taken ||
+        operation_check(submission->tickets[0].operation, "waiting to commit", &refusal) == 0)
+        return false;
+    for (size_t i = 0; i < submission->count; i++) {
+        g_queue_remove(&committer->queue, &submission->tickets[i]);
+        submission->tickets[i].error = refusal;
+    }
+    return true;
+}
+
+static void wait_for_answers(struct committer *committer, struct submission *submission)
 {
     LOCK_SCOPE(&committer->lock);
-    if (committer->ending)
-        return error_set(err, ERR_INTERRUPTED, "the mount is ending");
-    g_queue_push_tail(&committer->queue, ticket);
+    for (size_t i = 0; i < submission->count; i++)
+        g_queue_push_tail(&committer->queue, &submission->tickets[i]);
     pthread_cond_signal(&committer->arrived);
-    while (!ticket->answered) {
-        int code = ticket->taken ? 0 : operation_check(ticket->operation, "waiting to commit", err);
-        if (code) {
-            g_queue_remove(&committer->queue, ticket);
-            return code;
-        }
+    while (!is_answered(submission) && !withdraw(committer, submission)) {
         /* Once taken, the committer answers in time: it minds the same deadline. */
-        int64_t until_ns = INT64_MAX;
-        if (!ticket->taken && ticket->operation)
-            until_ns = ticket->operation->deadline_ns;
-        monotonic_cond_wait(&committer->answered, &committer->lock, until_ns);
+        const struct ticket *first = &submission->tickets[0];
+        bool may_withdraw = !first->taken && first->operation;
+        monotonic_cond_wait(&committer->answered, &committer->lock,
+                            may_withdraw ? first->operation->deadline_ns : INT64_MAX);
     }
-    return error_copy(err, &ticket->error);
 }
 
-static int submit_and_wait(struct committer *committer, const struct commit_request *request,
-                           struct operation *operation, struct error *err)
+static void submit_and_wait(struct committer *committer, struct submission *submission,
+                            struct operation *operation)
 {
-    struct ticket ticket = {.request = request, .operation = operation};
+    if (submission->count == 0)
+        return;
     if (operation)
         operation_watch(operation, &committer->answered, &committer->lock);
-    int code = wait_for_answer(committer, &ticket, err);
+    wait_for_answers(committer, submission);
     if (operation)
         operation_unwatch(operation);
-    return code;
 }
 
-int committer_commit(struct committer *committer, const struct commit_request *request,
+void committer_commit_all(struct committer *committer, struct commit_request *requests,
+                          size_t count, struct operation *operation)
+{
+    g_autofree struct ticket *tickets = g_new0(struct ticket, count);
+    for (size_t i = 0; i < count; i++)
+        tickets[i] = (struct ticket){.request = &requests[i], .operation = operation};
+    struct submission submission = {.tickets = tickets, .count = count};
+    submit_and_wait(committer, &submission, operation);
+    for (size_t i = 0; i < count; i++)
+        requests[i].error = tickets[i].error;
+}
+
+int committer_commit(struct committer *committer, struct commit_request *request,
                      struct operation *operation, struct error *err)
 {
-    return submit_and_wait(committer, request, operation, err);
+    committer_commit_all(committer, request, 1, operation);
+    return request->error.code ? error_copy(err, &request->error) : 0;
 }
 
 int committer_reload(struct committer *committer, struct operation *operation, struct error *err)
 {
-    return submit_and_wait(committer, NULL, operation, err);
+    struct ticket ticket = {.operation = operation};
+    struct submission submission = {.tickets = &ticket, .count = 1};
+    submit_and_wait(committer, &submission, operation);
+    return ticket.error.code ? error_copy(err, &ticket.error) : 0;
 }
 
 /* ---- Start and end ---- */

@@ -27,8 +27,9 @@ struct dataset_refs {
     const char *branch; /* the fork's own, owned by its entry */
     struct store_request *branches;
     struct store_request *tags;
-    GPtrArray *foreign; /* char *: keys of refs to look into, owned by the listings */
+    GPtrArray *foreign; /* struct store_object: refs to look into, owned by the listings */
     bool any_foreign_branch;
+    struct descendants_query *query;
 };
 
 static void kept_ref_free(void *pointer)
@@ -176,21 +177,28 @@ static struct branch_ref *own_ref(const struct dataset_refs *refs, GHashTable *f
 
 /* ---- The check ---- */
 
-static GPtrArray *list_refs(struct descendants *descendants, const struct fork_entry *entry,
-                            struct store_set *set)
+static void list_refs(struct descendants *descendants, struct descendants_query *query,
+                      struct store_set *set, GPtrArray *all)
 {
-    GPtrArray *all = g_ptr_array_new_with_free_func(dataset_refs_free);
-    for (guint i = 0; i < entry->datasets->len; i++) {
-        const struct dataset_branch *pair = g_ptr_array_index(entry->datasets, i);
+    for (guint i = 0; i < query->entry->datasets->len; i++) {
+        const struct dataset_branch *pair = g_ptr_array_index(query->entry->datasets, i);
         struct dataset_refs *refs = g_new0(struct dataset_refs, 1);
         refs->dataset_key = layout_dataset_key(descendants->layout, pair->dataset);
         refs->branch = pair->branch;
         refs->branches = lance_branch_refs_request(set, refs->dataset_key);
         refs->tags = lance_tag_refs_request(set, refs->dataset_key);
         refs->foreign = g_ptr_array_new();
+        refs->query = query;
         g_ptr_array_add(all, refs);
     }
-    return all;
+}
+
+static void fetch_once(GHashTable *fetched, struct store_set *set, const char *key)
+{
+    if (g_hash_table_contains(fetched, key))
+        return;
+    struct store_request *get = store_set_get(set, key);
+    g_hash_table_insert(fetched, get->key, get);
 }
 
 /* Gets for what is not kept, and for the fork's own ref where a foreign branch may descend from it.
@@ -204,14 +212,12 @@ static GHashTable *fetch_foreign(struct descendants *descendants, GPtrArray *all
         for (guint j = 0; j < refs->foreign->len; j++) {
             const struct store_object *object = g_ptr_array_index(refs->foreign, j);
             auto_bytes struct bytes *kept = find_kept(descendants, object);
-            struct store_request *get = kept ? NULL : store_set_get(set, object->key);
-            if (get)
-                g_hash_table_insert(fetched, get->key, get);
+            if (!kept)
+                fetch_once(fetched, set, object->key);
         }
         if (refs->any_foreign_branch) {
             g_autofree char *key = lance_branch_ref_key(refs->dataset_key, refs->branch);
-            struct store_request *get = store_set_get(set, key);
-            g_hash_table_insert(fetched, get->key, get);
+            fetch_once(fetched, set, key);
         }
     }
     return fetched;
@@ -238,23 +244,34 @@ static int check_listed(struct descendants *descendants, const struct registry *
     int code = store_run(descendants->store, gets, operation, err);
     if (code == 0)
         code = store_set_failure(gets, ERR_NOT_FOUND, err);
-    for (guint i = 0; code == 0 && i < all->len; i++)
-        code = check_dataset(descendants, g_ptr_array_index(all, i), fetched, err);
+    for (guint i = 0; code == 0 && i < all->len; i++) {
+        const struct dataset_refs *refs = g_ptr_array_index(all, i);
+        struct descendants_query *query = refs->query;
+        if (query->code == 0)
+            query->code = check_dataset(descendants, refs, fetched, &query->error);
+    }
     store_set_unref(gets);
     return code;
 }
 
-int descendants_check(struct descendants *descendants, const struct registry *registry,
-                      const struct fork_entry *entry, struct operation *operation,
-                      struct error *err)
+void descendants_check(struct descendants *descendants, const struct registry *registry,
+                       struct descendants_query *list, size_t count, struct operation *operation)
 {
+    struct error failure = {0};
     struct store_set *set = store_set_new();
-    g_autoptr(GPtrArray) all = list_refs(descendants, entry, set);
-    int code = store_run(descendants->store, set, operation, err);
+    g_autoptr(GPtrArray) all = g_ptr_array_new_with_free_func(dataset_refs_free);
+    for (size_t i = 0; i < count; i++) {
+        list[i].code = 0;
+        list[i].error = (struct error){0};
+        list_refs(descendants, &list[i], set, all);
+    }
+    int code = store_run(descendants->store, set, operation, &failure);
     if (code == 0)
-        code = store_set_failure(set, 0, err);
+        code = store_set_failure(set, 0, &failure);
     if (code == 0)
-        code = check_listed(descendants, registry, all, operation, err);
+        code = check_listed(descendants, registry, all, operation, &failure);
+    for (size_t i = 0; code && i < count; i++)
+        if (list[i].code == 0)
+            list[i].code = error_copy(&list[i].error, &failure);
     store_set_unref(set);
-    return code;
 }

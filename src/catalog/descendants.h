@@ -22,10 +22,17 @@ struct descendants;
 struct descendants *descendants_new(struct store *store, const struct layout *layout);
 void descendants_free(struct descendants *descendants); /* NULL: nothing */
 
-/* 0 when nothing foreign depends on the branches of `entry`. ERR_NOT_EMPTY names what does;
- * ERR_CORRUPT a ref file that cannot be read, so that nobody can tell. */
-int descendants_check(struct descendants *descendants, const struct registry *registry,
-                      const struct fork_entry *entry, struct operation *operation,
-                      struct error *err);
+/* One fork to be looked at. */
+struct descendants_query {
+    const struct fork_entry *entry;
+    int code; /* the answer; same as error.code */
+    struct error error;
+};
+
+/* Answers 0 where nothing foreign depends on the branches of the entry; ERR_NOT_EMPTY names what
+ * does; ERR_CORRUPT a ref file that cannot be read, so that nobody can tell. Two waves for all of
+ * the list. */
+void descendants_check(struct descendants *descendants, const struct registry *registry,
+                       struct descendants_query *list, size_t count, struct operation *operation);
 
 #endif

@@ -35,7 +35,6 @@ struct source {
 struct reading {
     struct fork_point_reader *reader;
     const struct fork_entry *parent;
-    const struct ulid *id;
     struct operation *operation;
     struct store_set *set; /* the wave being built or just run */
     GPtrArray *old_sets;   /* earlier waves, whose answers are still used */
@@ -72,7 +71,7 @@ void fork_point_free(struct fork_point *point)
     if (!point)
         return;
     g_free(point->snapshot_id);
-    g_ptr_array_unref(point->branches);
+    g_ptr_array_unref(point->origins);
     g_free(point);
 }
 
@@ -87,11 +86,9 @@ static void source_free(void *pointer)
 }
 
 static void reading_begin(struct reading *reading, struct fork_point_reader *reader,
-                          const struct fork_entry *parent, const struct ulid *id,
-                          struct operation *operation)
+                          const struct fork_entry *parent, struct operation *operation)
 {
-    *reading =
-        (struct reading){.reader = reader, .parent = parent, .id = id, .operation = operation};
+    *reading = (struct reading){.reader = reader, .parent = parent, .operation = operation};
     reading->old_sets = g_ptr_array_new_with_free_func((GDestroyNotify)store_set_unref);
     reading->set = store_set_new();
     reading->sources = g_ptr_array_new_with_free_func(source_free);
@@ -190,7 +187,7 @@ static int settle_sources(struct reading *reading, struct error *err)
     }
     for (guint i = 0; i < existing->len; i++) {
         const char *dataset = g_ptr_array_index(existing, i);
-        g_autofree char *branch = layout_branch_name(reading->id, dataset);
+        g_autofree char *branch = g_strconcat("fork_", dataset, NULL); /* any id is fine */
         if (!layout_dataset_name_is_safe(dataset) || lance_branch_name_check(branch, NULL) != 0)
             return error_set(err, ERR_UNSUPPORTED,
                              "dataset %s: its name cannot be part of a Lance branch name", dataset);
@@ -339,24 +336,22 @@ static int read_contents_of(struct reading *reading, struct source *source, stru
     return branch_ref_parse(source->ref_request->answer.body, &source->parent_ref, err);
 }
 
-static int plan_source(const struct reading *reading, const struct source *source,
-                       struct timespec now, struct branch_plan **ret, struct error *err)
+static struct branch_origin *origin_of(struct source *source)
 {
-    const struct branch_origin origin = {.dataset = source->dataset,
-                                         .parent_branch = source->parent_branch,
-                                         .version = source->tip.version,
-                                         .manifest = source->manifest,
-                                         .parent_ref = source->parent_ref};
-    return branch_plan_make(reading->reader->layout, reading->id, &origin, now, ret, err);
+    struct branch_origin *origin = g_new0(struct branch_origin, 1);
+    origin->dataset = g_strdup(source->dataset);
+    origin->parent_branch = g_strdup(source->parent_branch);
+    origin->version = source->tip.version;
+    origin->manifest = bytes_ref(source->manifest);
+    origin->parent_ref = g_steal_pointer(&source->parent_ref);
+    return origin;
 }
 
-static int plan_branches(struct reading *reading, GPtrArray *branches, struct error *err)
+static int collect_origins(struct reading *reading, GPtrArray *origins, struct error *err)
 {
-    struct timespec now = timestamp_now();
     for (guint i = 0; i < reading->sources->len; i++) {
         struct source *source = g_ptr_array_index(reading->sources, i);
         struct error failure = {0};
-        struct branch_plan *plan = NULL;
         int code = 0;
         if (source->tip.exists)
             code = read_contents_of(reading, source, &failure);
@@ -365,13 +360,11 @@ static int plan_branches(struct reading *reading, GPtrArray *branches, struct er
                              source->parent_branch);
         else
             continue; /* a directory without any version is no dataset yet */
-        if (code == 0)
-            code = plan_source(reading, source, now, &plan, &failure);
         if (code) {
             error_prefix(&failure, "dataset %s", source->dataset);
             return error_copy(err, &failure);
         }
-        g_ptr_array_add(branches, plan);
+        g_ptr_array_add(origins, origin_of(source));
     }
     return 0;
 }
@@ -428,7 +421,7 @@ static int third_wave(struct reading *reading, struct fork_point *point, struct 
     if (code == 0)
         code = check_older_snapshot(reading, err);
     if (code == 0)
-        code = plan_branches(reading, point->branches, err);
+        code = collect_origins(reading, point->origins, err);
     if (code == 0)
         code = allocator_parse(reading->state.allocator->answer.body, &point->allocator, err);
     return code;
@@ -444,13 +437,12 @@ static uint64_t version_mark(const struct reading *reading)
 }
 
 int fork_point_read(struct fork_point_reader *reader, const struct fork_entry *parent,
-                    const struct ulid *id, struct operation *operation, struct fork_point **ret,
-                    struct error *err)
+                    struct operation *operation, struct fork_point **ret, struct error *err)
 {
     struct reading reading;
-    reading_begin(&reading, reader, parent, id, operation);
+    reading_begin(&reading, reader, parent, operation);
     struct fork_point *point = g_new0(struct fork_point, 1);
-    point->branches = g_ptr_array_new_with_free_func((GDestroyNotify)branch_plan_free);
+    point->origins = g_ptr_array_new_with_free_func((GDestroyNotify)branch_origin_free);
     struct error failure = {0};
     int code = first_wave(&reading, &failure);
     if (code == 0)
@@ -471,6 +463,26 @@ int fork_point_read(struct fork_point_reader *reader, const struct fork_entry *p
     return code;
 }
 
+int fork_point_plan(const struct fork_point *point, const struct layout *layout,
+                    const struct ulid *id, GPtrArray **ret, struct error *err)
+{
+    struct timespec now = timestamp_now();
+    g_autoptr(GPtrArray) plans = g_ptr_array_new_with_free_func((GDestroyNotify)branch_plan_free);
+    for (guint i = 0; i < point->origins->len; i++) {
+        const struct branch_origin *origin = g_ptr_array_index(point->origins, i);
+        struct branch_plan *plan = NULL;
+        struct error failure = {0};
+        int code = branch_plan_make(layout, id, origin, now, &plan, &failure);
+        if (code) {
+            error_prefix(&failure, "dataset %s", origin->dataset);
+            return error_copy(err, &failure);
+        }
+        g_ptr_array_add(plans, plan);
+    }
+    *ret = g_steal_pointer(&plans);
+    return 0;
+}
+
 /* ---- For mount and recovery ---- */
 
 int fork_point_warm(struct fork_point_reader *reader, struct operation *operation,
@@ -478,7 +490,7 @@ int fork_point_warm(struct fork_point_reader *reader, struct operation *operatio
 {
     struct reading reading;
     struct error failure = {0};
-    reading_begin(&reading, reader, NULL, NULL, operation);
+    reading_begin(&reading, reader, NULL, operation);
     database_state_request(&reading.state, reading.set, reader->layout, NULL, true);
     int code = run_wave(&reading, &failure);
     if (code == 0)
@@ -495,7 +507,7 @@ int fork_point_datasets(struct fork_point_reader *reader, struct operation *oper
                         GPtrArray **ret, struct error *err)
 {
     struct reading reading;
-    reading_begin(&reading, reader, NULL, NULL, operation);
+    reading_begin(&reading, reader, NULL, operation);
     g_autofree char *storage = layout_storage_prefix(reader->layout);
     const struct store_request *listing = store_set_list_shallow(reading.set, storage);
     int code = run_wave(&reading, err);

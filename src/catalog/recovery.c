@@ -75,7 +75,9 @@ static int recover_entry(struct catalog *catalog, const struct fork_entry *entry
         return code;
     if (entry->status == FORK_TOMBSTONED)
         return bury(catalog, entry, entry->datasets, operation, err);
-    code = transition_fence(catalog->committer, &entry->id, operation, err);
+    code = transition_commit(catalog->committer,
+                             (struct transition){.kind = TRANSITION_FENCE, .id = &entry->id},
+                             operation, err);
     if (code)
         return code;
     g_autoptr(GPtrArray) branches = branches_of_pending(entry, candidates);
@@ -132,8 +134,8 @@ static int finish_without_entry(struct catalog *catalog, const struct tombstone 
     g_autoptr(GPtrArray) branches = branches_by_id(entry);
     int code = fork_remains_check_names(entry->datasets, err);
     if (code == 0)
-        code = fork_remains_delete(catalog->store, catalog->layout, catalog->settings.log, registry,
-                                   &entry->id, branches, operation, err);
+        code = fork_remains_delete_one(catalog->store, catalog->layout, catalog->settings.log,
+                                       registry, &entry->id, branches, operation, err);
     if (code == 0)
         code = bury_tombstone(catalog, tombstone->key, operation, err);
     return code;
