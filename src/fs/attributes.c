@@ -42,18 +42,22 @@ static void fill(const struct attribute_settings *settings, enum node_kind kind,
     ret->st_atim = ret->st_mtim = ret->st_ctim = changed;
 }
 
-static struct timespec created_at(const struct attribute_settings *settings,
-                                  const struct registry *registry, const struct fork_entry *entry)
+static struct timespec time_of_node(const struct attribute_settings *settings,
+                                    const struct registry *registry, enum node_kind kind,
+                                    const struct fork_entry *entry)
 {
-    if (!entry)
+    if (entry)
+        return entry->created_at.tv_sec > 0 ? entry->created_at : settings->mounted_at;
+    /* Directories of forks change with the registry. */
+    if (kind != NODE_ROOT)
         return render_time(registry->modified_ns, settings->mounted_at);
-    return entry->created_at.tv_sec > 0 ? entry->created_at : settings->mounted_at;
+    return settings->mounted_at;
 }
 
 void attributes_of_node(const struct attribute_settings *settings, const struct registry *registry,
                         enum node_kind kind, const struct fork_entry *entry, struct stat *ret)
 {
-    fill(settings, kind, entry, created_at(settings, registry, entry), ret);
+    fill(settings, kind, entry, time_of_node(settings, registry, kind, entry), ret);
     if (S_ISLNK(ret->st_mode)) {
         g_autofree char *target = tree_link_target(kind, entry);
         ret->st_size = (off_t)strlen(target);

@@ -17,11 +17,9 @@ static void read_proc(pid_t process, const char *file, char *text, size_t size)
     text[length > 0 ? length : 0] = '\0';
 }
 
-static pid_t process_of(pid_t thread)
+static pid_t process_of(const char *status, pid_t thread)
 {
-    char status[1024];
-    read_proc(thread, "status", status, sizeof status);
-    /* The first line is the thread's name, in which newlines are escaped. */
+    /* In the first line, the name, newlines are escaped. */
     const char *line = strstr(status, "\nTgid:");
     long process = line ? strtol(line + strlen("\nTgid:"), NULL, 10) : 0;
     return process > 0 ? (pid_t)process : thread;
@@ -32,7 +30,9 @@ struct caller caller_of_thread(pid_t thread)
     struct caller caller = {0, "?"};
     if (thread <= 0)
         return caller;
-    caller.process = process_of(thread);
+    char status[1024];
+    read_proc(thread, "status", status, sizeof status);
+    caller.process = process_of(status, thread);
     char command[sizeof caller.command];
     read_proc(caller.process, "comm", command, sizeof command);
     command[strcspn(command, "\n")] = '\0';

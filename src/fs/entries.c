@@ -4,7 +4,7 @@
 
 double entries_attribute_timeout(enum node_kind kind)
 {
-    return node_rules(kind)->constant ? ENTRY_TIMEOUT_SECONDS : 0;
+    return node_rules(kind)->cached ? ENTRY_TIMEOUT_SECONDS : 0;
 }
 
 void entries_attributes(const struct view *view, enum node_kind kind,

@@ -47,30 +47,54 @@ void handles_set_holders(struct handles *handles, struct holders *holders)
     handles->holders = holders;
 }
 
-static struct handle *add_handle(struct handles *handles)
+static struct handle *handle_new(void)
 {
     struct handle *handle = g_new0(struct handle, 1);
     pthread_mutex_init(&handle->lock, NULL);
+    return handle;
+}
+
+static struct handle *add_handle(struct handles *handles, struct handle *handle)
+{
     LOCK_SCOPE(&handles->lock);
     g_hash_table_add(handles->open, handle);
     return handle;
 }
 
-struct handle *handles_open_file(struct handles *handles, struct document *document,
+struct handle *handles_open_file(struct handles *handles, uint64_t node_id,
+                                 const struct stat *attributes, struct document *document,
                                  struct hold *hold)
 {
-    struct handle *handle = add_handle(handles);
+    struct handle *handle = handle_new();
     handle->document = *document;
     handle->hold = hold;
+    handle->node_id = node_id;
+    handle->attributes = *attributes;
     document->body = NULL;
-    return handle;
+    return add_handle(handles, handle);
 }
 
 struct handle *handles_open_directory(struct handles *handles, struct registry *registry)
 {
-    struct handle *handle = add_handle(handles);
+    struct handle *handle = handle_new();
     handle->snapshot = registry_ref(registry);
-    return handle;
+    return add_handle(handles, handle);
+}
+
+bool handles_find_attributes(struct handles *handles, uint64_t node_id, struct stat *ret)
+{
+    GHashTableIter iter;
+    gpointer key;
+    LOCK_SCOPE(&handles->lock);
+    g_hash_table_iter_init(&iter, handles->open);
+    while (g_hash_table_iter_next(&iter, &key, NULL)) {
+        const struct handle *handle = key;
+        if (handle->node_id == node_id) {
+            *ret = handle->attributes;
+            return true;
+        }
+    }
+    return false;
 }
 
 void handles_close(struct handles *handles, struct handle *handle)

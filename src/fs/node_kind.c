@@ -8,17 +8,17 @@
 #define LINK (S_IFLNK | 0777)
 
 static const struct node_rules rules[NODE_KINDS] = {
-    [NODE_ROOT] = {"", NODE_ROOT, DIRECTORY, HOLD_NEVER, false},
-    [NODE_FORKS] = {"forks", NODE_ROOT, DIRECTORY, HOLD_NEVER, false},
-    [NODE_BY_ID] = {"by-id", NODE_ROOT, DIRECTORY, HOLD_NEVER, false},
+    [NODE_ROOT] = {"", NODE_ROOT, DIRECTORY, HOLD_NEVER, true},
+    [NODE_FORKS] = {"forks", NODE_ROOT, DIRECTORY, HOLD_NEVER, true},
+    [NODE_BY_ID] = {"by-id", NODE_ROOT, DIRECTORY, HOLD_NEVER, true},
     [NODE_REGISTRY_JSON] = {"registry.json", NODE_ROOT, READ_ONLY_FILE, HOLD_NEVER, false},
     [NODE_TOMBSTONES] = {"tombstones", NODE_ROOT, READ_ONLY_FILE, HOLD_NEVER, false},
     [NODE_ERRORS] = {"errors", NODE_ROOT, READ_ONLY_FILE, HOLD_NEVER, false},
     [NODE_FORK] = {NULL, NODE_FORKS, DIRECTORY, HOLD_NEVER, true},
-    [NODE_STATUS] = {"status", NODE_FORK, READ_ONLY_FILE, HOLD_WHEN_ACTIVE, false},
-    [NODE_DATASETS] = {"datasets", NODE_FORK, READ_ONLY_FILE, HOLD_ALWAYS, false},
+    [NODE_STATUS] = {"status", NODE_FORK, READ_ONLY_FILE, HOLD_WHEN_ACTIVE, true},
+    [NODE_DATASETS] = {"datasets", NODE_FORK, READ_ONLY_FILE, HOLD_ALWAYS, true},
     [NODE_SCHEMA_JSON] = {"schema.json", NODE_FORK, READ_ONLY_FILE, HOLD_ALWAYS, false},
-    [NODE_INFO_JSON] = {"info.json", NODE_FORK, READ_ONLY_FILE, HOLD_WHEN_ACTIVE, false},
+    [NODE_INFO_JSON] = {"info.json", NODE_FORK, READ_ONLY_FILE, HOLD_WHEN_ACTIVE, true},
     [NODE_HOLDERS] = {"holders", NODE_FORK, READ_ONLY_FILE, HOLD_NEVER, false},
     [NODE_ID_LINK] = {NULL, NODE_BY_ID, LINK, HOLD_NEVER, true},
 };

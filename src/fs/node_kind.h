@@ -39,7 +39,7 @@ struct node_rules {
     enum node_kind parent; /* kind of the directory that it is in; the root's is the root */
     mode_t mode;           /* type and permissions, before the umask */
     enum hold_rule hold;
-    bool constant; /* its attributes never change while it exists: the kernel may cache them */
+    bool cached; /* its attributes change with the registry only, and then the notifier says so */
 };
 
 /* Never NULL. */

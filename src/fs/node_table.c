@@ -10,7 +10,7 @@ struct node_table {
     uint64_t next_id;
     GHashTable *by_id;   /* &node->id to node; owns a reference */
     GHashTable *by_path; /* node (parent, name, fork) to node */
-    GHashTable *by_fork; /* &node->fork_id to the first node of a list */
+    GHashTable *by_fork; /* &node->fork_id (empty: no fork) to the first node of a list */
 };
 
 static struct node *node_new(uint64_t id, struct node *parent, enum node_kind kind,
@@ -48,9 +48,10 @@ static void release_node(gpointer node)
     node_unref(node);
 }
 
-static guint hash_fork(gconstpointer id)
+static guint hash_fork(gconstpointer key)
 {
-    return (guint)ulid_hash(id);
+    const struct ulid *id = key;
+    return id->text[0] ? (guint)ulid_hash(id) : 0;
 }
 
 static gboolean equal_fork(gconstpointer a, gconstpointer b)
@@ -138,8 +139,7 @@ static struct node *insert(struct node_table *table, struct node *node)
 {
     g_hash_table_insert(table->by_id, &node->id, node);
     g_hash_table_add(table->by_path, node);
-    if (node->has_fork)
-        link_to_fork(table, node);
+    link_to_fork(table, node);
     return node;
 }
 
@@ -169,17 +169,17 @@ void node_table_forget(struct node_table *table, uint64_t id, uint64_t lookups)
     if (node->lookups > 0)
         return;
     forgotten = node_ref(node);
-    if (node->has_fork)
-        unlink_from_fork(table, node);
+    unlink_from_fork(table, node);
     g_hash_table_remove(table->by_path, node);
     g_hash_table_remove(table->by_id, &id);
 }
 
 GPtrArray *node_table_of_fork(struct node_table *table, const struct ulid *fork_id)
 {
+    const struct ulid none = {""};
     GPtrArray *nodes = g_ptr_array_new_with_free_func(release_node);
     LOCK_SCOPE(&table->lock);
-    struct node *node = g_hash_table_lookup(table->by_fork, fork_id);
+    struct node *node = g_hash_table_lookup(table->by_fork, fork_id ? fork_id : &none);
     for (; node; node = node->next_of_fork)
         g_ptr_array_add(nodes, node_ref(node));
     return nodes;

@@ -53,7 +53,8 @@ struct node *node_table_enter(struct node_table *table, struct node *parent, enu
 /* Gives `lookups` back. */
 void node_table_forget(struct node_table *table, uint64_t id, uint64_t lookups);
 
-/* The nodes that show the fork or are inside it: struct node, released with the array. */
+/* The nodes that show the fork or are inside it, or (fork_id NULL) that belong to no fork: struct
+ * node, released with the array. */
 GPtrArray *node_table_of_fork(struct node_table *table, const struct ulid *fork_id);
 
 struct node *node_ref(struct node *node);

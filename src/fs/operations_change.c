@@ -4,9 +4,6 @@
 #include "fs/job.h"
 #include "fs/operations.h"
 
-/* How long an rmdir waits until the kernel has forgotten the fork's other paths. */
-#define FLUSH_TIMEOUT_MS 1000
-
 /* An mkdir or rmdir under way. */
 struct change_job {
     struct job job;
@@ -47,8 +44,10 @@ static int check_directory(const struct view *view, struct error *err)
 static int create_fork(struct job *job, struct error *err)
 {
     struct change_job *change = (struct change_job *)job;
-    return catalog_create(job->session->catalog, change->key, NULL, &job->operation, &change->id,
-                          err);
+    int code =
+        catalog_create(job->session->catalog, change->key, NULL, &job->operation, &change->id, err);
+    wait_until_forgotten(job->session);
+    return code;
 }
 
 static void answer_mkdir(struct job *job)
@@ -98,12 +97,8 @@ static int drop_fork(struct job *job, struct error *err)
     /* ESTALE would make the kernel try again, and drop a fork that has the name by now. */
     if (code == ERR_STALE)
         code = error_set(err, ERR_NOT_FOUND, "the fork %s is gone already", change->id.text);
-    if (code != 0)
-        return code;
-    auto_registry struct registry *registry = catalog_registry(session->catalog);
-    forget_attributes(session, registry, &change->id);
-    notifier_flush(session->notifier, FLUSH_TIMEOUT_MS);
-    return 0;
+    wait_until_forgotten(session);
+    return code;
 }
 
 static void answer_rmdir(struct job *job)

@@ -1,6 +1,7 @@
 #include <fcntl.h>
 
 #include "fs/caller.h"
+#include "fs/entries.h"
 #include "fs/operations.h"
 #include "fs/overlay_job.h"
 
@@ -26,16 +27,19 @@ static int hold_fork(const struct view *view, fuse_req_t request, struct hold **
 }
 
 /* Takes over document and hold. */
-static void reply_open(struct session *session, fuse_req_t request, struct fuse_file_info *file,
+static void reply_open(const struct view *view, fuse_req_t request, struct fuse_file_info *file,
                        struct document *document, struct hold *hold)
 {
-    struct handle *handle = handles_open_file(session->handles, document, hold);
+    struct handles *handles = view->session->handles;
+    struct stat attributes;
+    entries_attributes(view, view->node->kind, view->entry, document, &attributes);
+    struct handle *handle = handles_open_file(handles, view->node->id, &attributes, document, hold);
     file->fh = (uintptr_t)handle;
     /* The page cache belongs to the file and would mix the contents of its handles. */
     file->direct_io = 1;
     file->noflush = 1;
     if (fuse_reply_open(request, file) != 0)
-        handles_close(session->handles, handle);
+        handles_close(handles, handle);
 }
 
 static void refuse_open(struct session *session, fuse_req_t request, const struct node *node,
@@ -49,8 +53,11 @@ static void refuse_open(struct session *session, fuse_req_t request, const struc
 static void answer_open(struct overlay_job *overlay)
 {
     struct job *job = &overlay->job;
+    auto_view struct view view = {0};
     if (job->code == 0)
-        reply_open(job->session, job->request, &overlay->file, &overlay->document, overlay->hold);
+        job->code = view_open(&view, job->request, overlay->node->id, &job->error);
+    if (job->code == 0)
+        reply_open(&view, job->request, &overlay->file, &overlay->document, overlay->hold);
     else
         refuse_open(job->session, job->request, overlay->node, overlay->hold, &job->error);
 }
@@ -73,7 +80,7 @@ void operation_open(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *
     struct render_sources sources = view_sources(&view);
     render_file(view.node->kind, &sources, view.entry, &document);
     if (document.body)
-        reply_open(view.session, request, file, &document, hold);
+        reply_open(&view, request, file, &document, hold);
     else
         overlay_job_start(&view, request, view.node->kind, hold, file, answer_open);
 }

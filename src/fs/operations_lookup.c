@@ -103,9 +103,12 @@ static void send_attributes(const struct view *view, fuse_req_t request)
 void operation_getattr(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *file)
 {
     auto_view struct view view = {0};
+    struct stat attributes;
     int code = view_open(&view, request, node, NULL);
     if (code == 0)
         send_attributes(&view, request);
+    else if (handles_find_attributes(view.session->handles, node, &attributes))
+        fuse_reply_attr(request, &attributes, 0); /* fstat of a file of a fork that is gone */
     else
         reply_failure(request, code);
 }

@@ -3,6 +3,9 @@
 #include "fs/errno_map.h"
 #include "fs/tree.h"
 
+/* Only a kernel that is stuck takes so long. */
+#define FLUSH_TIMEOUT_MS 1000
+
 int view_open(struct view *view, fuse_req_t request, fuse_ino_t node_id, struct error *err)
 {
     struct session *session = fuse_req_userdata(request);
@@ -48,13 +51,17 @@ void refuse(struct session *session, fuse_req_t request, const char *operation,
     reply_failure(request, failure->code);
 }
 
-void forget_attributes(struct session *session, const struct registry *registry,
-                       const struct ulid *fork_id)
+void forget_attributes(struct session *session, const struct ulid *fork_id)
 {
     g_autoptr(GPtrArray) nodes = node_table_of_fork(session->nodes, fork_id);
     for (guint i = 0; i < nodes->len; i++) {
         const struct node *node = g_ptr_array_index(nodes, i);
-        if (node_rules(node->kind)->constant && !tree_is_current(registry, node))
+        if (node_rules(node->kind)->cached)
             notifier_attributes_changed(session->notifier, node->id);
     }
+}
+
+void wait_until_forgotten(struct session *session)
+{
+    notifier_flush(session->notifier, FLUSH_TIMEOUT_MS);
 }

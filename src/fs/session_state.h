@@ -63,8 +63,11 @@ void reply_failure(fuse_req_t request, int code);
 void refuse(struct session *session, fuse_req_t request, const char *operation,
             const struct node *node, const char *name, const struct error *failure);
 
-/* Makes the kernel ask again about all nodes of a fork that `registry` does not have any more. */
-void forget_attributes(struct session *session, const struct registry *registry,
-                       const struct ulid *fork_id);
+/* Makes the kernel ask again about all nodes of a fork, or (NULL) about the directories that list
+ * forks. */
+void forget_attributes(struct session *session, const struct ulid *fork_id);
+
+/* Waits until the kernel has heard of it, so that what follows a change sees it by every path. */
+void wait_until_forgotten(struct session *session);
 
 #endif

@@ -89,11 +89,6 @@ struct fork_entry *tree_entry(const struct registry *registry, const struct node
     return entry && ulid_equal(&entry->id, &node->fork_id) ? entry : NULL;
 }
 
-bool tree_is_current(const struct registry *registry, const struct node *node)
-{
-    return !node->has_fork || tree_entry(registry, node);
-}
-
 static bool is_fixed_child(enum node_kind kind, enum node_kind directory)
 {
     return kind != NODE_ROOT && node_rules(kind)->name && node_rules(kind)->parent == directory;

@@ -27,9 +27,6 @@ struct tree_child {
  * not there any more. Lives as long as the registry. */
 struct fork_entry *tree_entry(const struct registry *registry, const struct node *node);
 
-/* Whether the node's path is still what it was when the node was made. */
-bool tree_is_current(const struct registry *registry, const struct node *node);
-
 /* Finds `name` in a directory that is current. `entry` is the directory's own tree_entry(). */
 bool tree_find(const struct registry *registry, enum node_kind directory, struct fork_entry *entry,
                const char *name, struct tree_child *ret);

@@ -21,11 +21,11 @@ int lance_branch_name_check(const char *name, struct error *err);
 /* The same for tags, which have no '/'. */
 int lance_tag_name_check(const char *name, struct error *err);
 
-char *lance_versions_prefix(const char *dataset, const char *branch);  /* ".../_versions/" */
+char *lance_versions_prefix(const char *dataset, const char *branch); /* ".../_versions/" */
 char *lance_manifest_key(const char *dataset, const char *branch, uint64_t version); /* V2 name */
-char *lance_branch_ref_key(const char *dataset, const char *branch);   /* '/' as %2F */
-char *lance_branch_refs_prefix(const char *dataset);                   /* "D/_refs/branches/" */
-char *lance_tag_refs_prefix(const char *dataset);                      /* "D/_refs/tags/" */
+char *lance_branch_ref_key(const char *dataset, const char *branch);     /* '/' as %2F */
+char *lance_branch_refs_prefix(const char *dataset);                     /* "D/_refs/branches/" */
+char *lance_tag_refs_prefix(const char *dataset);                        /* "D/_refs/tags/" */
 char *lance_branch_tree_prefix(const char *dataset, const char *branch); /* "D/tree/B/" */
 
 /* The branch that a ref key names (decoded), or NULL when the key is no ref file

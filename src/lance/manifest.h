@@ -17,15 +17,15 @@
 struct manifest_branching {
     const char *branch;        /* the new branch */
     const char *parent_branch; /* NULL: main */
-    const char *parent_uri;    /* of main: the table's URI; of a branch: table URI "/tree/" branch */
-    uint64_t version;          /* the parent's version; must be that of `parent` */
+    const char *parent_uri; /* of main: the table's URI; of a branch: table URI "/tree/" branch */
+    uint64_t version;       /* the parent's version; must be that of `parent` */
     struct timespec now;
 };
 
 /* Checks footer, lengths, magic, version, reader flags (< 64), branch, that no feature is used that
- * cannot be branched (external row ids, dictionaries), and that every base id exists; then makes the
- * branch's manifest. `parent` is the content of the parent's manifest file. ERR_CORRUPT when it does
- * not parse or contradicts `branching`, ERR_UNSUPPORTED. *ret: bytes_unref(). */
+ * cannot be branched (external row ids, dictionaries), and that every base id exists; then makes
+ * the branch's manifest. `parent` is the content of the parent's manifest file. ERR_CORRUPT when it
+ * does not parse or contradicts `branching`, ERR_UNSUPPORTED. *ret: bytes_unref(). */
 int manifest_branch(const struct bytes *parent, const struct manifest_branching *branching,
                     struct bytes **ret, struct error *err);
 

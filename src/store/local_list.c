@@ -161,7 +161,8 @@ static GPtrArray *select_names(struct walk *walk, const char *directory, GArray 
         unsigned char type = resolve_type(walk, directory, entry);
         if (type == DT_DIR)
             g_ptr_array_add(names, g_strconcat(entry->name, "/", NULL));
-        else if (type == DT_REG && !store_name_is_temporary(entry->name))
+        else if (type == DT_REG &&
+                 (walk->request->with_temporary || !store_name_is_temporary(entry->name)))
             g_ptr_array_add(names, g_strdup(entry->name));
     }
     return names;

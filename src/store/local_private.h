@@ -21,6 +21,7 @@ struct local_store {
     pthread_mutex_t lock;
     GHashTable *unsettled; /* guarded by lock: directory to uint64_t; see local_sync.c */
     uint64_t last_serial;  /* guarded by lock */
+    GHashTable *writing;   /* guarded by lock: keys of the temporary files of running puts */
 };
 
 /* ---- local_store.c ---- */
@@ -44,6 +45,8 @@ const char *local_path(const char *directory);
 
 void local_put(struct local_store *store, const struct store_request *request,
                struct store_answer *answer);
+/* Whether `key` is the temporary file of a put of this store that is under way. */
+bool local_is_being_written(struct local_store *store, const char *key);
 void local_list(struct local_store *store, const struct store_request *request,
                 struct store_answer *answer);
 void local_prune(struct local_store *store, const struct store_request *request,

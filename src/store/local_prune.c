@@ -46,6 +46,12 @@ static char *join(const char *directory, const char *name)
     return directory[0] ? g_strconcat(directory, "/", name, NULL) : g_strdup(name);
 }
 
+static bool is_abandoned(struct prune *prune, const struct local_entry *entry, const char *key)
+{
+    return entry->type == DT_REG && store_name_is_temporary(entry->name) &&
+           !local_is_being_written(prune->store, key);
+}
+
 static void prune_tree(struct prune *prune, const char *directory, int flags)
 {
     g_autofree char *parent = local_parent(directory);
@@ -57,19 +63,19 @@ static void prune_tree(struct prune *prune, const char *directory, int flags)
         g_autofree char *key = join(directory, entry->name);
         if (entry->type == DT_DIR)
             prune_tree(prune, key, O_NOFOLLOW);
-        else if (entry->type == DT_REG && store_name_is_temporary(entry->name))
+        else if (is_abandoned(prune, entry, key))
             remove_name(prune, directory, key, 0);
     }
     if (prune->answer->code == 0)
         remove_name(prune, parent, directory, AT_REMOVEDIR);
 }
 
-/* Whether `name` is `target` followed by '#' and digits only. */
+/* Whether a temporary name is `target` with one mark added, not that of "target#1#2". */
 static bool is_temporary_of(const char *name, const char *target)
 {
     size_t length = strlen(target);
-    return strncmp(name, target, length) == 0 && name[length] == '#' && name[length + 1] &&
-           strspn(name + length + 1, "0123456789") == strlen(name + length + 1);
+    return strncmp(name, target, length) == 0 && name[length] == '#' &&
+           !strchr(name + length + 1, '#');
 }
 
 static void prune_siblings(struct prune *prune)
@@ -81,7 +87,7 @@ static void prune_siblings(struct prune *prune)
     for (guint i = 0; entries && i < entries->len && prune->answer->code == 0; i++) {
         const struct local_entry *entry = &g_array_index(entries, struct local_entry, i);
         g_autofree char *key = join(directory, entry->name);
-        if (entry->type == DT_REG && is_temporary_of(entry->name, target))
+        if (is_temporary_of(entry->name, target) && is_abandoned(prune, entry, key))
             remove_name(prune, directory, key, 0);
     }
 }

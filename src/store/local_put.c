@@ -22,24 +22,49 @@ struct put {
     struct store_answer *answer;
     char *directory; /* key of the target's directory */
     char *temporary; /* key of the temporary file; NULL: there is none */
+    bool published;  /* the temporary name has gone */
     char *etag;      /* of the temporary file, which it keeps */
     int fd;          /* of the temporary file, until it is written */
 };
 
+/* Pruning leaves alone what is noted here, or it might go on winning against a put whose fsync
+ * takes long. */
+static void note_writing(struct local_store *store, const char *temporary)
+{
+    LOCK_SCOPE(&store->lock);
+    g_hash_table_add(store->writing, g_strdup(temporary));
+}
+
+static void forget_writing(struct local_store *store, const char *temporary)
+{
+    LOCK_SCOPE(&store->lock);
+    g_hash_table_remove(store->writing, temporary);
+}
+
+bool local_is_being_written(struct local_store *store, const char *key)
+{
+    LOCK_SCOPE(&store->lock);
+    return g_hash_table_contains(store->writing, key);
+}
+
+/* 0 or an errno value. */
 static int create_temporary(struct put *put)
 {
     struct local_store *store = put->store;
     for (;;) {
         uint64_t number = __atomic_add_fetch(&store->counter, 1, __ATOMIC_RELAXED);
         g_autofree char *name = g_strdup_printf("%s#%" G_GUINT64_FORMAT, put->request->key, number);
+        note_writing(store, name);
         put->fd = TEMP_FAILURE_RETRY(
             openat(store->root, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
         if (put->fd >= 0) {
             put->temporary = g_steal_pointer(&name);
             return 0;
         }
-        if (errno != EEXIST) /* else: left behind by a writer that crashed */
-            return errno;
+        int failure = errno;
+        forget_writing(store, name);
+        if (failure != EEXIST) /* else: left behind by a writer that crashed */
+            return failure;
     }
 }
 
@@ -95,8 +120,11 @@ static void discard_temporary(struct put *put)
     if (put->fd >= 0)
         close(put->fd);
     put->fd = -1;
-    if (put->temporary)
+    if (!put->temporary)
+        return;
+    if (!put->published)
         unlinkat(put->store->root, put->temporary, 0);
+    forget_writing(put->store, put->temporary);
     g_clear_pointer(&put->temporary, g_free);
 }
 
@@ -125,7 +153,7 @@ static int publish_if_absent(struct put *put)
     if (linkat(root, put->temporary, root, key, 0) == 0) {
         /* ENOENT: somebody has pruned temporary files. */
         if (unlinkat(root, put->temporary, 0) == 0 || errno == ENOENT) {
-            g_clear_pointer(&put->temporary, g_free);
+            put->published = true;
             return 0;
         }
         local_fail_unknown(put->answer, put->request, errno, "unlink the temporary name");
@@ -135,7 +163,7 @@ static int publish_if_absent(struct put *put)
     /* File systems without hard links. */
     if (failure == EPERM || failure == EOPNOTSUPP || failure == ENOSYS || failure == EMLINK) {
         if (renameat2(root, put->temporary, root, key, RENAME_NOREPLACE) == 0) {
-            g_clear_pointer(&put->temporary, g_free);
+            put->published = true;
             return 0;
         }
         failure = errno;
@@ -174,7 +202,7 @@ static int publish_by_rename(struct put *put)
     if (put->request->precondition == STORE_IF_MATCH && check_match(put) != 0)
         return -1;
     if (renameat(root, put->temporary, root, put->request->key) == 0) {
-        g_clear_pointer(&put->temporary, g_free);
+        put->published = true;
         return 0;
     }
     if (errno == ENOENT)

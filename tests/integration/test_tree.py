@@ -217,7 +217,7 @@ def test_times_are_those_of_the_fork_and_never_1970(forked, database):
     forked.start()
     created = 1785587696123456789
     for name in ("", *FORK_FILES):
-        if name != "holders":
+        if name not in ("holders", "schema.json"):  # these change on their own
             assert os.stat(forked.fork("alpha", name)).st_mtime_ns == created, name
     assert os.stat(forked.fork("alpha")).st_ctime_ns == created
 

@@ -303,6 +303,21 @@ static void temporary_names_are_not_listed(void **state)
     assert_text(list_shallow(store, "d/"), "d/k d/k# d/k#1a");
 }
 
+static void temporary_names_are_listed_on_demand(void **state)
+{
+    struct store *store = store_of(state);
+    put_text(store, "d/k#1", "x");
+    put_text(store, "d/k", "x");
+    struct store_set *set = store_set_new();
+    struct store_request *request = store_set_list(set, "d/", NULL, 0);
+    request->with_temporary = true;
+    assert_int_equal(store_run(store, set, NULL, NULL), 0);
+    assert_int_equal(request->answer.objects->len, 2);
+    const struct store_object *row = g_ptr_array_index(request->answer.objects, 1);
+    assert_string_equal(row->key, "d/k#1");
+    store_set_unref(set);
+}
+
 static void bad_keys_are_invalid_and_reach_nothing(void **state)
 {
     struct store *store = store_of(state);
@@ -535,6 +550,7 @@ int main(void)
         ON_EACH(shallow_listing_shows_one_level),
         ON_EACH(shallow_listing_takes_start_and_limit),
         ON_EACH(temporary_names_are_not_listed),
+        ON_EACH(temporary_names_are_listed_on_demand),
         ON_EACH(bad_keys_are_invalid_and_reach_nothing),
         ON_EACH(keys_may_hold_blanks_dots_and_unicode),
         ON_EACH(set_answers_each_request_on_its_own),

@@ -213,7 +213,7 @@ class Mount:
         return os.path.join(self.path, *names)
 
     def read(self, *names):
-        with open(self.top(*names), encoding="utf-8") as stream:
+        with open(self.top(*names), encoding="utf-8", errors="surrogateescape") as stream:
             return stream.read()
 
     def errors(self):
