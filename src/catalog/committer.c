@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/timestamp.h"
+#include "catalog/commit_queue.h"
 #include "catalog/registry_load.h"
 
 /* How often a group is applied to a newer registry before its requests are told that others win. */
@@ -9,38 +10,29 @@
 /* First pause after a lost race or an unknown outcome; doubles up to the longest one. */
 #define PAUSE_SHORTEST_MS 2
 #define PAUSE_LONGEST_MS 500
-/* While nobody waits: how often to try to learn what the store holds. */
+/* While nobody waits: how often to look at what the store holds, and for how long after a put was
+ * abandoned that may still arrive. */
 #define UNCERTAIN_RETRY_NS INT64_C(1000000000)
+#define WATCH_NS INT64_C(60000000000)
 /* Longest time for one request to the store when no caller has a deadline. */
 #define ATTEMPT_LONGEST_MS 60000
-
-/* One waiting caller; lives on its stack. */
-struct ticket {
-    const struct commit_request *request; /* NULL: reload only */
-    struct operation *operation;
-    bool taken; /* the committer has it; it can no longer be withdrawn */
-    bool answered;
-    bool maybe_stored;  /* a put that carried it had an unknown outcome */
-    struct error error; /* the answer; code 0 for success */
-};
 
 struct committer {
     struct store *store;
     char *key;
     registry_observer *observer;
     void *observer_argument;
+    struct commit_queue *queue;
+    pthread_t thread;
 
-    pthread_mutex_t lock; /* everything below */
-    pthread_cond_t arrived;
-    pthread_cond_t answered;
-    GQueue queue; /* struct ticket */
+    pthread_mutex_t lock; /* guards these */
     struct registry *current;
-    bool uncertain; /* the store may hold something else than `current` */
-    bool ending;
     uint64_t puts;
     uint64_t requests;
 
-    pthread_t thread;
+    /* For the thread only. */
+    bool uncertain;         /* the store may hold something else than `current` */
+    int64_t watch_until_ns; /* until then an abandoned put may still arrive */
 };
 
 /* The requests that the committer works on together, and what it knows of their put. */
@@ -67,77 +59,51 @@ void committer_counts(struct committer *committer, uint64_t *puts, uint64_t *req
     *requests = committer->requests;
 }
 
-/* Lets readers see `registry`, then tells the observer. Takes over the reference. */
-static void publish(struct committer *committer, struct registry *registry)
-{
-    struct registry *before;
-    {
-        LOCK_SCOPE(&committer->lock);
-        before = committer->current;
-        committer->current = registry;
-        committer->uncertain = false;
-    }
-    if (committer->observer && before)
-        committer->observer(committer->observer_argument, before, registry);
-    registry_unref(before);
-}
-
 static bool same_version(const struct registry *a, const struct registry *b)
 {
     return g_strcmp0(a->etag, b->etag) == 0;
 }
 
-/* ---- Tickets ---- */
-
-static void answer(struct committer *committer, struct ticket *ticket, const struct error *error)
+/* The store holds `registry`: lets readers see it, if it is news to them, and tells the observer.
+ * Takes over the reference. */
+static void publish(struct committer *committer, struct registry *registry)
 {
-    LOCK_SCOPE(&committer->lock);
-    if (error)
-        ticket->error = *error;
-    else
-        ticket->error = (struct error){0};
-    ticket->answered = true;
-    pthread_cond_broadcast(&committer->answered);
-}
-
-static void answer_all(struct committer *committer, struct group *group, const struct error *error)
-{
-    for (guint i = 0; i < group->tickets->len; i++)
-        answer(committer, g_ptr_array_index(group->tickets, i), error);
-    g_ptr_array_set_size(group->tickets, 0);
-}
-
-/* Answers those whose time is over; they must not be touched afterwards. */
-static void answer_expired(struct committer *committer, struct group *group)
-{
-    int64_t now_ns = monotonic_now_ns();
-    for (guint i = 0; i < group->tickets->len;) {
-        struct ticket *ticket = g_ptr_array_index(group->tickets, i);
-        if (!ticket->operation || ticket->operation->deadline_ns > now_ns) {
-            i++;
-            continue;
-        }
-        struct error error;
-        if (ticket->maybe_stored)
-            error_set(&error, ERR_OUTCOME_UNKNOWN,
-                      "committing to %s: the store did not tell whether the change was stored",
-                      committer->key);
-        else
-            error_set(&error, ERR_DEADLINE, "committing to %s: deadline passed", committer->key);
-        answer(committer, ticket, &error);
-        g_ptr_array_remove_index(group->tickets, i);
+    struct registry *before = committer_registry(committer);
+    committer->uncertain = false;
+    if (same_version(before, registry)) {
+        registry_unref(registry);
+        registry_unref(before);
+        return;
     }
+    committer->watch_until_ns = 0; /* an abandoned put has lost its precondition */
+    pthread_mutex_lock(&committer->lock);
+    registry_unref(committer->current);
+    committer->current = registry;
+    pthread_mutex_unlock(&committer->lock);
+    if (committer->observer)
+        committer->observer(committer->observer_argument, before, registry);
+    registry_unref(before);
+}
+
+/* ---- Time ---- */
+
+/* CLOCK_MONOTONIC; INT64_MAX when nobody has one. */
+static int64_t earliest_deadline_ns(const struct group *group)
+{
+    int64_t earliest_ns = INT64_MAX;
+    for (guint i = 0; i < group->tickets->len; i++) {
+        const struct commit_ticket *ticket = g_ptr_array_index(group->tickets, i);
+        if (ticket->operation)
+            earliest_ns = MIN(earliest_ns, ticket->operation->deadline_ns);
+    }
+    return earliest_ns;
 }
 
 /* An operation that ends with the earliest deadline of the group. */
 static void attempt_begin(struct operation *attempt, const struct group *group)
 {
-    int64_t shortest_ms = ATTEMPT_LONGEST_MS;
-    for (guint i = 0; i < group->tickets->len; i++) {
-        const struct ticket *ticket = g_ptr_array_index(group->tickets, i);
-        shortest_ms = MIN(shortest_ms, operation_remaining_ms(ticket->operation));
-    }
-    operation_init(attempt, shortest_ms);
+    operation_init(attempt, ATTEMPT_LONGEST_MS);
+    attempt->deadline_ns = MIN(attempt->deadline_ns, earliest_deadline_ns(group));
 }
 
 /* Pauses with jitter, longer each time. Only the committer's own thread waits here. */
@@ -147,11 +113,17 @@ static void pause_before_retry(struct committer *committer, struct group *group)
     group->pause_ms = MIN(group->pause_ms * 2, PAUSE_LONGEST_MS);
     int64_t wait_ns =
         (longest_ms * 500000) + (int64_t)g_random_int_range(0, (gint32)longest_ms) * 500000;
-    int64_t until_ns = monotonic_now_ns() + wait_ns;
-    LOCK_SCOPE(&committer->lock);
-    while (!committer->ending &&
-           monotonic_cond_wait(&committer->arrived, &committer->lock, until_ns))
-        ;
+    commit_queue_pause(committer->queue,
+                       MIN(monotonic_now_ns() + wait_ns, earliest_deadline_ns(group)));
+}
+
+/* When to look at the store although nobody asks; CLOCK_MONOTONIC. */
+static int64_t next_look_ns(const struct committer *committer)
+{
+    int64_t now_ns = monotonic_now_ns();
+    if (committer->uncertain || now_ns < committer->watch_until_ns)
+        return now_ns + UNCERTAIN_RETRY_NS;
+    return INT64_MAX;
 }
 
 /* ---- One group ---- */
@@ -163,38 +135,36 @@ static struct registry *apply_group(struct committer *committer, struct group *g
 {
     struct registry_edit *edit = registry_edit_new(base);
     for (guint i = 0; i < group->tickets->len;) {
-        struct ticket *ticket = g_ptr_array_index(group->tickets, i);
+        const struct commit_ticket *ticket = g_ptr_array_index(group->tickets, i);
         struct error refusal = {0};
-        if (ticket->request->apply(edit, ticket->request->argument, &refusal) == 0) {
+        if (ticket->request->apply(edit, ticket->request->argument, &refusal) == 0)
             i++;
-            continue;
-        }
-        answer(committer, ticket, &refusal);
-        g_ptr_array_remove_index(group->tickets, i);
+        else
+            commit_queue_answer(committer->queue, group->tickets, i, &refusal);
     }
     if (!registry_edit_is_changed(edit)) {
         registry_edit_free(edit);
-        answer_all(committer, group, NULL);
+        commit_queue_answer_all(committer->queue, group->tickets, NULL);
         return NULL;
     }
     return registry_edit_finish(edit);
 }
 
-static int put_image(struct committer *committer, const struct registry *image,
-                     const struct registry *base, struct group *group, char **ret_etag,
+static int put_image(struct committer *committer, const struct group *group, char **ret_etag,
                      struct error *err)
 {
     struct operation attempt;
     attempt_begin(&attempt, group);
-    int code = store_put(committer->store, committer->key, image->text,
-                         base->etag ? STORE_IF_MATCH : STORE_IF_ABSENT, base->etag, &attempt,
-                         ret_etag, err);
+    const char *base_etag = group->base->etag;
+    int code =
+        store_put(committer->store, committer->key, group->image->text,
+                  base_etag ? STORE_IF_MATCH : STORE_IF_ABSENT, base_etag, &attempt, ret_etag, err);
     operation_destroy(&attempt);
     return code;
 }
 
 /* What the store holds, into *ret; group deadlines apply. */
-static int reread(struct committer *committer, struct group *group, struct registry **ret,
+static int reread(struct committer *committer, const struct group *group, struct registry **ret,
                   struct error *err)
 {
     auto_registry struct registry *current = committer_registry(committer);
@@ -222,78 +192,103 @@ static void group_stored(struct committer *committer, struct group *group,
         committer->requests += group->tickets->len;
     }
     publish(committer, registry);
-    answer_all(committer, group, NULL);
+    commit_queue_answer_all(committer->queue, group->tickets, NULL);
     group_forget_image(group);
 }
 
-/* Someone else's registry is on the store: answers the requests whose effect it shows although
- * their put was never confirmed. */
+/* Another registry than the group's is on the store: answers the requests whose effect it shows
+ * although their put was never confirmed. The others' can no longer arrive. */
 static void answer_landed(struct committer *committer, struct group *group,
                           const struct registry *found)
 {
     for (guint i = 0; i < group->tickets->len;) {
-        struct ticket *ticket = g_ptr_array_index(group->tickets, i);
-        if (!ticket->maybe_stored || !ticket->request->landed(found, ticket->request->argument)) {
-            i++;
+        struct commit_ticket *ticket = g_ptr_array_index(group->tickets, i);
+        if (ticket->maybe_stored && ticket->request->landed(found, ticket->request->argument)) {
+            commit_queue_answer(committer->queue, group->tickets, i, NULL);
             continue;
         }
-        answer(committer, ticket, NULL);
-        g_ptr_array_remove_index(group->tickets, i);
+        ticket->maybe_stored = false;
+        i++;
     }
 }
 
 static bool group_maybe_stored(const struct group *group)
 {
     for (guint i = 0; i < group->tickets->len; i++)
-        if (((const struct ticket *)g_ptr_array_index(group->tickets, i))->maybe_stored)
+        if (((const struct commit_ticket *)g_ptr_array_index(group->tickets, i))->maybe_stored)
             return true;
     return false;
+}
+
+/* Answers everybody with `failure`; where an earlier put may have been stored, or may still be,
+ * that is not the last word. */
+static void answer_failure(struct committer *committer, struct group *group,
+                           const struct error *failure)
+{
+    struct error unknown;
+    error_set(&unknown, ERR_OUTCOME_UNKNOWN, "whether the change was stored is not known: %s",
+              failure->text);
+    group_forget_image(group);
+    while (group->tickets->len > 0) {
+        const struct commit_ticket *ticket = g_ptr_array_index(group->tickets, 0);
+        commit_queue_answer(committer->queue, group->tickets, 0,
+                            ticket->maybe_stored ? &unknown : failure);
+    }
+}
+
+/* A request to the store ended with the group's earliest deadline: true when others have more time
+ * and the group goes on without those whose time is over. */
+static bool only_some_expired(struct committer *committer, struct group *group, int code)
+{
+    if (code != ERR_DEADLINE ||
+        commit_queue_answer_expired(committer->queue, group->tickets, committer->key) == 0)
+        return false;
+    if (!group_maybe_stored(group))
+        group_forget_image(group); /* it has the edits of those who were told that it failed */
+    return group->tickets->len > 0;
+}
+
+/* Someone else's registry is on the store: the group is applied to it, unless others always win. */
+static void start_over(struct committer *committer, struct group *group, struct registry *found)
+{
+    struct error contended;
+    publish(committer, registry_ref(found));
+    answer_landed(committer, group, found);
+    group_forget_image(group);
+    if (++group->races_lost <= LOST_RACES_MAX)
+        return;
+    error_set(&contended, ERR_CONTENDED, "committing to %s: other writers won %u times",
+              committer->key, group->races_lost);
+    answer_failure(committer, group, &contended);
 }
 
 /* Looks at what is on the store after a lost precondition or an unknown outcome, and decides what
  * can be decided. Leaves group->image when the identical put is to be repeated. */
 static void resolve(struct committer *committer, struct group *group)
 {
-    struct registry *found = NULL;
+    auto_registry struct registry *found = NULL;
     struct error failure = {0};
     int code = reread(committer, group, &found, &failure);
-    if (code == ERR_CORRUPT) {
-        group_forget_image(group);
-        answer_all(committer, group, &failure);
+    if (only_some_expired(committer, group, code))
         return;
-    }
-    if (code && !group_maybe_stored(group)) {
-        group_forget_image(group);
-        answer_all(committer, group, &failure);
-        return;
-    }
-    if (code)
+    if (code == ERR_CORRUPT || (code && !group_maybe_stored(group)))
+        answer_failure(committer, group, &failure);
+    else if (code)
         return; /* still uncertain; tried again until the callers' time is over */
-    if (group->image && found->text && bytes_equal(found->text, group->image->text)) {
-        group_stored(committer, group, found);
-        return;
-    }
-    if (group->image && same_version(found, group->base) && group_maybe_stored(group)) {
-        publish(committer, found);
-        return; /* not stored so far; the identical put decides */
-    }
-    publish(committer, registry_ref(found));
-    answer_landed(committer, group, found);
-    registry_unref(found);
-    group_forget_image(group);
-    if (++group->races_lost > LOST_RACES_MAX) {
-        error_set(&failure, ERR_CONTENDED, "committing to %s: other writers won %u times",
-                  committer->key, group->races_lost);
-        answer_all(committer, group, &failure);
-    }
+    else if (group->image && bytes_equal(found->text, group->image->text))
+        group_stored(committer, group, registry_ref(found));
+    else if (group->image && same_version(found, group->base) && group_maybe_stored(group))
+        publish(committer, registry_ref(found)); /* not so far; the identical put decides */
+    else
+        start_over(committer, group, found);
 }
 
 static void mark_uncertain(struct committer *committer, struct group *group)
 {
     for (guint i = 0; i < group->tickets->len; i++)
-        ((struct ticket *)g_ptr_array_index(group->tickets, i))->maybe_stored = true;
-    LOCK_SCOPE(&committer->lock);
+        ((struct commit_ticket *)g_ptr_array_index(group->tickets, i))->maybe_stored = true;
     committer->uncertain = true;
+    committer->watch_until_ns = monotonic_now_ns() + WATCH_NS;
 }
 
 /* Makes an image if there is none to be repeated, and puts it once. */
@@ -309,7 +304,7 @@ static void attempt_put(struct committer *committer, struct group *group)
     }
     g_autofree char *etag = NULL;
     struct error failure = {0};
-    int code = put_image(committer, group->image, group->base, group, &etag, &failure);
+    int code = put_image(committer, group, &etag, &failure);
     if (code == 0 && etag) {
         struct timespec now = timestamp_now();
         int64_t now_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
@@ -319,10 +314,9 @@ static void attempt_put(struct committer *committer, struct group *group)
         if (code != ERR_PRECONDITION)
             mark_uncertain(committer, group);
         resolve(committer, group);
-    } else {
+    } else if (!only_some_expired(committer, group, code)) {
         error_prefix(&failure, "writing the registry");
-        group_forget_image(group);
-        answer_all(committer, group, &failure);
+        answer_failure(committer, group, &failure);
     }
 }
 
@@ -332,17 +326,12 @@ static void commit_group(struct committer *committer, GPtrArray *tickets)
     for (bool first = true; group.tickets->len > 0; first = false) {
         if (!first)
             pause_before_retry(committer, &group);
-        answer_expired(committer, &group);
-        bool uncertain;
-        {
-            LOCK_SCOPE(&committer->lock);
-            uncertain = committer->uncertain;
-        }
-        if (group.tickets->len > 0 && uncertain)
+        /* Those whose time passes leave; what was put with them may be put again. */
+        commit_queue_answer_expired(committer->queue, group.tickets, committer->key);
+        if (group.tickets->len > 0 && committer->uncertain)
             resolve(committer, &group);
         else if (group.tickets->len > 0)
             attempt_put(committer, &group);
-        answer_expired(committer, &group);
     }
     group_forget_image(&group);
 }
@@ -354,36 +343,13 @@ static void reload_and_answer(struct committer *committer, GPtrArray *tickets)
     struct group group = {.tickets = tickets, .pause_ms = PAUSE_SHORTEST_MS};
     struct registry *found = NULL;
     struct error failure = {0};
-    int code = reread(committer, &group, &found, &failure);
-    auto_registry struct registry *current = committer_registry(committer);
-    if (code == 0 && !same_version(found, current))
-        publish(committer, registry_ref(found));
-    if (code == 0) {
-        LOCK_SCOPE(&committer->lock);
-        committer->uncertain = false;
-    }
-    registry_unref(found);
-    answer_all(committer, &group, code ? &failure : NULL);
-}
-
-/* Waits for work; splits what waits into commits and reloads. False when it is time to end. */
-static bool take_group(struct committer *committer, GPtrArray *commits, GPtrArray *reloads)
-{
-    LOCK_SCOPE(&committer->lock);
-    while (g_queue_is_empty(&committer->queue)) {
-        if (committer->ending)
-            return false;
-        int64_t until_ns =
-            committer->uncertain ? monotonic_now_ns() + UNCERTAIN_RETRY_NS : INT64_MAX;
-        if (!monotonic_cond_wait(&committer->arrived, &committer->lock, until_ns))
-            return true; /* nobody waits, but the store's state is to be learned */
-    }
-    struct ticket *ticket;
-    while ((ticket = g_queue_pop_head(&committer->queue))) {
-        ticket->taken = true;
-        g_ptr_array_add(ticket->request ? commits : reloads, ticket);
-    }
-    return true;
+    int code;
+    do
+        code = reread(committer, &group, &found, &failure);
+    while (only_some_expired(committer, &group, code));
+    if (code == 0)
+        publish(committer, found);
+    commit_queue_answer_all(committer->queue, tickets, code ? &failure : NULL);
 }
 
 static void *run(void *argument)
@@ -392,7 +358,7 @@ static void *run(void *argument)
     for (;;) {
         g_autoptr(GPtrArray) commits = g_ptr_array_new();
         g_autoptr(GPtrArray) reloads = g_ptr_array_new();
-        if (!take_group(committer, commits, reloads))
+        if (!commit_queue_take(committer->queue, next_look_ns(committer), commits, reloads))
             return NULL;
         if (commits->len == 0 || reloads->len > 0)
             reload_and_answer(committer, reloads);
@@ -403,69 +369,13 @@ static void *run(void *argument)
 
 /* ---- Callers ---- */
 
-/* The callers' tickets of one call. */
-struct submission {
-    struct ticket *tickets;
-    size_t count;
-};
-
-static bool is_answered(const struct submission *submission)
-{
-    for (size_t i = 0; i < submission->count; i++)
-        if (!submission->tickets[i].answered)
-            return false;
-    return true;
-}
-
-/* A submission is queued at once and taken at once, so its first ticket speaks for all. */
-static bool withdraw(struct committer *committer, struct submission *submission)
-{
-    struct error refusal = {0};
-    if (submission->tickets[0].taken ||
-        operation_check(submission->tickets[0].operation, "waiting to commit", &refusal) == 0)
-        return false;
-    for (size_t i = 0; i < submission->count; i++) {
-        g_queue_remove(&committer->queue, &submission->tickets[i]);
-        submission->tickets[i].error = refusal;
-    }
-    return true;
-}
-
-static void wait_for_answers(struct committer *committer, struct submission *submission)
-{
-    LOCK_SCOPE(&committer->lock);
-    for (size_t i = 0; i < submission->count; i++)
-        g_queue_push_tail(&committer->queue, &submission->tickets[i]);
-    pthread_cond_signal(&committer->arrived);
-    while (!is_answered(submission) && !withdraw(committer, submission)) {
-        /* Once taken, the committer answers in time: it minds the same deadline. */
-        const struct ticket *first = &submission->tickets[0];
-        bool may_withdraw = !first->taken && first->operation;
-        monotonic_cond_wait(&committer->answered, &committer->lock,
-                            may_withdraw ? first->operation->deadline_ns : INT64_MAX);
-    }
-}
-
-static void submit_and_wait(struct committer *committer, struct submission *submission,
-                            struct operation *operation)
-{
-    if (submission->count == 0)
-        return;
-    if (operation)
-        operation_watch(operation, &committer->answered, &committer->lock);
-    wait_for_answers(committer, submission);
-    if (operation)
-        operation_unwatch(operation);
-}
-
 void committer_commit_all(struct committer *committer, struct commit_request *requests,
                           size_t count, struct operation *operation)
 {
-    g_autofree struct ticket *tickets = g_new0(struct ticket, count);
+    g_autofree struct commit_ticket *tickets = g_new0(struct commit_ticket, count);
     for (size_t i = 0; i < count; i++)
-        tickets[i] = (struct ticket){.request = &requests[i], .operation = operation};
-    struct submission submission = {.tickets = tickets, .count = count};
-    submit_and_wait(committer, &submission, operation);
+        tickets[i] = (struct commit_ticket){.request = &requests[i], .operation = operation};
+    commit_queue_wait(committer->queue, tickets, count, operation);
     for (size_t i = 0; i < count; i++)
         requests[i].error = tickets[i].error;
 }
@@ -479,9 +389,8 @@ int committer_commit(struct committer *committer, struct commit_request *request
 
 int committer_reload(struct committer *committer, struct operation *operation, struct error *err)
 {
-    struct ticket ticket = {.operation = operation};
-    struct submission submission = {.tickets = &ticket, .count = 1};
-    submit_and_wait(committer, &submission, operation);
+    struct commit_ticket ticket = {.operation = operation};
+    commit_queue_wait(committer->queue, &ticket, 1, operation);
     return ticket.error.code ? error_copy(err, &ticket.error) : 0;
 }
 
@@ -490,8 +399,7 @@ int committer_reload(struct committer *committer, struct operation *operation, s
 static void committer_release(struct committer *committer)
 {
     registry_unref(committer->current);
-    pthread_cond_destroy(&committer->answered);
-    pthread_cond_destroy(&committer->arrived);
+    commit_queue_free(committer->queue);
     pthread_mutex_destroy(&committer->lock);
     g_free(committer->key);
     g_free(committer);
@@ -511,10 +419,8 @@ int committer_new(struct store *store, const char *key, registry_observer *obser
     committer->observer = observer;
     committer->observer_argument = observer_argument;
     committer->current = registry;
-    g_queue_init(&committer->queue);
+    committer->queue = commit_queue_new();
     pthread_mutex_init(&committer->lock, NULL);
-    monotonic_cond_init(&committer->arrived);
-    monotonic_cond_init(&committer->answered);
     int failed = pthread_create(&committer->thread, NULL, run, committer);
     if (failed) {
         committer_release(committer);
@@ -528,11 +434,7 @@ void committer_free(struct committer *committer)
 {
     if (!committer)
         return;
-    {
-        LOCK_SCOPE(&committer->lock);
-        committer->ending = true;
-        pthread_cond_signal(&committer->arrived);
-    }
+    commit_queue_end(committer->queue);
     pthread_join(committer->thread, NULL);
     committer_release(committer);
 }

@@ -167,9 +167,6 @@ static void mkdir_with_a_fault_at_any_request_is_whole_or_nothing(void **state)
 
 static bool drop_with_fault(const struct fault *fault, unsigned n)
 {
-    struct store *bare = database_with_neighbour();
-    g_autofree char *without = fixture_dump(bare, "fork_");
-    store_free(bare);
     struct store *store = database_with_fork();
     struct store *wrapper;
     struct catalog *catalog = fixture_open(store, &wrapper);
