@@ -14,8 +14,9 @@ static struct catalog *catalog_new(struct store *store, struct layout *layout,
     catalog->tombstones = tombstones_new();
     catalog->overlays = overlays_new(store, layout);
     catalog->fork_points = fork_point_reader_new(store, layout);
-    catalog->descendants = descendants_new(store, layout);
-    catalog->tags = tags_new(store, layout);
+    catalog->refs = ref_cache_new();
+    catalog->descendants = descendants_new(store, layout, catalog->refs);
+    catalog->tags = tags_new(store, layout, catalog->refs);
     return catalog;
 }
 
@@ -25,6 +26,7 @@ static void catalog_release(struct catalog *catalog)
     committer_free(catalog->committer);
     tags_free(catalog->tags);
     descendants_free(catalog->descendants);
+    ref_cache_free(catalog->refs);
     fork_point_reader_free(catalog->fork_points);
     overlays_free(catalog->overlays);
     tombstones_free(catalog->tombstones);

@@ -24,6 +24,7 @@ struct catalog {
     struct tombstones *tombstones;
     struct overlays *overlays;
     struct fork_point_reader *fork_points;
+    struct ref_cache *refs;
     struct descendants *descendants;
     struct tags *tags;
     uint64_t rolled_back, finished, orphans, swept; /* atomic counters */

@@ -2,7 +2,8 @@
  * Creating and dropping forks, one or many at a time.
  *
  * A list of changes is carried out in rounds: a round takes every change that does not depend on an
- * earlier one of the list (same name, or one's parent is the other's name). The changes of a round
+ * earlier one of the list (same name, one's parent is the other's name, or a budget
+ * that an earlier drop frees). The changes of a round
  * go through the steps of docs/architecture.md ("The life of a fork") in step with each other and
  * share the two writes of the registry; each succeeds or fails on its own.
  *
@@ -32,6 +33,8 @@ struct change {
     /* DROP */
     const struct ulid *expected_id; /* NULL: whichever fork has the name */
     bool no_drain;                  /* do not wait for holders */
+    /* Only as long as this fork (it, or one above it) has expired; ERR_STALE. NULL: anyway */
+    const struct ulid *expired;
     /* The answer */
     struct ulid id; /* of the fork made */
     int code;       /* same as error.code */

@@ -20,6 +20,8 @@ static int find_parent(struct round *round, struct task *task, struct error *err
     if (entry->status != FORK_ACTIVE)
         return error_set(err, entry->status == FORK_PENDING ? ERR_PENDING : ERR_STALE,
                          "parent fork '%s' is %s", name, fork_status_name(entry->status));
+    if (registry_id_is_ambiguous(registry, &entry->id))
+        return error_set(err, ERR_CORRUPT, "several entries of the registry have the parent's id");
     task->parent = fork_entry_ref(entry);
     return 0;
 }
@@ -44,23 +46,30 @@ static int check_name(struct round *round, const char *name, struct error *err)
     return 0;
 }
 
-/* The fork point of the task's parent: read once for all tasks that have the same. */
+static bool has_parent(const struct round_point *read, const struct fork_entry *parent)
+{
+    if (!read->parent || !parent)
+        return read->parent == parent;
+    return ulid_equal(&read->parent->id, &parent->id);
+}
+
+/* The fork point of the task's parent, or why there is none: read once for all tasks that have the
+ * same parent. */
 static int obtain_point(struct round *round, struct task *task, struct error *err)
 {
-    for (const struct task *other = round->tasks; other < task; other++) {
-        if (!other->point || g_strcmp0(other->change->parent, task->change->parent) != 0)
-            continue;
-        task->point = other->point;
-        return 0;
+    struct round_point *read = NULL;
+    for (guint i = 0; i < round->points->len && !read; i++)
+        if (has_parent(g_ptr_array_index(round->points, i), task->parent))
+            read = g_ptr_array_index(round->points, i);
+    if (!read) {
+        read = g_new0(struct round_point, 1);
+        read->parent = task->parent ? fork_entry_ref(task->parent) : NULL;
+        g_ptr_array_add(round->points, read);
+        fork_point_read(round->catalog->fork_points, task->parent, round->operation, &read->point,
+                        &read->error);
     }
-    struct fork_point *point = NULL;
-    int code =
-        fork_point_read(round->catalog->fork_points, task->parent, round->operation, &point, err);
-    if (code == 0) {
-        g_ptr_array_add(round->points, point);
-        task->point = point;
-    }
-    return code;
+    task->point = read->point;
+    return error_copy(err, &read->error);
 }
 
 /* Creation and expiry come from one look at the clock. */
@@ -138,10 +147,11 @@ bool create_transition(struct task *task, struct transition *transition)
     return true;
 }
 
-void create_entered(struct task *task, const struct transition *transition)
+void create_entered(struct round *round, struct task *task, const struct transition *transition)
 {
     task->code = error_copy(&task->error, &transition->error);
-    task->entered = task->code == 0 || task->code == ERR_OUTCOME_UNKNOWN;
+    task->late_entry = task->code == ERR_OUTCOME_UNKNOWN;
+    task->entered = task->code == 0 || task->late_entry;
 }
 
 void create_add_files(struct round *round, struct task *task, struct store_set *set)
@@ -161,9 +171,18 @@ void create_add_files(struct round *round, struct task *task, struct store_set *
     store_set_put(set, overlay_key, task->overlay, STORE_IF_ABSENT, NULL);
 }
 
+/* Whether a run that ended early has left puts of the task under way. */
+static bool has_abandoned(const struct task *task, struct store_set *set)
+{
+    for (size_t i = task->first; i < task->end; i++)
+        if (store_set_at(set, i)->answer.code == ERR_OUTCOME_UNKNOWN)
+            return true;
+    return false;
+}
+
 void create_files_put(struct round *round, struct task *task, struct store_set *set, int run_code)
 {
-    task->late_writes = run_code == ERR_DEADLINE;
+    task->late_writes = run_code != 0 && has_abandoned(task, set);
     if (task->code) {
         error_prefix(&task->error, "writing the branches of fork %s", task->id.text);
         return;
@@ -181,7 +200,7 @@ bool create_activation(struct task *task, struct transition *transition)
     return true;
 }
 
-void create_activated(struct task *task, const struct transition *transition)
+void create_activated(struct round *round, struct task *task, const struct transition *transition)
 {
     task->code = error_copy(&task->error, &transition->error);
 }
@@ -191,6 +210,12 @@ void create_activated(struct task *task, const struct transition *transition)
 static bool needs_undo(const struct task *task)
 {
     return task->change->kind == CHANGE_CREATE && task->code && task->entered;
+}
+
+static bool is_entered(struct catalog *catalog, const struct ulid *id)
+{
+    auto_registry struct registry *registry = catalog_registry(catalog);
+    return registry_find_id(registry, id) != NULL;
 }
 
 /* Fences all that failed. A fork that turns out to be active was created after all: its
@@ -209,7 +234,11 @@ static void fence(struct round *round, GPtrArray *fenced, GPtrArray *problems)
     transitions_commit(round->catalog->committer, list, tasks->len, &round->finishing);
     for (guint i = 0; i < tasks->len; i++) {
         struct task *task = g_ptr_array_index(tasks, i);
-        if (list[i].code == 0) {
+        if (list[i].code == 0 && task->late_entry && !is_entered(round->catalog, &task->id)) {
+            struct error cause = task->error;
+            error_set(&task->error, cause.code, "%.600s; its entry may still appear, as pending",
+                      cause.text);
+        } else if (list[i].code == 0) {
             g_ptr_array_add(fenced, task);
             g_ptr_array_add(problems, g_new0(struct error, 1));
         } else if (list[i].code == ERR_EXISTS) {

@@ -1,6 +1,12 @@
 #include "base/timestamp.h"
+#include "catalog/burial.h"
 #include "catalog/fork_remains.h"
 #include "catalog/round.h"
+
+static bool is_going(const struct task *task)
+{
+    return task->code == 0 && task->change->kind == CHANGE_DROP;
+}
 
 /* ---- Preparing ---- */
 
@@ -19,11 +25,12 @@ static int find_fork(struct round *round, struct task *task, struct error *err)
         return error_set(err, ERR_CORRUPT, "several entries of the registry have the id %s",
                          entry->id.text);
     task->entry = fork_entry_ref(entry);
-    return fork_remains_check_names(entry->datasets, err);
+    int code = fork_remains_check_names(entry->datasets, err);
+    return code ? code : transition_check_childless(registry, &entry->id, err);
 }
 
-/* Nothing foreign may depend on the forks that are active; child forks are looked at again when the
- * decision is committed, which refuses with their names. */
+/* Nothing foreign may depend on the forks that are active. Child forks are looked at again when the
+ * decision is committed; what the engine has made is not: it takes no part in the registry. */
 static void check_descendants(struct round *round)
 {
     auto_registry struct registry *registry = catalog_registry(round->catalog);
@@ -31,16 +38,12 @@ static void check_descendants(struct round *round)
     g_autoptr(GPtrArray) tasks = g_ptr_array_new();
     for (size_t i = 0; i < round->count; i++) {
         struct task *task = &round->tasks[i];
-        size_t first;
-        if (task->code || task->change->kind != CHANGE_DROP || task->entry->status != FORK_ACTIVE ||
-            registry_children(registry, &task->entry->id, &first) > 0)
+        if (!is_going(task) || task->entry->status != FORK_ACTIVE)
             continue;
         list[tasks->len].entry = task->entry;
         g_ptr_array_add(tasks, task);
     }
-    if (tasks->len > 0)
-        descendants_check(round->catalog->descendants, registry, list, tasks->len,
-                          round->operation);
+    descendants_check(round->catalog->descendants, registry, list, tasks->len, round->operation);
     for (guint i = 0; i < tasks->len; i++) {
         struct task *task = g_ptr_array_index(tasks, i);
         task->code = error_copy(&task->error, &list[i].error);
@@ -61,7 +64,7 @@ void drop_prepare(struct round *round)
 {
     for (size_t i = 0; i < round->count; i++) {
         struct task *task = &round->tasks[i];
-        if (task->code == 0 && task->change->kind == CHANGE_DROP)
+        if (is_going(task))
             task->code = find_fork(round, task, &task->error);
     }
     check_descendants(round);
@@ -69,7 +72,7 @@ void drop_prepare(struct round *round)
         monotonic_now_ns() + round->catalog->settings.drain_timeout_ms * 1000000;
     for (size_t i = 0; i < round->count; i++) {
         struct task *task = &round->tasks[i];
-        if (task->code == 0 && task->change->kind == CHANGE_DROP)
+        if (is_going(task))
             close_door(round, task, drain_until_ns);
     }
 }
@@ -79,19 +82,38 @@ void drop_prepare(struct round *round)
 /* A fork that is tombstoned already was decided on before. */
 bool drop_transition(struct task *task, struct transition *transition)
 {
-    if (task->code || task->change->kind != CHANGE_DROP)
+    if (!is_going(task))
         return false;
     task->decided = task->entry->status == FORK_TOMBSTONED;
     *transition = (struct transition){
         .kind = task->entry->status == FORK_PENDING ? TRANSITION_FENCE : TRANSITION_TOMBSTONE,
-        .id = &task->entry->id};
+        .id = &task->entry->id,
+        .expired = task->change->expired};
     return !task->decided;
 }
 
-void drop_decided(struct task *task, const struct transition *transition)
+/* The entry may have changed between the look and the decision: datasets that another process has
+ * registered are to be deleted, too. */
+static int take_latest(struct round *round, struct task *task, struct error *err)
+{
+    auto_registry struct registry *registry = catalog_registry(round->catalog);
+    const struct fork_entry *latest = registry_find_id(registry, &task->entry->id);
+    if (!latest)
+        return 0;
+    struct fork_entry *undecided = fork_entry_with_status(latest, task->entry->status);
+    fork_entry_unref(task->entry);
+    task->entry = undecided;
+    return fork_remains_check_names(undecided->datasets, err);
+}
+
+void drop_decided(struct round *round, struct task *task, const struct transition *transition)
 {
     task->code = error_copy(&task->error, &transition->error);
     task->decided = task->code == 0;
+    if (task->code == 0)
+        task->code = take_latest(round, task, &task->error);
+    else if (task->code == ERR_EXISTS)
+        task->code = error_set(&task->error, ERR_CONTENDED, "its creator has just finished it");
 }
 
 /* ---- Finishing ---- */
@@ -104,83 +126,45 @@ void drop_add_files(struct round *round, struct task *task, struct store_set *se
     store_set_put(set, task->tombstone_key, task->tombstone, STORE_ALWAYS, NULL);
 }
 
-void drop_files_put(struct round *round, struct task *task, struct store_set *set, int run_code)
+void drop_files_put(struct round *round, struct task *task)
 {
     if (task->code == 0)
         tombstones_note_put(round->catalog->tombstones, task->tombstone_key, task->tombstone);
-}
-
-/* Tasks whose drop goes on. */
-static GPtrArray *going(struct round *round)
-{
-    GPtrArray *tasks = g_ptr_array_new();
-    for (size_t i = 0; i < round->count; i++) {
-        struct task *task = &round->tasks[i];
-        if (task->code == 0 && task->change->kind == CHANGE_DROP)
-            g_ptr_array_add(tasks, task);
-    }
-    return tasks;
-}
-
-static void delete_remains(struct round *round, GPtrArray *tasks)
-{
-    struct catalog *catalog = round->catalog;
-    g_autofree struct fork_remains *remains = g_new0(struct fork_remains, tasks->len);
-    for (guint i = 0; i < tasks->len; i++) {
-        const struct task *task = g_ptr_array_index(tasks, i);
-        remains[i] =
-            (struct fork_remains){.id = &task->entry->id, .branches = task->entry->datasets};
-    }
-    auto_registry struct registry *registry = catalog_registry(catalog);
-    fork_remains_delete(catalog->store, catalog->layout, catalog->settings.log, registry, remains,
-                        tasks->len, &round->finishing);
-    for (guint i = 0; i < tasks->len; i++) {
-        struct task *task = g_ptr_array_index(tasks, i);
-        overlays_forget(catalog->overlays, &task->entry->id);
-        tags_forget(catalog->tags, &task->entry->id);
-        task->code = error_copy(&task->error, &remains[i].error);
-    }
-}
-
-static void delete_tombstones(struct round *round, GPtrArray *tasks)
-{
-    struct store_set *set = store_set_new();
-    for (guint i = 0; i < tasks->len; i++) {
-        struct task *task = g_ptr_array_index(tasks, i);
-        task->first = store_set_size(set);
-        if (task->code == 0)
-            store_set_delete(set, task->tombstone_key);
-        task->end = store_set_size(set);
-    }
-    struct error failure = {0};
-    int code = store_run(round->catalog->store, set, &round->finishing, &failure);
-    for (guint i = 0; i < tasks->len; i++) {
-        struct task *task = g_ptr_array_index(tasks, i);
-        task_take_wave(task, set, code, &failure);
-        if (task->code == 0)
-            tombstones_note_deleted(round->catalog->tombstones, task->tombstone_key);
-    }
-    store_set_unref(set);
+    if (task->code == 0 && !round->candidates)
+        task->code = error_copy(&task->error, &round->unlistable);
 }
 
 void drop_delete(struct round *round)
 {
-    g_autoptr(GPtrArray) tasks = going(round);
-    if (tasks->len == 0)
-        return;
-    delete_remains(round, tasks);
-    delete_tombstones(round, tasks);
+    g_autofree struct burial *list = g_new0(struct burial, round->count);
+    g_autoptr(GPtrArray) branches =
+        g_ptr_array_new_with_free_func((GDestroyNotify)g_ptr_array_unref);
+    g_autoptr(GPtrArray) tasks = g_ptr_array_new();
+    for (size_t i = 0; i < round->count; i++) {
+        struct task *task = &round->tasks[i];
+        if (!is_going(task))
+            continue;
+        list[tasks->len].id = &task->entry->id;
+        list[tasks->len].branches = burial_branches(task->entry, round->candidates);
+        g_ptr_array_add(branches, (void *)list[tasks->len].branches);
+        g_ptr_array_add(tasks, task);
+    }
+    bury(round->catalog, list, tasks->len, &round->finishing);
+    for (guint i = 0; i < tasks->len; i++) {
+        struct task *task = g_ptr_array_index(tasks, i);
+        task->code = error_copy(&task->error, &list[i].error);
+    }
 }
 
 bool drop_removal(struct task *task, struct transition *transition)
 {
-    if (task->code || task->change->kind != CHANGE_DROP)
+    if (!is_going(task))
         return false;
     *transition = (struct transition){.kind = TRANSITION_REMOVE, .id = &task->entry->id};
     return true;
 }
 
-void drop_removed(struct task *task, const struct transition *transition)
+void drop_removed(struct round *round, struct task *task, const struct transition *transition)
 {
     task->code = error_copy(&task->error, &transition->error);
 }

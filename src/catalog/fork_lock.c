@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "catalog/catalog_private.h"
 
 static const char *lock_name(const struct fork_entry *entry)
@@ -20,6 +22,19 @@ static int find_active(struct catalog *catalog, const struct ulid *id, struct fo
     return 0;
 }
 
+/* While we waited for the name, the fork may have been dropped, or (by somebody who edits the
+ * registry) given another name, which is not locked. */
+static int find_still_active(struct catalog *catalog, const struct fork_entry *before,
+                             struct fork_entry **ret, struct error *err)
+{
+    int code = find_active(catalog, &before->id, ret, err);
+    if (code || strcmp(lock_name(*ret), lock_name(before)) == 0)
+        return code;
+    fork_entry_unref(*ret);
+    *ret = NULL;
+    return error_set(err, ERR_STALE, "fork %s was renamed meanwhile", before->id.text);
+}
+
 int catalog_lock_active(struct catalog *catalog, const struct ulid *id, struct operation *operation,
                         struct fork_entry **ret, struct error *err)
 {
@@ -31,8 +46,7 @@ int catalog_lock_active(struct catalog *catalog, const struct ulid *id, struct o
         return code;
     code = name_locks_acquire(catalog->names, lock_name(before), operation, err);
     if (code == 0) {
-        /* It may have been dropped while we waited. */
-        code = find_active(catalog, id, ret, err);
+        code = find_still_active(catalog, before, ret, err);
         if (code)
             name_locks_release(catalog->names, lock_name(before));
     }

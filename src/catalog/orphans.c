@@ -7,13 +7,14 @@
 
 #define OVERLAY_SUFFIX ".json"
 
-/* The id in the last segment of a key below `prefix`, e.g. "ULID.json" or "ULID/"; false if none.
- */
+/* The id in the last segment of a key below `prefix`, e.g. "ULID.json" or "ULID/"; false if none,
+ * or one in lower case: that is not a name that forks' files have. */
 static bool id_of_key(const char *key, const char *prefix, const char *suffix, struct ulid *ret)
 {
     const char *name = key + strlen(prefix);
     return strlen(name) == ULID_LENGTH + strlen(suffix) &&
-           strcmp(name + ULID_LENGTH, suffix) == 0 && ulid_parse(name, ULID_LENGTH, ret);
+           strcmp(name + ULID_LENGTH, suffix) == 0 && ulid_parse(name, ULID_LENGTH, ret) &&
+           memcmp(name, ret->text, ULID_LENGTH) == 0;
 }
 
 static void collect_ids(const struct store_request *listing, const char *suffix, GHashTable *ids)

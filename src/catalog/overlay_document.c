@@ -5,7 +5,7 @@
 #include "catalog/data_type.h"
 #include "catalog/members.h"
 
-/* Uni's rule for labels, edge types and properties. */
+/* Uni's rule for labels and edge types. */
 static int check_name(const char *name, struct error *err)
 {
     if (!*name || strlen(name) > 255)
@@ -153,7 +153,7 @@ static int check_property(struct json_span property, GHashTable *names, struct e
     if (json_span_kind(nullable->value) != JSON_TRUE &&
         json_span_kind(nullable->value) != JSON_FALSE)
         return error_set(err, ERR_INVALID, "nullable must be true or false");
-    if (!g_hash_table_add(names, g_strdup_printf("%s/%s/%s", kind, owner, name)))
+    if (!g_hash_table_add(names, g_strdup_printf("%s %zu %s %s", kind, strlen(owner), owner, name)))
         return error_set(err, ERR_INVALID, "property %s of %s is added twice", name, owner);
     return data_type_check(type->value, err);
 }

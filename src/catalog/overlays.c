@@ -11,6 +11,7 @@ struct overlays {
     const struct layout *layout;
     pthread_mutex_t lock;
     GHashTable *by_id; /* id text -> struct overlay */
+    uint64_t changes;  /* counts what was put or forgotten */
 };
 
 void overlay_free(struct overlay *overlay)
@@ -58,12 +59,22 @@ struct overlay *overlays_cached(struct overlays *overlays, const struct ulid *id
     return kept ? overlay_new(kept->text, kept->version, kept->modified_ns) : NULL;
 }
 
-static void keep(struct overlays *overlays, const struct ulid *id, struct bytes *text,
-                 const char *version, int64_t modified_ns)
+static uint64_t count_changes(struct overlays *overlays)
 {
-    struct overlay *overlay = overlay_new(text, version, modified_ns);
     LOCK_SCOPE(&overlays->lock);
-    g_hash_table_replace(overlays->by_id, g_strdup(id->text), overlay);
+    return overlays->changes;
+}
+
+/* Keeps what was read, unless something has changed since `changes` was counted: then it may be
+ * old. */
+static void keep_read(struct overlays *overlays, const struct ulid *id, struct overlay *overlay,
+                      uint64_t changes)
+{
+    LOCK_SCOPE(&overlays->lock);
+    if (overlays->changes == changes)
+        g_hash_table_replace(overlays->by_id, g_strdup(id->text), overlay);
+    else
+        overlay_free(overlay);
 }
 
 /* Checks a stored overlay and gives its pretty form. */
@@ -87,6 +98,7 @@ int overlays_read(struct overlays *overlays, const struct ulid *id, struct opera
     *ret = overlays_cached(overlays, id);
     if (*ret)
         return 0;
+    uint64_t changes = count_changes(overlays);
     g_autofree char *key = layout_overlay_key(overlays->layout, id);
     struct error failure = {0};
     struct store_set *set = store_set_new();
@@ -102,7 +114,8 @@ int overlays_read(struct overlays *overlays, const struct ulid *id, struct opera
         code = normalise(get->answer.body, &text, &failure);
     }
     if (code == 0) {
-        keep(overlays, id, text, get->answer.etag, get->answer.modified_ns);
+        keep_read(overlays, id, overlay_new(text, get->answer.etag, get->answer.modified_ns),
+                  changes);
         *ret = overlay_new(text, get->answer.etag, get->answer.modified_ns);
     } else {
         error_prefix(&failure, "reading the overlay %s", key);
@@ -112,14 +125,55 @@ int overlays_read(struct overlays *overlays, const struct ulid *id, struct opera
     return code;
 }
 
-/* After a put whose answer does not tell: what the store holds now. */
-static int resolve(struct overlays *overlays, const char *key, struct bytes *text,
-                   struct operation *operation, char **ret_etag, struct error *err)
+/* A write in progress. */
+struct write {
+    struct overlays *overlays;
+    const char *key;
+    struct bytes *text;
+    const char *version; /* that it replaces; NULL: absent */
+    struct operation *operation;
+};
+
+/* After a put whose answer does not tell, or that lost, perhaps to itself: what the store holds.
+ * ERR_OUTCOME_UNKNOWN when it is what was there before: the put may still be repeated. */
+static int resolve(const struct write *write, char **ret_etag, struct error *err)
 {
     auto_bytes struct bytes *body = NULL;
-    int code = store_get(overlays->store, key, operation, &body, ret_etag, err);
-    if (code == 0 && !bytes_equal(body, text))
-        code = error_set(err, ERR_OUTCOME_UNKNOWN, "its answer was lost and another was stored");
+    g_autofree char *etag = NULL;
+    struct error failure = {0};
+    int code =
+        store_get(write->overlays->store, write->key, write->operation, &body, &etag, &failure);
+    if (code && code != ERR_NOT_FOUND)
+        return error_set(err, ERR_OUTCOME_UNKNOWN, "whether it was stored is not known: %s",
+                         failure.text);
+    if (code == 0 && bytes_equal(body, write->text)) {
+        *ret_etag = g_steal_pointer(&etag);
+        return 0;
+    }
+    if (g_strcmp0(etag, write->version) == 0)
+        return error_set(err, ERR_OUTCOME_UNKNOWN, "it was not stored so far");
+    return error_set(err, ERR_CHANGED, "it has changed since it was read");
+}
+
+/* Repeats the identical put once: the first may still arrive, or never. */
+static int put(const struct write *write, char **ret_etag, struct error *err)
+{
+    int code = 0;
+    for (int tries = 0; tries < 2; tries++) {
+        g_autofree char *etag = NULL;
+        code = store_put(write->overlays->store, write->key, write->text,
+                         write->version ? STORE_IF_MATCH : STORE_IF_ABSENT, write->version,
+                         write->operation, &etag, err);
+        if (code == 0 && etag) {
+            *ret_etag = g_steal_pointer(&etag);
+            return 0;
+        }
+        if (tries == 0 && code && code != ERR_OUTCOME_UNKNOWN && code != ERR_PRECONDITION)
+            return code;
+        code = resolve(write, ret_etag, err);
+        if (code != ERR_OUTCOME_UNKNOWN)
+            return code;
+    }
     return code;
 }
 
@@ -130,12 +184,9 @@ int overlays_write(struct overlays *overlays, const struct ulid *id, struct byte
     g_autofree char *key = layout_overlay_key(overlays->layout, id);
     g_autofree char *etag = NULL;
     struct error failure = {0};
-    int code = store_put(overlays->store, key, text, version ? STORE_IF_MATCH : STORE_IF_ABSENT,
-                         version, operation, &etag, &failure);
-    if (code == ERR_OUTCOME_UNKNOWN || (code == 0 && !etag))
-        code = resolve(overlays, key, text, operation, &etag, &failure);
-    if (code == ERR_PRECONDITION)
-        code = error_set(&failure, ERR_CHANGED, "it has changed since it was read");
+    const struct write write = {
+        .overlays = overlays, .key = key, .text = text, .version = version, .operation = operation};
+    int code = put(&write, &etag, &failure);
     if (code) {
         overlays_forget(overlays, id);
         error_prefix(&failure, "writing the overlay %s", key);
@@ -150,18 +201,28 @@ int overlays_write(struct overlays *overlays, const struct ulid *id, struct byte
 void overlays_note_put(struct overlays *overlays, const struct ulid *id, struct bytes *body,
                        const char *etag)
 {
+    if (!etag) { /* not told: it has to be read */
+        overlays_forget(overlays, id);
+        return;
+    }
     struct timespec now = timestamp_now();
-    keep(overlays, id, body, etag, (int64_t)now.tv_sec * 1000000000 + now.tv_nsec);
+    struct overlay *overlay =
+        overlay_new(body, etag, (int64_t)now.tv_sec * 1000000000 + now.tv_nsec);
+    LOCK_SCOPE(&overlays->lock);
+    overlays->changes++;
+    g_hash_table_replace(overlays->by_id, g_strdup(id->text), overlay);
 }
 
 void overlays_forget(struct overlays *overlays, const struct ulid *id)
 {
     LOCK_SCOPE(&overlays->lock);
+    overlays->changes++;
     g_hash_table_remove(overlays->by_id, id->text);
 }
 
 void overlays_forget_all(struct overlays *overlays)
 {
     LOCK_SCOPE(&overlays->lock);
+    overlays->changes++;
     g_hash_table_remove_all(overlays->by_id);
 }

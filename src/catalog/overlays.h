@@ -35,13 +35,13 @@ int overlays_read(struct overlays *overlays, const struct ulid *id, struct opera
                   struct overlay **ret, struct error *err);
 
 /* Replaces the stored overlay, if it still is `version` (NULL: absent). ERR_CHANGED when it is not;
- * what is in memory is forgotten then. *ret_version (may be NULL): the new one; g_free(). The text
- * must have been validated. */
+ * ERR_OUTCOME_UNKNOWN even after re-reading. What is in memory is forgotten on failure.
+ * *ret_version (may be NULL): the new one; g_free(). The text must have been validated. */
 int overlays_write(struct overlays *overlays, const struct ulid *id, struct bytes *text,
                    const char *version, struct operation *operation, char **ret_version,
                    struct error *err);
 
-/* After this mount wrote one. */
+/* After this mount wrote one; etag NULL when the store did not tell. */
 void overlays_note_put(struct overlays *overlays, const struct ulid *id, struct bytes *body,
                        const char *etag);
 /* After a fork went away, or its overlay changed elsewhere. */

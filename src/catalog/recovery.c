@@ -25,63 +25,117 @@ static void note_problem(struct recovery_report *report, const struct error *pro
 /* Whether an error is about the document at hand, so that recovery can go on with the next. */
 static bool is_about_document(int code)
 {
-    return code == ERR_CORRUPT || code == ERR_UNSUPPORTED || code == ERR_STALE;
-}
-
-/* What a creator may have made: what the entry records, and the fork's branch of every candidate
- * (creators before forkfs recorded nothing until the end). */
-static GPtrArray *branches_of_pending(const struct fork_entry *entry, const GPtrArray *candidates)
-{
-    GPtrArray *branches = dataset_branches_new();
-    for (guint i = 0; i < entry->datasets->len; i++) {
-        const struct dataset_branch *pair = g_ptr_array_index(entry->datasets, i);
-        g_ptr_array_add(branches, dataset_branch_new(pair->dataset, pair->branch));
-    }
-    for (guint i = 0; i < candidates->len; i++) {
-        const char *dataset = g_ptr_array_index(candidates, i);
-        g_autofree char *branch = layout_branch_name(&entry->id, dataset);
-        if (g_strcmp0(fork_entry_branch(entry, dataset), branch) != 0)
-            g_ptr_array_add(branches, dataset_branch_new(dataset, branch));
-    }
-    return branches;
-}
-
-/* Datasets whose name can be part of a branch name; others cannot have a fork's branch. */
-static int list_candidates(struct catalog *catalog, struct operation *operation, GPtrArray **ret,
-                           struct error *err)
-{
-    GPtrArray *candidates = NULL;
-    int code = fork_point_datasets(catalog->fork_points, operation, &candidates, err);
-    if (code)
-        return code;
-    for (guint i = 0; i < candidates->len;) {
-        if (layout_dataset_name_is_safe(g_ptr_array_index(candidates, i)))
-            i++;
-        else
-            g_ptr_array_remove_index(candidates, i);
-    }
-    *ret = candidates;
-    return 0;
+    return code == ERR_CORRUPT || code == ERR_UNSUPPORTED || code == ERR_STALE ||
+           code == ERR_EXISTS || code == ERR_NOT_EMPTY;
 }
 
 /* ---- Entries ---- */
 
-static int recover_entry(struct catalog *catalog, const struct fork_entry *entry,
-                         const GPtrArray *candidates, struct operation *operation,
-                         struct error *err)
+/* An entry that is neither active nor given up on. */
+struct unfinished {
+    struct fork_entry *entry; /* owned by the registry that recovery started with */
+    GPtrArray *branches;      /* struct dataset_branch */
+    bool done;
+    struct error problem;
+};
+
+static void unfinished_free(void *pointer)
 {
-    int code = fork_remains_check_names(entry->datasets, err);
-    if (code)
-        return code;
-    if (entry->status == FORK_TOMBSTONED)
-        return bury(catalog, entry, entry->datasets, operation, err);
-    code = transition_commit(catalog->committer,
-                             (struct transition){.kind = TRANSITION_FENCE, .id = &entry->id},
-                             operation, err);
-    if (code)
-        return code;
-    g_autoptr(GPtrArray) branches = branches_of_pending(entry, candidates);
-    return bury(catalog, entry, branches, operation, err);
+    struct unfinished *fork = pointer;
+    g_ptr_array_unref(fork->branches);
+    g_free(fork);
+}
+
+static GPtrArray *list_unfinished(const struct registry *registry, const GPtrArray *candidates)
+{
+    GPtrArray *list = g_ptr_array_new_with_free_func(unfinished_free);
+    for (guint i = 0; i < registry->entries->len; i++) {
+        struct fork_entry *entry = g_ptr_array_index(registry->entries, i);
+        if (entry->status == FORK_ACTIVE)
+            continue;
+        struct unfinished *fork = g_new0(struct unfinished, 1);
+        fork->entry = entry;
+        fork->branches = burial_branches(entry, candidates);
+        if (registry_id_is_ambiguous(registry, &entry->id))
+            error_set(&fork->problem, ERR_CORRUPT, "several entries have its id");
+        else
+            fork_remains_check_names(entry->datasets, &fork->problem);
+        g_ptr_array_add(list, fork);
+    }
+    return list;
+}
+
+/* Those that no fork descends from (any more). A child's files lie in part in its parent's
+ * branches, so children go first, and a parent with a child that stays, too. */
+static GPtrArray *choose_childless(struct catalog *catalog, const GPtrArray *list)
+{
+    auto_registry struct registry *registry = catalog_registry(catalog);
+    GPtrArray *chosen = g_ptr_array_new();
+    for (guint i = 0; i < list->len; i++) {
+        struct unfinished *fork = g_ptr_array_index(list, i);
+        if (!fork->done && fork->problem.code == 0 &&
+            transition_check_childless(registry, &fork->entry->id, NULL) == 0)
+            g_ptr_array_add(chosen, fork);
+    }
+    return chosen;
+}
+
+/* One commit for all that are well: the pending ones fenced, or (`kind`) all removed. */
+static void commit_all(struct catalog *catalog, GPtrArray *forks, enum transition_kind kind,
+                       struct operation *operation)
+{
+    g_autofree struct transition *list = g_new0(struct transition, forks->len);
+    g_autoptr(GPtrArray) committed = g_ptr_array_new();
+    for (guint i = 0; i < forks->len; i++) {
+        struct unfinished *fork = g_ptr_array_index(forks, i);
+        if (fork->problem.code || (kind == TRANSITION_FENCE && fork->entry->status != FORK_PENDING))
+            continue;
+        list[committed->len] = (struct transition){.kind = kind, .id = &fork->entry->id};
+        g_ptr_array_add(committed, fork);
+    }
+    transitions_commit(catalog->committer, list, committed->len, operation);
+    for (guint i = 0; i < committed->len; i++) {
+        struct unfinished *fork = g_ptr_array_index(committed, i);
+        fork->problem = list[i].error;
+        fork->done = kind == TRANSITION_REMOVE && list[i].code == 0;
+    }
+}
+
+static void bury_all(struct catalog *catalog, GPtrArray *forks, struct operation *operation)
+{
+    g_autofree struct burial *list = g_new0(struct burial, forks->len);
+    g_autoptr(GPtrArray) buried = g_ptr_array_new();
+    for (guint i = 0; i < forks->len; i++) {
+        struct unfinished *fork = g_ptr_array_index(forks, i);
+        if (fork->problem.code)
+            continue;
+        list[buried->len] = (struct burial){.id = &fork->entry->id, .branches = fork->branches};
+        g_ptr_array_add(buried, fork);
+    }
+    bury(catalog, list, buried->len, operation);
+    for (guint i = 0; i < buried->len; i++)
+        ((struct unfinished *)g_ptr_array_index(buried, i))->problem = list[i].error;
+}
+
+/* What came of the entries; the first error of the store. */
+static int report_unfinished(struct catalog *catalog, const GPtrArray *list,
+                             struct recovery_report *report, struct error *err)
+{
+    auto_registry struct registry *registry = catalog_registry(catalog);
+    int code = 0;
+    for (guint i = 0; i < list->len; i++) {
+        struct unfinished *fork = g_ptr_array_index(list, i);
+        const struct ulid *id = &fork->entry->id;
+        if (fork->done)
+            *(fork->entry->status == FORK_PENDING ? &report->rolled_back : &report->finished) += 1;
+        else if (fork->problem.code == 0)
+            transition_check_childless(registry, id, &fork->problem);
+        if (fork->problem.code && is_about_document(fork->problem.code))
+            note_problem(report, &fork->problem, "fork", id->text);
+        else if (fork->problem.code && code == 0)
+            code = error_copy(err, &fork->problem);
+    }
+    return code;
 }
 
 static int recover_entries(struct catalog *catalog, const GPtrArray *candidates,
@@ -89,24 +143,16 @@ static int recover_entries(struct catalog *catalog, const GPtrArray *candidates,
                            struct error *err)
 {
     auto_registry struct registry *registry = catalog_registry(catalog);
-    for (guint i = 0; i < registry->entries->len; i++) {
-        const struct fork_entry *entry = g_ptr_array_index(registry->entries, i);
-        if (entry->status == FORK_ACTIVE)
-            continue;
-        struct error problem = {0};
-        int code = 0;
-        if (registry_id_is_ambiguous(registry, &entry->id))
-            code = error_set(&problem, ERR_CORRUPT, "several entries have its id");
-        if (code == 0)
-            code = recover_entry(catalog, entry, candidates, operation, &problem);
-        if (code == 0)
-            *(entry->status == FORK_PENDING ? &report->rolled_back : &report->finished) += 1;
-        else if (is_about_document(code))
-            note_problem(report, &problem, "fork", entry->id.text);
-        else
-            return error_copy(err, &problem);
+    g_autoptr(GPtrArray) list = list_unfinished(registry, candidates);
+    for (;;) {
+        g_autoptr(GPtrArray) forks = choose_childless(catalog, list);
+        if (forks->len == 0)
+            break;
+        commit_all(catalog, forks, TRANSITION_FENCE, operation);
+        bury_all(catalog, forks, operation);
+        commit_all(catalog, forks, TRANSITION_REMOVE, operation);
     }
-    return 0;
+    return report_unfinished(catalog, list, report, err);
 }
 
 /* ---- Tombstones ---- */
@@ -132,13 +178,14 @@ static int finish_without_entry(struct catalog *catalog, const struct tombstone 
 {
     const struct fork_entry *entry = tombstone->entry;
     g_autoptr(GPtrArray) branches = branches_by_id(entry);
-    int code = fork_remains_check_names(entry->datasets, err);
+    int code = transition_check_childless(registry, &entry->id, err);
     if (code == 0)
-        code = fork_remains_delete_one(catalog->store, catalog->layout, catalog->settings.log,
-                                       registry, &entry->id, branches, operation, err);
-    if (code == 0)
-        code = bury_tombstone(catalog, tombstone->key, operation, err);
-    return code;
+        code = fork_remains_check_names(entry->datasets, err);
+    if (code)
+        return code;
+    struct burial burial = {.id = &entry->id, .branches = branches};
+    bury(catalog, &burial, 1, operation);
+    return error_copy(err, &burial.error);
 }
 
 static int recover_tombstone(struct catalog *catalog, const struct tombstone *tombstone,
@@ -211,12 +258,14 @@ static int recover(struct catalog *catalog, struct operation *operation,
                    struct recovery_report *report, struct error *err)
 {
     g_autoptr(GPtrArray) candidates = NULL;
-    int code = committer_reload(catalog->committer, operation, err);
+    /* The registry after the tombstones: one of a fork made and dropped meanwhile elsewhere must
+     * not pass for one without an entry. */
+    int code =
+        tombstones_load(catalog->tombstones, catalog->store, catalog->layout, operation, err);
     if (code == 0)
-        code =
-            tombstones_load(catalog->tombstones, catalog->store, catalog->layout, operation, err);
+        code = committer_reload(catalog->committer, operation, err);
     if (code == 0 && has_unfinished(catalog))
-        code = list_candidates(catalog, operation, &candidates, err);
+        code = burial_candidates(catalog, operation, &candidates, err);
     if (code == 0 && candidates)
         code = recover_entries(catalog, candidates, operation, report, err);
     if (code == 0)

@@ -9,17 +9,16 @@
 #include "lance/branch_ref.h"
 #include "lance/dataset.h"
 
-/* Time for taking back what a failed tagging made, whatever the operation has left (milliseconds).
- */
-#define TAKE_BACK_MS 10000
 /* How long what was read counts: nothing tells when the engine makes or removes a tag. */
 #define FRESH_NS INT64_C(1000000000)
 
 struct tags {
     struct store *store;
     const struct layout *layout;
+    struct ref_cache *cache;
     pthread_mutex_t lock;
     GHashTable *by_id; /* id text -> struct kept_tags */
+    uint64_t changes;  /* counts what was forgotten */
 };
 
 struct kept_tags {
@@ -34,11 +33,12 @@ static void kept_tags_free(void *pointer)
     g_free(kept);
 }
 
-struct tags *tags_new(struct store *store, const struct layout *layout)
+struct tags *tags_new(struct store *store, const struct layout *layout, struct ref_cache *cache)
 {
     struct tags *tags = g_new0(struct tags, 1);
     tags->store = store;
     tags->layout = layout;
+    tags->cache = cache;
     pthread_mutex_init(&tags->lock, NULL);
     tags->by_id = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, kept_tags_free);
     return tags;
@@ -101,16 +101,27 @@ GPtrArray *tags_cached(struct tags *tags, const struct ulid *id)
 void tags_forget(struct tags *tags, const struct ulid *id)
 {
     LOCK_SCOPE(&tags->lock);
+    tags->changes++;
     g_hash_table_remove(tags->by_id, id->text);
 }
 
-static void keep(struct tags *tags, const struct ulid *id, const GPtrArray *list)
+static uint64_t count_changes(struct tags *tags)
+{
+    LOCK_SCOPE(&tags->lock);
+    return tags->changes;
+}
+
+/* Keeps what was read, unless a tag has come or gone since `changes` was counted. */
+static void keep(struct tags *tags, const struct ulid *id, const GPtrArray *list, uint64_t changes)
 {
     struct kept_tags *kept = g_new0(struct kept_tags, 1);
     kept->list = copy_list(list);
     kept->read_ns = monotonic_now_ns();
     LOCK_SCOPE(&tags->lock);
-    g_hash_table_replace(tags->by_id, g_strdup(id->text), kept);
+    if (tags->changes == changes)
+        g_hash_table_replace(tags->by_id, g_strdup(id->text), kept);
+    else
+        kept_tags_free(kept);
 }
 
 /* ---- Reading ---- */
@@ -129,19 +140,34 @@ static struct fork_tag *obtain(GPtrArray *list, const char *name)
     return tag;
 }
 
-/* Adds what one fetched tag ref says, if it is about this branch. */
-static int collect(GPtrArray *list, const struct dataset_branch *pair,
-                   const struct store_request *get, struct error *err)
+/* A ref that may be the fork's: one named "fork_<tag>_<dataset>". */
+struct candidate {
+    const struct dataset_branch *pair;
+    const char *key;           /* owned by the listing */
+    struct bytes *body;        /* kept from an earlier reading; else */
+    struct store_request *get; /* in flight or answered */
+};
+
+static void candidate_free(void *pointer)
 {
+    struct candidate *candidate = pointer;
+    bytes_unref(candidate->body);
+    g_free(candidate);
+}
+
+/* Adds what one tag ref says, if it is about this branch. */
+static int collect(GPtrArray *list, const struct candidate *candidate, struct error *err)
+{
+    const struct dataset_branch *pair = candidate->pair;
     struct tag_ref *ref = NULL;
     struct error failure = {0};
-    int code = tag_ref_parse(get->answer.body, &ref, &failure);
+    int code = tag_ref_parse(candidate->body, &ref, &failure);
     if (code) {
-        error_prefix(&failure, "tag ref %s", get->key);
+        error_prefix(&failure, "tag ref %s", candidate->key);
         return error_copy(err, &failure);
     }
-    g_autofree char *name = tag_name_of_key(get->key, pair->dataset);
-    if (name && g_strcmp0(ref->branch, pair->branch) == 0) {
+    if (g_strcmp0(ref->branch, pair->branch) == 0) {
+        g_autofree char *name = tag_name_of_key(candidate->key, pair->dataset);
         struct tag_version *version = g_new0(struct tag_version, 1);
         version->dataset = g_strdup(pair->dataset);
         version->version = ref->version;
@@ -157,31 +183,51 @@ static int compare_tags(const void *a, const void *b)
     return strcmp((*left)->name, (*right)->name);
 }
 
-/* Fetches the refs that may be the fork's: those named "fork_<tag>_<dataset>". */
-static int fetch(struct tags *tags, const struct fork_entry *entry, GPtrArray *listings,
-                 struct operation *operation, GPtrArray *list, struct error *err)
+static GPtrArray *choose_candidates(struct tags *tags, const struct fork_entry *entry,
+                                    const GPtrArray *listings, struct store_set *set)
 {
-    struct store_set *set = store_set_new();
-    g_autoptr(GPtrArray) owners = g_ptr_array_new(); /* the dataset of each request */
+    GPtrArray *candidates = g_ptr_array_new_with_free_func(candidate_free);
     for (guint i = 0; i < listings->len; i++) {
         const struct store_request *listing = g_ptr_array_index(listings, i);
-        struct dataset_branch *pair = g_ptr_array_index(entry->datasets, i);
+        const struct dataset_branch *pair = g_ptr_array_index(entry->datasets, i);
         for (guint j = 0; j < listing->answer.objects->len; j++) {
             const struct store_object *object = g_ptr_array_index(listing->answer.objects, j);
             g_autofree char *name = tag_name_of_key(object->key, pair->dataset);
             if (!name)
                 continue;
-            store_set_get(set, object->key);
-            g_ptr_array_add(owners, pair);
+            struct candidate *candidate = g_new0(struct candidate, 1);
+            candidate->pair = pair;
+            candidate->key = object->key;
+            candidate->body = ref_cache_find(tags->cache, object);
+            if (!candidate->body)
+                candidate->get = store_set_get(set, object->key);
+            g_ptr_array_add(candidates, candidate);
         }
     }
+    return candidates;
+}
+
+static void take_answer(struct tags *tags, struct candidate *candidate)
+{
+    if (!candidate->get || candidate->get->answer.code)
+        return; /* kept, or gone meanwhile */
+    ref_cache_keep(tags->cache, candidate->get);
+    candidate->body = bytes_ref(candidate->get->answer.body);
+}
+
+static int fetch(struct tags *tags, const struct fork_entry *entry, const GPtrArray *listings,
+                 struct operation *operation, GPtrArray *list, struct error *err)
+{
+    struct store_set *set = store_set_new();
+    g_autoptr(GPtrArray) candidates = choose_candidates(tags, entry, listings, set);
     int code = store_run(tags->store, set, operation, err);
     if (code == 0)
         code = store_set_failure(set, ERR_NOT_FOUND, err);
-    for (guint i = 0; code == 0 && i < owners->len; i++) {
-        const struct store_request *get = store_set_at(set, i);
-        if (get->answer.code == 0)
-            code = collect(list, g_ptr_array_index(owners, i), get, err);
+    for (guint i = 0; code == 0 && i < candidates->len; i++) {
+        struct candidate *candidate = g_ptr_array_index(candidates, i);
+        take_answer(tags, candidate);
+        if (candidate->body)
+            code = collect(list, candidate, err);
     }
     store_set_unref(set);
     return code;
@@ -193,6 +239,7 @@ int tags_read(struct tags *tags, const struct fork_entry *entry, struct operatio
     *ret = tags_cached(tags, &entry->id);
     if (*ret)
         return 0;
+    uint64_t changes = count_changes(tags);
     struct store_set *set = store_set_new();
     g_autoptr(GPtrArray) listings = g_ptr_array_new();
     for (guint i = 0; i < entry->datasets->len; i++) {
@@ -213,7 +260,7 @@ int tags_read(struct tags *tags, const struct fork_entry *entry, struct operatio
         return error_copy(err, &failure);
     }
     g_ptr_array_sort(list, compare_tags);
-    keep(tags, &entry->id, list);
+    keep(tags, &entry->id, list, changes);
     *ret = g_steal_pointer(&list);
     return 0;
 }
@@ -264,9 +311,9 @@ static int look(struct tags *tags, const struct fork_entry *entry, const char *t
     return code;
 }
 
-static int put_pins(struct tags *tags, const struct fork_entry *entry,
-                    const struct pinning *pinnings, struct store_set *set,
-                    struct operation *operation, struct error *err)
+static void put_pins(struct tags *tags, const struct fork_entry *entry,
+                     const struct pinning *pinnings, struct store_set *set,
+                     struct operation *operation)
 {
     struct timespec now = timestamp_now();
     for (guint i = 0; i < entry->datasets->len; i++) {
@@ -277,35 +324,85 @@ static int put_pins(struct tags *tags, const struct fork_entry *entry,
         auto_bytes struct bytes *body = tag_ref_render(&ref, now);
         store_set_put(set, pinnings[i].key, body, STORE_IF_ABSENT, NULL);
     }
-    int code = store_run(tags->store, set, operation, err);
-    if (code == 0)
-        code = store_set_failure(set, 0, err);
-    return code == ERR_PRECONDITION
-               ? error_set(err, ERR_EXISTS, "another writer made the tag at the same time")
-               : code;
+    store_run(tags->store, set, operation, NULL); /* the answers say more */
 }
 
-/* Deletes the tag refs that this call made, or may have made; never another writer's. */
-static void take_back(struct tags *tags, struct store_set *puts, struct error *err)
+static bool is_doubtful(const struct store_request *put)
+{
+    return put->answer.code == ERR_OUTCOME_UNKNOWN || put->answer.code == ERR_PRECONDITION;
+}
+
+/* What a put turned out to have done, from a look at the object. */
+static void settle_put(struct store_request *put, const struct store_request *get)
+{
+    struct store_answer *answer = &put->answer;
+    if (get->answer.code == 0 && bytes_equal(get->answer.body, put->body)) {
+        answer->code = 0;
+        answer->error = (struct error){0};
+    } else if (get->answer.code == 0 || answer->code == ERR_PRECONDITION) {
+        answer->code = error_set(&answer->error, ERR_EXISTS,
+                                 "another writer made tag ref %s at the same time", put->key);
+    } else if (get->answer.code == ERR_NOT_FOUND) {
+        struct error cause = answer->error;
+        answer->code = error_set(&answer->error, ERR_IO, "%.900s; it was not stored", cause.text);
+    }
+}
+
+/* Puts whose answer was lost, or that were told that they lost, perhaps to themselves. */
+static void settle_doubtful(struct tags *tags, struct store_set *puts, struct operation *undoing)
+{
+    struct store_set *gets = store_set_new();
+    g_autoptr(GPtrArray) doubtful = g_ptr_array_new();
+    for (size_t i = 0; i < store_set_size(puts); i++) {
+        struct store_request *put = store_set_at(puts, i);
+        if (!is_doubtful(put))
+            continue;
+        g_ptr_array_add(doubtful, put);
+        store_set_get(gets, put->key);
+    }
+    store_run(tags->store, gets, undoing, NULL);
+    for (guint i = 0; i < doubtful->len; i++)
+        settle_put(g_ptr_array_index(doubtful, i), store_set_at(gets, i));
+    store_set_unref(gets);
+}
+
+/* Deletes the tag refs that this call made; never another writer's. */
+static void take_back(struct tags *tags, struct store_set *puts, struct operation *undoing,
+                      struct error *err)
 {
     struct store_set *set = store_set_new();
     for (size_t i = 0; i < store_set_size(puts); i++) {
         const struct store_request *put = store_set_at(puts, i);
-        if (put->answer.code == 0 || put->answer.code == ERR_OUTCOME_UNKNOWN)
+        if (put->answer.code == 0)
             store_set_delete(set, put->key);
     }
-    struct operation undoing;
-    operation_init(&undoing, TAKE_BACK_MS);
     struct error problem = {0};
-    int code = store_run(tags->store, set, &undoing, &problem);
+    int code = store_run(tags->store, set, undoing, &problem);
     if (code == 0)
         code = store_set_failure(set, 0, &problem);
-    operation_destroy(&undoing);
     store_set_unref(set);
     struct error cause = *err;
     if (code)
         error_set(err, cause.code, "%.600s; some of its refs may be left: %.350s", cause.text,
                   problem.text);
+}
+
+/* All or nothing. */
+static int pin(struct tags *tags, const struct fork_entry *entry, const struct pinning *pinnings,
+               struct operation *operation, int64_t deadline_ns, struct error *err)
+{
+    struct operation undoing;
+    operation_init(&undoing, -1);
+    undoing.deadline_ns = deadline_ns;
+    struct store_set *puts = store_set_new();
+    put_pins(tags, entry, pinnings, puts, operation);
+    settle_doubtful(tags, puts, &undoing);
+    int code = store_set_failure(puts, 0, err);
+    if (code)
+        take_back(tags, puts, &undoing, err);
+    store_set_unref(puts);
+    operation_destroy(&undoing);
+    return code;
 }
 
 int tags_create(struct tags *tags, const struct fork_entry *entry, const char *tag,
@@ -315,23 +412,48 @@ int tags_create(struct tags *tags, const struct fork_entry *entry, const char *t
     int code = tag_name_check(tag, entry, &failure);
     if (code)
         return error_copy(err, &failure);
+    int64_t deadline_ns = operation ? operation_reserve(operation) : INT64_MAX;
     struct pinning *pinnings = g_new0(struct pinning, entry->datasets->len);
     struct store_set *looks = store_set_new();
-    struct store_set *puts = store_set_new();
     code = look(tags, entry, tag, pinnings, looks, operation, &failure);
-    if (code == 0) {
-        code = put_pins(tags, entry, pinnings, puts, operation, &failure);
-        if (code)
-            take_back(tags, puts, &failure);
-    }
+    if (code == 0)
+        code = pin(tags, entry, pinnings, operation, deadline_ns, &failure);
     tags_forget(tags, &entry->id);
-    store_set_unref(puts);
     store_set_unref(looks);
     pinnings_free(pinnings, entry->datasets->len);
+    if (operation)
+        operation->deadline_ns = deadline_ns;
     return code ? error_copy(err, &failure) : 0;
 }
 
 /* ---- Removing ---- */
+
+static int delete_all(struct tags *tags, const GPtrArray *keys, struct operation *operation,
+                      struct error *err)
+{
+    struct store_set *set = store_set_new();
+    for (guint i = 0; i < keys->len; i++)
+        store_set_delete(set, g_ptr_array_index(keys, i));
+    int code = store_run(tags->store, set, operation, err);
+    if (code == 0)
+        code = store_set_failure(set, 0, err);
+    store_set_unref(set);
+    return code;
+}
+
+/* The keys of the tag's refs. */
+static GPtrArray *keys_of(const struct tags *tags, const GPtrArray *list, const char *name)
+{
+    GPtrArray *keys = g_ptr_array_new_with_free_func(g_free);
+    for (guint i = 0; i < list->len; i++) {
+        const struct fork_tag *tag = g_ptr_array_index(list, i);
+        for (guint j = 0; strcmp(tag->name, name) == 0 && j < tag->versions->len; j++) {
+            const struct tag_version *version = g_ptr_array_index(tag->versions, j);
+            g_ptr_array_add(keys, tag_name_key(tags->layout, name, version->dataset));
+        }
+    }
+    return keys;
+}
 
 int tags_remove(struct tags *tags, const struct fork_entry *entry, const char *tag,
                 struct operation *operation, struct error *err)
@@ -341,22 +463,12 @@ int tags_remove(struct tags *tags, const struct fork_entry *entry, const char *t
     int code = tags_read(tags, entry, operation, &list, err);
     if (code)
         return code;
-    struct store_set *set = store_set_new();
-    for (guint i = 0; i < list->len; i++) {
-        const struct fork_tag *present = g_ptr_array_index(list, i);
-        for (guint j = 0; strcmp(present->name, tag) == 0 && j < present->versions->len; j++) {
-            const struct tag_version *version = g_ptr_array_index(present->versions, j);
-            g_autofree char *key = tag_name_key(tags->layout, tag, version->dataset);
-            store_set_delete(set, key);
-        }
-    }
-    if (store_set_size(set) == 0)
-        code = error_set(err, ERR_NOT_FOUND, "the fork has no tag '%s'", tag);
-    else
-        code = store_run(tags->store, set, operation, err);
-    if (code == 0)
-        code = store_set_failure(set, 0, err);
+    g_autoptr(GPtrArray) keys = keys_of(tags, list, tag);
+    if (keys->len == 0)
+        return error_set(err, ERR_NOT_FOUND, "the fork has no tag '%s'", tag);
+    code = delete_all(tags, keys, operation, err);
+    if (code == ERR_OUTCOME_UNKNOWN) /* deleting what is gone succeeds */
+        code = delete_all(tags, keys, operation, err);
     tags_forget(tags, &entry->id);
-    store_set_unref(set);
     return code;
 }

@@ -17,6 +17,7 @@
 #include "base/operation.h"
 #include "catalog/fork_entry.h"
 #include "catalog/layout.h"
+#include "catalog/ref_cache.h"
 #include "store/store.h"
 
 struct tags;
@@ -31,8 +32,8 @@ struct fork_tag {
     GPtrArray *versions; /* struct tag_version, sorted by dataset */
 };
 
-/* store and layout must outlive it. */
-struct tags *tags_new(struct store *store, const struct layout *layout);
+/* All must outlive it. */
+struct tags *tags_new(struct store *store, const struct layout *layout, struct ref_cache *cache);
 void tags_free(struct tags *tags); /* NULL: nothing */
 
 /* What is in memory: struct fork_tag, sorted by name; an array that nobody changes any more, to be

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/timestamp.h"
+
 /* How many children an error names. */
 #define CHILDREN_NAMED 3
 
@@ -72,9 +74,13 @@ static bool activate_landed(const struct registry *registry, const struct transi
 
 /* ---- Tombstone ---- */
 
-static int refuse_children(const struct registry *state, size_t first, size_t count,
-                           struct error *err)
+int transition_check_childless(const struct registry *state, const struct ulid *id,
+                               struct error *err)
 {
+    size_t first = 0;
+    size_t count = registry_children(state, id, &first);
+    if (count == 0)
+        return 0;
     g_autoptr(GString) names = g_string_new(NULL);
     for (size_t i = 0; i < count && i < CHILDREN_NAMED; i++) {
         const struct fork_entry *child = g_ptr_array_index(state->by_parent, first + i);
@@ -83,6 +89,15 @@ static int refuse_children(const struct registry *state, size_t first, size_t co
     }
     return error_set(err, ERR_NOT_EMPTY, "the fork has %zu child fork%s: %s%s", count,
                      count == 1 ? "" : "s", names->str, count > CHILDREN_NAMED ? ", ..." : "");
+}
+
+/* Somebody may have given it more time since it was found expired. */
+static int check_expired(const struct registry *state, const struct ulid *id, struct error *err)
+{
+    const struct fork_entry *entry = registry_find_id(state, id);
+    if (entry && fork_entry_is_expired(entry, timestamp_now()))
+        return 0;
+    return error_set(err, ERR_STALE, "fork %s has not expired any more", id->text);
 }
 
 static int apply_tombstone(struct registry_edit *edit, const struct transition *transition,
@@ -94,12 +109,12 @@ static int apply_tombstone(struct registry_edit *edit, const struct transition *
     if (!entry || entry->status != FORK_ACTIVE)
         return error_set(err, ERR_STALE, "the fork is %s",
                          entry ? fork_status_name(entry->status) : "gone");
-    size_t first = 0;
-    size_t children = registry_children(state, id, &first);
-    if (children > 0)
-        return refuse_children(state, first, children, err);
-    replace_status(edit, entry, FORK_TOMBSTONED);
-    return 0;
+    int code = transition_check_childless(state, id, err);
+    if (code == 0 && transition->expired)
+        code = check_expired(state, transition->expired, err);
+    if (code == 0)
+        replace_status(edit, entry, FORK_TOMBSTONED);
+    return code;
 }
 
 /* Gone counts too: only a drop that saw it tombstoned removes it. */

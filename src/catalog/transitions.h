@@ -18,8 +18,9 @@ enum transition_kind {
     /* Pending to active. ERR_STALE when the entry is gone or not pending any more: someone else
      * has taken it over. */
     TRANSITION_ACTIVATE,
-    /* Active to tombstoned, the decision to drop. ERR_STALE when the entry is gone or not active;
-     * ERR_NOT_EMPTY names its children, whatever their status. */
+    /* Active to tombstoned, the decision to drop. ERR_STALE when the entry is gone or not active,
+     * or when `expired` is set and that fork has not expired (any more); ERR_NOT_EMPTY names its
+     * children, whatever their status. */
     TRANSITION_TOMBSTONE,
     /* Pending to tombstoned: fences off whoever makes the fork. 0 also when it is tombstoned or
      * gone already; ERR_EXISTS when it is active: the creation was finished. */
@@ -39,6 +40,7 @@ struct transition {
     const struct ulid *id;             /* all but INSERT */
     struct fork_entry *entry;          /* INSERT: borrowed */
     size_t max_forks;                  /* INSERT: 0 means no limit */
+    const struct ulid *expired;        /* TOMBSTONE: whose expiry is the reason; NULL: none */
     const struct timespec *expires_at; /* EXPIRY: NULL clears */
     const GPtrArray *datasets;         /* DATASETS */
     int code;                          /* the answer; same as error.code */
@@ -53,5 +55,10 @@ void transitions_commit(struct committer *committer, struct transition *list, si
 /* One transition; returns its code and copies its error. */
 int transition_commit(struct committer *committer, struct transition transition,
                       struct operation *operation, struct error *err);
+
+/* 0 when the fork has no child forks in `state`; ERR_NOT_EMPTY names them, whatever their status.
+ */
+int transition_check_childless(const struct registry *state, const struct ulid *id,
+                               struct error *err);
 
 #endif

@@ -1,13 +1,16 @@
 #include "unit.h"
 
+#include <ftw.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "catalog/fsck.h"
 #include "catalog/registry_load.h"
 #include "database_fixture.h"
 #include "lance/branch_name.h"
-
-#define REGISTRY "catalog/fork_registry.json"
+#include "store/local_store.h"
 
 static struct bytes *read_sample(const char *name)
 {
@@ -35,8 +38,8 @@ void fixture_put(struct store *store, const char *key, const char *text)
 }
 
 /* The samples are manifests of main: "plain" of version 2, "indexed" of version 4. */
-static void put_dataset(struct store *store, const char *dataset, const char *sample,
-                        uint64_t version)
+void fixture_put_dataset(struct store *store, const char *dataset, const char *sample,
+                         uint64_t version)
 {
     auto_bytes struct bytes *manifest = read_sample(sample);
     g_autofree char *root = g_strdup_printf("storage/%s.lance", dataset);
@@ -44,12 +47,26 @@ static void put_dataset(struct store *store, const char *dataset, const char *sa
     put_bytes(store, key, manifest);
 }
 
-struct store *fixture_database(void)
+void fixture_delete(struct store *store, const char *key)
 {
-    struct store *store = memory_store_new(1);
-    put_dataset(store, "edges", "plain", 2);
-    put_dataset(store, "vertices", "indexed", 4);
-    put_dataset(store, "vertices_Person", "plain", 2);
+    assert_int_equal(store_delete(store, key, NULL, NULL), 0);
+}
+
+void fixture_replace(struct store *store, const char *key, const char *from, const char *to)
+{
+    g_autofree char *text = fixture_read(store, key);
+    assert_non_null(text);
+    g_auto(GStrv) parts = g_strsplit(text, from, -1);
+    g_autofree char *replaced = g_strjoinv(to, parts);
+    assert_string_not_equal(text, replaced);
+    fixture_put(store, key, replaced);
+}
+
+static void put_database(struct store *store)
+{
+    fixture_put_dataset(store, "edges", "plain", 2);
+    fixture_put_dataset(store, "vertices", "indexed", 4);
+    fixture_put_dataset(store, "vertices_Person", "plain", 2);
     fixture_put(store, "catalog/schema.json",
                 "{\"schema_version\": 4, \"labels\": {\"Person\": {\"id\": 1}, \"Ghost\": {\"id\": "
                 "2}}, \"edge_types\": {\"KNOWS\": {\"id\": 1, \"src_labels\": [], \"dst_labels\": "
@@ -62,8 +79,95 @@ struct store *fixture_database(void)
                 "\"2026-08-01T12:34:55Z\", \"parent_snapshot\": null, \"schema_version\": 4, "
                 "\"version_high_water_mark\": 42, \"wal_high_water_mark\": 9, \"vertices\": {}, "
                 "\"edges\": {}}");
+}
+
+struct store *fixture_database(void)
+{
+    struct store *store = memory_store_new(1);
+    put_database(store);
     return store;
 }
+
+/* ---- On disk ---- */
+
+/* A local store that removes its directory at the end. */
+struct disposable_store {
+    struct store base;
+    struct store *inner;
+    char *path;
+};
+
+static void perform_inside(struct store *base, const struct store_request *request,
+                           const struct operation *operation, struct store_answer *answer)
+{
+    struct store *inner = ((struct disposable_store *)base)->inner;
+    inner->operations->perform(inner, request, operation, answer);
+}
+
+static void settle_inside(struct store *base, struct store_wave *wave)
+{
+    struct store *inner = ((struct disposable_store *)base)->inner;
+    inner->operations->settle(inner, wave);
+}
+
+static int remove_file(const char *path, const struct stat *status, int type, struct FTW *walk)
+{
+    return remove(path);
+}
+
+static void dispose(struct store *base)
+{
+    struct disposable_store *store = (struct disposable_store *)base;
+    store_free(store->inner);
+    nftw(store->path, remove_file, 8, FTW_DEPTH | FTW_PHYS);
+    g_free(store->path);
+}
+
+/* Memory is quick to sync. */
+static char *make_directory(void)
+{
+    char *path = g_strdup("/dev/shm/forkfs-test-XXXXXX");
+    if (mkdtemp(path))
+        return path;
+    g_free(path);
+    path = g_dir_make_tmp("forkfs-test-XXXXXX", NULL);
+    assert_non_null(path);
+    return path;
+}
+
+static const char *path_on_disk(struct store *store)
+{
+    return store->operations->destroy == dispose ? ((struct disposable_store *)store)->path : NULL;
+}
+
+static unsigned count_names(const char *directory, const char *part)
+{
+    unsigned count = 0;
+    GDir *dir = g_dir_open(directory, 0, NULL);
+    const char *name;
+    while (dir && (name = g_dir_read_name(dir))) {
+        g_autofree char *path = g_build_filename(directory, name, NULL);
+        count += strstr(name, part) != NULL;
+        count += count_names(path, part);
+    }
+    if (dir)
+        g_dir_close(dir);
+    return count;
+}
+
+struct store *fixture_database_on_disk(void)
+{
+    static const struct store_operations operations = {
+        .perform = perform_inside, .settle = settle_inside, .destroy = dispose};
+    struct disposable_store *store = g_new0(struct disposable_store, 1);
+    store->path = make_directory();
+    assert_int_equal(local_store_open(store->path, 1, &store->inner, NULL), 0);
+    store_initialize_wrapper(&store->base, &operations, store->inner);
+    put_database(&store->base);
+    return &store->base;
+}
+
+/* ---- The catalog ---- */
 
 static struct catalog *open_catalog(struct store *inner, bool read_only, struct store **ret_faults)
 {
@@ -152,7 +256,7 @@ unsigned fixture_mentions(struct store *store, const char *text)
 {
     const struct store_request *listing;
     struct store_set *set = list_all(store, &listing);
-    unsigned mentions = 0;
+    unsigned mentions = path_on_disk(store) ? count_names(path_on_disk(store), text) : 0;
     for (guint i = 0; i < listing->answer.objects->len; i++) {
         const struct store_object *object = g_ptr_array_index(listing->answer.objects, i);
         auto_bytes struct bytes *body = NULL;
@@ -168,7 +272,7 @@ static struct registry *load_registry(struct store *store)
 {
     struct registry *registry = NULL;
     struct error err = {0};
-    if (registry_load(store, REGISTRY, NULL, NULL, &registry, &err))
+    if (registry_load(store, FIXTURE_REGISTRY, NULL, NULL, &registry, &err))
         fail_msg("%s", err.text);
     return registry;
 }
@@ -203,4 +307,26 @@ int fixture_status(struct store *store, const char *name)
     auto_registry struct registry *registry = load_registry(store);
     const struct fork_entry *entry = registry_find(registry, name);
     return entry ? (int)entry->status : -1;
+}
+
+void fixture_assert_clean(struct store *store)
+{
+    struct error err = {0};
+    struct layout *layout = NULL;
+    g_autoptr(GPtrArray) findings = NULL;
+    assert_int_equal(layout_new("", "storage/", "/srv/graph/storage", &layout, NULL), 0);
+    if (catalog_fsck(store, layout, NULL, &findings, &err))
+        fail_msg("%s", err.text);
+    layout_free(layout);
+    if (findings->len > 0)
+        fail_msg("%s", (const char *)g_ptr_array_index(findings, 0));
+}
+
+struct ulid fixture_create(struct catalog *catalog, const char *name, const char *parent)
+{
+    struct error err = {0};
+    struct ulid id;
+    if (catalog_create(catalog, name, parent, NULL, &id, &err))
+        fail_msg("%s", err.text);
+    return id;
 }

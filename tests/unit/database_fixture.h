@@ -10,10 +10,13 @@
 #include "store/memory_store.h"
 
 #define FIXTURE_SNAPSHOT "6f1c2a9e-3b0d-4d7e-9a51-0c8e2f4b7d11"
+#define FIXTURE_REGISTRY "catalog/fork_registry.json"
 #define FIXTURE_DATASETS 3 /* edges, vertices, vertices_Person */
 
 /* A memory store with one job that holds the database. store_free(). */
 struct store *fixture_database(void);
+/* The same as a local store in a directory of its own, which store_free() removes. */
+struct store *fixture_database_on_disk(void);
 
 /* Opens the catalog on a fault store around `inner`, which stays the caller's; *ret_faults (may be
  * NULL) belongs to the catalog. Fails the test if it cannot be opened. */
@@ -29,12 +32,25 @@ bool fixture_exists(struct store *store, const char *key);
 char *fixture_read(struct store *store, const char *key); /* NULL: absent; g_free() */
 /* Every object, key and content, in order; but for keys that contain `except` (NULL: none). */
 char *fixture_dump(struct store *store, const char *except);
-/* How many keys, or contents other than `except_key`'s, mention `text`. */
+/* How many objects mention `text` in key or content; on disk also directories and temporary files,
+ * by name. */
 unsigned fixture_mentions(struct store *store, const char *text);
 
 /* The invariants of a store at rest: the registry parses; every active fork has all its branches
  * (manifest and ref) and its overlay. */
 void fixture_assert_whole(struct store *store);
+/* The catalog check finds nothing to complain about. */
+void fixture_assert_clean(struct store *store);
+
+/* Makes a fork (parent NULL: of the primary graph); fails the test if it cannot. */
+struct ulid fixture_create(struct catalog *catalog, const char *name, const char *parent);
+/* Puts a dataset of main: its manifest is one of the samples, "plain" of version 2 or "indexed" of
+ * version 4. */
+void fixture_put_dataset(struct store *store, const char *dataset, const char *sample,
+                         uint64_t version);
+void fixture_delete(struct store *store, const char *key);
+/* Replaces every `from` in the text of an object; fails the test when there is none. */
+void fixture_replace(struct store *store, const char *key, const char *from, const char *to);
 
 /* The status of a fork on the store: -1 when it has no entry. */
 int fixture_status(struct store *store, const char *name);

@@ -26,6 +26,9 @@ static const struct fault faults[] = {
     {"kill after", FAULT_KILL_AFTER, true, ERR_IO},
 };
 
+/* The store that a group of tests runs on. */
+static struct store *(*make_database)(void) = fixture_database;
+
 typedef int change_function(struct catalog *catalog, struct operation *operation,
                             struct error *err);
 
@@ -42,7 +45,7 @@ static int drop_fork(struct catalog *catalog, struct operation *operation, struc
 /* A database with an unrelated fork, whose entry has a member that nobody knows. */
 static struct store *database_with_neighbour(void)
 {
-    struct store *store = fixture_database();
+    struct store *store = make_database();
     struct catalog *catalog = fixture_open(store, NULL);
     struct error err = {0};
     if (catalog_create(catalog, "neighbour", NULL, NULL, NULL, &err))
@@ -106,6 +109,7 @@ static void recover_completely(struct store *store)
     assert_int_equal(problems, 0);
     assert_memory_equals_store(catalog, store);
     catalog_free(catalog);
+    fixture_assert_clean(store);
 }
 
 /* ---- mkdir ---- */
@@ -278,5 +282,7 @@ int main(void)
         cmocka_unit_test(recovery_of_a_killed_mkdir_survives_a_fault_at_any_request),
         cmocka_unit_test(recovery_of_a_killed_rmdir_survives_a_fault_at_any_request),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = cmocka_run_group_tests_name("memory store", tests, NULL, NULL);
+    make_database = fixture_database_on_disk;
+    return failed + cmocka_run_group_tests_name("local store", tests, NULL, NULL);
 }
