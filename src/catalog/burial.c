@@ -75,11 +75,11 @@ static void delete_tombstones(struct catalog *catalog, struct burial *list, size
         if (list[i].code == 0)
             deletes[i] = store_set_delete(set, key);
     }
-    store_run(catalog->store, set, operation, NULL); /* the answers say more */
+    int code = store_run(catalog->store, set, operation, NULL);
     for (size_t i = 0; i < count; i++) {
         if (!deletes[i])
             continue;
-        list[i].code = error_copy(&list[i].error, &deletes[i]->answer.error);
+        list[i].code = store_answer_failure(&deletes[i]->answer, code, &list[i].error);
         if (list[i].code == 0)
             tombstones_note_deleted(catalog->tombstones, deletes[i]->key);
     }

@@ -6,10 +6,10 @@
 #include "catalog/round.h"
 
 /* The first failed answer among the task's requests of the wave. */
-static void take_wave(struct task *task, struct store_set *set)
+static void take_wave(struct task *task, struct store_set *set, int run_code)
 {
     for (size_t i = task->first; task->code == 0 && i < task->end; i++)
-        task->code = error_copy(&task->error, &store_set_at(set, i)->answer.error);
+        task->code = store_answer_failure(&store_set_at(set, i)->answer, run_code, &task->error);
 }
 
 /* ---- Steps that creates and drops share ---- */
@@ -86,7 +86,7 @@ static void put_files(struct round *round)
         struct task *task = &round->tasks[i];
         if (task->code)
             continue;
-        take_wave(task, set);
+        take_wave(task, set, code);
         if (task->change->kind == CHANGE_CREATE)
             create_files_put(round, task, set, code);
         else

@@ -5,25 +5,15 @@
 #define STAGING_SUFFIX "_staging.lance/"
 #define WAL_SUFFIX ".wal"
 
-static void request_schema(struct database_state *state, struct store_set *set,
-                           const struct layout *layout, bool ask_legacy_schema)
-{
-    g_autofree char *schema = layout_schema_key(layout);
-    state->schema = store_set_get(set, schema);
-    if (ask_legacy_schema) {
-        g_autofree char *legacy = layout_legacy_schema_key(layout);
-        state->legacy_schema = store_set_get(set, legacy);
-    }
-}
-
 void database_state_request(struct database_state *state, struct store_set *set,
-                            const struct layout *layout, const struct ulid *parent,
-                            bool ask_legacy_schema)
+                            const struct layout *layout, const struct ulid *parent)
 {
     *state = (struct database_state){0};
     g_autofree char *wal = layout_wal_prefix(layout);
     g_autofree char *intent = layout_bulk_load_intent_key(layout);
     g_autofree char *storage = layout_storage_prefix(layout);
+    g_autofree char *schema = layout_schema_key(layout);
+    g_autofree char *legacy_schema = layout_legacy_schema_key(layout);
     g_autofree char *pointer =
         parent ? layout_fork_pointer_key(layout, parent) : layout_snapshot_pointer_key(layout);
     g_autofree char *allocator =
@@ -35,9 +25,10 @@ void database_state_request(struct database_state *state, struct store_set *set,
     }
     state->intent = store_set_head(set, intent);
     state->storage = store_set_list_shallow(set, storage);
+    state->schema = store_set_get(set, schema);
+    state->legacy_schema = store_set_get(set, legacy_schema);
     state->pointer = store_set_get(set, pointer);
     state->allocator = store_set_get(set, allocator);
-    request_schema(state, set, layout, ask_legacy_schema);
 }
 
 /* Any segment counts as unflushed: LSNs restart at 1 after a truncation, so a number below the
@@ -78,9 +69,7 @@ int database_state_check_clean(const struct database_state *state, struct error 
 
 static const struct store_request *schema_found(const struct database_state *state)
 {
-    if (state->schema->answer.code == ERR_NOT_FOUND && state->legacy_schema)
-        return state->legacy_schema;
-    return state->schema;
+    return state->schema->answer.code == ERR_NOT_FOUND ? state->legacy_schema : state->schema;
 }
 
 int database_state_schema(const struct database_state *state, struct schema **ret,

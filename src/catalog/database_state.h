@@ -20,7 +20,7 @@ struct database_state {
     struct store_request *intent;
     struct store_request *storage; /* shallow listing: datasets, staging tables */
     struct store_request *schema;
-    struct store_request *legacy_schema; /* NULL when not asked for */
+    struct store_request *legacy_schema; /* counts when there is no other */
     struct store_request *pointer;
     struct store_request *allocator;
 };
@@ -28,8 +28,7 @@ struct database_state {
 /* Adds the requests. `parent`: id of the fork whose snapshot pointer, WAL and allocator count;
  * NULL: the primary graph's. */
 void database_state_request(struct database_state *state, struct store_set *set,
-                            const struct layout *layout, const struct ulid *parent,
-                            bool ask_legacy_schema);
+                            const struct layout *layout, const struct ulid *parent);
 
 /* After the run. ERR_UNCLEAN: unflushed WAL, interrupted bulk load or table swap. */
 int database_state_check_clean(const struct database_state *state, struct error *err);

@@ -184,6 +184,8 @@ static int fill_snapshot(struct snapshot *snapshot, const struct bytes *body, st
             members_unsigned(members, "wal_high_water_mark", UINT64_MAX, &snapshot->wal_mark, err);
     if (!code)
         code = check_rest_of_snapshot(members, err);
+    if (!code && snapshot->parent_id && !layout_dataset_name_is_safe(snapshot->parent_id))
+        code = error_set(err, ERR_CORRUPT, "member \"parent_snapshot\" cannot be a file name");
     return code;
 }
 

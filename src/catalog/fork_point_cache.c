@@ -13,8 +13,7 @@ struct kept_manifest {
 
 struct fork_point_cache {
     pthread_mutex_t lock;
-    GPtrArray *datasets; /* char * */
-    bool has_schema;
+    GPtrArray *datasets;   /* char * */
     GHashTable *manifests; /* directory of the manifest -> struct kept_manifest */
     GHashTable *snapshots; /* id -> struct snapshot */
 };
@@ -74,18 +73,6 @@ void fork_point_cache_set_datasets(struct fork_point_cache *cache, const GPtrArr
     LOCK_SCOPE(&cache->lock);
     g_ptr_array_unref(cache->datasets);
     cache->datasets = copy;
-}
-
-bool fork_point_cache_has_schema(struct fork_point_cache *cache)
-{
-    LOCK_SCOPE(&cache->lock);
-    return cache->has_schema;
-}
-
-void fork_point_cache_set_has_schema(struct fork_point_cache *cache, bool has_schema)
-{
-    LOCK_SCOPE(&cache->lock);
-    cache->has_schema = has_schema;
 }
 
 struct bytes *fork_point_cache_manifest(struct fork_point_cache *cache, const struct lance_tip *tip)

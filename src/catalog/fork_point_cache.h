@@ -24,10 +24,6 @@ void fork_point_cache_free(struct fork_point_cache *cache); /* NULL: nothing */
 GPtrArray *fork_point_cache_datasets(struct fork_point_cache *cache);
 void fork_point_cache_set_datasets(struct fork_point_cache *cache, const GPtrArray *datasets);
 
-/* Whether catalog/schema.json existed last time, so that the legacy place need not be asked. */
-bool fork_point_cache_has_schema(struct fork_point_cache *cache);
-void fork_point_cache_set_has_schema(struct fork_point_cache *cache, bool has_schema);
-
 /* The manifest of a tip whose key and etag are exactly these, or NULL. bytes_unref(). */
 struct bytes *fork_point_cache_manifest(struct fork_point_cache *cache,
                                         const struct lance_tip *tip);

@@ -159,12 +159,13 @@ static struct store_set *run_wave(struct deletion *deletion,
             add(set, fork);
         fork->end = store_set_size(set);
     }
-    store_run(deletion->store, set, deletion->operation, NULL); /* the answers say more */
+    int code = store_run(deletion->store, set, deletion->operation, NULL);
     for (size_t i = 0; i < deletion->count; i++) {
         struct doomed_fork *fork = &deletion->forks[i];
         struct fork_remains *remains = fork->remains;
         for (size_t j = fork->first; remains->code == 0 && j < fork->end; j++)
-            remains->code = error_copy(&remains->error, &store_set_at(set, j)->answer.error);
+            remains->code =
+                store_answer_failure(&store_set_at(set, j)->answer, code, &remains->error);
     }
     return set;
 }

@@ -356,6 +356,14 @@ int store_run(struct store *store, struct store_set *set, struct operation *oper
     return code;
 }
 
+int store_answer_failure(const struct store_answer *answer, int run_code, struct error *err)
+{
+    struct error failure = answer->error;
+    if (answer->code == ERR_OUTCOME_UNKNOWN)
+        failure.code = run_code ? run_code : ERR_IO;
+    return error_copy(err, &failure);
+}
+
 /* Runs a set of one and returns the code of its answer. */
 static int run_one(struct store *store, struct store_set *set, struct operation *operation,
                    struct error *err)

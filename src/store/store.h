@@ -122,6 +122,11 @@ int store_run(struct store *store, struct store_set *set, struct operation *oper
  * code; 0 when there is none. `ignored` (0: none) is a code that does not count as a failure. */
 int store_set_failure(struct store_set *set, int ignored, struct error *err);
 
+/* The failure of an answer, for steps that can be taken again or back, so that it does not matter
+ * much whether a request took effect: ERR_OUTCOME_UNKNOWN becomes `run_code`, what store_run()
+ * returned, or else ERR_IO. Copies the error and returns its code; 0 after success. */
+int store_answer_failure(const struct store_answer *answer, int run_code, struct error *err);
+
 /* Conveniences that run a set of one request, and return that request's own code: a put or delete
  * that is stuck when the deadline passes is ERR_OUTCOME_UNKNOWN. */
 int store_get(struct store *store, const char *key, struct operation *operation,

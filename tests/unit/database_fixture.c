@@ -81,11 +81,16 @@ static void put_database(struct store *store)
                 "\"edges\": {}}");
 }
 
-struct store *fixture_database(void)
+struct store *fixture_database_with_jobs(unsigned jobs)
 {
-    struct store *store = memory_store_new(1);
+    struct store *store = memory_store_new(jobs);
     put_database(store);
     return store;
+}
+
+struct store *fixture_database(void)
+{
+    return fixture_database_with_jobs(1);
 }
 
 /* ---- On disk ---- */

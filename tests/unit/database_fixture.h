@@ -15,6 +15,8 @@
 
 /* A memory store with one job that holds the database. store_free(). */
 struct store *fixture_database(void);
+/* With more jobs a request that is held up does not hold up the others. */
+struct store *fixture_database_with_jobs(unsigned jobs);
 /* The same as a local store in a directory of its own, which store_free() removes. */
 struct store *fixture_database_on_disk(void);
 

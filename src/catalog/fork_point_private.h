@@ -1,0 +1,59 @@
+/*
+ * One reading of a fork point, shared by the files that implement fork_point.h. Belongs to one
+ * thread.
+ */
+#ifndef FORKFS_CATALOG_FORK_POINT_PRIVATE_H
+#define FORKFS_CATALOG_FORK_POINT_PRIVATE_H
+
+#include "catalog/database_state.h"
+#include "catalog/fork_point.h"
+#include "catalog/fork_point_cache.h"
+
+struct fork_point_reader {
+    struct store *store;
+    const struct layout *layout;
+    struct fork_point_cache *cache;
+};
+
+/* One reading in progress. */
+struct reading {
+    struct fork_point_reader *reader;
+    const struct fork_entry *parent;
+    struct operation *operation;
+    struct store_set *set; /* the wave being built or just run */
+    GPtrArray *old_sets;   /* earlier waves, whose answers are still used */
+
+    struct database_state state;
+    struct store_request *snapshot_files; /* the manifest, or a listing of all manifests */
+
+    GPtrArray *sources; /* struct source: the datasets that are going to be branched */
+    char *snapshot_id;
+    struct snapshot *snapshot;
+    struct snapshot *older_snapshot; /* the one before it, for a cross-check; or: */
+    struct store_request *older_requested;
+    struct schema *schema;
+};
+
+/* ---- fork_point_sources.c: where the branches come from ---- */
+
+/* An empty array for reading->sources. */
+GPtrArray *sources_new(void);
+
+/* First wave: asks for the tips of the parent's datasets, or of those known from last time.
+ * ERR_CORRUPT, ERR_UNSUPPORTED for names that cannot be used. */
+int sources_request_first(struct reading *reading, struct error *err);
+
+/* With schema and listing at hand: drops known ones that are no candidates (any more), and asks for
+ * those that were not known. ERR_UNSUPPORTED. */
+int sources_settle(struct reading *reading, struct error *err);
+
+/* Reads the tips that have been answered; those with V1 names are asked for again, whole. */
+int sources_read_tips(struct reading *reading, struct error *err);
+
+/* Asks for the manifests that are not in the cache, and for parents' refs. */
+void sources_request_contents(struct reading *reading);
+
+/* The origins (struct branch_origin) of the branches to be made of all sources that exist. */
+int sources_collect(struct reading *reading, GPtrArray *origins, struct error *err);
+
+#endif
