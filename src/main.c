@@ -102,9 +102,9 @@ static int recover(struct program *program, struct error *err)
 static void mount_answers(void *argument)
 {
     struct program *program = argument;
+    daemon_ready(program->daemon, program->log);
     log_info(program->log, "%s is mounted at %s", program->options->catalog,
              program->options->mountpoint);
-    daemon_ready(program->daemon, program->log);
 }
 
 static int mount_and_serve(struct program *program, struct error *err)

@@ -89,16 +89,17 @@ void operation_read(fuse_req_t request, fuse_ino_t node, size_t size, off_t offs
                     struct fuse_file_info *file)
 {
     const struct handle *handle = (struct handle *)(uintptr_t)file->fh;
-    const struct document *document = &handle->document;
-    size_t total = document_size(document);
+    size_t total = document_size(&handle->document);
+    /* The handle can be released by another thread as soon as the reply is out. */
+    auto_bytes struct bytes *body = bytes_ref(handle->document.body);
     size_t start = MIN((size_t)offset, total);
     size_t end = start + MIN(size, total - start);
-    size_t body_end = MIN(end, document->body->size);
+    size_t body_end = MIN(end, body->size);
     struct iovec parts[2] = {{NULL, 0}, {NULL, 0}};
     int count = 0;
     if (body_end > start)
-        parts[count++] = (struct iovec){document->body->data + start, body_end - start};
-    if (end > document->body->size && end > start)
+        parts[count++] = (struct iovec){body->data + start, body_end - start};
+    if (end > body->size && end > start)
         parts[count++] = (struct iovec){(char *)"\n", 1};
     fuse_reply_iov(request, parts, count);
 }

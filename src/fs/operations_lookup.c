@@ -16,7 +16,7 @@ static void answer_lookup(struct overlay_job *job)
 {
     auto_view struct view view = {0};
     struct tree_child child;
-    int code = job->job.code;
+    int code = overlay_job_tolerate(job, "lookup");
     if (code == 0)
         code = view_open(&view, job->job.request, job->node->id, NULL);
     if (code == 0)
@@ -76,7 +76,7 @@ static void reply_attributes(const struct view *view, fuse_req_t request,
 static void answer_attributes(struct overlay_job *job)
 {
     auto_view struct view view = {0};
-    int code = job->job.code;
+    int code = overlay_job_tolerate(job, "getattr");
     if (code == 0)
         code = view_open(&view, job->job.request, job->node->id, NULL);
     if (code == 0)

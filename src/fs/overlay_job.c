@@ -42,3 +42,20 @@ void overlay_job_start(const struct view *view, fuse_req_t request, enum node_ki
     overlay->job.release = release;
     job_start(&overlay->job, view->session, request);
 }
+
+int overlay_job_tolerate(struct overlay_job *overlay, const char *operation)
+{
+    struct job *job = &overlay->job;
+    if (job->code == ERR_CORRUPT) {
+        overlay->document.body = bytes_new(NULL, 0);
+        overlay->document.newline = false;
+        job->code = 0;
+    }
+    if (job->code == 0 || job->code == ERR_INTERRUPTED || job->code == ERR_STALE)
+        return job->code;
+    const char *name =
+        overlay->node->kind == overlay->kind ? NULL : node_rules(overlay->kind)->name;
+    g_autofree char *path = node_path(overlay->node, name);
+    session_note_failure(job->session, operation, path, &job->error);
+    return job->code;
+}

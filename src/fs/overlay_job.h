@@ -23,4 +23,8 @@ void overlay_job_start(const struct view *view, fuse_req_t request, enum node_ki
                        struct hold *hold, const struct fuse_file_info *file,
                        void (*answer)(struct overlay_job *job));
 
+/* For lookups and getattr: takes an overlay that does not parse for an empty one. Any other failure
+ * is noted in the file `errors`. Returns the code that is left. */
+int overlay_job_tolerate(struct overlay_job *job, const char *operation);
+
 #endif
