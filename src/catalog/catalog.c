@@ -15,6 +15,7 @@ static struct catalog *catalog_new(struct store *store, struct layout *layout,
     catalog->overlays = overlays_new(store, layout);
     catalog->fork_points = fork_point_reader_new(store, layout);
     catalog->descendants = descendants_new(store, layout);
+    catalog->tags = tags_new(store, layout);
     return catalog;
 }
 
@@ -22,6 +23,7 @@ static struct catalog *catalog_new(struct store *store, struct layout *layout,
 static void catalog_release(struct catalog *catalog)
 {
     committer_free(catalog->committer);
+    tags_free(catalog->tags);
     descendants_free(catalog->descendants);
     fork_point_reader_free(catalog->fork_points);
     overlays_free(catalog->overlays);
@@ -116,16 +118,4 @@ int catalog_hold(struct catalog *catalog, const struct ulid *id, bool must_hold,
     else
         *ret = hold;
     return code == ERR_PENDING ? ERR_STALE : code;
-}
-
-struct bytes *catalog_overlay_cached(struct catalog *catalog, const struct ulid *id,
-                                     int64_t *modified_ns)
-{
-    return overlays_cached(catalog->overlays, id, modified_ns);
-}
-
-int catalog_overlay(struct catalog *catalog, const struct ulid *id, struct operation *operation,
-                    struct bytes **ret, struct error *err)
-{
-    return overlays_read(catalog->overlays, id, operation, ret, err);
 }

@@ -6,9 +6,6 @@
 #include "catalog/round.h"
 #include "lance/dataset.h"
 
-/* Latest moment that chrono and our own parser can carry: 9999-12-31. */
-#define TIME_MAX_SECONDS INT64_C(253402300799)
-
 /* ---- Preparing: everything that can fail without having written ---- */
 
 static int find_parent(struct round *round, struct task *task, struct error *err)
@@ -78,7 +75,7 @@ static int choose_expiry(const struct round *round, const struct change *change,
         if (seconds == 0)
             return 0;
     }
-    if (seconds > (uint64_t)(TIME_MAX_SECONDS - description->created_at.tv_sec))
+    if (seconds > (uint64_t)(TIMESTAMP_MAX_SECONDS - description->created_at.tv_sec))
         return error_set(err, ERR_INVALID, "a ttl of %" PRIu64 " seconds is too long", seconds);
     description->has_expiry = true;
     description->expires_at = description->created_at;

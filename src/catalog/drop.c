@@ -137,6 +137,7 @@ static void delete_remains(struct round *round, GPtrArray *tasks)
     for (guint i = 0; i < tasks->len; i++) {
         struct task *task = g_ptr_array_index(tasks, i);
         overlays_forget(catalog->overlays, &task->entry->id);
+        tags_forget(catalog->tags, &task->entry->id);
         task->code = error_copy(&task->error, &remains[i].error);
     }
 }

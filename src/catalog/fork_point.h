@@ -28,7 +28,7 @@ struct fork_point {
     uint64_t version_mark; /* bounds every inherited row */
     uint32_t schema_version;
     struct allocator allocator; /* the parent's, which seeds the fork's */
-    GPtrArray *origins; /* struct branch_origin: what is to be branched */
+    GPtrArray *origins;         /* struct branch_origin: what is to be branched */
 };
 void fork_point_free(struct fork_point *point); /* NULL: nothing */
 

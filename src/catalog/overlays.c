@@ -4,12 +4,7 @@
 #include "base/json_text.h"
 #include "base/timestamp.h"
 #include "catalog/documents.h"
-
-struct overlay {
-    struct bytes *text; /* pretty */
-    char *etag;         /* NULL: absent on the store */
-    int64_t modified_ns;
-};
+#include "catalog/members.h"
 
 struct overlays {
     struct store *store;
@@ -18,12 +13,22 @@ struct overlays {
     GHashTable *by_id; /* id text -> struct overlay */
 };
 
-static void overlay_free(void *pointer)
+void overlay_free(struct overlay *overlay)
 {
-    struct overlay *overlay = pointer;
+    if (!overlay)
+        return;
     bytes_unref(overlay->text);
-    g_free(overlay->etag);
+    g_free(overlay->version);
     g_free(overlay);
+}
+
+static struct overlay *overlay_new(struct bytes *text, const char *version, int64_t modified_ns)
+{
+    struct overlay *overlay = g_new0(struct overlay, 1);
+    overlay->text = bytes_ref(text);
+    overlay->version = g_strdup(version);
+    overlay->modified_ns = modified_ns;
+    return overlay;
 }
 
 struct overlays *overlays_new(struct store *store, const struct layout *layout)
@@ -32,7 +37,8 @@ struct overlays *overlays_new(struct store *store, const struct layout *layout)
     overlays->store = store;
     overlays->layout = layout;
     pthread_mutex_init(&overlays->lock, NULL);
-    overlays->by_id = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, overlay_free);
+    overlays->by_id =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)overlay_free);
     return overlays;
 }
 
@@ -45,25 +51,17 @@ void overlays_free(struct overlays *overlays)
     g_free(overlays);
 }
 
-struct bytes *overlays_cached(struct overlays *overlays, const struct ulid *id,
-                              int64_t *modified_ns)
+struct overlay *overlays_cached(struct overlays *overlays, const struct ulid *id)
 {
     LOCK_SCOPE(&overlays->lock);
-    const struct overlay *overlay = g_hash_table_lookup(overlays->by_id, id->text);
-    if (!overlay)
-        return NULL;
-    if (modified_ns)
-        *modified_ns = overlay->modified_ns;
-    return bytes_ref(overlay->text);
+    const struct overlay *kept = g_hash_table_lookup(overlays->by_id, id->text);
+    return kept ? overlay_new(kept->text, kept->version, kept->modified_ns) : NULL;
 }
 
 static void keep(struct overlays *overlays, const struct ulid *id, struct bytes *text,
-                 const char *etag, int64_t modified_ns)
+                 const char *version, int64_t modified_ns)
 {
-    struct overlay *overlay = g_new0(struct overlay, 1);
-    overlay->text = bytes_ref(text);
-    overlay->etag = g_strdup(etag);
-    overlay->modified_ns = modified_ns;
+    struct overlay *overlay = overlay_new(text, version, modified_ns);
     LOCK_SCOPE(&overlays->lock);
     g_hash_table_replace(overlays->by_id, g_strdup(id->text), overlay);
 }
@@ -74,23 +72,19 @@ static int normalise(struct bytes *body, struct bytes **ret, struct error *err)
     int code = json_check(body->data, body->size, err);
     if (code)
         return code;
-    struct json_span document = {body->data, body->size};
-    g_autoptr(GString) text = g_string_sized_new(body->size);
-    while (document.length > 0 && g_ascii_isspace(*document.text)) {
-        document.text++;
-        document.length--;
-    }
+    struct json_span document = members_trim((struct json_span){body->data, body->size});
     if (json_span_kind(document) != JSON_OBJECT)
         return error_set(err, ERR_CORRUPT, "not a JSON object");
+    g_autoptr(GString) text = g_string_sized_new(body->size);
     json_append_pretty(text, document, 0);
     *ret = bytes_new(text->str, text->len);
     return 0;
 }
 
 int overlays_read(struct overlays *overlays, const struct ulid *id, struct operation *operation,
-                  struct bytes **ret, struct error *err)
+                  struct overlay **ret, struct error *err)
 {
-    *ret = overlays_cached(overlays, id, NULL);
+    *ret = overlays_cached(overlays, id);
     if (*ret)
         return 0;
     g_autofree char *key = layout_overlay_key(overlays->layout, id);
@@ -109,13 +103,48 @@ int overlays_read(struct overlays *overlays, const struct ulid *id, struct opera
     }
     if (code == 0) {
         keep(overlays, id, text, get->answer.etag, get->answer.modified_ns);
-        *ret = bytes_ref(text);
+        *ret = overlay_new(text, get->answer.etag, get->answer.modified_ns);
     } else {
         error_prefix(&failure, "reading the overlay %s", key);
         error_copy(err, &failure);
     }
     store_set_unref(set);
     return code;
+}
+
+/* After a put whose answer does not tell: what the store holds now. */
+static int resolve(struct overlays *overlays, const char *key, struct bytes *text,
+                   struct operation *operation, char **ret_etag, struct error *err)
+{
+    auto_bytes struct bytes *body = NULL;
+    int code = store_get(overlays->store, key, operation, &body, ret_etag, err);
+    if (code == 0 && !bytes_equal(body, text))
+        code = error_set(err, ERR_OUTCOME_UNKNOWN, "its answer was lost and another was stored");
+    return code;
+}
+
+int overlays_write(struct overlays *overlays, const struct ulid *id, struct bytes *text,
+                   const char *version, struct operation *operation, char **ret_version,
+                   struct error *err)
+{
+    g_autofree char *key = layout_overlay_key(overlays->layout, id);
+    g_autofree char *etag = NULL;
+    struct error failure = {0};
+    int code = store_put(overlays->store, key, text, version ? STORE_IF_MATCH : STORE_IF_ABSENT,
+                         version, operation, &etag, &failure);
+    if (code == ERR_OUTCOME_UNKNOWN || (code == 0 && !etag))
+        code = resolve(overlays, key, text, operation, &etag, &failure);
+    if (code == ERR_PRECONDITION)
+        code = error_set(&failure, ERR_CHANGED, "it has changed since it was read");
+    if (code) {
+        overlays_forget(overlays, id);
+        error_prefix(&failure, "writing the overlay %s", key);
+        return error_copy(err, &failure);
+    }
+    overlays_note_put(overlays, id, text, etag);
+    if (ret_version)
+        *ret_version = g_steal_pointer(&etag);
+    return 0;
 }
 
 void overlays_note_put(struct overlays *overlays, const struct ulid *id, struct bytes *body,
@@ -129,4 +158,10 @@ void overlays_forget(struct overlays *overlays, const struct ulid *id)
 {
     LOCK_SCOPE(&overlays->lock);
     g_hash_table_remove(overlays->by_id, id->text);
+}
+
+void overlays_forget_all(struct overlays *overlays)
+{
+    LOCK_SCOPE(&overlays->lock);
+    g_hash_table_remove_all(overlays->by_id);
 }

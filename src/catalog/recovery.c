@@ -236,6 +236,9 @@ int catalog_recover(struct catalog *catalog, struct operation *operation,
         return error_set(err, ERR_READ_ONLY, "the catalog is mounted read-only");
     struct error failure = {0};
     int code = recover(catalog, operation, report, &failure);
+    __atomic_fetch_add(&catalog->rolled_back, report->rolled_back, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&catalog->finished, report->finished, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&catalog->orphans, report->orphans, __ATOMIC_RELAXED);
     if (code) {
         error_prefix(&failure, "recovering the catalog");
         error_copy(err, &failure);

@@ -1,0 +1,284 @@
+/*
+ * catalog_register_datasets(): adding datasets to a fork that lives.
+ */
+#include "catalog/catalog.h"
+
+#include <string.h>
+
+#include "base/timestamp.h"
+#include "catalog/catalog_private.h"
+#include "catalog/members.h"
+#include "catalog/transitions.h"
+#include "lance/branch_name.h"
+#include "lance/dataset.h"
+
+/* Time for taking back branches that were made in vain, whatever the operation has left
+ * (milliseconds). */
+#define TAKE_BACK_MS 10000
+
+/* One dataset to be added. */
+struct addition {
+    char *dataset;
+    char *branch;
+    bool make; /* written as null: the branch is made if it is not there */
+    struct store_request *ref;
+    struct store_request *tip;
+    struct branch_plan *plan; /* of a branch to be made */
+};
+
+struct registration {
+    struct catalog *catalog;
+    struct fork_entry *entry;
+    GPtrArray *additions; /* struct addition */
+    struct operation *operation;
+};
+
+static void addition_free(void *pointer)
+{
+    struct addition *addition = pointer;
+    g_free(addition->dataset);
+    g_free(addition->branch);
+    branch_plan_free(addition->plan);
+    g_free(addition);
+}
+
+/* ---- The document ---- */
+
+static int parse_member(struct registration *registration, const struct json_member *member,
+                        struct error *err)
+{
+    const struct fork_entry *entry = registration->entry;
+    g_autofree char *branch = NULL;
+    bool is_null = json_span_kind(member->value) == JSON_NULL;
+    if (!member->key || !layout_dataset_name_is_safe(member->key))
+        return error_set(err, ERR_INVALID, "%.*s is no name of a dataset",
+                         (int)MIN(member->key_source.length, 80), member->key_source.text);
+    if (is_null)
+        branch = layout_branch_name(&entry->id, member->key);
+    else if (!json_span_string(member->value, &branch))
+        return error_set(err, ERR_INVALID, "dataset %s: a branch name or null is expected",
+                         member->key);
+    struct error failure = {0};
+    if (lance_branch_name_check(branch, &failure))
+        return error_set(err, ERR_INVALID, "dataset %s: %s", member->key, failure.text);
+    const char *present = fork_entry_branch(entry, member->key);
+    if (present && !is_null && strcmp(present, branch) != 0)
+        return error_set(err, ERR_CONFLICT, "dataset %s is mapped to branch %s already",
+                         member->key, present);
+    if (present)
+        return 0;
+    struct addition *addition = g_new0(struct addition, 1);
+    addition->dataset = g_strdup(member->key);
+    addition->branch = g_steal_pointer(&branch);
+    addition->make = is_null;
+    g_ptr_array_add(registration->additions, addition);
+    return 0;
+}
+
+static int parse_document(struct registration *registration, const struct bytes *text,
+                          struct error *err)
+{
+    g_autoptr(GArray) members = NULL;
+    struct error failure = {0};
+    if (members_of_document(text, &members, &failure))
+        return error_set(err, ERR_INVALID, "not a JSON object of datasets: %s", failure.text);
+    int code = 0;
+    for (guint i = 0; code == 0 && i < members->len; i++)
+        code = parse_member(registration, &g_array_index(members, struct json_member, i), err);
+    return code;
+}
+
+/* ---- What is there ---- */
+
+static bool is_whole(const struct addition *addition)
+{
+    return addition->ref->answer.code == 0 && addition->tip->answer.objects->len > 0;
+}
+
+/* The remainder of a crash: part of a branch that nobody registered. */
+static bool is_zombie(const struct addition *addition)
+{
+    return !is_whole(addition) &&
+           (addition->ref->answer.code == 0 || addition->tip->answer.objects->len > 0);
+}
+
+static int look(struct registration *registration, struct store_set *set, struct error *err)
+{
+    const struct catalog *catalog = registration->catalog;
+    for (guint i = 0; i < registration->additions->len; i++) {
+        struct addition *addition = g_ptr_array_index(registration->additions, i);
+        g_autofree char *dataset = layout_dataset_key(catalog->layout, addition->dataset);
+        g_autofree char *ref = lance_branch_ref_key(dataset, addition->branch);
+        addition->ref = store_set_head(set, ref);
+        addition->tip = lance_tip_request(set, dataset, addition->branch);
+    }
+    int code = store_run(catalog->store, set, registration->operation, err);
+    if (code == 0)
+        code = store_set_failure(set, ERR_NOT_FOUND, err);
+    for (guint i = 0; code == 0 && i < registration->additions->len; i++) {
+        const struct addition *addition = g_ptr_array_index(registration->additions, i);
+        if (!addition->make && !is_whole(addition))
+            code = error_set(err, ERR_INVALID, "dataset %s has no branch %s", addition->dataset,
+                             addition->branch);
+        else if (addition->make && is_zombie(addition))
+            code = error_set(err, ERR_CONFLICT,
+                             "dataset %s has the remains of a branch %s, left by a crash; "
+                             "forkfs-fsck lists them",
+                             addition->dataset, addition->branch);
+    }
+    return code;
+}
+
+/* ---- Making branches ---- */
+
+static const struct branch_origin *find_origin(const struct fork_point *point, const char *dataset)
+{
+    for (guint i = 0; point && i < point->origins->len; i++) {
+        const struct branch_origin *origin = g_ptr_array_index(point->origins, i);
+        if (strcmp(origin->dataset, dataset) == 0)
+            return origin;
+    }
+    return NULL;
+}
+
+/* From the parent fork's branch where it has one, else from main. */
+static int plan(struct registration *registration, struct error *err)
+{
+    struct catalog *catalog = registration->catalog;
+    const struct fork_entry *entry = registration->entry;
+    struct fork_point *primary = NULL, *nested = NULL;
+    auto_registry struct registry *registry = catalog_registry(catalog);
+    struct fork_entry *parent =
+        entry->has_parent ? registry_find_id(registry, &entry->parent_id) : NULL;
+    int code = 0;
+    if (parent)
+        code = fork_point_read(catalog->fork_points, parent, registration->operation, &nested, err);
+    if (code == 0)
+        code = fork_point_read(catalog->fork_points, NULL, registration->operation, &primary, err);
+    struct timespec now = timestamp_now();
+    for (guint i = 0; code == 0 && i < registration->additions->len; i++) {
+        struct addition *addition = g_ptr_array_index(registration->additions, i);
+        const struct branch_origin *origin = find_origin(nested, addition->dataset);
+        if (!origin)
+            origin = find_origin(primary, addition->dataset);
+        if (!addition->make || is_whole(addition))
+            continue;
+        code = origin ? branch_plan_make(catalog->layout, &entry->id, origin, now, &addition->plan,
+                                         err)
+                      : error_set(err, ERR_NOT_FOUND, "there is no dataset %s", addition->dataset);
+    }
+    fork_point_free(primary);
+    fork_point_free(nested);
+    return code;
+}
+
+static int put(struct registration *registration, struct store_set *set, struct error *err)
+{
+    const struct catalog *catalog = registration->catalog;
+    for (guint i = 0; i < registration->additions->len; i++) {
+        const struct addition *addition = g_ptr_array_index(registration->additions, i);
+        const struct branch_plan *branch = addition->plan;
+        g_autofree char *dataset = layout_dataset_key(catalog->layout, addition->dataset);
+        if (branch)
+            lance_branch_put_requests(set, dataset, branch->branch, branch->version,
+                                      branch->manifest, branch->ref);
+    }
+    int code = store_run(catalog->store, set, registration->operation, err);
+    return code ? code : store_set_failure(set, 0, err);
+}
+
+/* Deletes what this call put; the branches are new, so they are these two objects each. */
+static void take_back(struct registration *registration, struct store_set *puts)
+{
+    const struct catalog *catalog = registration->catalog;
+    struct operation undoing;
+    operation_init(&undoing, TAKE_BACK_MS);
+    struct store_set *deletes = store_set_new();
+    for (size_t i = 0; i < store_set_size(puts); i++) {
+        const struct store_request *request = store_set_at(puts, i);
+        if (request->answer.code == 0 || request->answer.code == ERR_OUTCOME_UNKNOWN)
+            store_set_delete(deletes, request->key);
+    }
+    struct store_set *prunes = store_set_new();
+    for (guint i = 0; i < registration->additions->len; i++) {
+        const struct addition *addition = g_ptr_array_index(registration->additions, i);
+        g_autofree char *dataset = layout_dataset_key(catalog->layout, addition->dataset);
+        if (addition->plan)
+            lance_branch_prune_requests(prunes, dataset, addition->branch);
+    }
+    store_run(catalog->store, deletes, &undoing, NULL);
+    store_run(catalog->store, prunes, &undoing, NULL);
+    store_set_unref(prunes);
+    store_set_unref(deletes);
+    operation_destroy(&undoing);
+}
+
+/* ---- The whole ---- */
+
+static int commit(struct registration *registration, struct error *err)
+{
+    g_autoptr(GPtrArray) datasets = dataset_branches_new();
+    for (guint i = 0; i < registration->additions->len; i++) {
+        const struct addition *addition = g_ptr_array_index(registration->additions, i);
+        g_ptr_array_add(datasets, dataset_branch_new(addition->dataset, addition->branch));
+    }
+    return transition_commit(registration->catalog->committer,
+                             (struct transition){.kind = TRANSITION_DATASETS,
+                                                 .id = &registration->entry->id,
+                                                 .datasets = datasets},
+                             registration->operation, err);
+}
+
+static int write_additions(struct registration *registration, struct error *err)
+{
+    struct store_set *puts = store_set_new();
+    int code = put(registration, puts, err);
+    bool undecided = false;
+    if (code == 0) {
+        code = commit(registration, err);
+        undecided = code == ERR_OUTCOME_UNKNOWN; /* never undone without knowing */
+    }
+    if (code && !undecided)
+        take_back(registration, puts);
+    store_set_unref(puts);
+    return code;
+}
+
+static int register_locked(struct registration *registration, const struct bytes *text,
+                           struct error *err)
+{
+    struct store_set *looks = store_set_new();
+    int code = parse_document(registration, text, err);
+    if (code == 0 && registration->additions->len > 0) {
+        code = look(registration, looks, err);
+        if (code == 0)
+            code = plan(registration, err);
+        if (code == 0)
+            code = write_additions(registration, err);
+    }
+    store_set_unref(looks);
+    return code;
+}
+
+int catalog_register_datasets(struct catalog *catalog, const struct ulid *id, struct bytes *text,
+                              struct operation *operation, struct error *err)
+{
+    struct error failure = {0};
+    struct fork_entry *entry = NULL;
+    int code = catalog_lock_active(catalog, id, operation, &entry, &failure);
+    if (code == 0) {
+        struct registration registration = {.catalog = catalog,
+                                            .entry = entry,
+                                            .additions =
+                                                g_ptr_array_new_with_free_func(addition_free),
+                                            .operation = operation};
+        code = register_locked(&registration, text, &failure);
+        g_ptr_array_unref(registration.additions);
+        catalog_unlock(catalog, entry);
+    }
+    if (code) {
+        error_prefix(&failure, "registering datasets of fork %s", id->text);
+        error_copy(err, &failure);
+    }
+    return code;
+}
