@@ -127,11 +127,12 @@ static bool refresh(struct caretaker *caretaker, const char *key)
 {
     const struct caretaker_settings *settings = &caretaker->settings;
     struct operation operation;
+    struct refreshed_overlay overlay = {0};
     struct error failure = {0};
     int code = 0;
     bool go_on = begin_operation(caretaker, &operation);
     if (go_on)
-        code = catalog_refresh(settings->catalog, key, &operation, &failure);
+        code = catalog_refresh(settings->catalog, key, &operation, &overlay, &failure);
     end_operation(caretaker, &operation);
     if (!go_on)
         return true;
@@ -142,7 +143,8 @@ static bool refresh(struct caretaker *caretaker, const char *key)
         return false;
     }
     g_hash_table_remove(caretaker->unread, key);
-    settings->refreshed(settings->argument, key);
+    if (overlay.changed)
+        settings->overlay_changed(settings->argument, &overlay.fork);
     return true;
 }
 

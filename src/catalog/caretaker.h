@@ -26,8 +26,8 @@ struct caretaker_settings {
     void (*sweeping)(void *argument, bool begins);
     /* A fork (its key) could not be swept, or (fork NULL) an object on the store not be read. */
     void (*failed)(void *argument, const char *fork, const struct error *failure);
-    /* An object was read again, successfully; a key that ends in '/' means all below it. */
-    void (*refreshed)(void *argument, const char *key);
+    /* Somebody else has changed the overlay of an active fork. */
+    void (*overlay_changed)(void *argument, const struct ulid *fork);
     void *argument;
 };
 

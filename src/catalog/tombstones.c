@@ -5,9 +5,13 @@
 #include "base/cleanup.h"
 #include "catalog/documents.h"
 
+/* How often to look again when this mount puts or deletes tombstones while they are being read. */
+#define LOAD_ATTEMPTS 10
+
 struct tombstones {
     pthread_mutex_t lock;
     GHashTable *by_key; /* key -> struct tombstone */
+    uint64_t notes;     /* how often this mount has said that it put or deleted one */
 };
 
 static void tombstone_free(void *pointer)
@@ -19,11 +23,16 @@ static void tombstone_free(void *pointer)
     g_free(tombstone);
 }
 
+static GHashTable *table_new(void)
+{
+    return g_hash_table_new_full(g_str_hash, g_str_equal, NULL, tombstone_free);
+}
+
 struct tombstones *tombstones_new(void)
 {
     struct tombstones *tombstones = g_new0(struct tombstones, 1);
     pthread_mutex_init(&tombstones->lock, NULL);
-    tombstones->by_key = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, tombstone_free);
+    tombstones->by_key = table_new();
     return tombstones;
 }
 
@@ -65,12 +74,14 @@ void tombstones_note_put(struct tombstones *tombstones, const char *key, struct 
     struct tombstone *tombstone = tombstone_parse(key, body);
     LOCK_SCOPE(&tombstones->lock);
     g_hash_table_replace(tombstones->by_key, tombstone->key, tombstone);
+    tombstones->notes++;
 }
 
 void tombstones_note_deleted(struct tombstones *tombstones, const char *key)
 {
     LOCK_SCOPE(&tombstones->lock);
     g_hash_table_remove(tombstones->by_key, key);
+    tombstones->notes++;
 }
 
 /* Adds a get for each row of the listing. */
@@ -84,25 +95,56 @@ static struct store_set *get_listed(const struct store_request *listing)
     return gets;
 }
 
-static int read_listed(struct tombstones *tombstones, struct store *store,
-                       const struct store_request *listing, struct operation *operation,
-                       struct error *err)
+static int read_listed(struct store *store, const struct store_request *listing,
+                       struct operation *operation, GHashTable **ret, struct error *err)
 {
     struct store_set *gets = get_listed(listing);
     int code = store_run(store, gets, operation, err);
     if (code == 0)
         code = store_set_failure(gets, ERR_NOT_FOUND, err);
-    if (code == 0) {
-        LOCK_SCOPE(&tombstones->lock);
-        g_hash_table_remove_all(tombstones->by_key);
-    }
+    if (code == 0)
+        *ret = table_new();
     for (size_t i = 0; code == 0 && i < store_set_size(gets); i++) {
         const struct store_request *get = store_set_at(gets, i);
-        if (get->answer.code == 0)
-            tombstones_note_put(tombstones, get->key, get->answer.body);
+        if (get->answer.code != 0)
+            continue;
+        struct tombstone *tombstone = tombstone_parse(get->key, get->answer.body);
+        g_hash_table_replace(*ret, tombstone->key, tombstone);
     }
     store_set_unref(gets);
     return code;
+}
+
+static int read_all(struct store *store, const char *prefix, struct operation *operation,
+                    GHashTable **ret, struct error *err)
+{
+    struct store_set *set = store_set_new();
+    const struct store_request *listing = store_set_list(set, prefix, NULL, 0);
+    int code = store_run(store, set, operation, err);
+    if (code == 0)
+        code = store_set_failure(set, 0, err);
+    if (code == 0)
+        code = read_listed(store, listing, operation, ret, err);
+    store_set_unref(set);
+    return code;
+}
+
+static uint64_t count_notes(struct tombstones *tombstones)
+{
+    LOCK_SCOPE(&tombstones->lock);
+    return tombstones->notes;
+}
+
+/* Takes over a table that was read since `notes`; false when notes that it may lack came since. */
+static bool take_table(struct tombstones *tombstones, GHashTable *table, uint64_t notes)
+{
+    g_autoptr(GHashTable) loser = table;
+    LOCK_SCOPE(&tombstones->lock);
+    if (tombstones->notes != notes)
+        return false;
+    loser = tombstones->by_key;
+    tombstones->by_key = table;
+    return true;
 }
 
 int tombstones_load(struct tombstones *tombstones, struct store *store, const struct layout *layout,
@@ -110,19 +152,18 @@ int tombstones_load(struct tombstones *tombstones, struct store *store, const st
 {
     g_autofree char *prefix = layout_tombstones_prefix(layout);
     struct error failure = {0};
-    struct store_set *set = store_set_new();
-    const struct store_request *listing = store_set_list(set, prefix, NULL, 0);
-    int code = store_run(store, set, operation, &failure);
-    if (code == 0)
-        code = store_set_failure(set, 0, &failure);
-    if (code == 0)
-        code = read_listed(tombstones, store, listing, operation, &failure);
-    store_set_unref(set);
-    if (code) {
-        error_prefix(&failure, "reading the tombstones below %s", prefix);
-        error_copy(err, &failure);
+    int code = 0;
+    for (unsigned attempt = 0; code == 0 && attempt < LOAD_ATTEMPTS; attempt++) {
+        GHashTable *table = NULL;
+        uint64_t notes = count_notes(tombstones);
+        code = read_all(store, prefix, operation, &table, &failure);
+        if (code == 0 && take_table(tombstones, table, notes))
+            return 0;
     }
-    return code;
+    if (code == 0)
+        code = error_set(&failure, ERR_CONTENDED, "they change all the time");
+    error_prefix(&failure, "reading the tombstones below %s", prefix);
+    return error_copy(err, &failure);
 }
 
 static int compare_tombstones(const void *a, const void *b)
