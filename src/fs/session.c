@@ -30,6 +30,7 @@ struct session *session_new(const struct session_settings *settings)
         .uid = settings->uid,
         .gid = settings->gid,
         .umask = settings->umask,
+        .read_only = settings->read_only,
         .mounted_at = timestamp_now(),
     };
     session->log = settings->log;

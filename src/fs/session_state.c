@@ -1,7 +1,6 @@
 #include "fs/session_state.h"
 
 #include "fs/errno_map.h"
-#include "fs/tree.h"
 
 /* Only a kernel that is stuck takes so long. */
 #define FLUSH_TIMEOUT_MS 1000
@@ -13,6 +12,8 @@ int view_open(struct view *view, fuse_req_t request, fuse_ino_t node_id, struct 
     view->registry = catalog_registry(session->catalog);
     view->node = node_table_get(session->nodes, node_id);
     view->entry = NULL;
+    view->tags = NULL;
+    view->overlay = NULL;
     if (!view->node)
         return error_set(err, ERR_STALE, "the kernel asks for a node that it was never told of");
     view->entry = tree_entry(view->registry, view->node);
@@ -24,8 +25,15 @@ int view_open(struct view *view, fuse_req_t request, fuse_ino_t node_id, struct 
 
 void view_close(struct view *view)
 {
+    if (view->tags)
+        g_ptr_array_unref(view->tags);
     registry_unref(view->registry);
     node_unref(view->node);
+}
+
+struct tree_place view_place(const struct view *view)
+{
+    return (struct tree_place){view->registry, view->node, view->entry, view->tags};
 }
 
 struct render_sources view_sources(const struct view *view)
@@ -35,6 +43,7 @@ struct render_sources view_sources(const struct view *view)
         .catalog = view->session->catalog,
         .failures = view->session->failures,
         .mounted_at = view->session->attributes.mounted_at,
+        .overlay = view->overlay,
     };
 }
 

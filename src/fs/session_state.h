@@ -17,6 +17,7 @@
 #include "fs/notifier.h"
 #include "fs/render.h"
 #include "fs/session.h"
+#include "fs/tree.h"
 
 struct session {
     char *source;
@@ -45,14 +46,18 @@ struct view {
     struct session *session;
     struct registry *registry;
     struct node *node;
-    struct fork_entry *entry; /* the node's fork; NULL: it belongs to none */
+    struct fork_entry *entry;      /* the node's fork; NULL: it belongs to none */
+    GPtrArray *tags;               /* struct fork_tag, of that fork; NULL: not known */
+    const struct overlay *overlay; /* of that fork, just read; NULL: not read. Not owned */
 };
 
-/* ERR_STALE when the fork is not there any more. view_close() also after a failure. */
+/* Without tags and overlay; call.h. ERR_STALE when the fork is not there any more. view_close()
+ * also after a failure. */
 int view_open(struct view *view, fuse_req_t request, fuse_ino_t node_id, struct error *err);
 void view_close(struct view *view);
 #define auto_view __attribute__((cleanup(view_close)))
 
+struct tree_place view_place(const struct view *view);
 struct render_sources view_sources(const struct view *view);
 
 /* Answers a failed lookup or listing, of which users hear only through errno. */
