@@ -66,6 +66,7 @@ static int take_words(struct batch_line *line, char **words)
         line->kind = CHANGE_DROP;
     else
         return error_set(&line->error, ERR_INVALID, "unknown command '%.100s'", words[0]);
+    line->is_command = true;
     if (!words[1])
         return error_set(&line->error, ERR_INVALID, "%s needs the name of a fork", words[0]);
     int code = take_id(line) ? 0 : decode_name(line->word, &line->key, &line->error);

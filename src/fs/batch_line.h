@@ -30,6 +30,7 @@ struct batch_line {
     enum change_expiry expiry;
     uint64_t ttl_seconds;
     struct error error; /* code 0: the line is well-formed, or blank */
+    bool is_command;    /* what `kind` says */
     bool is_blank;      /* nothing to do and nothing to answer */
 };
 

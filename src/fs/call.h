@@ -24,6 +24,7 @@ struct call {
     size_t size;
     off_t offset;
     bool plus;
+    int64_t started_ns; /* CLOCK_MONOTONIC; where it is timed */
     /* What there is so far. */
     struct hold *hold;
     struct overlay *overlay; /* fetched */

@@ -16,6 +16,7 @@ static void free_handle(struct handles *handles, struct handle *handle)
         holders_release(handles->holders, handle->hold);
     document_clear(&handle->document);
     write_buffer_free(handle->buffer);
+    batch_unref(handle->batch);
     if (handle->tags)
         g_ptr_array_unref(handle->tags);
     registry_unref(handle->snapshot);
@@ -76,6 +77,28 @@ struct handle *handles_open_file(struct handles *handles, uint64_t node_id,
     handle->attributes = *attributes;
     *document = (struct document){0};
     return add_handle(handles, handle);
+}
+
+void handle_render_events(struct handle *handle, struct events *events)
+{
+    struct document document = {0};
+    uint64_t count = 0;
+    document.body = events_render(events, &document.modified, &count);
+    LOCK_SCOPE(&handle->lock);
+    if (count < handle->events_seen) { /* another thread was faster, with newer ones */
+        document_clear(&document);
+        return;
+    }
+    document_clear(&handle->document);
+    handle->document = document;
+    handle->events_seen = count;
+}
+
+struct document handle_document(struct handle *handle)
+{
+    LOCK_SCOPE(&handle->lock);
+    return (struct document){.body = bytes_ref(handle->document.body),
+                             .newline = handle->document.newline};
 }
 
 struct handle *handles_open_directory(struct handles *handles, struct registry *registry)

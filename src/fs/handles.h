@@ -17,7 +17,9 @@
 #include <sys/stat.h>
 
 #include "catalog/catalog.h"
+#include "fs/batch.h"
 #include "fs/document.h"
+#include "fs/events.h"
 #include "fs/write_buffer.h"
 
 struct handle {
@@ -26,9 +28,14 @@ struct handle {
     uint64_t node_id;            /* files */
     struct stat attributes;      /* files: as they were when it was opened */
     struct write_buffer *buffer; /* files opened for writing, else NULL */
-    pthread_mutex_t lock;        /* guards snapshot and tags */
-    struct registry *snapshot;   /* directories */
-    GPtrArray *tags;             /* directories: struct fork_tag; may be NULL */
+    struct batch *batch;         /* the file `batch`, else NULL */
+    bool reads_answers;          /* the file `batch`: can be read through this handle */
+    bool shows_events;           /* the file `events`: the document is rendered again when read from
+                                    the start */
+    uint64_t events_seen;        /* events_count() as of the document */
+    pthread_mutex_t lock; /* guards snapshot, tags, events_seen, and the document of `events` */
+    struct registry *snapshot; /* directories */
+    GPtrArray *tags;           /* directories: struct fork_tag; may be NULL */
 };
 
 struct handles;
@@ -43,6 +50,10 @@ void handles_set_holders(struct handles *handles, struct holders *holders);
 struct handle *handles_open_file(struct handles *handles, uint64_t node_id,
                                  const struct stat *attributes, struct document *document,
                                  struct write_buffer *buffer, struct hold *hold);
+/* `events`: renders it again and takes note of what was seen. */
+void handle_render_events(struct handle *handle, struct events *events);
+/* A reference to the body of the document, and whether a newline follows. */
+struct document handle_document(struct handle *handle);
 /* Takes its own reference to the registry. */
 struct handle *handles_open_directory(struct handles *handles, struct registry *registry);
 

@@ -28,6 +28,9 @@ static const struct node_rules rules[NODE_KINDS] = {
     [NODE_TAGS] = {"tags", NODE_FORK, DIRECTORY, HOLD_NEVER, false},
     [NODE_TAG] = {NULL, NODE_TAGS, DIRECTORY, HOLD_NEVER, false},
     [NODE_VERSIONS] = {"versions", NODE_TAG, READ_ONLY_FILE, HOLD_NEVER, false},
+    [NODE_BATCH] = {"batch", NODE_ROOT, WRITABLE_FILE, HOLD_NEVER, false},
+    [NODE_EVENTS] = {"events", NODE_ROOT, READ_ONLY_FILE, HOLD_NEVER, false},
+    [NODE_STATS] = {"stats", NODE_ROOT, READ_ONLY_FILE, HOLD_NEVER, false},
 };
 
 const struct node_rules *node_rules(enum node_kind kind)

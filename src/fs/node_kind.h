@@ -30,7 +30,10 @@ enum node_kind {
     NODE_TAGS,     /* forks/N/tags/ */
     NODE_TAG,      /* forks/N/tags/T/ */
     NODE_VERSIONS, /* forks/N/tags/T/versions */
-    NODE_KINDS     /* how many there are */
+    NODE_BATCH,    /* batch, events, stats */
+    NODE_EVENTS,
+    NODE_STATS,
+    NODE_KINDS /* how many there are */
 };
 
 /* Whether an open handle on a file holds the fork that the file belongs to. */

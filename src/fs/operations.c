@@ -15,6 +15,7 @@ static const struct fuse_lowlevel_ops table = {
     .fsyncdir = operation_fsyncdir,
     .open = operation_open,
     .read = operation_read,
+    .poll = operation_poll,
     .write = operation_write,
     .flush = operation_flush,
     .fsync = operation_fsync,

@@ -13,7 +13,7 @@
 
 /* All handlers together. What is missing on purpose is answered ENOSYS by libfuse, which the kernel
  * turns into the fitting errno (xattr, fallocate, copy_file_range: EOPNOTSUPP) or into its own
- * generic implementation (lseek, locks, poll) without ever asking again. */
+ * generic implementation (lseek, locks) without ever asking again. */
 const struct fuse_lowlevel_ops *operations_table(void);
 
 /* operations_lookup.c: nodes */
@@ -43,6 +43,10 @@ void operation_open(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *
 void operation_read(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
                     struct fuse_file_info *file);
 void operation_release(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *file);
+
+/* operations_events.c: waiting for news */
+void operation_poll(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *file,
+                    struct fuse_pollhandle *poll);
 
 /* operations_write.c: documents written, and committed by flush and fsync */
 void operation_write(fuse_req_t request, fuse_ino_t node, const char *data, size_t size,

@@ -155,6 +155,7 @@ void operation_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name, mo
     change->key = g_steal_pointer(&key);
     change->parent = view.node->kind == NODE_CHILDREN ? g_strdup(view.entry->key) : NULL;
     change->parent_id = change->id;
+    change->job.name = counted_as("mkdir", view.node);
     change->job.work = view.node->kind == NODE_TAGS ? tag_fork : create_fork;
     change->job.answer = answer_mkdir;
     job_start(&change->job, view.session, request);
@@ -221,6 +222,7 @@ void operation_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name)
     struct change_job *change = change_job_new(&view, name);
     change->key = g_strdup(entry->key);
     change->id = entry->id;
+    change->job.name = counted_as("rmdir", view.node);
     change->job.work = view.node->kind == NODE_TAGS ? untag_fork : drop_fork;
     change->job.answer = answer_rmdir;
     job_start(&change->job, view.session, request);

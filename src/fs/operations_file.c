@@ -1,9 +1,11 @@
 #include <fcntl.h>
 
+#include "base/timestamp.h"
 #include "fs/call.h"
 #include "fs/caller.h"
 #include "fs/entries.h"
 #include "fs/operations.h"
+#include "fs/operations_batch.h"
 
 static bool wants_to_write(int flags)
 {
@@ -32,6 +34,26 @@ static int hold_fork(const struct view *view, struct call *call, struct error *e
                         caller.command, &call->hold, err);
 }
 
+/* What the handles of some files keep besides. */
+static void equip(const struct view *view, struct handle *handle, int flags)
+{
+    if (view->node->kind == NODE_BATCH) {
+        handle->batch = batch_new();
+        handle->reads_answers = (flags & O_ACCMODE) != O_WRONLY;
+    }
+    handle->shows_events = view->node->kind == NODE_EVENTS;
+    if (handle->shows_events)
+        handle_render_events(handle, view->session->events);
+}
+
+/* Failures are counted where they are noted, see refuse(). */
+static void count_open(struct session *session, const struct call *call)
+{
+    struct call_metrics *metrics = operation_counts_of(session->operations, "open");
+    call_metrics_count(metrics, 0);
+    call_metrics_time(metrics, monotonic_now_ns() - call->started_ns);
+}
+
 /* Takes over document and hold. */
 static void reply_open(const struct view *view, struct call *call, const struct tree_child *self,
                        struct document *document)
@@ -41,14 +63,16 @@ static void reply_open(const struct view *view, struct call *call, const struct 
     struct write_buffer *buffer = NULL;
     struct stat attributes;
     entries_attributes(view, self, document, &attributes);
-    if (wants_to_write(file->flags))
+    if (wants_to_write(file->flags) && view->node->kind != NODE_BATCH)
         buffer = write_buffer_new(document, file->flags & O_TRUNC);
     struct handle *handle =
         handles_open_file(handles, view->node->id, &attributes, document, buffer, call->hold);
+    equip(view, handle, file->flags);
     file->fh = (uintptr_t)handle;
     /* The page cache belongs to the file and would mix the contents of its handles. */
     file->direct_io = 1;
-    file->noflush = !buffer;
+    file->noflush = !buffer && !handle->batch;
+    count_open(view->session, call);
     if (fuse_reply_open(call->request, file) != 0)
         handles_close(handles, handle);
 }
@@ -86,13 +110,18 @@ static void open_file(struct call *call)
 
 void operation_open(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *file)
 {
-    struct call call = {.request = request, .node = node, .run = open_file, .file = file};
+    struct call call = {.request = request,
+                        .node = node,
+                        .run = open_file,
+                        .file = file,
+                        .started_ns = monotonic_now_ns()};
     open_file(&call);
 }
 
-static void read_document(fuse_req_t request, const struct document *document, size_t size,
-                          off_t offset)
+static void read_document(fuse_req_t request, struct handle *handle, size_t size, off_t offset)
 {
+    auto_document struct document owned = handle_document(handle);
+    const struct document *document = &owned;
     size_t total = document_size(document);
     size_t start = MIN((size_t)offset, total);
     size_t end = start + MIN(size, total - start);
@@ -109,9 +138,16 @@ static void read_document(fuse_req_t request, const struct document *document, s
 void operation_read(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
                     struct fuse_file_info *file)
 {
-    const struct handle *handle = (struct handle *)(uintptr_t)file->fh;
+    const struct session *session = fuse_req_userdata(request);
+    struct handle *handle = (struct handle *)(uintptr_t)file->fh;
+    if (handle->batch) {
+        batch_answer_read(request, handle, size);
+        return;
+    }
     if (!handle->buffer) {
-        read_document(request, &handle->document, size, offset);
+        if (handle->shows_events && offset == 0)
+            handle_render_events(handle, session->events);
+        read_document(request, handle, size, offset);
         return;
     }
     auto_bytes struct bytes *text = write_buffer_read(handle->buffer, size, offset);
@@ -121,6 +157,8 @@ void operation_read(fuse_req_t request, fuse_ino_t node, size_t size, off_t offs
 void operation_release(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *file)
 {
     struct session *session = fuse_req_userdata(request);
-    handles_close(session->handles, (struct handle *)(uintptr_t)file->fh);
+    struct handle *handle = (struct handle *)(uintptr_t)file->fh;
+    pollers_remove(session->pollers, handle);
+    handles_close(session->handles, handle);
     fuse_reply_err(request, 0);
 }

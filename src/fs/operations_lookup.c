@@ -80,8 +80,10 @@ void operation_statfs(fuse_req_t request, fuse_ino_t node)
     status.f_bsize = status.f_frsize = 4096;
     /* df hides a filesystem without blocks. */
     status.f_blocks = status.f_bfree = status.f_bavail = 1;
-    status.f_files = UNLIMITED_FORKS;
-    status.f_ffree = status.f_favail = UNLIMITED_FORKS - registry->entries->len;
+    uint64_t used = registry->entries->len;
+    uint64_t limit = session->max_forks > 0 ? session->max_forks : UNLIMITED_FORKS;
+    status.f_files = MAX(limit, used);
+    status.f_ffree = status.f_favail = status.f_files - used;
     status.f_namemax = ENTRY_NAME_SIZE - 1;
     fuse_reply_statfs(request, &status);
 }

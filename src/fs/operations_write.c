@@ -2,6 +2,7 @@
 
 #include "fs/job.h"
 #include "fs/operations.h"
+#include "fs/operations_batch.h"
 #include "fs/ttl.h"
 
 /* What a handle has written, on its way to the store. */
@@ -23,6 +24,10 @@ void operation_write(fuse_req_t request, fuse_ino_t node, const char *data, size
 {
     struct handle *handle = (struct handle *)(uintptr_t)file->fh;
     struct error err = {0};
+    if (handle->batch) {
+        batch_answer_write(request, handle, data, size);
+        return;
+    }
     /* The kernel's idea of the end is that of some other handle. */
     bool append = file->flags & O_APPEND;
     if (write_buffer_write(handle->buffer, data, size, offset, append, &err) == 0)
@@ -70,6 +75,8 @@ static int commit(struct job *job, struct error *err)
         return code;
     if (attempt.text)
         code = commit_text(commit, &attempt, &job->operation, &version, err);
+    if (attempt.text && code == 0 && commit->node->kind == NODE_SCHEMA_JSON)
+        session_overlay_changed(job->session, &commit->node->fork_id);
     write_buffer_end(commit->buffer, &attempt, code, version);
     wait_until_forgotten(job->session);
     return code;
@@ -95,8 +102,13 @@ static void release(struct job *job)
 static void settle(fuse_req_t request, fuse_ino_t node_id, const struct fuse_file_info *file)
 {
     struct session *session = fuse_req_userdata(request);
-    struct write_buffer *buffer = ((struct handle *)(uintptr_t)file->fh)->buffer;
+    struct handle *handle = (struct handle *)(uintptr_t)file->fh;
+    struct write_buffer *buffer = handle->buffer;
     struct node *node = NULL;
+    if (handle->batch) {
+        batch_answer_settle(request, handle);
+        return;
+    }
     if (buffer && !write_buffer_is_settled(buffer))
         node = node_table_get(session->nodes, node_id);
     if (!node) {
@@ -106,6 +118,7 @@ static void settle(fuse_req_t request, fuse_ino_t node_id, const struct fuse_fil
     struct commit_job *commit_job = g_new0(struct commit_job, 1);
     commit_job->node = node;
     commit_job->buffer = buffer;
+    commit_job->job.name = "write";
     commit_job->job.work = commit;
     commit_job->job.answer = answer;
     commit_job->job.release = release;

@@ -5,6 +5,7 @@
 
 #include "base/json_text.h"
 #include "base/timestamp.h"
+#include "fs/stats.h"
 #include "fs/ttl.h"
 
 typedef void render_function(const struct render_sources *sources, const struct tree_child *child,
@@ -40,6 +41,26 @@ static void render_errors(const struct render_sources *sources, const struct tre
                           struct document *document)
 {
     document->body = failures_render(sources->failures, &document->modified);
+}
+
+static void render_events(const struct render_sources *sources, const struct tree_child *child,
+                          struct document *document)
+{
+    document->body = events_render(sources->events, &document->modified, NULL);
+}
+
+static void render_stats(const struct render_sources *sources, const struct tree_child *child,
+                         struct document *document)
+{
+    document->body = stats_render(sources->catalog, sources->registry, sources->operations);
+    document->modified = timestamp_now();
+}
+
+/* Each handle has answers of its own. */
+static void render_batch(const struct render_sources *sources, const struct tree_child *child,
+                         struct document *document)
+{
+    document->body = bytes_new(NULL, 0);
 }
 
 static void render_status(const struct render_sources *sources, const struct tree_child *child,
@@ -134,6 +155,9 @@ static render_function *const functions[NODE_KINDS] = {
     [NODE_HOLDERS] = render_holders,
     [NODE_TTL] = render_ttl,
     [NODE_VERSIONS] = render_versions,
+    [NODE_BATCH] = render_batch,
+    [NODE_EVENTS] = render_events,
+    [NODE_STATS] = render_stats,
 };
 
 void render_file(const struct tree_child *child, const struct render_sources *sources,

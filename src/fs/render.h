@@ -10,7 +10,9 @@
 
 #include "catalog/catalog.h"
 #include "fs/document.h"
+#include "fs/events.h"
 #include "fs/failures.h"
+#include "fs/operation_counts.h"
 #include "fs/tree.h"
 
 /* Where contents come from. */
@@ -18,6 +20,8 @@ struct render_sources {
     const struct registry *registry;
     struct catalog *catalog;
     struct failures *failures;
+    struct events *events;
+    struct operation_counts *operations;
     struct timespec mounted_at;    /* stands for a time that is unknown */
     const struct overlay *overlay; /* of the fork, just read; NULL: from memory, if it is there */
 };

@@ -1,5 +1,7 @@
 #include "fs/session_state.h"
 
+#include <string.h>
+
 #include "fs/errno_map.h"
 
 /* Only a kernel that is stuck takes so long. */
@@ -42,6 +44,8 @@ struct render_sources view_sources(const struct view *view)
         .registry = view->registry,
         .catalog = view->session->catalog,
         .failures = view->session->failures,
+        .events = view->session->events,
+        .operations = view->session->operations,
         .mounted_at = view->session->attributes.mounted_at,
         .overlay = view->overlay,
     };
@@ -52,10 +56,21 @@ void reply_failure(fuse_req_t request, int code)
     fuse_reply_err(request, errno_of(code));
 }
 
+const char *counted_as(const char *operation, const struct node *node)
+{
+    if (!node || node->kind != NODE_TAGS)
+        return operation;
+    return strcmp(operation, "mkdir") == 0   ? "tag"
+           : strcmp(operation, "rmdir") == 0 ? "untag"
+                                             : operation;
+}
+
 void refuse(struct session *session, fuse_req_t request, const char *operation,
             const struct node *node, const char *name, const struct error *failure)
 {
     g_autofree char *path = node ? node_path(node, name) : g_strdup(name ? name : "?");
+    call_metrics_count(operation_counts_of(session->operations, counted_as(operation, node)),
+                       failure->code);
     session_note_failure(session, operation, path, failure);
     reply_failure(request, failure->code);
 }

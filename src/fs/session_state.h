@@ -10,11 +10,14 @@
 #include "base/worker_pool.h"
 #include "fs/attributes.h"
 #include "fs/delete_guard.h"
+#include "fs/events.h"
 #include "fs/failures.h"
 #include "fs/fuse.h"
 #include "fs/handles.h"
 #include "fs/node_table.h"
 #include "fs/notifier.h"
+#include "fs/operation_counts.h"
+#include "fs/pollers.h"
 #include "fs/render.h"
 #include "fs/session.h"
 #include "fs/tree.h"
@@ -39,6 +42,11 @@ struct session {
     struct handles *handles;
     struct failures *failures;
     struct delete_guard *delete_guard;
+    struct events *events;
+    struct pollers *pollers; /* of the file `events` */
+    struct operation_counts *operations;
+    bool sweeping;      /* atomic: forks may be going because they have expired */
+    uint64_t max_forks; /* 0: no limit */
 };
 
 /* What a request is about, as of one image of the registry. */
@@ -62,6 +70,10 @@ struct render_sources view_sources(const struct view *view);
 
 /* Answers a failed lookup or listing, of which users hear only through errno. */
 void reply_failure(fuse_req_t request, int code);
+
+/* The name under which an operation on `node` (may be NULL) is counted: "tag" for mkdir in tags/.
+ */
+const char *counted_as(const char *operation, const struct node *node);
 
 /* Answers a failed change or open, and notes it in the file `errors` and in the log. `node` may be
  * NULL, `name` (may be NULL) is a name in it. */
