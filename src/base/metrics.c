@@ -41,6 +41,14 @@ void call_metrics_time(struct call_metrics *metrics, int64_t duration_ns)
     add(&metrics->duration_ns, duration);
 }
 
+uint64_t call_metrics_timed(const struct call_metrics *metrics)
+{
+    uint64_t count = 0;
+    for (size_t bucket = 0; bucket <= METRICS_BUCKETS; bucket++)
+        count += get(&metrics->buckets[bucket]);
+    return count;
+}
+
 uint64_t call_metrics_outcome(const struct call_metrics *metrics, int code)
 {
     return get(&metrics->outcomes[outcome_index(code)]);

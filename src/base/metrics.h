@@ -26,6 +26,8 @@ struct call_metrics {
 void call_metrics_count(struct call_metrics *metrics, int code);
 /* Adds a call's duration to the histogram. */
 void call_metrics_time(struct call_metrics *metrics, int64_t duration_ns);
+/* How many calls were timed. */
+uint64_t call_metrics_timed(const struct call_metrics *metrics);
 /* How many ended with `code`. */
 uint64_t call_metrics_outcome(const struct call_metrics *metrics, int code);
 

@@ -65,9 +65,10 @@ static void append_operations(GString *out, struct operation_counts *operations)
     metrics_append_header(out, "forkfs_operation_seconds", "histogram",
                           "How long operations of users took.");
     for (guint i = 0; i < names->len; i++) {
+        const struct call_metrics *metrics = operation_counts_of(operations, names->pdata[i]);
         g_autofree char *operation = label("operation", names->pdata[i]);
-        metrics_append_histogram(out, "forkfs_operation_seconds", operation,
-                                 operation_counts_of(operations, names->pdata[i]));
+        if (call_metrics_timed(metrics) > 0)
+            metrics_append_histogram(out, "forkfs_operation_seconds", operation, metrics);
     }
 }
 
