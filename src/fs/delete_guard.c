@@ -2,32 +2,25 @@
 
 #include <glib.h>
 #include <pthread.h>
-#include <string.h>
 
 #include "base/cleanup.h"
 
 struct refusal {
     pid_t process;
-    char *subject;
+    struct ulid id;
     int64_t at_ns;
 };
 
 struct delete_guard {
     pthread_mutex_t lock;
-    GArray *refusals; /* struct refusal, one for each process and subject */
+    GArray *refusals; /* struct refusal, one for each process and fork */
 };
-
-static void clear_refusal(gpointer refusal)
-{
-    g_free(((struct refusal *)refusal)->subject);
-}
 
 struct delete_guard *delete_guard_new(void)
 {
     struct delete_guard *guard = g_new0(struct delete_guard, 1);
     pthread_mutex_init(&guard->lock, NULL);
     guard->refusals = g_array_new(FALSE, FALSE, sizeof(struct refusal));
-    g_array_set_clear_func(guard->refusals, clear_refusal);
     return guard;
 }
 
@@ -47,34 +40,34 @@ static void remove_expired(GArray *refusals, int64_t now_ns)
             g_array_remove_index_fast(refusals, i);
 }
 
-static struct refusal *find(GArray *refusals, pid_t process, const char *subject)
+static struct refusal *find(GArray *refusals, pid_t process, const struct ulid *id)
 {
     for (guint i = 0; i < refusals->len; i++) {
         struct refusal *refusal = &g_array_index(refusals, struct refusal, i);
-        if (refusal->process == process && strcmp(refusal->subject, subject) == 0)
+        if (refusal->process == process && ulid_equal(&refusal->id, id))
             return refusal;
     }
     return NULL;
 }
 
-void delete_guard_note(struct delete_guard *guard, pid_t process, const char *subject,
+void delete_guard_note(struct delete_guard *guard, pid_t process, const struct ulid *id,
                        int64_t now_ns)
 {
     LOCK_SCOPE(&guard->lock);
     remove_expired(guard->refusals, now_ns);
-    struct refusal *known = find(guard->refusals, process, subject);
+    struct refusal *known = find(guard->refusals, process, id);
     if (known) {
         known->at_ns = now_ns;
         return;
     }
-    struct refusal refusal = {process, g_strdup(subject), now_ns};
+    struct refusal refusal = {process, *id, now_ns};
     g_array_append_val(guard->refusals, refusal);
 }
 
-bool delete_guard_refuses(struct delete_guard *guard, pid_t process, const char *subject,
+bool delete_guard_refuses(struct delete_guard *guard, pid_t process, const struct ulid *id,
                           int64_t now_ns)
 {
     LOCK_SCOPE(&guard->lock);
     remove_expired(guard->refusals, now_ns);
-    return find(guard->refusals, process, subject) != NULL;
+    return find(guard->refusals, process, id) != NULL;
 }

@@ -2,9 +2,8 @@
  * Keeps recursive deletes from dropping forks.
  *
  * A program that deletes a tree goes on to rmdir although the unlinks inside were refused
- * (find -delete, rmtree with errors ignored). So an rmdir of a fork or tag is refused when the same
- * process was refused a deletion inside it a moment ago. Which fork or tag that is, is a text that
- * the caller chooses.
+ * (find -delete, rmtree with errors ignored). So an rmdir of a fork is refused when the same
+ * process was refused a deletion inside that fork a moment ago.
  *
  * Thread-safe; the lock inside is a leaf. Times are CLOCK_MONOTONIC, in nanoseconds.
  */
@@ -15,6 +14,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/ulid.h"
+
 #define DELETE_GUARD_NS (INT64_C(2) * 1000 * 1000 * 1000)
 
 struct delete_guard;
@@ -22,12 +23,12 @@ struct delete_guard;
 struct delete_guard *delete_guard_new(void);
 void delete_guard_free(struct delete_guard *guard); /* NULL: nothing */
 
-/* `process` was refused a deletion inside `subject`, which is copied. */
-void delete_guard_note(struct delete_guard *guard, pid_t process, const char *subject,
+/* `process` was refused a deletion inside the fork `id`. */
+void delete_guard_note(struct delete_guard *guard, pid_t process, const struct ulid *id,
                        int64_t now_ns);
 
 /* Whether that happened within the last DELETE_GUARD_NS. */
-bool delete_guard_refuses(struct delete_guard *guard, pid_t process, const char *subject,
+bool delete_guard_refuses(struct delete_guard *guard, pid_t process, const struct ulid *id,
                           int64_t now_ns);
 
 #endif

@@ -204,7 +204,7 @@ static int check_rmdir(const struct view *view, fuse_req_t request, const char *
     if (!of_tag && !tree_find(&place, name, &child))
         return error_set(err, ERR_NOT_FOUND, "there is no such fork");
     *ret_entry = of_tag ? view->entry : child.entry;
-    return path_guard_check(view->session, request, &(*ret_entry)->id, of_tag ? name : NULL, err);
+    return path_guard_check(view->session, request, &(*ret_entry)->id, err);
 }
 
 void operation_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name)
