@@ -192,9 +192,9 @@ static int begin_run(struct batch *batch, struct operation *operation, struct by
     int code = 0;
     LOCK_SCOPE(&batch->lock);
     while (batch->running && code == 0) {
-        monotonic_cond_wait(&batch->calm, &batch->lock, operation->deadline_ns);
-        if (batch->running)
-            code = operation_check(operation, "waiting for the lines before", err);
+        code = operation_check(operation, "waiting for the lines before", err);
+        if (code == 0)
+            monotonic_cond_wait(&batch->calm, &batch->lock, operation->deadline_ns);
     }
     if (code != 0 || batch->complete == 0)
         return code;

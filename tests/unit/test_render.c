@@ -12,6 +12,8 @@ struct place {
     struct registry *registry;
     struct fork_entry *entry;
     struct failures *failures;
+    struct events *events;
+    struct operation_counts *operations;
     struct render_sources sources;
 };
 
@@ -23,7 +25,13 @@ static void reopen(struct place *place)
     place->registry = catalog_registry(place->catalog);
     place->entry = registry_find(place->registry, "what_if");
     place->sources = (struct render_sources){
-        place->registry, place->catalog, place->failures, {1700000000, 5}, NULL};
+        .registry = place->registry,
+        .catalog = place->catalog,
+        .failures = place->failures,
+        .events = place->events,
+        .operations = place->operations,
+        .mounted_at = {1700000000, 5},
+    };
 }
 
 static int set_up(void **state)
@@ -32,6 +40,8 @@ static int set_up(void **state)
     struct error err = {0};
     place->store = fixture_database();
     place->failures = failures_new();
+    place->events = events_new();
+    place->operations = operation_counts_new();
     place->catalog = fixture_open(place->store, &place->faults);
     if (catalog_create(place->catalog, "what_if", NULL, NULL, NULL, &err))
         fail_msg("%s", err.text);
@@ -47,6 +57,8 @@ static int tear_down(void **state)
     catalog_free(place->catalog);
     store_free(place->store);
     failures_free(place->failures);
+    events_free(place->events);
+    operation_counts_free(place->operations);
     g_free(place);
     return 0;
 }
