@@ -71,7 +71,7 @@ def test_holders_itself_does_not_hold(mount, fork):
         os.rmdir(fork)
 
 
-@pytest.mark.parametrize("name", ["registry.json", "tombstones", "errors"])
+@pytest.mark.parametrize("name", ["registry.json", "tombstones", "errors", "batch", "events", "stats"])
 def test_files_at_the_top_do_not_hold(mount, fork, name):
     with open(mount.top(name), "rb"):
         os.rmdir(fork)

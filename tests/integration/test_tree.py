@@ -9,7 +9,7 @@ import pytest
 from support.database import serde_pretty
 
 FORK_FILES = ("datasets", "holders", "info.json", "schema.json", "status")
-TOP = ("by-id", "errors", "forks", "registry.json", "tombstones")
+TOP = ("batch", "by-id", "errors", "events", "forks", "registry.json", "stats", "tombstones")
 
 
 @pytest.fixture
@@ -52,7 +52,8 @@ def test_readdir_tells_the_kinds(forked):
 def test_modes_are_those_of_the_table(forked, database):
     modes = {"": 0o40755, "forks": 0o40755, "forks/alpha": 0o40755, "by-id": 0o40755,
              f"by-id/{database.fork('alpha')['id']}": 0o120777, "registry.json": 0o100444,
-             "tombstones": 0o100444, "errors": 0o100444}
+             "tombstones": 0o100444, "errors": 0o100444, "batch": 0o100644, "events": 0o100444,
+             "stats": 0o100444}
     modes.update({f"forks/alpha/{name}": 0o100444 for name in FORK_FILES})
     assert {path: oct(os.lstat(forked.top(path)).st_mode) for path in modes} == {
         path: oct(mode) for path, mode in modes.items()}

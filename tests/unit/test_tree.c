@@ -66,7 +66,7 @@ static void directories_list_what_is_in_them(void **state)
     g_autofree char *all = names_in(*state, NODE_FORKS, NULL);
     g_autofree char *ids = names_in(*state, NODE_BY_ID, NULL);
     g_autofree char *files = names_in(*state, NODE_FORK, entry);
-    assert_string_equal(top, "forks by-id registry.json tombstones errors ");
+    assert_string_equal(top, "forks by-id registry.json tombstones errors batch events stats ");
     assert_string_equal(all, "a%2Fb %" ID_C " zebra ");
     assert_string_equal(ids, ID_A " " ID_B " " ID_C " ");
     assert_string_equal(files, "status datasets schema.json info.json holders children ttl tags ");
