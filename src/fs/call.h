@@ -24,6 +24,7 @@ struct call {
     size_t size;
     off_t offset;
     bool plus;
+    bool looks_only; /* an overlay that does not parse is shown as empty; its open will say why */
     /* What there is so far. */
     struct hold *hold;
     struct overlay *overlay; /* fetched */
