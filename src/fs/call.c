@@ -16,8 +16,13 @@ struct fetch_job {
 static int read_overlay(struct job *job, struct error *err)
 {
     struct fetch_job *fetch = (struct fetch_job *)job;
-    return catalog_overlay(job->session->catalog, &fetch->fork_id, &job->operation,
-                           &fetch->call.overlay, err);
+    int code = catalog_overlay(job->session->catalog, &fetch->fork_id, &job->operation,
+                               &fetch->call.overlay, err);
+    if (code != ERR_CORRUPT || !fetch->call.looks_only)
+        return code;
+    fetch->call.overlay = g_new0(struct overlay, 1);
+    fetch->call.overlay->text = bytes_new(NULL, 0);
+    return 0;
 }
 
 static int read_tags(struct job *job, struct error *err)

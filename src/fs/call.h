@@ -25,6 +25,7 @@ struct call {
     off_t offset;
     bool plus;
     int64_t started_ns; /* CLOCK_MONOTONIC; where it is timed */
+    bool looks_only; /* an overlay that does not parse is shown as empty; its open will say why */
     /* What there is so far. */
     struct hold *hold;
     struct overlay *overlay; /* fetched */

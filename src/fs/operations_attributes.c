@@ -53,7 +53,8 @@ static void get_attributes(struct call *call)
 
 void operation_getattr(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *file)
 {
-    struct call call = {.request = request, .node = node, .run = get_attributes, .file = file};
+    struct call call = {
+        .request = request, .node = node, .run = get_attributes, .file = file, .looks_only = true};
     get_attributes(&call);
 }
 

@@ -31,7 +31,8 @@ static void lookup(struct call *call)
 
 void operation_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
 {
-    struct call call = {.request = request, .node = parent, .run = lookup, .name = name};
+    struct call call = {
+        .request = request, .node = parent, .run = lookup, .name = name, .looks_only = true};
     lookup(&call);
 }
 

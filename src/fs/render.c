@@ -102,7 +102,7 @@ static void render_holders(const struct render_sources *sources, const struct tr
 static void show_overlay(const struct overlay *overlay, struct document *document)
 {
     document->body = bytes_ref(overlay->text);
-    document->newline = true;
+    document->newline = overlay->text->size > 0;
     document->modified = render_time(overlay->modified_ns, document->modified);
     document->version = g_strdup(overlay->version);
 }

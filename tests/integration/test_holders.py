@@ -9,7 +9,7 @@ import pytest
 from support.checks import assert_no_trace, assert_whole
 from support.process import run, wait_until
 
-HOLDING = ("status", "datasets", "schema.json", "info.json")
+HOLDING = ("status", "datasets", "schema.json", "info.json", "ttl")
 
 HOLD = """
 import sys
