@@ -17,6 +17,7 @@ struct doomed_fork {
     struct fork_remains *remains;
     GPtrArray *branches; /* struct doomed_branch */
     char *overlay;
+    char *registration;
     char *files;
     char *wal;
     struct store_request *listed_files;
@@ -86,6 +87,7 @@ static void deletion_begin(struct deletion *deletion, struct log *log,
         list[i].error = (struct error){0};
         fork->branches = choose_branches(deletion->layout, log, registry, &list[i]);
         fork->overlay = layout_overlay_key(deletion->layout, list[i].id);
+        fork->registration = layout_registration_key(deletion->layout, list[i].id);
         fork->files = layout_fork_prefix(deletion->layout, list[i].id);
         fork->wal = layout_fork_wal_prefix(deletion->layout, list[i].id);
     }
@@ -97,6 +99,7 @@ static void deletion_end(struct deletion *deletion)
         struct doomed_fork *fork = &deletion->forks[i];
         g_ptr_array_unref(fork->branches);
         g_free(fork->overlay);
+        g_free(fork->registration);
         g_free(fork->files);
         g_free(fork->wal);
     }
@@ -112,7 +115,10 @@ static void add_visible(struct store_set *set, struct doomed_fork *fork)
         struct doomed_branch *doomed = g_ptr_array_index(fork->branches, i);
         doomed->listing = lance_branch_delete_request(set, doomed->dataset_key, doomed->branch);
     }
+    if (fork->remains->branches_only)
+        return;
     store_set_delete(set, fork->overlay);
+    store_set_delete(set, fork->registration);
     fork->listed_files = store_set_list(set, fork->files, NULL, 0);
     fork->listed_wal = store_set_list(set, fork->wal, NULL, 0);
 }
@@ -131,6 +137,8 @@ static void add_found(struct store_set *set, struct doomed_fork *fork)
         const struct doomed_branch *doomed = g_ptr_array_index(fork->branches, i);
         lance_branch_delete_found(set, doomed->dataset_key, doomed->branch, doomed->listing);
     }
+    if (fork->remains->branches_only)
+        return;
     add_listed(set, fork->listed_files);
     add_listed(set, fork->listed_wal);
 }
@@ -141,7 +149,10 @@ static void add_prunes(struct store_set *set, struct doomed_fork *fork)
         const struct doomed_branch *doomed = g_ptr_array_index(fork->branches, i);
         lance_branch_prune_requests(set, doomed->dataset_key, doomed->branch);
     }
+    if (fork->remains->branches_only)
+        return;
     store_set_prune(set, fork->overlay);
+    store_set_prune(set, fork->registration);
     store_set_prune(set, fork->files);
     store_set_prune(set, fork->wal);
 }

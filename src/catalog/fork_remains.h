@@ -1,7 +1,8 @@
 /*
  * Removing what forks have on the store, once their entries say that they are going: branches with
- * all that is under their tree/, ref files, allocator, snapshots, fork WAL, overlay. Not the
- * tombstone and not the registry entry, which are what makes the removal repeatable.
+ * all that is under their tree/, ref files, allocator, snapshots, fork WAL, overlay, registration
+ * under way. Not the tombstone and not the registry entry, which are what makes the removal
+ * repeatable.
  *
  * Several forks share the same waves. No state; any thread.
  */
@@ -19,6 +20,7 @@
 struct fork_remains {
     const struct ulid *id;
     const GPtrArray *branches; /* struct dataset_branch, names checked */
+    bool branches_only;        /* the fork lives on */
     int code;                  /* the answer; same as error.code */
     struct error error;
 };

@@ -6,6 +6,7 @@
 #include "catalog/catalog_private.h"
 #include "catalog/fork_remains.h"
 #include "catalog/orphans.h"
+#include "catalog/registration_intent.h"
 #include "catalog/transitions.h"
 
 void recovery_report_clear(struct recovery_report *report)
@@ -234,10 +235,12 @@ static int prune_documents(struct catalog *catalog, struct operation *operation,
     g_autofree char *registry = layout_registry_key(catalog->layout);
     g_autofree char *tombstones = layout_tombstones_prefix(catalog->layout);
     g_autofree char *overlays = layout_overlays_prefix(catalog->layout);
+    g_autofree char *registrations = layout_registrations_prefix(catalog->layout);
     struct store_set *set = store_set_new();
     store_set_prune(set, registry);
     store_set_prune(set, tombstones);
     store_set_prune(set, overlays);
+    store_set_prune(set, registrations);
     int code = store_run(catalog->store, set, operation, err);
     if (code == 0)
         code = store_set_failure(set, 0, err);
@@ -271,6 +274,8 @@ static int recover(struct catalog *catalog, struct operation *operation,
         code = recover_entries(catalog, candidates, operation, report, err);
     if (code == 0)
         code = recover_tombstones(catalog, operation, report, err);
+    if (code == 0)
+        code = registration_intents_recover(catalog, operation, report, err);
     if (code == 0)
         code = orphans_remove(catalog, operation, report, err);
     if (code == 0)

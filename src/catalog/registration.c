@@ -7,14 +7,12 @@
 
 #include "base/timestamp.h"
 #include "catalog/catalog_private.h"
+#include "catalog/fork_remains.h"
 #include "catalog/members.h"
+#include "catalog/registration_intent.h"
 #include "catalog/transitions.h"
 #include "lance/branch_name.h"
 #include "lance/dataset.h"
-
-/* Time for taking back branches that were made in vain, whatever the operation has left
- * (milliseconds). */
-#define TAKE_BACK_MS 10000
 
 /* One dataset to be added. */
 struct addition {
@@ -31,6 +29,8 @@ struct registration {
     struct fork_entry *entry;
     GPtrArray *additions; /* struct addition */
     struct operation *operation;
+    struct operation undoing; /* with the time reserved for it */
+    bool late_writes;         /* puts were abandoned, and may still arrive */
 };
 
 static void addition_free(void *pointer)
@@ -98,7 +98,7 @@ static bool is_whole(const struct addition *addition)
 /* The remainder of a crash: part of a branch that nobody registered. */
 static bool is_zombie(const struct addition *addition)
 {
-    return !is_whole(addition) &&
+    return addition->make && !is_whole(addition) &&
            (addition->ref->answer.code == 0 || addition->tip->answer.objects->len > 0);
 }
 
@@ -120,11 +120,6 @@ static int look(struct registration *registration, struct store_set *set, struct
         if (!addition->make && !is_whole(addition))
             code = error_set(err, ERR_INVALID, "dataset %s has no branch %s", addition->dataset,
                              addition->branch);
-        else if (addition->make && is_zombie(addition))
-            code = error_set(err, ERR_CONFLICT,
-                             "dataset %s has the remains of a branch %s, left by a crash; "
-                             "forkfs-fsck lists them",
-                             addition->dataset, addition->branch);
     }
     return code;
 }
@@ -141,35 +136,98 @@ static const struct branch_origin *find_origin(const struct fork_point *point, c
     return NULL;
 }
 
+static bool is_to_be_made(const struct addition *addition)
+{
+    return addition->make && !is_whole(addition);
+}
+
+/* Plans the branches of those datasets that the point has. *ret_missing: one that it has not. */
+static int plan_from(struct registration *registration, const struct fork_entry *parent,
+                     const char **ret_missing, struct error *err)
+{
+    struct catalog *catalog = registration->catalog;
+    struct fork_point *point = NULL;
+    int code = fork_point_read(catalog->fork_points, parent, registration->operation, &point, err);
+    struct timespec now = timestamp_now();
+    *ret_missing = NULL;
+    for (guint i = 0; code == 0 && i < registration->additions->len; i++) {
+        struct addition *addition = g_ptr_array_index(registration->additions, i);
+        const struct branch_origin *origin = find_origin(point, addition->dataset);
+        if (!is_to_be_made(addition) || addition->plan)
+            continue;
+        if (origin)
+            code = branch_plan_make(catalog->layout, &registration->entry->id, origin, now,
+                                    &addition->plan, err);
+        else
+            *ret_missing = addition->dataset;
+    }
+    fork_point_free(point);
+    return code;
+}
+
+static const char *first_to_be_made(const struct registration *registration)
+{
+    for (guint i = 0; i < registration->additions->len; i++) {
+        const struct addition *addition = g_ptr_array_index(registration->additions, i);
+        if (is_to_be_made(addition))
+            return addition->dataset;
+    }
+    return NULL;
+}
+
 /* From the parent fork's branch where it has one, else from main. */
 static int plan(struct registration *registration, struct error *err)
 {
-    struct catalog *catalog = registration->catalog;
     const struct fork_entry *entry = registration->entry;
-    struct fork_point *primary = NULL, *nested = NULL;
-    auto_registry struct registry *registry = catalog_registry(catalog);
-    struct fork_entry *parent =
+    auto_registry struct registry *registry = catalog_registry(registration->catalog);
+    const struct fork_entry *parent =
         entry->has_parent ? registry_find_id(registry, &entry->parent_id) : NULL;
+    const char *missing = first_to_be_made(registration);
     int code = 0;
-    if (parent)
-        code = fork_point_read(catalog->fork_points, parent, registration->operation, &nested, err);
-    if (code == 0)
-        code = fork_point_read(catalog->fork_points, NULL, registration->operation, &primary, err);
-    struct timespec now = timestamp_now();
-    for (guint i = 0; code == 0 && i < registration->additions->len; i++) {
-        struct addition *addition = g_ptr_array_index(registration->additions, i);
-        const struct branch_origin *origin = find_origin(nested, addition->dataset);
-        if (!origin)
-            origin = find_origin(primary, addition->dataset);
-        if (!addition->make || is_whole(addition))
-            continue;
-        code = origin ? branch_plan_make(catalog->layout, &entry->id, origin, now, &addition->plan,
-                                         err)
-                      : error_set(err, ERR_NOT_FOUND, "there is no dataset %s", addition->dataset);
-    }
-    fork_point_free(primary);
-    fork_point_free(nested);
+    if (missing && parent)
+        code = plan_from(registration, parent, &missing, err);
+    if (code == 0 && missing)
+        code = plan_from(registration, NULL, &missing, err);
+    if (code == 0 && missing)
+        code = error_set(err, ERR_NOT_FOUND, "there is no dataset %s", missing);
     return code;
+}
+
+/* ---- Writing ---- */
+
+static GPtrArray *list_branches(const struct registration *registration,
+                                bool (*choose)(const struct addition *))
+{
+    GPtrArray *branches = dataset_branches_new();
+    for (guint i = 0; i < registration->additions->len; i++) {
+        const struct addition *addition = g_ptr_array_index(registration->additions, i);
+        if (choose(addition))
+            g_ptr_array_add(branches, dataset_branch_new(addition->dataset, addition->branch));
+    }
+    return branches;
+}
+
+/* The branches are this fork's by name, and it does not register them. */
+static int delete_zombies(struct registration *registration, struct error *err)
+{
+    struct catalog *catalog = registration->catalog;
+    g_autoptr(GPtrArray) branches = list_branches(registration, is_zombie);
+    if (branches->len == 0)
+        return 0;
+    auto_registry struct registry *registry = catalog_registry(catalog);
+    struct fork_remains remains = {
+        .id = &registration->entry->id, .branches = branches, .branches_only = true};
+    fork_remains_delete(catalog->store, catalog->layout, catalog->settings.log, registry, &remains,
+                        1, registration->operation);
+    return error_copy(err, &remains.error);
+}
+
+static bool has_unknown(struct store_set *puts)
+{
+    for (size_t i = 0; i < store_set_size(puts); i++)
+        if (store_set_at(puts, i)->answer.code == ERR_OUTCOME_UNKNOWN)
+            return true;
+    return false;
 }
 
 static int put(struct registration *registration, struct store_set *set, struct error *err)
@@ -183,45 +241,71 @@ static int put(struct registration *registration, struct store_set *set, struct 
             lance_branch_put_requests(set, dataset, branch->branch, branch->version,
                                       branch->manifest, branch->ref);
     }
-    int code = store_run(catalog->store, set, registration->operation, err);
-    return code ? code : store_set_failure(set, 0, err);
+    int run_code = store_run(catalog->store, set, registration->operation, NULL), code = 0;
+    registration->late_writes = run_code != 0 && has_unknown(set);
+    for (size_t i = 0; code == 0 && i < store_set_size(set); i++)
+        code = store_answer_failure(&store_set_at(set, i)->answer, run_code, err);
+    return code == ERR_PRECONDITION
+               ? error_set(err, ERR_CONFLICT, "another writer made a branch at the same time")
+               : code;
+}
+
+static int run(struct registration *registration, struct store_set *set, struct error *err)
+{
+    int code = store_run(registration->catalog->store, set, &registration->undoing, err);
+    if (code == 0)
+        code = store_set_failure(set, 0, err);
+    store_set_unref(set);
+    return code;
 }
 
 /* Deletes what this call put; the branches are new, so they are these two objects each. */
-static void take_back(struct registration *registration, struct store_set *puts)
+static int delete_puts(struct registration *registration, struct store_set *puts, struct error *err)
 {
-    const struct catalog *catalog = registration->catalog;
-    struct operation undoing;
-    operation_init(&undoing, TAKE_BACK_MS);
     struct store_set *deletes = store_set_new();
     for (size_t i = 0; i < store_set_size(puts); i++) {
         const struct store_request *request = store_set_at(puts, i);
         if (request->answer.code == 0 || request->answer.code == ERR_OUTCOME_UNKNOWN)
             store_set_delete(deletes, request->key);
     }
+    int code = run(registration, deletes, err);
+    if (code)
+        return code;
     struct store_set *prunes = store_set_new();
     for (guint i = 0; i < registration->additions->len; i++) {
         const struct addition *addition = g_ptr_array_index(registration->additions, i);
-        g_autofree char *dataset = layout_dataset_key(catalog->layout, addition->dataset);
+        g_autofree char *dataset =
+            layout_dataset_key(registration->catalog->layout, addition->dataset);
         if (addition->plan)
             lance_branch_prune_requests(prunes, dataset, addition->branch);
     }
-    store_run(catalog->store, deletes, &undoing, NULL);
-    store_run(catalog->store, prunes, &undoing, NULL);
-    store_set_unref(prunes);
-    store_set_unref(deletes);
-    operation_destroy(&undoing);
+    return run(registration, prunes, err);
 }
 
-/* ---- The whole ---- */
+/* The intent stays when something may be left. */
+static void take_back(struct registration *registration, struct store_set *puts, struct error *err)
+{
+    struct error problem = {0};
+    int code = delete_puts(registration, puts, &problem);
+    if (code == 0 && registration->late_writes)
+        code = error_set(&problem, ERR_OUTCOME_UNKNOWN, "abandoned writes may still arrive");
+    if (code == 0)
+        code = registration_intent_delete(registration->catalog, &registration->entry->id,
+                                          &registration->undoing, &problem);
+    struct error cause = *err;
+    if (code)
+        error_set(err, cause.code, "%.600s; what was written is left for recovery: %.350s",
+                  cause.text, problem.text);
+}
+
+static bool is_any(const struct addition *addition)
+{
+    return true;
+}
 
 static int commit(struct registration *registration, struct error *err)
 {
-    g_autoptr(GPtrArray) datasets = dataset_branches_new();
-    for (guint i = 0; i < registration->additions->len; i++) {
-        const struct addition *addition = g_ptr_array_index(registration->additions, i);
-        g_ptr_array_add(datasets, dataset_branch_new(addition->dataset, addition->branch));
-    }
+    g_autoptr(GPtrArray) datasets = list_branches(registration, is_any);
     return transition_commit(registration->catalog->committer,
                              (struct transition){.kind = TRANSITION_DATASETS,
                                                  .id = &registration->entry->id,
@@ -229,17 +313,27 @@ static int commit(struct registration *registration, struct error *err)
                              registration->operation, err);
 }
 
-static int write_additions(struct registration *registration, struct error *err)
+/* Branches are made between the writing of the intent and its removal. */
+static int make_and_commit(struct registration *registration, const GPtrArray *branches,
+                           struct error *err)
 {
+    struct catalog *catalog = registration->catalog;
+    const struct ulid *id = &registration->entry->id;
     struct store_set *puts = store_set_new();
-    int code = put(registration, puts, err);
     bool undecided = false;
+    int code = registration_intent_put(catalog, id, branches, registration->operation, err);
+    if (code == 0)
+        code = delete_zombies(registration, err);
+    if (code == 0)
+        code = put(registration, puts, err);
     if (code == 0) {
         code = commit(registration, err);
         undecided = code == ERR_OUTCOME_UNKNOWN; /* never undone without knowing */
     }
-    if (code && !undecided)
-        take_back(registration, puts);
+    if (code == 0) /* if it stays, recovery finds that it has nothing to do */
+        registration_intent_delete(catalog, id, &registration->undoing, NULL);
+    else if (!undecided)
+        take_back(registration, puts, err);
     store_set_unref(puts);
     return code;
 }
@@ -253,10 +347,32 @@ static int register_locked(struct registration *registration, const struct bytes
         code = look(registration, looks, err);
         if (code == 0)
             code = plan(registration, err);
-        if (code == 0)
-            code = write_additions(registration, err);
+        if (code == 0) {
+            g_autoptr(GPtrArray) branches = list_branches(registration, is_to_be_made);
+            code = branches->len > 0 ? make_and_commit(registration, branches, err)
+                                     : commit(registration, err);
+        }
     }
     store_set_unref(looks);
+    return code;
+}
+
+/* With time reserved for taking back what was made in vain. */
+static int register_in_time(struct catalog *catalog, struct fork_entry *entry,
+                            const struct bytes *text, struct operation *operation,
+                            struct error *err)
+{
+    struct registration registration = {.catalog = catalog,
+                                        .entry = entry,
+                                        .additions = g_ptr_array_new_with_free_func(addition_free),
+                                        .operation = operation};
+    operation_init(&registration.undoing, -1);
+    registration.undoing.deadline_ns = operation ? operation_reserve(operation) : INT64_MAX;
+    int code = register_locked(&registration, text, err);
+    if (operation)
+        operation->deadline_ns = registration.undoing.deadline_ns;
+    operation_destroy(&registration.undoing);
+    g_ptr_array_unref(registration.additions);
     return code;
 }
 
@@ -267,13 +383,7 @@ int catalog_register_datasets(struct catalog *catalog, const struct ulid *id, st
     struct fork_entry *entry = NULL;
     int code = catalog_lock_active(catalog, id, operation, &entry, &failure);
     if (code == 0) {
-        struct registration registration = {.catalog = catalog,
-                                            .entry = entry,
-                                            .additions =
-                                                g_ptr_array_new_with_free_func(addition_free),
-                                            .operation = operation};
-        code = register_locked(&registration, text, &failure);
-        g_ptr_array_unref(registration.additions);
+        code = register_in_time(catalog, entry, text, operation, &failure);
         catalog_unlock(catalog, entry);
     }
     if (code) {
