@@ -32,10 +32,10 @@ static struct handle *open_file(struct place *place, uint64_t node_id)
 {
     struct ulid id = fixture_id(ID_A);
     struct hold *hold = NULL;
-    struct document document = {bytes_new_text("text"), false, {0, 0}};
+    struct document document = {.body = bytes_new_text("text")};
     struct stat attributes = {.st_size = 4};
     assert_int_equal(holders_hold(place->holders, &id, 1, "test", &hold, NULL), 0);
-    return handles_open_file(place->handles, node_id, &attributes, &document, hold);
+    return handles_open_file(place->handles, node_id, &attributes, &document, NULL, hold);
 }
 
 static void closing_a_file_gives_its_hold_back(void **state)
@@ -72,17 +72,23 @@ static void attributes_are_known_while_a_handle_is_open(void **state)
     assert_false(handles_find_attributes(place->handles, 5, &attributes));
 }
 
+static struct registry *snapshot(struct handle *handle, struct registry *current, bool rewind)
+{
+    g_autoptr(GPtrArray) tags = NULL;
+    return handle_snapshot(handle, current, NULL, rewind, &tags);
+}
+
 static void a_directory_lists_one_image_until_it_is_rewound(void **state)
 {
     struct place *place = *state;
     auto_registry struct registry *before = fixture_registry(NULL, 0);
     auto_registry struct registry *after = fixture_registry(NULL, 0);
     struct handle *handle = handles_open_directory(place->handles, before);
-    auto_registry struct registry *going_on = handle_snapshot(handle, after, false);
+    auto_registry struct registry *going_on = snapshot(handle, after, false);
     assert_ptr_equal(going_on, before);
-    auto_registry struct registry *anew = handle_snapshot(handle, after, true);
+    auto_registry struct registry *anew = snapshot(handle, after, true);
     assert_ptr_equal(anew, after);
-    auto_registry struct registry *later = handle_snapshot(handle, before, false);
+    auto_registry struct registry *later = snapshot(handle, before, false);
     assert_ptr_equal(later, after);
 }
 
