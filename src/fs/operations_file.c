@@ -15,6 +15,12 @@ static int check_flags(const struct view *view, int flags, struct error *err)
     return error_set(err, ERR_ACCESS, "this file cannot be written");
 }
 
+static bool fork_exists(const struct view *view)
+{
+    auto_registry struct registry *registry = catalog_registry(view->session->catalog);
+    return tree_entry(registry, view->node) != NULL;
+}
+
 static int hold_fork(const struct view *view, fuse_req_t request, struct hold **ret,
                      struct error *err)
 {
@@ -22,8 +28,12 @@ static int hold_fork(const struct view *view, fuse_req_t request, struct hold **
     if (rule == HOLD_NEVER)
         return 0;
     struct caller caller = caller_of_thread(fuse_req_ctx(request)->pid);
-    return catalog_hold(view->session->catalog, &view->entry->id, rule == HOLD_ALWAYS,
-                        caller.process, caller.command, ret, err);
+    int code = catalog_hold(view->session->catalog, &view->entry->id, rule == HOLD_ALWAYS,
+                            caller.process, caller.command, ret, err);
+    /* Between closing the door and showing the fork as tombstoned: it is as good as tombstoned. */
+    if (code == ERR_STALE && rule == HOLD_WHEN_ACTIVE && fork_exists(view))
+        code = 0;
+    return code;
 }
 
 /* Takes over document and hold. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "base/timestamp.h"
 #include "fs/errno_map.h"
@@ -77,7 +78,9 @@ void session_note_failure(struct session *session, const char *operation, const 
 static int check_mountpoint(const struct session *session, struct error *err)
 {
     struct stat status;
-    if (stat(session->mountpoint, &status) != 0) {
+    struct statvfs filesystem;
+    /* stat alone may be answered from what the kernel remembers of a mount that has crashed. */
+    if (stat(session->mountpoint, &status) != 0 || statvfs(session->mountpoint, &filesystem) != 0) {
         if (errno == ENOTCONN)
             return error_set(err, ERR_INVALID,
                              "%s: a crashed mount is still there; run: fusermount3 -u %s",
