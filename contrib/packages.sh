@@ -121,6 +121,12 @@ check_fuse() {
         echo "  In a container: start it with --device /dev/fuse --cap-add SYS_ADMIN" >&2
         return 1
     fi
+    # fusermount3 looks there for what a user may unmount; bare trees without init lack it.
+    if [ "$(id -u)" != 0 ] && [ ! -e /etc/mtab ]; then
+        echo "/etc/mtab does not exist, so $(id -un) could mount but not unmount." >&2
+        echo "  Run this as root, or make it, as root: ln -s /proc/self/mounts /etc/mtab" >&2
+        return 1
+    fi
     return 0
 }
 

@@ -121,3 +121,9 @@ int catalog_hold(struct catalog *catalog, const struct ulid *id, bool must_hold,
         *ret = hold;
     return code == ERR_PENDING ? ERR_STALE : code;
 }
+
+const struct call_metrics *catalog_store_metrics(const struct catalog *catalog,
+                                                 enum store_method method)
+{
+    return store_metrics(catalog->store, method);
+}

@@ -141,10 +141,16 @@ typedef void sweep_failure(void *argument, const char *key, const struct error *
 unsigned catalog_sweep(struct catalog *catalog, struct operation *operation, sweep_failure *failed,
                        void *argument);
 
-/* Somebody else changed the object `key` on the store (a watch tells): re-reads or forgets what is
- * kept of it. NULL: anything may have changed. */
+/* The object `key` on the store has changed, perhaps by somebody else (a watch tells): re-reads or
+ * forgets what is kept of it, unless it is what this mount has written. A key that ends in '/': all
+ * below it. *ret_overlay (may be NULL): the active fork whose overlay somebody else has changed, if
+ * it was that. Errors of the store, ERR_CORRUPT; what is kept then stays. */
+struct refreshed_overlay {
+    bool changed;
+    struct ulid fork;
+};
 int catalog_refresh(struct catalog *catalog, const char *key, struct operation *operation,
-                    struct error *err);
+                    struct refreshed_overlay *ret_overlay, struct error *err);
 
 /* Numbers for `stats`, since the start of the mount. */
 struct catalog_counts {
@@ -155,5 +161,9 @@ struct catalog_counts {
     uint64_t swept;
 };
 void catalog_counts(struct catalog *catalog, struct catalog_counts *ret);
+
+/* The store's requests by method; lives as the catalog does. */
+const struct call_metrics *catalog_store_metrics(const struct catalog *catalog,
+                                                 enum store_method method);
 
 #endif

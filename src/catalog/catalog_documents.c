@@ -107,35 +107,6 @@ int catalog_untag(struct catalog *catalog, const struct ulid *id, const char *ta
     return change_tag(catalog, id, tag, tags_remove, "removing", operation, err);
 }
 
-/* ---- Others' changes ---- */
-
-/* The id in the name of an overlay object. */
-static bool overlay_id(const struct catalog *catalog, const char *key, struct ulid *ret)
-{
-    g_autofree char *prefix = layout_overlays_prefix(catalog->layout);
-    return g_str_has_prefix(key, prefix) && strlen(key) > strlen(prefix) + ULID_LENGTH &&
-           ulid_parse(key + strlen(prefix), ULID_LENGTH, ret);
-}
-
-int catalog_refresh(struct catalog *catalog, const char *key, struct operation *operation,
-                    struct error *err)
-{
-    g_autofree char *registry = layout_registry_key(catalog->layout);
-    g_autofree char *tombstones = layout_tombstones_prefix(catalog->layout);
-    struct ulid id;
-    int code = 0;
-    if (!key)
-        overlays_forget_all(catalog->overlays);
-    else if (overlay_id(catalog, key, &id))
-        overlays_forget(catalog->overlays, &id);
-    if (!key || strcmp(key, registry) == 0)
-        code = committer_reload(catalog->committer, operation, err);
-    if (code == 0 && (!key || g_str_has_prefix(key, tombstones)))
-        code =
-            tombstones_load(catalog->tombstones, catalog->store, catalog->layout, operation, err);
-    return code;
-}
-
 void catalog_counts(struct catalog *catalog, struct catalog_counts *ret)
 {
     *ret = (struct catalog_counts){0};

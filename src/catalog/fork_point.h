@@ -38,7 +38,8 @@ void fork_point_reader_free(struct fork_point_reader *reader); /* NULL: nothing 
 
 /* Reads the fork point of forks to be made of `parent` (NULL: the primary graph).
  * ERR_UNCLEAN (unflushed WAL, staging table, interrupted bulk load, manifests without pointer),
- * ERR_CORRUPT, ERR_UNSUPPORTED, errors of the store. Writes nothing. */
+ * ERR_CORRUPT, ERR_UNSUPPORTED, ERR_CONTENDED (a dataset changed while it was read), errors of the
+ * store. Writes nothing. */
 int fork_point_read(struct fork_point_reader *reader, const struct fork_entry *parent,
                     struct operation *operation, struct fork_point **ret, struct error *err);
 

@@ -220,9 +220,32 @@ void overlays_forget(struct overlays *overlays, const struct ulid *id)
     g_hash_table_remove(overlays->by_id, id->text);
 }
 
-void overlays_forget_all(struct overlays *overlays)
+/* What overlays_compare() looks for. */
+struct comparison {
+    const struct layout *layout;
+    GHashTable *etags; /* by key */
+};
+
+static gboolean differs(gpointer id_text, gpointer value, gpointer data)
 {
+    const struct comparison *comparison = data;
+    const struct overlay *overlay = value;
+    struct ulid id;
+    if (!ulid_parse(id_text, ULID_LENGTH, &id))
+        return TRUE;
+    g_autofree char *key = layout_overlay_key(comparison->layout, &id);
+    return g_strcmp0(g_hash_table_lookup(comparison->etags, key), overlay->version) != 0;
+}
+
+void overlays_compare(struct overlays *overlays, const GPtrArray *objects)
+{
+    g_autoptr(GHashTable) etags = g_hash_table_new(g_str_hash, g_str_equal);
+    for (guint i = 0; i < objects->len; i++) {
+        const struct store_object *object = g_ptr_array_index(objects, i);
+        g_hash_table_insert(etags, object->key, object->etag);
+    }
+    struct comparison comparison = {overlays->layout, etags};
     LOCK_SCOPE(&overlays->lock);
     overlays->changes++;
-    g_hash_table_remove_all(overlays->by_id);
+    g_hash_table_foreach_remove(overlays->by_id, differs, &comparison);
 }

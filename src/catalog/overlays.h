@@ -46,6 +46,7 @@ void overlays_note_put(struct overlays *overlays, const struct ulid *id, struct 
                        const char *etag);
 /* After a fork went away, or its overlay changed elsewhere. */
 void overlays_forget(struct overlays *overlays, const struct ulid *id);
-void overlays_forget_all(struct overlays *overlays);
+/* Forgets what differs from a listing of all overlays on the store: struct store_object. */
+void overlays_compare(struct overlays *overlays, const GPtrArray *objects);
 
 #endif

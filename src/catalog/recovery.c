@@ -23,11 +23,13 @@ static void note_problem(struct recovery_report *report, const struct error *pro
                     g_strdup_printf("%s %s was left alone: %s", what, object, problem->text));
 }
 
-/* Whether an error is about the document at hand, so that recovery can go on with the next. */
-static bool is_about_document(int code)
+/* Whether an error is about the fork at hand, so that recovery can go on with the next: its
+ * documents, or an object of it that cannot be deleted. Only a store that is out of reach ends
+ * recovery. */
+static bool is_about_one_fork(int code)
 {
-    return code == ERR_CORRUPT || code == ERR_UNSUPPORTED || code == ERR_STALE ||
-           code == ERR_EXISTS || code == ERR_NOT_EMPTY;
+    return code == ERR_ACCESS || code == ERR_IO || code == ERR_CORRUPT || code == ERR_UNSUPPORTED ||
+           code == ERR_STALE || code == ERR_EXISTS || code == ERR_NOT_EMPTY;
 }
 
 /* ---- Entries ---- */
@@ -131,7 +133,7 @@ static int report_unfinished(struct catalog *catalog, const GPtrArray *list,
             *(fork->entry->status == FORK_PENDING ? &report->rolled_back : &report->finished) += 1;
         else if (fork->problem.code == 0)
             transition_check_childless(registry, id, &fork->problem);
-        if (fork->problem.code && is_about_document(fork->problem.code))
+        if (fork->problem.code && is_about_one_fork(fork->problem.code))
             note_problem(report, &fork->problem, "fork", id->text);
         else if (fork->problem.code && code == 0)
             code = error_copy(err, &fork->problem);
@@ -218,7 +220,7 @@ static int recover_tombstones(struct catalog *catalog, struct operation *operati
         int code = recover_tombstone(catalog, tombstone, operation, &problem);
         if (code == 0)
             report->orphans++;
-        else if (is_about_document(code))
+        else if (is_about_one_fork(code))
             note_problem(report, &problem, "tombstone", tombstone->key);
         else
             return error_copy(err, &problem);

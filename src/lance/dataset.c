@@ -87,15 +87,51 @@ struct store_request *lance_branch_delete_request(struct store_set *set, const c
     return store_set_list(set, tree, NULL, 0);
 }
 
-/* Adds deletes for the rows below `tree` + `directory`. */
-static size_t delete_below(struct store_set *set, const GPtrArray *rows, const char *tree,
-                           const char *directory)
+/* The directories of a branch, manifests first: without them nothing refers to the rest. */
+static const char *const branch_directories[] = {"_versions", "_transactions", "data", "_deletions",
+                                                 "_indices"};
+
+static bool is_branch_directory(const char *segment)
 {
-    g_autofree char *prefix = g_strconcat(tree, directory, NULL);
+    for (size_t i = 0; i < G_N_ELEMENTS(branch_directories); i++)
+        if (strcmp(segment, branch_directories[i]) == 0)
+            return true;
+    return false;
+}
+
+/* Whether a path below a branch's directory lies in one of its own directories, and in which. */
+static bool is_below(const char *path, const char *directory)
+{
+    size_t length = strlen(directory);
+    return strncmp(path, directory, length) == 0 && path[length] == '/';
+}
+
+/* Whether a path below a branch's directory is of a branch nested in it: "x/_versions/...",
+ * "x/y/data/...". */
+static bool is_nested(const char *path)
+{
+    g_auto(GStrv) segments = g_strsplit(path, "/", -1);
+    if (is_branch_directory(segments[0]))
+        return false;
+    for (size_t i = 1; segments[i]; i++)
+        if (is_branch_directory(segments[i]))
+            return true;
+    return false;
+}
+
+/* Adds deletes for the rows in `directory`; NULL: for what is in none of the directories and of no
+ * nested branch. */
+static size_t delete_rows(struct store_set *set, const GPtrArray *rows, const char *tree,
+                          const char *directory)
+{
     size_t added = 0;
     for (guint i = 0; i < rows->len; i++) {
         const struct store_object *row = rows->pdata[i];
-        if (!g_str_has_prefix(row->key, prefix))
+        const char *path = row->key + strlen(tree);
+        g_autofree char *first = g_strndup(path, strcspn(path, "/"));
+        bool chosen =
+            directory ? is_below(path, directory) : !is_branch_directory(first) && !is_nested(path);
+        if (!chosen)
             continue;
         store_set_delete(set, row->key);
         added++;
@@ -106,16 +142,14 @@ static size_t delete_below(struct store_set *set, const GPtrArray *rows, const c
 size_t lance_branch_delete_found(struct store_set *set, const char *dataset, const char *branch,
                                  const struct store_request *listing)
 {
-    /* Manifests first: without them nothing refers to the rest. */
-    static const char *const directories[] = {"_versions/", "_transactions/", "data/",
-                                              "_deletions/", "_indices/"};
     g_autofree char *tree = lance_branch_tree_prefix(dataset, branch);
+    const GPtrArray *rows = listing->answer.objects;
     size_t added = 0;
-    if (!listing->answer.objects)
+    if (!rows)
         return 0;
-    for (size_t i = 0; i < G_N_ELEMENTS(directories); i++)
-        added += delete_below(set, listing->answer.objects, tree, directories[i]);
-    return added;
+    for (size_t i = 0; i < G_N_ELEMENTS(branch_directories); i++)
+        added += delete_rows(set, rows, tree, branch_directories[i]);
+    return added + delete_rows(set, rows, tree, NULL);
 }
 
 void lance_branch_prune_requests(struct store_set *set, const char *dataset, const char *branch)

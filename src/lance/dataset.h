@@ -50,9 +50,9 @@ void lance_branch_put_requests(struct store_set *set, const char *dataset, const
 /* Deleting a branch takes two waves. First: the ref file, and a listing of tree/BRANCH/. */
 struct store_request *lance_branch_delete_request(struct store_set *set, const char *dataset,
                                                   const char *branch);
-/* Second: deletes what the listing found in the branch's own five directories (never a branch
- * nested in its directory). `listing` is what lance_branch_delete_request() returned, after its
- * run. Returns the number of deletes added. */
+/* Second: deletes what the listing found, manifests first, but never anything of a branch nested in
+ * its directory (docs/formats.md). `listing` is what lance_branch_delete_request() returned, after
+ * its run. Returns the number of deletes added. */
 size_t lance_branch_delete_found(struct store_set *set, const char *dataset, const char *branch,
                                  const struct store_request *listing);
 /* Last, after the deletes: temporary files and empty directories below and including tree/BRANCH/,

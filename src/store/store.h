@@ -37,6 +37,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/metrics.h"
 #include "base/operation.h"
 #include "base/worker_pool.h"
 
@@ -142,6 +143,10 @@ bool store_key_is_valid(const char *key);
 /* Whether a name (the last segment of a key) is that of a temporary file: ".*#[0-9]+". */
 bool store_name_is_temporary(const char *name);
 
+/* The requests answered so far, by method: outcome and latency of each. Lives as the store does;
+ * wrappers count what goes through them. */
+const struct call_metrics *store_metrics(const struct store *store, enum store_method method);
+
 void store_free(struct store *store); /* waits for what is under way; NULL: nothing */
 
 /*
@@ -177,6 +182,7 @@ struct store {
     const struct store_operations *operations;
     struct worker_pool *pool; /* NULL in wrappers that borrow the inner store's */
     struct worker_pool *borrowed_pool;
+    struct call_metrics metrics[STORE_METHODS];
 };
 
 /* jobs: the largest number of requests in flight. */

@@ -1,15 +1,16 @@
 """Open handles hold a fork; rmdir waits for them, refuses, and says who they are."""
 import errno
 import os
+import signal
 import threading
 import time
 
 import pytest
 
 from support.checks import assert_no_trace, assert_whole
-from support.process import run, wait_until
+from support.process import run, wait_until, waits_in_kernel
 
-HOLDING = ("status", "datasets", "schema.json", "info.json")
+HOLDING = ("status", "datasets", "schema.json", "info.json", "ttl")
 
 HOLD = """
 import sys
@@ -71,7 +72,7 @@ def test_holders_itself_does_not_hold(mount, fork):
         os.rmdir(fork)
 
 
-@pytest.mark.parametrize("name", ["registry.json", "tombstones", "errors"])
+@pytest.mark.parametrize("name", ["registry.json", "tombstones", "errors", "batch", "events", "stats"])
 def test_files_at_the_top_do_not_hold(mount, fork, name):
     with open(mount.top(name), "rb"):
         os.rmdir(fork)
@@ -119,20 +120,11 @@ def test_rmdir_waits_for_a_holder_that_lets_go(new_mount, database, new_child):
     remover = new_child("import os, sys; print('start', flush=True); os.rmdir(sys.argv[1]); print('gone')",
                         mount.fork("a"))
     assert remover.line() == "start"
-    wait_until(lambda: is_in_system_call(remover.pid, "rmdir"), what="rmdir to wait")
+    wait_until(lambda: waits_in_kernel(remover.pid), what="rmdir to wait")
     assert_whole(database, "a")
     holder.tell("let go")
     assert remover.result() == "gone"
     assert database.forks() == {}
-
-
-def is_in_system_call(pid, name):
-    number = {"rmdir": "84", "mkdir": "83"}[name] if os.uname().machine == "x86_64" else None
-    if number is None:  # other machines number their calls differently; being asleep has to do
-        with open(f"/proc/{pid}/stat", encoding="utf-8") as stream:
-            return stream.read().rpartition(")")[2].split()[0] in "SD"
-    with open(f"/proc/{pid}/syscall", encoding="utf-8") as stream:
-        return stream.read().split()[0] == number
 
 
 def test_holders_lists_pid_and_command_of_each_handle(mount, fork, new_child):
@@ -166,18 +158,18 @@ def test_errors_says_who_holds(mount, fork, new_child):
 
 def test_a_child_that_inherits_the_handle_holds(mount, fork, new_child):
     child = new_child("""
-import os, sys
+import os, subprocess, sys
 handle = os.open(sys.argv[1], os.O_RDONLY)
-os.set_inheritable(handle, True)
-pid = os.spawnlp(os.P_NOWAIT, "sleep", "sleep", "600")
-print(pid, flush=True)
+sleeper = subprocess.Popen(["sleep", "600"], stdin=handle, stdout=subprocess.DEVNULL,
+                           stderr=subprocess.DEVNULL)
+print(sleeper.pid, flush=True)
 """, os.path.join(fork, "status"))
     sleeper = int(child.line())
     try:
         assert child.wait() == 0
         assert_held(mount)
     finally:
-        os.kill(sleeper, 9)
+        os.kill(sleeper, signal.SIGKILL)
     wait_until(lambda: mount.read("forks", "a", "holders") == "")
     os.rmdir(fork)
 
@@ -222,7 +214,7 @@ def test_opens_succeed_while_rmdir_waits_and_fail_once_the_door_is_closed(new_mo
     remover = new_child("import os, sys; print('start', flush=True); os.rmdir(sys.argv[1]); print('gone')",
                         mount.fork("a"))
     assert remover.line() == "start"
-    wait_until(lambda: is_in_system_call(remover.pid, "rmdir"), what="rmdir to wait")
+    wait_until(lambda: waits_in_kernel(remover.pid), what="rmdir to wait")
     os.close(os.open(f"/proc/self/fd/{names['datasets']}", os.O_RDONLY))
     holder.tell("let go")
     wait_until(lambda: small_database.fork("a")["status"] == "tombstoned")

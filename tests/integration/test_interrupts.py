@@ -5,24 +5,17 @@ import signal
 import pytest
 
 from support.checks import assert_no_trace, assert_sound, assert_whole, mentions
-from support.process import DIRECTORY_CALL, wait_until
+from support.process import DIRECTORY_CALL, wait_until, waits_in_kernel
 
-BEFORE_MKDIR_COMMITS = ["delay:1:30000:reads", "delay:1:30000:put:fork_registry",
-                        "delay:1:30000:put:_refs", "delay:1:30000:put:fork_schemas",
-                        "delay:1:30000:put:_versions"]
+BEFORE_MKDIR_COMMITS = ["delay:1:3000:reads", "delay:1:3000:put:fork_registry",
+                        "delay:1:3000:put:_refs", "delay:1:3000:put:fork_schemas",
+                        "delay:1:3000:put:_versions"]
 
 
 def starts(new_child, call, path):
     child = new_child(DIRECTORY_CALL, call, path)
     assert child.line() == "ready"
     return child
-
-
-def waits_in_the_kernel(child):
-    with open(f"/proc/{child.pid}/stat", encoding="utf-8") as stream:
-        state = stream.read().rpartition(")")[2].split()[0]
-    with open(f"/proc/{child.pid}/wchan", encoding="utf-8") as stream:
-        return state in "SD" and "fuse" in stream.read() or state == "D"
 
 
 def in_flight(database, fault):
@@ -38,7 +31,7 @@ def test_mkdir_interrupted_before_it_commits_leaves_no_trace(new_mount, new_chil
     database = small_database
     mount = new_mount(database, fault=fault)
     child = starts(new_child, "mkdir", mount.fork("a"))
-    wait_until(lambda: in_flight(database, fault) and waits_in_the_kernel(child))
+    wait_until(lambda: in_flight(database, fault) and waits_in_kernel(child.pid))
     fork_ids = [entry["id"] for entry in database.forks().values()]
     child.signal(number)
     if number == signal.SIGINT:
@@ -81,7 +74,7 @@ def test_rmdir_interrupted_while_it_waits_for_holders_changes_nothing(new_mount,
     os.mkdir(mount.fork("a"))
     with open(mount.fork("a", "status"), "rb"):
         child = starts(new_child, "rmdir", mount.fork("a"))
-        wait_until(lambda: waits_in_the_kernel(child))
+        wait_until(lambda: waits_in_kernel(child.pid))
         child.signal(number)
         if number == signal.SIGINT:
             assert child.result() == "EINTR"
@@ -100,9 +93,9 @@ def test_rmdir_interrupted_before_it_decides_changes_nothing(new_mount, new_chil
     os.mkdir(new.fork("a"))
     new.unmount()
     before = database.snapshot()
-    mount = new_mount(database, fault="delay:1:30000:reads:_refs")
+    mount = new_mount(database, fault="delay:1:3000:reads:_refs")
     child = starts(new_child, "rmdir", mount.fork("a"))
-    wait_until(lambda: waits_in_the_kernel(child))
+    wait_until(lambda: waits_in_kernel(child.pid))
     child.signal(number)
     if number == signal.SIGINT:
         assert child.result() == "EINTR"
@@ -140,6 +133,7 @@ def test_an_operation_ends_at_its_deadline_when_the_store_hangs(new_mount, new_c
     assert child.result(timeout=15) == "ETIMEDOUT"
     assert small_database.forks() == {}
     assert "ETIMEDOUT" in mount.errors()[-1]
+    mount.crash()  # rather than waiting until the fault is over
 
 
 def test_signals_that_a_process_ignores_do_not_disturb(mount, new_child, database):

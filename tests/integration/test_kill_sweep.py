@@ -67,6 +67,7 @@ def test_a_killed_mount_leaves_the_fork_whole_or_not_at_all(sweep, new_mount, ki
         if mount.process.poll() is None and succeeded:
             assert mount.unmount() == 0
             assert n > 10
+            ends.add("a" in database.forks())
             break
         assert mount.wait() == -signal.SIGKILL, f"at request {n}"
         mount.detach()
@@ -99,7 +100,8 @@ def test_after_a_failed_request_the_mount_goes_on_and_nothing_is_left(sweep, new
         before_recovery = database.snapshot()
         recovered = new_mount(database)
         if succeeded:
-            assert_unchanged(before_recovery, database)
+            # An empty directory that nothing is named after may be left to the next to come.
+            assert_unchanged(before_recovery, database, ignore=["catalog/fork_tombstones/"])
         sweep.check_store(database, succeeded)
         for name in os.listdir(recovered.forks):
             os.rmdir(recovered.fork(name))

@@ -30,7 +30,11 @@ def mountpoint(tmp_path):
     yield path
     if mounts.mount_entry(path):
         run("fusermount3", "-uz", path, check=False)
-    wait_until(lambda: not mounts.servers_of(path))
+    try:
+        wait_until(lambda: not mounts.servers_of(path), timeout=20)
+    finally:  # one in a mount namespace of its own goes with its process only
+        for pid in mounts.servers_of(path):
+            os.kill(pid, signal.SIGKILL)
 
 
 def test_in_the_foreground_it_answers_and_ends_with_status_0_when_unmounted(new_mount, database):
@@ -155,12 +159,18 @@ def test_failures_are_told_in_the_foreground_too(tmp_path, mountpoint):
 
 def test_over_a_dead_mountpoint_it_says_what_to_run(new_mount, database):
     dead = new_mount(database)
+    os.stat(dead.path)  # what the kernel still remembers of it does not deceive
     dead.kill()
     dead.wait()
     assert dead.is_mounted
     done = forkfs(database.source, dead.path)
-    assert_refused(done, 1, dead.path)
-    assert f"fusermount3 -u {dead.path}" in done.stderr
+    try:
+        assert_refused(done, 1, dead.path)
+    finally:
+        for pid in mounts.servers_of(dead.path):
+            os.kill(pid, signal.SIGTERM)
+        wait_until(lambda: not mounts.servers_of(dead.path))
+    assert "run: fusermount3 -u" in done.stderr
 
 
 def test_a_second_writable_mount_is_refused(mount, database, mountpoint):
@@ -231,7 +241,7 @@ def test_without_options_everything_belongs_to_the_caller(mount):
 
 def test_metadata_and_storage_prefixes_move_the_keys(new_mount, database):
     os.makedirs(database.path("meta"))
-    for name in ("catalog", "id_allocator.json"):
+    for name in ("catalog", "id_allocator.json", "wal"):
         os.rename(database.path(name), database.path("meta/" + name))
     os.rename(database.path("storage"), database.path("data"))
     database.metadata, database.storage = "meta/", "data/"
@@ -243,23 +253,30 @@ def test_metadata_and_storage_prefixes_move_the_keys(new_mount, database):
     assert database.forks() == {}
 
 
-def with_forkfs_in_path():
-    path = os.path.dirname(mounts.forkfs()) + ":" + os.environ["PATH"]
-    return {**os.environ, "PATH": path}
-
-
 needs_root = pytest.mark.skipif(os.getuid() != 0, reason="mount(8) needs root")
+
+
+def run_where_it_is_installed(script, *arguments, **options):
+    """Runs a shell script in a mount namespace where forkfs is the one program in /usr/local/bin.
+
+    mount(8) looks for programs in the standard directories only, whatever $PATH is.
+    """
+    prelude = 'mount --bind "$1" /usr/local/bin; shift\n'
+    return run("unshare", "-m", "sh", "-ec", prelude + script, "sh", os.path.dirname(mounts.forkfs()),
+               *arguments, **options)
 
 
 @needs_root
 def test_mount_8_mounts_by_type(database, mountpoint):
-    run("mount", "-t", "fuse.forkfs", database.source, mountpoint, "-o", "ro,drain_timeout=100",
-        env=with_forkfs_in_path())
-    kind, source, options = mounts.mount_entry(mountpoint)
-    assert (kind, source) == ("fuse.forkfs", database.source)
-    assert "ro" in options.split(",")
-    assert os.listdir(os.path.join(mountpoint, "forks")) == []
-    run("umount", mountpoint)
+    done = run_where_it_is_installed("""
+mount -t fuse.forkfs "$1" "$2" -o ro,drain_timeout=100
+grep "^$1 $2 fuse.forkfs ro," /proc/mounts
+cat "$2/registry.json"
+! mkdir "$2/forks/a" 2>/dev/null
+umount "$2"
+""", database.source, mountpoint)
+    assert done.stdout.endswith('{\n  "forks": {}\n}\n')
+    assert database.forks() == {}
 
 
 @needs_root
@@ -267,16 +284,20 @@ def test_an_fstab_line_mounts(database, mountpoint, tmp_path):
     fstab = tmp_path / "fstab"
     fstab.write_text(f"{database.source} {mountpoint} fuse.forkfs "
                      "noauto,users,nofail,_netdev,allow_other,drain_timeout=100 0 0\n")
-    run("mount", "-T", fstab, mountpoint, env=with_forkfs_in_path())
-    os.mkdir(os.path.join(mountpoint, "forks", "a"))
+    done = run_where_it_is_installed("""
+mount -T "$1" "$2"
+mkdir "$2/forks/a"
+cat "$2/forks/a/status"
+umount "$2"
+""", fstab, mountpoint)
+    assert done.stdout.endswith("active\n")
     assert_whole(database, "a")
-    run("umount", mountpoint)
 
 
 @needs_root
 def test_mount_8_reports_a_failure(tmp_path, mountpoint):
-    done = run("mount", "-t", "fuse.forkfs", tmp_path / "missing", mountpoint, check=False,
-               env=with_forkfs_in_path())
+    done = run_where_it_is_installed('mount -t fuse.forkfs "$1" "$2"', tmp_path / "missing", mountpoint,
+                                     check=False)
     assert done.returncode != 0
     assert "missing" in done.stderr
 

@@ -203,6 +203,9 @@ static void a_lost_answer_is_recognised_by_content(void **state)
     assert_int_equal(commit_counted(fixture, "made"), 1);
     assert_int_equal(puts_so_far(fixture), 1);
     assert_true(on_store(fixture, "made"));
+    uint64_t puts, requests;
+    committer_counts(fixture->committer, &puts, &requests);
+    assert_int_equal(puts, 1); /* known as its own, not only as somebody's */
 }
 
 static void a_lost_answer_is_recognised_in_the_registry_of_another_writer(void **state)

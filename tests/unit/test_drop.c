@@ -269,6 +269,56 @@ static void of_two_drops_one_finds_the_fork_gone(void **state)
     assert_int_equal(fixture_mentions(fixture->store, fixture->id.text), 0);
 }
 
+/* A fork that comes and goes, and one who opens it again and again. */
+struct hammering {
+    struct fork_fixture *fixture;
+    bool done;      /* atomic */
+    unsigned held;  /* atomic: how often it was held, */
+    unsigned stale; /* and how often that fork had been decided on */
+};
+
+static void hold_once(struct hammering *hammering)
+{
+    struct catalog *catalog = hammering->fixture->catalog;
+    auto_registry struct registry *before = catalog_registry(catalog);
+    const struct fork_entry *entry = registry_find(before, "audit");
+    struct hold *hold = NULL;
+    if (!entry || catalog_hold(catalog, &entry->id, true, 1, "cat", &hold, NULL) != 0)
+        return;
+    auto_registry struct registry *after = catalog_registry(catalog);
+    const struct fork_entry *now = registry_find_id(after, &entry->id);
+    __atomic_fetch_add(&hammering->held, 1, __ATOMIC_RELAXED);
+    hammering->stale += !now || now->status != FORK_ACTIVE;
+    holders_release(catalog_holders(catalog), hold);
+}
+
+static void *run_hammering(void *argument)
+{
+    struct hammering *hammering = argument;
+    while (!__atomic_load_n(&hammering->done, __ATOMIC_ACQUIRE))
+        hold_once(hammering);
+    return NULL;
+}
+
+static void whoever_holds_a_fork_holds_an_active_one(void **state)
+{
+    struct hammering hammering = {.fixture = *state};
+    struct catalog *catalog = hammering.fixture->catalog;
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, run_hammering, &hammering), 0);
+    for (unsigned dropped = 0;
+         dropped < 200 || __atomic_load_n(&hammering.held, __ATOMIC_RELAXED) == 0;) {
+        int code = catalog_drop(catalog, "audit", NULL, NULL, NULL);
+        if (code == 0)
+            fixture_create(catalog, "audit", NULL);
+        dropped += code == 0;
+        assert_true(code == 0 || code == ERR_HELD);
+    }
+    __atomic_store_n(&hammering.done, true, __ATOMIC_RELEASE);
+    pthread_join(thread, NULL);
+    assert_int_equal(hammering.stale, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fork_set_up, fork_tear_down)
 #define TEST_ON_DISK(name)                                                                         \
     cmocka_unit_test_setup_teardown(name, fork_set_up_on_disk, fork_tear_down)
@@ -297,6 +347,7 @@ int main(void)
         TEST(an_interrupt_after_the_decision_comes_too_late),
         TEST(an_interrupt_during_the_decision_comes_too_late),
         TEST(of_two_drops_one_finds_the_fork_gone),
+        TEST(whoever_holds_a_fork_holds_an_active_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -218,6 +218,18 @@ static void deleting_a_branch_spares_names_that_continue_its_own(void **state)
     store_free(store);
 }
 
+static void deleting_a_branch_takes_files_that_no_rule_names(void **state)
+{
+    struct store *store = memory_store_new(1);
+    assert_int_equal(make_branch(store, "b"), 0);
+    assert_int_equal(make_branch(store, "b/x/y"), 0);
+    put(store, DATASET "/tree/b/notes.txt", "");
+    put(store, DATASET "/tree/b/_future/1.bin", "");
+    assert_int_equal(delete_branch(store, "b"), 3);
+    assert_keys_below(store, DATASET "/", "_refs/branches/b%2Fx%2Fy.json tree/b/x/y/_versions/" V3);
+    store_free(store);
+}
+
 static void manifests_are_deleted_before_what_they_refer_to(void **state)
 {
     struct store *store = memory_store_new(1);
@@ -262,6 +274,7 @@ int main(void)
         cmocka_unit_test(a_branch_is_put_only_where_none_is),
         cmocka_unit_test(deleting_a_branch_leaves_nothing_of_it),
         cmocka_unit_test(deleting_a_branch_spares_names_that_continue_its_own),
+        cmocka_unit_test(deleting_a_branch_takes_files_that_no_rule_names),
         cmocka_unit_test(manifests_are_deleted_before_what_they_refer_to),
         cmocka_unit_test(refs_are_listed_by_kind),
     };

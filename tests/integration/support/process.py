@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 
-PATIENCE = 60  # seconds; an upper bound for "never hangs", far above what anything takes
+PATIENCE = 40  # seconds; an upper bound for "never hangs", far above what anything takes
 
 
 def wait_until(condition, timeout=PATIENCE, what="the condition"):
@@ -23,7 +23,7 @@ def wait_until(condition, timeout=PATIENCE, what="the condition"):
 def run(*command, check=True, timeout=PATIENCE, **options):
     """Runs a command; its output is captured as text. A failure shows all of it."""
     options.setdefault("env", {**os.environ, "LC_ALL": "C.UTF-8"})
-    done = subprocess.run([os.fspath(word) for word in command], stdout=subprocess.PIPE,
+    done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True, errors="surrogateescape",
                           timeout=timeout, stdin=subprocess.DEVNULL, **options)
     if check:
@@ -32,12 +32,23 @@ def run(*command, check=True, timeout=PATIENCE, **options):
     return done
 
 
+# Numbers of mkdir, mkdirat, rmdir and unlinkat; other machines have the generic ones.
+DIRECTORY_CALLS = {"x86_64": (83, 258, 84, 263)}.get(os.uname().machine, (34, 35))
+
+
+def waits_in_kernel(pid):
+    """Whether a process is inside mkdir or rmdir."""
+    with open(f"/proc/{pid}/syscall", encoding="utf-8") as stream:
+        number = stream.read().split()[0]
+    return number.isdigit() and int(number) in DIRECTORY_CALLS
+
+
 class Child:
     """A Python program in a process of its own, that answers with lines on its standard output."""
 
     def __init__(self, source, *arguments):
         self.process = subprocess.Popen(
-            [sys.executable, "-c", source, *map(os.fspath, arguments)], stdin=subprocess.PIPE,
+            [sys.executable, "-c", source, *map(str, arguments)], stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.pid = self.process.pid
 
