@@ -65,8 +65,8 @@ static int obtain_point(struct round *round, struct task *task, struct error *er
         read = g_new0(struct round_point, 1);
         read->parent = task->parent ? fork_entry_ref(task->parent) : NULL;
         g_ptr_array_add(round->points, read);
-        fork_point_read(round->catalog->fork_points, task->parent, round->operation, &read->point,
-                        &read->error);
+        fork_point_read(round->catalog->fork_points, task->parent, NULL, round->operation,
+                        &read->point, &read->error);
     }
     task->point = read->point;
     return error_copy(err, &read->error);

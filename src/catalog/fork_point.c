@@ -234,10 +234,12 @@ static uint64_t version_mark(const struct reading *reading)
 }
 
 int fork_point_read(struct fork_point_reader *reader, const struct fork_entry *parent,
-                    struct operation *operation, struct fork_point **ret, struct error *err)
+                    const GPtrArray *besides, struct operation *operation, struct fork_point **ret,
+                    struct error *err)
 {
     struct reading reading;
     reading_begin(&reading, reader, parent, operation);
+    reading.besides = besides;
     struct fork_point *point = g_new0(struct fork_point, 1);
     point->origins = g_ptr_array_new_with_free_func((GDestroyNotify)branch_origin_free);
     struct error failure = {0};

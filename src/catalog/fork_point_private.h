@@ -19,6 +19,7 @@ struct fork_point_reader {
 struct reading {
     struct fork_point_reader *reader;
     const struct fork_entry *parent;
+    const GPtrArray *besides; /* char *: datasets wanted though no candidates; may be NULL */
     struct operation *operation;
     struct store_set *set; /* the wave being built or just run */
     GPtrArray *old_sets;   /* earlier waves, whose answers are still used */

@@ -104,6 +104,24 @@ int sources_request_first(struct reading *reading, struct error *err)
     return 0;
 }
 
+/* Those that the caller wants besides, if they exist: of a fork's own label, or a schemaless type.
+ */
+static int add_sources_besides(struct reading *reading, struct error *err)
+{
+    g_autoptr(GPtrArray) existing = dataset_listing_read(reading->state.storage, NULL);
+    g_autoptr(GHashTable) present = dataset_listing_set(existing);
+    for (guint i = 0; reading->besides && i < reading->besides->len; i++) {
+        const char *dataset = g_ptr_array_index(reading->besides, i);
+        if (!g_hash_table_contains(present, dataset) || has_source(reading, dataset))
+            continue;
+        int code = check_dataset_name(dataset, err);
+        if (code)
+            return code;
+        add_source(reading, dataset, NULL);
+    }
+    return 0;
+}
+
 int sources_settle(struct reading *reading, struct error *err)
 {
     g_autoptr(GPtrArray) existing = dataset_listing_read(reading->state.storage, reading->schema);
@@ -124,7 +142,7 @@ int sources_settle(struct reading *reading, struct error *err)
             add_source(reading, dataset, NULL);
     }
     fork_point_cache_set_datasets(reading->reader->cache, existing);
-    return 0;
+    return add_sources_besides(reading, err);
 }
 
 /* ---- Tips and contents ---- */

@@ -147,7 +147,12 @@ static int plan_from(struct registration *registration, const struct fork_entry 
 {
     struct catalog *catalog = registration->catalog;
     struct fork_point *point = NULL;
-    int code = fork_point_read(catalog->fork_points, parent, registration->operation, &point, err);
+    g_autoptr(GPtrArray) wanted = g_ptr_array_new();
+    for (guint i = 0; i < registration->additions->len; i++)
+        g_ptr_array_add(
+            wanted, ((struct addition *)g_ptr_array_index(registration->additions, i))->dataset);
+    int code =
+        fork_point_read(catalog->fork_points, parent, wanted, registration->operation, &point, err);
     struct timespec now = timestamp_now();
     *ret_missing = NULL;
     for (guint i = 0; code == 0 && i < registration->additions->len; i++) {
