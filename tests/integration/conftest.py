@@ -9,6 +9,7 @@ Run from the build directory, or with these variables (see support/mounts.py for
 """
 import os
 import shutil
+import signal
 
 import pytest
 
@@ -22,6 +23,8 @@ SAMPLE = os.path.join(mounts.TOP, "contrib", "sample.tar.xz")
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: takes more than a few seconds")
+    # Who starts this in the background of a script makes it ignore SIGINT, and all its children, too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
