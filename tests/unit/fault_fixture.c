@@ -1,0 +1,94 @@
+#include "unit.h"
+
+#include <string.h>
+
+#include "fault_fixture.h"
+
+const struct fault faults[FAULTS] = {
+    [FAULT_FAIL_ONCE] = {"fail once", FAULT_FAIL, false, ERR_IO},
+    [FAULT_FAIL_ON] = {"fail from then on", FAULT_FAIL, true, ERR_UNREACHABLE},
+    [FAULT_NO_SPACE] = {"no space once", FAULT_FAIL, false, ERR_NO_SPACE},
+    [FAULT_LOST] = {"lose the answer once", FAULT_LOSE_ANSWER, false, ERR_IO},
+    [FAULT_KILLED] = {"kill before", FAULT_KILL, true, ERR_IO},
+    [FAULT_KILLED_AFTER] = {"kill after", FAULT_KILL_AFTER, true, ERR_IO},
+};
+
+/* The store that a group of tests runs on. */
+static struct store *(*database)(void) = fixture_database;
+
+void fault_fixture_use(struct store *(*make_database)(void))
+{
+    database = make_database;
+}
+
+struct store *fault_database(void)
+{
+    struct store *store = database();
+    struct catalog *catalog = fixture_open(store, NULL);
+    struct error err = {0};
+    if (catalog_create(catalog, "neighbour", NULL, NULL, NULL, &err))
+        fail_msg("%s", err.text);
+    catalog_free(catalog);
+    g_autofree char *text = fixture_read(store, "catalog/fork_registry.json");
+    char *status = strstr(text, "\"status\": \"active\"");
+    assert_non_null(status);
+    g_autofree char *head = g_strndup(text, (size_t)(status - text));
+    g_autofree char *extended = g_strdup_printf("%s\"colour\": 1e400,\n      %s", head, status);
+    fixture_put(store, "catalog/fork_registry.json", extended);
+    return store;
+}
+
+int run_change(struct catalog *catalog, change_function *change, struct error *err)
+{
+    struct operation operation;
+    operation_init(&operation, 400);
+    int code = change(catalog, &operation, err);
+    operation_destroy(&operation);
+    return code;
+}
+
+void arm_fault(struct store *wrapper, const struct fault *fault, unsigned n)
+{
+    fault_store_arm(wrapper, fault->kind, FAULT_ALL, n, fault->persistent, fault->code);
+}
+
+void assert_neighbour_unharmed(struct store *store)
+{
+    g_autofree char *text = fixture_read(store, "catalog/fork_registry.json");
+    assert_non_null(strstr(text, "\"colour\": 1e400"));
+    assert_int_equal(fixture_status(store, "neighbour"), FORK_ACTIVE);
+    fixture_assert_whole(store);
+}
+
+void assert_memory_equals_store(struct catalog *catalog, struct store *store)
+{
+    auto_registry struct registry *registry = catalog_registry(catalog);
+    g_autofree char *text = fixture_read(store, "catalog/fork_registry.json");
+    assert_int_equal(registry->text->size, strlen(text));
+    assert_memory_equal(registry->text->data, text, registry->text->size);
+}
+
+void recover_completely(struct store *store)
+{
+    struct catalog *catalog = fixture_open(store, NULL);
+    unsigned problems = 0;
+    fixture_recover(catalog, &problems);
+    assert_int_equal(problems, 0);
+    assert_int_equal(fixture_recover(catalog, &problems), 0);
+    assert_int_equal(problems, 0);
+    assert_memory_equals_store(catalog, store);
+    catalog_free(catalog);
+    fixture_assert_clean(store);
+}
+
+void sweep_faults(bool (*attempt)(const struct fault *, unsigned), unsigned least)
+{
+    for (size_t i = 0; i < FAULTS; i++) {
+        unsigned n = 1;
+        while (attempt(&faults[i], n)) {
+            assert_true(n < FAULT_STEPS_MAX);
+            n++;
+        }
+        assert_true(n > least);
+    }
+}
