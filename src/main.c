@@ -8,6 +8,7 @@
 #define FUSE_USE_VERSION 31
 #include <fuse_lowlevel.h>
 
+#include "catalog/caretaker.h"
 #include "catalog/catalog.h"
 #include "config.h"
 #include "daemon.h"
@@ -24,6 +25,8 @@ struct program {
     struct log *log;
     struct session *session;
     struct catalog *catalog;
+    struct local_watch *watch; /* until the caretaker takes it over; NULL: there is none */
+    struct caretaker *caretaker;
 };
 
 static void complain(const struct error *failure)
@@ -50,6 +53,7 @@ static struct session *make_session(const struct program *program, const char *m
         .gid = options->gid,
         .umask = options->umask,
         .operation_timeout_ms = (int64_t)options->operation_timeout_s * 1000,
+        .max_forks = options->max_forks,
         .debug = options->debug,
         .log = program->log,
     };
@@ -63,6 +67,8 @@ static int start_catalog(struct program *program, struct store *store, struct la
     const struct catalog_settings settings = {
         .read_only = program->options->read_only,
         .drain_timeout_ms = (int64_t)program->options->drain_timeout_ms,
+        .max_forks = program->options->max_forks,
+        .default_ttl_s = program->options->default_ttl_s,
         .log = program->log,
         .observer = session_registry_changed,
         .observer_argument = program->session,
@@ -99,6 +105,21 @@ static int recover(struct program *program, struct error *err)
     return code;
 }
 
+static int start_caretaker(struct program *program, struct error *err)
+{
+    const struct caretaker_settings settings = {
+        .catalog = program->catalog,
+        .sweep_interval_ms = (int64_t)program->options->sweep_interval_s * 1000,
+        .operation_timeout_ms = (int64_t)program->options->operation_timeout_s * 1000,
+        .watch = g_steal_pointer(&program->watch),
+        .sweeping = session_sweeping,
+        .failed = session_care_failed,
+        .overlay_changed = session_overlay_changed,
+        .argument = program->session,
+    };
+    return caretaker_start(&settings, &program->caretaker, err);
+}
+
 static void mount_answers(void *argument)
 {
     struct program *program = argument;
@@ -113,14 +134,28 @@ static int mount_and_serve(struct program *program, struct error *err)
     if (code == 0)
         code = session_mount(program->session, program->catalog, err);
     if (code == 0)
+        code = start_caretaker(program, err);
+    if (code == 0)
         code = session_serve(program->session, mount_answers, program, err);
     return code;
 }
 
+/* From before the first read, so that no change is missed. What others change is then seen late, or
+ * at the next commit; that is no reason not to mount. */
+static void watch_catalog(struct program *program, const struct catalog_location *location,
+                          const struct layout *layout)
+{
+    struct error failure;
+    if (open_watch(location, layout, &program->watch, &failure) != 0)
+        log_warning(program->log, "changes by other programs will not be noticed: %s",
+                    failure.text);
+}
+
 /* Where everything lies, checked before anything is touched. */
-static int open_places(const struct options *options, struct store **ret_store,
+static int open_places(struct program *program, struct store **ret_store,
                        struct layout **ret_layout, char **ret_mountpoint, struct error *err)
 {
+    const struct options *options = program->options;
     g_autofree char *catalog = NULL;
     int code = catalog_path_resolve(options->catalog, &catalog, err);
     if (code != 0)
@@ -138,6 +173,8 @@ static int open_places(const struct options *options, struct store **ret_store,
     code = mountpoint_resolve(options->mountpoint, catalog, ret_mountpoint, err);
     if (code != 0)
         close_catalog(*ret_store, *ret_layout);
+    else
+        watch_catalog(program, &location, *ret_layout);
     return code;
 }
 
@@ -146,7 +183,7 @@ static int run(struct program *program, struct error *err)
     g_autofree char *mountpoint = NULL;
     struct store *store;
     struct layout *layout;
-    int code = open_places(program->options, &store, &layout, &mountpoint, err);
+    int code = open_places(program, &store, &layout, &mountpoint, err);
     if (code != 0)
         return code;
     if (!program->options->foreground && chdir("/") < 0) {
@@ -157,8 +194,10 @@ static int run(struct program *program, struct error *err)
     code = start_catalog(program, store, layout, err);
     if (code == 0)
         code = mount_and_serve(program, err);
+    caretaker_stop(program->caretaker);
     session_free(program->session);
     catalog_free(program->catalog);
+    local_watch_free(program->watch);
     return code;
 }
 

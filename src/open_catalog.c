@@ -46,3 +46,21 @@ int open_catalog(const struct catalog_location *location, struct store **ret_sto
     *ret_layout = layout;
     return 0;
 }
+
+/* The prefix of an object's siblings; g_free(). */
+static char *parent_prefix(const char *key)
+{
+    const char *slash = strrchr(key, '/');
+    return g_strndup(key, slash ? (size_t)(slash + 1 - key) : 0);
+}
+
+int open_watch(const struct catalog_location *location, const struct layout *layout,
+               struct local_watch **ret, struct error *err)
+{
+    g_autofree char *registry = layout_registry_key(layout);
+    g_autofree char *catalog = parent_prefix(registry);
+    g_autofree char *overlays = layout_overlays_prefix(layout);
+    g_autofree char *tombstones = layout_tombstones_prefix(layout);
+    const char *const prefixes[] = {catalog, overlays, tombstones, NULL};
+    return local_watch_new(location->path, prefixes, ret, err);
+}

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "catalog/layout.h"
+#include "store/local_watch.h"
 #include "store/store.h"
 
 struct catalog_location {
@@ -22,5 +23,9 @@ struct catalog_location {
  * *ret_store: store_free(); *ret_layout: layout_free(). */
 int open_catalog(const struct catalog_location *location, struct store **ret_store,
                  struct layout **ret_layout, struct error *err);
+
+/* Watches what the catalog keeps in memory for changes by others. Errors of local_watch_new(). */
+int open_watch(const struct catalog_location *location, const struct layout *layout,
+               struct local_watch **ret, struct error *err);
 
 #endif

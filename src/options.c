@@ -9,6 +9,10 @@
 #define FIELD(member) offsetof(struct options, member)
 #define LARGEST_ID (UINT32_MAX - 1) /* (uid_t)-1 means "none" */
 
+#define MOST_FORKS 1000000000
+#define LONGEST_TTL_S UINT64_C(3155760000) /* a hundred years */
+#define LONGEST_INTERVAL_S 86400
+
 static const struct option_row rows[] = {
     {"ro", OPTION_SET, 0, 0, FIELD(read_only), NULL, "change nothing, take no lock"},
     {"allow_other", OPTION_SET, 0, 0, FIELD(allow_other), NULL,
@@ -21,6 +25,12 @@ static const struct option_row rows[] = {
      "how long rmdir waits for open handles (default: 250)"},
     {"op_timeout", OPTION_NUMBER, 1, 60, FIELD(operation_timeout_s), "SECONDS",
      "limit of one mkdir, rmdir or write (1 to 60, default: 30)"},
+    {"max_forks", OPTION_NUMBER, 0, MOST_FORKS, FIELD(max_forks), "N",
+     "largest number of forks, in any status (default: 0, no limit)"},
+    {"default_ttl", OPTION_NUMBER, 0, LONGEST_TTL_S, FIELD(default_ttl_s), "SECONDS",
+     "after which new forks expire (default: 0, never)"},
+    {"sweep_interval", OPTION_NUMBER, 0, LONGEST_INTERVAL_S, FIELD(sweep_interval_s), "SECONDS",
+     "how often expired forks are dropped (default: 60; 0: never)"},
     {"jobs", OPTION_NUMBER, 1, 1024, FIELD(jobs), "N",
      "requests to the store at a time (1 to 1024, default: 192)"},
     {"log_level", OPTION_LOG_LEVEL, 0, 0, FIELD(log_level), "LEVEL",
@@ -77,6 +87,7 @@ static void set_defaults(struct options *options)
         .umask = 022,
         .drain_timeout_ms = 250,
         .operation_timeout_s = 30,
+        .sweep_interval_s = 60,
         .jobs = 192,
         .log_level = LOG_LEVEL_INFO,
         .metadata = g_strdup(""),

@@ -28,6 +28,9 @@ struct options {
     uint64_t umask;
     uint64_t drain_timeout_ms;
     uint64_t operation_timeout_s;
+    uint64_t max_forks;        /* 0: no limit */
+    uint64_t default_ttl_s;    /* 0: none */
+    uint64_t sweep_interval_s; /* 0: no sweeps */
     uint64_t jobs;
     enum log_level log_level;
     char *metadata;        /* key prefix, "" or ending in '/' */

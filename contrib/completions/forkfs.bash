@@ -4,8 +4,8 @@ _forkfs()
 {
     local current=${COMP_WORDS[COMP_CWORD]}
     local previous=${COMP_WORDS[COMP_CWORD - 1]}
-    local options='ro allow_other uid= gid= umask= drain_timeout= op_timeout= jobs= log_level= metadata=
-        storage='
+    local options='ro allow_other uid= gid= umask= drain_timeout= op_timeout= max_forks= default_ttl=
+        sweep_interval= jobs= log_level= metadata= storage='
 
     # bash splits words at "=": "log_level=" and its value are separate words then.
     if [[ $current == "=" || $previous == "=" && $current != *,* ]]; then

@@ -148,6 +148,7 @@ const char *error_code_name(int code)
         NAME(NOT_PERMITTED);
         NAME(PENDING);
         NAME(IO);
+        NAME(TOO_BIG);
     default:
         return "UNKNOWN";
     }

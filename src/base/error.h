@@ -38,6 +38,7 @@ enum error_code {
     ERR_NOT_PERMITTED = -23,   /* refused on principle (guard against recursive deletes, ...) */
     ERR_PENDING = -24,         /* the fork is still being made */
     ERR_IO = -25,              /* any other failure of the store */
+    ERR_TOO_BIG = -26,         /* more is written than a document may have */
 };
 
 struct error {

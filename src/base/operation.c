@@ -62,6 +62,14 @@ int64_t operation_remaining_ms(const struct operation *operation)
     return left <= 0 ? 0 : (left + NS_PER_MS - 1) / NS_PER_MS;
 }
 
+int64_t operation_reserve(struct operation *operation)
+{
+    int64_t deadline_ns = operation->deadline_ns;
+    if (deadline_ns != INT64_MAX)
+        operation->deadline_ns -= MAX(0, deadline_ns - monotonic_now_ns()) / 4;
+    return deadline_ns;
+}
+
 void operation_watch(struct operation *operation, pthread_cond_t *cond, pthread_mutex_t *mutex)
 {
     if (!operation)

@@ -40,6 +40,10 @@ int operation_check(const struct operation *operation, const char *stage, struct
 /* Milliseconds left, never negative; INT64_MAX without a deadline. */
 int64_t operation_remaining_ms(const struct operation *operation);
 
+/* Shortens the deadline by a quarter of the time left, so that undoing what was begun fits into the
+ * time that the user was promised. Returns the deadline as it was. For the owner. */
+int64_t operation_reserve(struct operation *operation);
+
 void operation_watch(struct operation *operation, pthread_cond_t *cond, pthread_mutex_t *mutex);
 void operation_unwatch(struct operation *operation);
 

@@ -12,6 +12,9 @@
 /* "YYYY-MM-DDTHH:MM:SS.nnnnnnnnnZ" and NUL. */
 #define TIMESTAMP_TEXT_SIZE 40
 
+/* The last second that a text of four-digit years can carry: 9999-12-31T23:59:59Z. */
+#define TIMESTAMP_MAX_SECONDS INT64_C(253402300799)
+
 struct timespec timestamp_now(void);
 
 /* chrono's serde form: UTC with "Z"; a fraction of 0, 3, 6 or 9 digits, the shortest exact one.

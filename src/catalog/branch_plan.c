@@ -4,6 +4,17 @@
 
 #include "lance/manifest.h"
 
+void branch_origin_free(struct branch_origin *origin)
+{
+    if (!origin)
+        return;
+    g_free(origin->dataset);
+    g_free(origin->parent_branch);
+    bytes_unref(origin->manifest);
+    branch_ref_free(origin->parent_ref);
+    g_free(origin);
+}
+
 void branch_plan_free(struct branch_plan *plan)
 {
     if (!plan)

@@ -10,14 +10,15 @@
 #include "catalog/layout.h"
 #include "lance/branch_ref.h"
 
-/* Where a branch comes from. */
+/* Where a branch comes from; the same for all forks made of one fork point. */
 struct branch_origin {
-    const char *dataset;
-    const char *parent_branch;           /* NULL: main */
-    uint64_t version;                    /* of the parent's tip */
-    const struct bytes *manifest;        /* the parent's, of that version */
-    const struct branch_ref *parent_ref; /* NULL for main */
+    char *dataset;
+    char *parent_branch;           /* NULL: main */
+    uint64_t version;              /* of the parent's tip */
+    struct bytes *manifest;        /* the parent's, of that version */
+    struct branch_ref *parent_ref; /* NULL for main */
 };
+void branch_origin_free(struct branch_origin *origin); /* NULL: nothing */
 
 struct branch_plan {
     char *dataset;

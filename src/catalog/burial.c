@@ -1,23 +1,34 @@
 #include "catalog/burial.h"
 
+#include "catalog/dataset_listing.h"
 #include "catalog/fork_remains.h"
-#include "catalog/transitions.h"
+
+/* ---- Which branches ---- */
+
+static void keep_usable(GPtrArray *datasets)
+{
+    for (guint i = 0; i < datasets->len;) {
+        if (layout_dataset_name_is_safe(g_ptr_array_index(datasets, i)))
+            i++;
+        else
+            g_ptr_array_remove_index(datasets, i);
+    }
+}
 
 int burial_candidates(struct catalog *catalog, struct operation *operation, GPtrArray **ret,
                       struct error *err)
 {
-    GPtrArray *candidates = NULL;
-    int code = fork_point_datasets(catalog->fork_points, operation, &candidates, err);
-    if (code)
-        return code;
-    for (guint i = 0; i < candidates->len;) {
-        if (layout_dataset_name_is_safe(g_ptr_array_index(candidates, i)))
-            i++;
-        else
-            g_ptr_array_remove_index(candidates, i);
-    }
-    *ret = candidates;
-    return 0;
+    int code = fork_point_datasets(catalog->fork_points, operation, ret, err);
+    if (code == 0)
+        keep_usable(*ret);
+    return code;
+}
+
+GPtrArray *burial_candidates_listed(const struct store_request *storage)
+{
+    GPtrArray *candidates = dataset_listing_read(storage, NULL);
+    keep_usable(candidates);
+    return candidates;
 }
 
 GPtrArray *burial_branches(const struct fork_entry *entry, const GPtrArray *candidates)
@@ -36,26 +47,58 @@ GPtrArray *burial_branches(const struct fork_entry *entry, const GPtrArray *cand
     return branches;
 }
 
+/* ---- Burying ---- */
+
+static void delete_remains(struct catalog *catalog, struct burial *list, size_t count,
+                           struct operation *operation)
+{
+    g_autofree struct fork_remains *remains = g_new0(struct fork_remains, count);
+    for (size_t i = 0; i < count; i++)
+        remains[i] = (struct fork_remains){.id = list[i].id, .branches = list[i].branches};
+    auto_registry struct registry *registry = catalog_registry(catalog);
+    fork_remains_delete(catalog->store, catalog->layout, catalog->settings.log, registry, remains,
+                        count, operation);
+    for (size_t i = 0; i < count; i++) {
+        overlays_forget(catalog->overlays, list[i].id);
+        tags_forget(catalog->tags, list[i].id);
+        list[i].code = error_copy(&list[i].error, &remains[i].error);
+    }
+}
+
+static void delete_tombstones(struct catalog *catalog, struct burial *list, size_t count,
+                              struct operation *operation)
+{
+    struct store_set *set = store_set_new();
+    g_autofree struct store_request **deletes = g_new0(struct store_request *, count);
+    for (size_t i = 0; i < count; i++) {
+        g_autofree char *key = layout_tombstone_key(catalog->layout, list[i].id);
+        if (list[i].code == 0)
+            deletes[i] = store_set_delete(set, key);
+    }
+    int code = store_run(catalog->store, set, operation, NULL);
+    for (size_t i = 0; i < count; i++) {
+        if (!deletes[i])
+            continue;
+        list[i].code = store_answer_failure(&deletes[i]->answer, code, &list[i].error);
+        if (list[i].code == 0)
+            tombstones_note_deleted(catalog->tombstones, deletes[i]->key);
+    }
+    store_set_unref(set);
+}
+
+void bury(struct catalog *catalog, struct burial *list, size_t count, struct operation *operation)
+{
+    if (count == 0)
+        return;
+    delete_remains(catalog, list, count, operation);
+    delete_tombstones(catalog, list, count, operation);
+}
+
 int bury_tombstone(struct catalog *catalog, const char *key, struct operation *operation,
                    struct error *err)
 {
     int code = store_delete(catalog->store, key, operation, err);
     if (code == 0)
         tombstones_note_deleted(catalog->tombstones, key);
-    return code;
-}
-
-int bury(struct catalog *catalog, const struct fork_entry *entry, const GPtrArray *branches,
-         struct operation *operation, struct error *err)
-{
-    g_autofree char *tombstone = layout_tombstone_key(catalog->layout, &entry->id);
-    auto_registry struct registry *registry = catalog_registry(catalog);
-    int code = fork_remains_delete(catalog->store, catalog->layout, catalog->settings.log, registry,
-                                   &entry->id, branches, operation, err);
-    overlays_forget(catalog->overlays, &entry->id);
-    if (code == 0)
-        code = bury_tombstone(catalog, tombstone, operation, err);
-    if (code == 0)
-        code = transition_remove(catalog->committer, &entry->id, operation, err);
     return code;
 }

@@ -14,7 +14,9 @@ static struct catalog *catalog_new(struct store *store, struct layout *layout,
     catalog->tombstones = tombstones_new();
     catalog->overlays = overlays_new(store, layout);
     catalog->fork_points = fork_point_reader_new(store, layout);
-    catalog->descendants = descendants_new(store, layout);
+    catalog->refs = ref_cache_new();
+    catalog->descendants = descendants_new(store, layout, catalog->refs);
+    catalog->tags = tags_new(store, layout, catalog->refs);
     return catalog;
 }
 
@@ -22,7 +24,9 @@ static struct catalog *catalog_new(struct store *store, struct layout *layout,
 static void catalog_release(struct catalog *catalog)
 {
     committer_free(catalog->committer);
+    tags_free(catalog->tags);
     descendants_free(catalog->descendants);
+    ref_cache_free(catalog->refs);
     fork_point_reader_free(catalog->fork_points);
     overlays_free(catalog->overlays);
     tombstones_free(catalog->tombstones);
@@ -118,14 +122,8 @@ int catalog_hold(struct catalog *catalog, const struct ulid *id, bool must_hold,
     return code == ERR_PENDING ? ERR_STALE : code;
 }
 
-struct bytes *catalog_overlay_cached(struct catalog *catalog, const struct ulid *id,
-                                     int64_t *modified_ns)
+const struct call_metrics *catalog_store_metrics(const struct catalog *catalog,
+                                                 enum store_method method)
 {
-    return overlays_cached(catalog->overlays, id, modified_ns);
-}
-
-int catalog_overlay(struct catalog *catalog, const struct ulid *id, struct operation *operation,
-                    struct bytes **ret, struct error *err)
-{
-    return overlays_read(catalog->overlays, id, operation, ret, err);
+    return store_metrics(catalog->store, method);
 }

@@ -19,10 +19,13 @@
 #include "base/log.h"
 #include "base/operation.h"
 #include "base/ulid.h"
+#include "catalog/change.h"
 #include "catalog/committer.h"
 #include "catalog/holders.h"
 #include "catalog/layout.h"
+#include "catalog/overlays.h"
 #include "catalog/registry.h"
+#include "catalog/tags.h"
 #include "store/store.h"
 
 struct catalog;
@@ -30,6 +33,8 @@ struct catalog;
 struct catalog_settings {
     bool read_only;
     int64_t drain_timeout_ms;    /* how long a drop waits for holders */
+    size_t max_forks;            /* budget, counting every status; 0: none */
+    uint64_t default_ttl_s;      /* for forks made without one, in seconds; 0: none */
     struct log *log;             /* may be NULL */
     registry_observer *observer; /* may be NULL; see committer.h */
     void *observer_argument;
@@ -71,15 +76,19 @@ struct holders *catalog_holders(struct catalog *catalog);
 int catalog_hold(struct catalog *catalog, const struct ulid *id, bool must_hold, pid_t pid,
                  const char *command, struct hold **ret, struct error *err);
 
-/* The overlay of a fork: its text, pretty, without newline at the end. The _cached form never
- * touches the store and gives NULL when the overlay has to be read first. *modified_ns may be
- * NULL.*/
-struct bytes *catalog_overlay_cached(struct catalog *catalog, const struct ulid *id,
-                                     int64_t *modified_ns);
+/* The overlay of a fork (overlays.h); overlay_free(). The _cached form never touches the store and
+ * gives NULL when the overlay has to be read first. */
+struct overlay *catalog_overlay_cached(struct catalog *catalog, const struct ulid *id);
 int catalog_overlay(struct catalog *catalog, const struct ulid *id, struct operation *operation,
-                    struct bytes **ret, struct error *err);
+                    struct overlay **ret, struct error *err);
 
-/* ---- Changes; these wait for the store ---- */
+/* The tags of a fork (tags.h), sorted by name: struct fork_tag, owned by the array, which the
+ * caller unreferences. _cached as above. */
+GPtrArray *catalog_tags_cached(struct catalog *catalog, const struct ulid *id);
+int catalog_tags(struct catalog *catalog, const struct ulid *id, struct operation *operation,
+                 GPtrArray **ret, struct error *err);
+
+/* ---- Changes; these wait for the store. Many at a time: change.h ---- */
 
 /* Creates a fork of the primary graph (parent NULL) or of another fork, given by key. Returns 0
  * only when it is durably active; *ret_id (may be NULL) is its id. On failure nothing of it is
@@ -94,5 +103,67 @@ int catalog_create(struct catalog *catalog, const char *name, const char *parent
  * ERR_CORRUPT (names or ids on whose word nothing is deleted), ... */
 int catalog_drop(struct catalog *catalog, const char *key, const struct ulid *id,
                  struct operation *operation, struct error *err);
+
+/* Sets the expiry of an active fork to now + ttl_seconds, or clears it. ERR_INVALID for a time
+ * beyond the year 9999, ERR_STALE. */
+int catalog_set_ttl(struct catalog *catalog, const struct ulid *id, bool has_ttl,
+                    uint64_t ttl_seconds, struct operation *operation, struct error *err);
+
+/* Replaces the overlay of an active fork by a document, which is validated whole
+ * (overlay_document.h). `version`: of the overlay that the writer has seen. ERR_INVALID,
+ * ERR_CHANGED when it has changed since, ERR_STALE. *ret_version (may be NULL): the new one;
+ * g_free(). */
+int catalog_write_overlay(struct catalog *catalog, const struct ulid *id, struct bytes *text,
+                          const char *version, struct operation *operation, char **ret_version,
+                          struct error *err);
+
+/* Registers further datasets of an active fork, given as a JSON object dataset -> branch. A branch
+ * `null` is made first, as mkdir makes them; a named one must exist and be no other fork's. Members
+ * that are registered already with the same branch (or null) are fine; members left out stay. All
+ * or nothing. ERR_INVALID, ERR_CONFLICT, ERR_NOT_FOUND (no such dataset), ERR_STALE. */
+int catalog_register_datasets(struct catalog *catalog, const struct ulid *id, struct bytes *text,
+                              struct operation *operation, struct error *err);
+
+/* Pins the tip of every branch of an active fork under a tag name, all or nothing. ERR_EXISTS when
+ * any fork has a tag of that name, ERR_INVALID for a name that Lance does not take, ERR_UNSUPPORTED
+ * for a fork without datasets. */
+int catalog_tag(struct catalog *catalog, const struct ulid *id, const char *tag,
+                struct operation *operation, struct error *err);
+int catalog_untag(struct catalog *catalog, const struct ulid *id, const char *tag,
+                  struct operation *operation, struct error *err);
+
+/* ---- Care ---- */
+
+/* Drops expired forks with their descendants, deepest first. A subtree in which a fork is held or
+ * tagged is skipped; that and every failure is told to `failed` (may be NULL) with the fork's key.
+ * Returns the number of forks dropped. */
+typedef void sweep_failure(void *argument, const char *key, const struct error *failure);
+unsigned catalog_sweep(struct catalog *catalog, struct operation *operation, sweep_failure *failed,
+                       void *argument);
+
+/* The object `key` on the store has changed, perhaps by somebody else (a watch tells): re-reads or
+ * forgets what is kept of it, unless it is what this mount has written. A key that ends in '/': all
+ * below it. *ret_overlay (may be NULL): the active fork whose overlay somebody else has changed, if
+ * it was that. Errors of the store, ERR_CORRUPT; what is kept then stays. */
+struct refreshed_overlay {
+    bool changed;
+    struct ulid fork;
+};
+int catalog_refresh(struct catalog *catalog, const char *key, struct operation *operation,
+                    struct refreshed_overlay *ret_overlay, struct error *err);
+
+/* Numbers for `stats`, since the start of the mount. */
+struct catalog_counts {
+    uint64_t commits;            /* registry writes */
+    uint64_t committed_requests; /* changes that they carried */
+    uint64_t holders;            /* now */
+    uint64_t recovered_rolled_back, recovered_finished, recovered_orphans;
+    uint64_t swept;
+};
+void catalog_counts(struct catalog *catalog, struct catalog_counts *ret);
+
+/* The store's requests by method; lives as the catalog does. */
+const struct call_metrics *catalog_store_metrics(const struct catalog *catalog,
+                                                 enum store_method method);
 
 #endif

@@ -11,6 +11,7 @@
 #include "catalog/fork_point.h"
 #include "catalog/name_locks.h"
 #include "catalog/overlays.h"
+#include "catalog/tags.h"
 #include "catalog/tombstones.h"
 
 struct catalog {
@@ -23,7 +24,17 @@ struct catalog {
     struct tombstones *tombstones;
     struct overlays *overlays;
     struct fork_point_reader *fork_points;
+    struct ref_cache *refs;
     struct descendants *descendants;
+    struct tags *tags;
+    uint64_t rolled_back, finished, orphans, swept; /* atomic counters */
 };
+
+/* Locks the name of an active fork and gives its entry as it is then. ERR_STALE, ERR_PENDING,
+ * ERR_READ_ONLY, ERR_INTERRUPTED, ERR_DEADLINE. */
+int catalog_lock_active(struct catalog *catalog, const struct ulid *id, struct operation *operation,
+                        struct fork_entry **ret, struct error *err);
+/* Unlocks the name and lets go of the entry. */
+void catalog_unlock(struct catalog *catalog, struct fork_entry *entry);
 
 #endif

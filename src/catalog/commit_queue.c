@@ -32,36 +32,59 @@ void commit_queue_free(struct commit_queue *queue)
 
 /* ---- Callers ---- */
 
-static int wait_for_answer(struct commit_queue *queue, struct commit_ticket *ticket,
-                           struct error *err)
+static void answer_unqueued(struct commit_ticket *tickets, size_t count, const struct error *error)
 {
-    LOCK_SCOPE(&queue->lock);
-    if (queue->ended)
-        return error_set(err, ERR_INTERRUPTED, "the mount is ending");
-    g_queue_push_tail(&queue->waiting, ticket);
-    pthread_cond_signal(&queue->arrived);
-    while (!ticket->answered) {
-        int code = ticket->taken ? 0 : operation_check(ticket->operation, "waiting to commit", err);
-        if (code) {
-            g_queue_remove(&queue->waiting, ticket);
-            return code;
-        }
-        int64_t until_ns = INT64_MAX;
-        if (!ticket->taken && ticket->operation)
-            until_ns = ticket->operation->deadline_ns;
-        monotonic_cond_wait(&queue->answered, &queue->lock, until_ns);
-    }
-    return error_copy(err, &ticket->error);
+    for (size_t i = 0; i < count; i++)
+        tickets[i].error = *error;
 }
 
-int commit_queue_wait(struct commit_queue *queue, const struct commit_request *request,
-                      struct operation *operation, struct error *err)
+/* Tickets are queued and taken together, so the first one speaks for all. */
+static bool withdraw(struct commit_queue *queue, struct commit_ticket *tickets, size_t count,
+                     struct operation *operation)
 {
-    struct commit_ticket ticket = {.request = request, .operation = operation};
+    struct error refusal;
+    if (tickets[0].taken || operation_check(operation, "waiting to commit", &refusal) == 0)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        g_queue_remove(&queue->waiting, &tickets[i]);
+    answer_unqueued(tickets, count, &refusal);
+    return true;
+}
+
+static void wait_for_answers(struct commit_queue *queue, struct commit_ticket *tickets,
+                             size_t count, struct operation *operation)
+{
+    LOCK_SCOPE(&queue->lock);
+    if (queue->ended) {
+        struct error refusal;
+        error_set(&refusal, ERR_INTERRUPTED, "the mount is ending");
+        answer_unqueued(tickets, count, &refusal);
+        return;
+    }
+    for (size_t i = 0; i < count; i++)
+        g_queue_push_tail(&queue->waiting, &tickets[i]);
+    pthread_cond_signal(&queue->arrived);
+    size_t answered = 0;
+    for (;;) {
+        while (answered < count && tickets[answered].answered)
+            answered++;
+        if (answered == count || withdraw(queue, tickets, count, operation))
+            return;
+        int64_t until_ns = INT64_MAX;
+        if (!tickets[0].taken && operation)
+            until_ns = operation->deadline_ns;
+        monotonic_cond_wait(&queue->answered, &queue->lock, until_ns);
+    }
+}
+
+void commit_queue_wait(struct commit_queue *queue, struct commit_ticket *tickets, size_t count,
+                       struct operation *operation)
+{
+    if (count == 0)
+        return;
     operation_watch(operation, &queue->answered, &queue->lock);
-    int code = wait_for_answer(queue, &ticket, err);
+    wait_for_answers(queue, tickets, count, operation);
     operation_unwatch(operation);
-    return code;
 }
 
 void commit_queue_end(struct commit_queue *queue)

@@ -1,8 +1,8 @@
 /*
  * The queue in front of the committer: callers that wait, and what the committer does with them.
  *
- * A caller's ticket lives on its stack until it is answered. Until the committer takes it, it can
- * be withdrawn by a cancel or a deadline; afterwards only the committer's answer ends the wait, and
+ * A caller's tickets live as long as it waits. Until the committer takes them, they can be
+ * withdrawn by a cancel or a deadline; afterwards only the committer's answers end the wait, and
  * the committer minds the deadline.
  *
  * Thread-safe; the lock inside is a leaf. The tickets taken, and their arrays, belong to the
@@ -32,10 +32,12 @@ struct commit_queue;
 struct commit_queue *commit_queue_new(void);
 void commit_queue_free(struct commit_queue *queue); /* nobody may wait; NULL: nothing */
 
-/* For callers: queues the request (NULL: a reload) and waits for its answer. Besides that answer:
- * ERR_INTERRUPTED or ERR_DEADLINE when it was withdrawn, ERR_INTERRUPTED after the end. */
-int commit_queue_wait(struct commit_queue *queue, const struct commit_request *request,
-                      struct operation *operation, struct error *err);
+/* For callers: queues tickets, which the committer takes together, and waits until all are
+ * answered; the answers are in the tickets. Besides the committer's: ERR_INTERRUPTED or
+ * ERR_DEADLINE when they were withdrawn, ERR_INTERRUPTED after the end. All have the operation
+ * `operation`. */
+void commit_queue_wait(struct commit_queue *queue, struct commit_ticket *tickets, size_t count,
+                       struct operation *operation);
 
 /* Refuses new callers and wakes the committer. */
 void commit_queue_end(struct commit_queue *queue);

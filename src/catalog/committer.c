@@ -369,15 +369,29 @@ static void *run(void *argument)
 
 /* ---- Callers ---- */
 
-int committer_commit(struct committer *committer, const struct commit_request *request,
+void committer_commit_all(struct committer *committer, struct commit_request *requests,
+                          size_t count, struct operation *operation)
+{
+    g_autofree struct commit_ticket *tickets = g_new0(struct commit_ticket, count);
+    for (size_t i = 0; i < count; i++)
+        tickets[i] = (struct commit_ticket){.request = &requests[i], .operation = operation};
+    commit_queue_wait(committer->queue, tickets, count, operation);
+    for (size_t i = 0; i < count; i++)
+        requests[i].error = tickets[i].error;
+}
+
+int committer_commit(struct committer *committer, struct commit_request *request,
                      struct operation *operation, struct error *err)
 {
-    return commit_queue_wait(committer->queue, request, operation, err);
+    committer_commit_all(committer, request, 1, operation);
+    return request->error.code ? error_copy(err, &request->error) : 0;
 }
 
 int committer_reload(struct committer *committer, struct operation *operation, struct error *err)
 {
-    return commit_queue_wait(committer->queue, NULL, operation, err);
+    struct commit_ticket ticket = {.operation = operation};
+    commit_queue_wait(committer->queue, &ticket, 1, operation);
+    return ticket.error.code ? error_copy(err, &ticket.error) : 0;
 }
 
 /* ---- Start and end ---- */

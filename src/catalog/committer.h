@@ -28,6 +28,7 @@ struct commit_request {
     /* Whether a registry that was re-read after a lost answer shows the effect of apply(). */
     bool (*landed)(const struct registry *registry, void *argument);
     void *argument;
+    struct error error; /* the answer; code 0 for success */
 };
 
 /* Told of every change of what readers see, after the change; both stay valid during the call. */
@@ -45,9 +46,14 @@ void committer_free(struct committer *committer);
 /* The current image; registry_unref(). Never blocks on the store. */
 struct registry *committer_registry(struct committer *committer);
 
-/* Commits one request. Besides apply()'s errors: ERR_INTERRUPTED or ERR_DEADLINE (nothing was
- * decided), ERR_CONTENDED, ERR_OUTCOME_UNKNOWN, errors of the store. */
-int committer_commit(struct committer *committer, const struct commit_request *request,
+/* Commits a list of requests, which are taken together; each gets its own answer. Besides apply()'s
+ * errors: ERR_INTERRUPTED or ERR_DEADLINE (nothing was decided), ERR_CONTENDED,
+ * ERR_OUTCOME_UNKNOWN, errors of the store. */
+void committer_commit_all(struct committer *committer, struct commit_request *requests,
+                          size_t count, struct operation *operation);
+
+/* The same for one; returns the code of its answer. */
+int committer_commit(struct committer *committer, struct commit_request *request,
                      struct operation *operation, struct error *err);
 
 /* Re-reads the registry if it has changed on the store. Keeps the old image on failure. */

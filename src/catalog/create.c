@@ -1,257 +1,319 @@
-#include "catalog/catalog.h"
+#include <string.h>
 
 #include "base/timestamp.h"
-#include "catalog/catalog_private.h"
 #include "catalog/fork_name.h"
 #include "catalog/fork_remains.h"
-#include "catalog/transitions.h"
+#include "catalog/round.h"
 #include "lance/dataset.h"
 
-/* The part of the time that creating may use; the rest is for undoing it. */
-#define FORWARD_NUMERATOR 3
-#define FORWARD_DENOMINATOR 4
+/* ---- Preparing: everything that can fail without having written ---- */
 
-/* A create in progress. */
-struct creation {
-    struct catalog *catalog;
-    const char *name;
-    struct ulid id;
-    struct fork_entry *parent; /* NULL: the primary graph */
-    struct fork_point *point;
-    struct fork_entry *entry; /* pending */
-    bool late_entry;  /* the put that enters it had no known outcome, and may still arrive */
-    bool late_writes; /* puts of its files were abandoned, and may still arrive */
-    struct operation *operation;
-    int64_t deadline_ns; /* of the whole operation; the operation's own is shortened meanwhile */
-};
-
-static int find_parent(struct creation *creation, const char *parent, struct error *err)
+static int find_parent(struct round *round, struct task *task, struct error *err)
 {
-    auto_registry struct registry *registry = catalog_registry(creation->catalog);
-    struct fork_entry *entry = registry_find(registry, parent);
+    const char *name = task->change->parent;
+    if (!name)
+        return 0;
+    auto_registry struct registry *registry = catalog_registry(round->catalog);
+    struct fork_entry *entry = registry_find(registry, name);
     if (!entry)
-        return error_set(err, ERR_NOT_FOUND, "no parent fork '%s'", parent);
+        return error_set(err, ERR_NOT_FOUND, "no parent fork '%s'", name);
     if (entry->status != FORK_ACTIVE)
         return error_set(err, entry->status == FORK_PENDING ? ERR_PENDING : ERR_STALE,
-                         "parent fork '%s' is %s", parent, fork_status_name(entry->status));
+                         "parent fork '%s' is %s", name, fork_status_name(entry->status));
     if (registry_id_is_ambiguous(registry, &entry->id))
         return error_set(err, ERR_CORRUPT, "several entries of the registry have the parent's id");
-    creation->parent = fork_entry_ref(entry);
+    task->parent = fork_entry_ref(entry);
     return 0;
 }
 
 /* What can be said from memory, before anything is read. */
-static int check_name(const struct creation *creation, struct error *err)
+static int check_name(struct round *round, const char *name, struct error *err)
 {
-    auto_registry struct registry *registry = catalog_registry(creation->catalog);
-    const struct fork_entry *present = registry_find(registry, creation->name);
+    int code = fork_name_check(name, err);
+    if (code)
+        return code;
+    auto_registry struct registry *registry = catalog_registry(round->catalog);
+    const struct fork_entry *present = registry_find(registry, name);
     if (present)
         return error_set(err, ERR_EXISTS, "the fork exists (%s, %s)", present->id.text,
                          fork_status_name(present->status));
-    if (tombstones_name_is_taken(creation->catalog->tombstones, creation->name))
+    size_t max_forks = round->catalog->settings.max_forks;
+    if (max_forks > 0 && registry->entries->len >= max_forks)
+        return error_set(err, ERR_BUDGET, "the budget of %zu forks is used up", max_forks);
+    if (tombstones_name_is_taken(round->catalog->tombstones, name))
         return error_set(err, ERR_EXISTS,
                          "a tombstone of a dropped fork of this name is still on the store");
     return 0;
 }
 
-static void describe(struct creation *creation)
+static bool has_parent(const struct round_point *read, const struct fork_entry *parent)
+{
+    if (!read->parent || !parent)
+        return read->parent == parent;
+    return ulid_equal(&read->parent->id, &parent->id);
+}
+
+/* The fork point of the task's parent, or why there is none: read once for all tasks that have the
+ * same parent. */
+static int obtain_point(struct round *round, struct task *task, struct error *err)
+{
+    struct round_point *read = NULL;
+    for (guint i = 0; i < round->points->len && !read; i++)
+        if (has_parent(g_ptr_array_index(round->points, i), task->parent))
+            read = g_ptr_array_index(round->points, i);
+    if (!read) {
+        read = g_new0(struct round_point, 1);
+        read->parent = task->parent ? fork_entry_ref(task->parent) : NULL;
+        g_ptr_array_add(round->points, read);
+        fork_point_read(round->catalog->fork_points, task->parent, NULL, round->operation,
+                        &read->point, &read->error);
+    }
+    task->point = read->point;
+    return error_copy(err, &read->error);
+}
+
+/* Creation and expiry come from one look at the clock. */
+static int choose_expiry(const struct round *round, const struct change *change,
+                         struct fork_description *description, struct error *err)
+{
+    uint64_t seconds = change->ttl_seconds;
+    if (change->expiry == EXPIRY_NONE)
+        return 0;
+    if (change->expiry == EXPIRY_DEFAULT) {
+        seconds = round->catalog->settings.default_ttl_s;
+        if (seconds == 0)
+            return 0;
+    }
+    if (seconds > (uint64_t)(TIMESTAMP_MAX_SECONDS - description->created_at.tv_sec))
+        return error_set(err, ERR_INVALID, "a ttl of %" PRIu64 " seconds is too long", seconds);
+    description->has_expiry = true;
+    description->expires_at = description->created_at;
+    description->expires_at.tv_sec += (time_t)seconds;
+    return 0;
+}
+
+static int describe(struct round *round, struct task *task, struct error *err)
 {
     g_autoptr(GPtrArray) datasets = dataset_branches_new();
-    for (guint i = 0; i < creation->point->branches->len; i++) {
-        const struct branch_plan *plan = g_ptr_array_index(creation->point->branches, i);
+    for (guint i = 0; i < task->plans->len; i++) {
+        const struct branch_plan *plan = g_ptr_array_index(task->plans, i);
         g_ptr_array_add(datasets, dataset_branch_new(plan->dataset, plan->branch));
     }
     struct fork_description description = {
-        .name = creation->name,
-        .id = creation->id,
-        .has_parent = creation->parent != NULL,
-        .parent_snapshot_id = creation->point->snapshot_id,
+        .name = task->change->name,
+        .id = task->id,
+        .has_parent = task->parent != NULL,
+        .parent_snapshot_id = task->point->snapshot_id,
         .created_at = timestamp_now(),
-        .schema_version = creation->point->schema_version,
-        .version_mark = creation->point->version_mark,
+        .schema_version = task->point->schema_version,
+        .version_mark = task->point->version_mark,
         .datasets = datasets,
     };
-    if (creation->parent)
-        description.parent_id = creation->parent->id;
-    creation->entry = fork_entry_new(&description);
+    if (task->parent)
+        description.parent_id = task->parent->id;
+    int code = choose_expiry(round, task->change, &description, err);
+    if (code == 0)
+        task->entry = fork_entry_new(&description);
+    return code;
 }
 
-/* Whether a run that ended early has left puts under way. */
-static bool has_abandoned(struct store_set *set)
+void create_prepare(struct round *round)
 {
-    for (size_t i = 0; i < store_set_size(set); i++)
+    for (size_t i = 0; i < round->count; i++) {
+        struct task *task = &round->tasks[i];
+        if (task->code || task->change->kind != CHANGE_CREATE)
+            continue;
+        task->id = ulid_new();
+        task->code = check_name(round, task->change->name, &task->error);
+        if (task->code == 0)
+            task->code = find_parent(round, task, &task->error);
+        if (task->code == 0)
+            task->code = obtain_point(round, task, &task->error);
+        if (task->code == 0)
+            task->code = fork_point_plan(task->point, round->catalog->layout, &task->id,
+                                         &task->plans, &task->error);
+        if (task->code == 0)
+            task->code = describe(round, task, &task->error);
+    }
+}
+
+/* ---- Writing ---- */
+
+bool create_transition(struct task *task, struct transition *transition)
+{
+    if (task->code || task->change->kind != CHANGE_CREATE)
+        return false;
+    *transition = (struct transition){.kind = TRANSITION_INSERT, .entry = task->entry};
+    return true;
+}
+
+void create_entered(struct round *round, struct task *task, const struct transition *transition)
+{
+    task->code = error_copy(&task->error, &transition->error);
+    task->late_entry = task->code == ERR_OUTCOME_UNKNOWN;
+    task->entered = task->code == 0 || task->late_entry;
+}
+
+void create_add_files(struct round *round, struct task *task, struct store_set *set)
+{
+    const struct layout *layout = round->catalog->layout;
+    g_autofree char *allocator_key = layout_fork_allocator_key(layout, &task->id);
+    g_autofree char *overlay_key = layout_overlay_key(layout, &task->id);
+    auto_bytes struct bytes *allocator = allocator_render(&task->point->allocator);
+    for (guint i = 0; i < task->plans->len; i++) {
+        const struct branch_plan *plan = g_ptr_array_index(task->plans, i);
+        g_autofree char *dataset = layout_dataset_key(layout, plan->dataset);
+        lance_branch_put_requests(set, dataset, plan->branch, plan->version, plan->manifest,
+                                  plan->ref);
+    }
+    task->overlay = overlay_empty();
+    store_set_put(set, allocator_key, allocator, STORE_IF_ABSENT, NULL);
+    store_set_put(set, overlay_key, task->overlay, STORE_IF_ABSENT, NULL);
+}
+
+/* Whether a run that ended early has left puts of the task under way. */
+static bool has_abandoned(const struct task *task, struct store_set *set)
+{
+    for (size_t i = task->first; i < task->end; i++)
         if (store_set_at(set, i)->answer.code == ERR_OUTCOME_UNKNOWN)
             return true;
     return false;
 }
 
-/* Branches, allocator and overlay, in one wave. */
-static int put_files(struct creation *creation, struct error *err)
+void create_files_put(struct round *round, struct task *task, struct store_set *set, int run_code)
 {
-    const struct catalog *catalog = creation->catalog;
-    g_autofree char *allocator_key = layout_fork_allocator_key(catalog->layout, &creation->id);
-    g_autofree char *overlay_key = layout_overlay_key(catalog->layout, &creation->id);
-    auto_bytes struct bytes *allocator = allocator_render(&creation->point->allocator);
-    auto_bytes struct bytes *overlay = overlay_empty();
-    struct store_set *set = store_set_new();
-    for (guint i = 0; i < creation->point->branches->len; i++) {
-        const struct branch_plan *plan = g_ptr_array_index(creation->point->branches, i);
-        g_autofree char *dataset = layout_dataset_key(catalog->layout, plan->dataset);
-        lance_branch_put_requests(set, dataset, plan->branch, plan->version, plan->manifest,
-                                  plan->ref);
+    task->late_writes = run_code != 0 && has_abandoned(task, set);
+    if (task->code) {
+        error_prefix(&task->error, "writing the branches of fork %s", task->id.text);
+        return;
     }
-    store_set_put(set, allocator_key, allocator, STORE_IF_ABSENT, NULL);
-    struct store_request *put_overlay =
-        store_set_put(set, overlay_key, overlay, STORE_IF_ABSENT, NULL);
-    struct error failure = {0};
-    int code = store_run(catalog->store, set, creation->operation, &failure);
-    creation->late_writes = code != 0 && has_abandoned(set);
-    if (code == 0)
-        code = store_set_failure(set, 0, &failure);
-    if (code == 0)
-        overlays_note_put(catalog->overlays, &creation->id, overlay, put_overlay->answer.etag);
-    store_set_unref(set);
-    if (code) {
-        error_prefix(&failure, "writing the branches of fork %s", creation->id.text);
-        error_copy(err, &failure);
-    }
-    return code;
+    const struct store_request *overlay = store_set_at(set, task->end - 1);
+    overlays_note_put(round->catalog->overlays, &task->id, task->overlay, overlay->answer.etag);
+    task->code = operation_check(round->operation, "before activating the fork", &task->error);
 }
 
-static int undo_steps(struct creation *creation, struct operation *undoing, struct error *err)
+bool create_activation(struct task *task, struct transition *transition)
 {
-    struct catalog *catalog = creation->catalog;
-    int code = transition_fence(catalog->committer, &creation->id, undoing, err);
-    if (code)
-        return code;
+    if (task->code || task->change->kind != CHANGE_CREATE)
+        return false;
+    *transition = (struct transition){.kind = TRANSITION_ACTIVATE, .id = &task->id};
+    return true;
+}
+
+void create_activated(struct round *round, struct task *task, const struct transition *transition)
+{
+    task->code = error_copy(&task->error, &transition->error);
+}
+
+/* ---- Undoing ---- */
+
+static bool needs_undo(const struct task *task)
+{
+    return task->change->kind == CHANGE_CREATE && task->code && task->entered;
+}
+
+static bool is_entered(struct catalog *catalog, const struct ulid *id)
+{
     auto_registry struct registry *registry = catalog_registry(catalog);
-    if (creation->late_entry && !registry_find_id(registry, &creation->id))
-        return error_set(err, ERR_OUTCOME_UNKNOWN, "its entry may still appear, as pending");
-    code = fork_remains_delete(catalog->store, catalog->layout, catalog->settings.log, registry,
-                               &creation->id, creation->entry->datasets, undoing, err);
-    if (code)
-        return code;
-    if (creation->late_writes)
-        return error_set(err, ERR_OUTCOME_UNKNOWN, "abandoned writes may still arrive");
-    return transition_remove(catalog->committer, &creation->id, undoing, err);
+    return registry_find_id(registry, id) != NULL;
 }
 
-/* Takes back what was written, in the time that is left. The creation's own failure is what the
- * user is told; what could not be undone is added to it. */
-static void undo(struct creation *creation, struct error *failure)
+/* Fences all that failed. A fork that turns out to be active was created after all: its
+ * activation's answer was lost. One that cannot be fenced is left for recovery. */
+static void fence(struct round *round, GPtrArray *fenced, GPtrArray *problems)
 {
-    struct operation undoing;
-    operation_init(&undoing, -1);
-    undoing.deadline_ns = creation->deadline_ns;
-    struct error problem = {0};
-    int code = undo_steps(creation, &undoing, &problem);
-    overlays_forget(creation->catalog->overlays, &creation->id);
-    operation_destroy(&undoing);
-    struct error cause = *failure;
-    if (code)
-        error_set(failure, cause.code, "%.600s; what was written is left for recovery: %.350s",
-                  cause.text, problem.text);
+    g_autofree struct transition *list = g_new0(struct transition, round->count);
+    g_autoptr(GPtrArray) tasks = g_ptr_array_new();
+    for (size_t i = 0; i < round->count; i++) {
+        struct task *task = &round->tasks[i];
+        if (!needs_undo(task))
+            continue;
+        list[tasks->len] = (struct transition){.kind = TRANSITION_FENCE, .id = &task->id};
+        g_ptr_array_add(tasks, task);
+    }
+    transitions_commit(round->catalog->committer, list, tasks->len, &round->finishing);
+    for (guint i = 0; i < tasks->len; i++) {
+        struct task *task = g_ptr_array_index(tasks, i);
+        if (list[i].code == 0 && task->late_entry && !is_entered(round->catalog, &task->id)) {
+            struct error cause = task->error;
+            error_set(&task->error, cause.code, "%.600s; its entry may still appear, as pending",
+                      cause.text);
+        } else if (list[i].code == 0) {
+            g_ptr_array_add(fenced, task);
+            g_ptr_array_add(problems, g_new0(struct error, 1));
+        } else if (list[i].code == ERR_EXISTS) {
+            task->code = 0;
+            task->error = (struct error){0};
+        } else {
+            struct error cause = task->error;
+            error_set(&task->error, cause.code, "%.600s; it is left for recovery: %.350s",
+                      cause.text, list[i].error.text);
+        }
+    }
+}
+
+static void delete_fenced(struct round *round, GPtrArray *fenced, GPtrArray *problems)
+{
+    struct catalog *catalog = round->catalog;
+    g_autofree struct fork_remains *remains = g_new0(struct fork_remains, fenced->len);
+    for (guint i = 0; i < fenced->len; i++) {
+        const struct task *task = g_ptr_array_index(fenced, i);
+        remains[i] = (struct fork_remains){.id = &task->id, .branches = task->entry->datasets};
+    }
+    auto_registry struct registry *registry = catalog_registry(catalog);
+    fork_remains_delete(catalog->store, catalog->layout, catalog->settings.log, registry, remains,
+                        fenced->len, &round->finishing);
+    for (guint i = 0; i < fenced->len; i++) {
+        const struct task *task = g_ptr_array_index(fenced, i);
+        struct error *problem = g_ptr_array_index(problems, i);
+        if (remains[i].code)
+            *problem = remains[i].error;
+        else if (task->late_writes)
+            error_set(problem, ERR_OUTCOME_UNKNOWN, "abandoned writes may still arrive");
+        overlays_forget(catalog->overlays, &task->id);
+    }
+}
+
+static void remove_fenced(struct round *round, GPtrArray *fenced, GPtrArray *problems)
+{
+    g_autofree struct transition *list = g_new0(struct transition, fenced->len);
+    g_autoptr(GPtrArray) removed = g_ptr_array_new();
+    for (guint i = 0; i < fenced->len; i++) {
+        const struct task *task = g_ptr_array_index(fenced, i);
+        struct error *problem = g_ptr_array_index(problems, i);
+        if (problem->code)
+            continue;
+        list[removed->len] = (struct transition){.kind = TRANSITION_REMOVE, .id = &task->id};
+        g_ptr_array_add(removed, problem);
+    }
+    transitions_commit(round->catalog->committer, list, removed->len, &round->finishing);
+    for (guint i = 0; i < removed->len; i++)
+        *(struct error *)g_ptr_array_index(removed, i) = list[i].error;
+}
+
+/* The task's own failure is what the user is told; what could not be undone is added to it. */
+static void report_undone(struct round *round, struct task *task, const struct error *problem)
+{
+    struct error cause = task->error;
+    if (problem->code)
+        error_set(&task->error, cause.code, "%.600s; what was written is left for recovery: %.350s",
+                  cause.text, problem->text);
     else if (cause.code == ERR_OUTCOME_UNKNOWN) /* it is known now: nothing is left of it */
-        error_set(failure, operation_remaining_ms(creation->operation) > 0 ? ERR_IO : ERR_DEADLINE,
+        error_set(&task->error,
+                  operation_remaining_ms(round->operation) > 0 ? ERR_IO : ERR_DEADLINE,
                   "%.900s; everything was undone", cause.text);
+    task->code = task->error.code;
 }
 
-/* Whether an activation whose answer was lost has taken effect: the fence finds the fork active, or
- * makes sure that it never becomes so. */
-static bool activation_landed(struct creation *creation, bool *undecided)
+void create_undo(struct round *round)
 {
-    struct operation deciding;
-    operation_init(&deciding, -1);
-    deciding.deadline_ns = creation->deadline_ns;
-    int fence = transition_fence(creation->catalog->committer, &creation->id, &deciding, NULL);
-    operation_destroy(&deciding);
-    *undecided = fence != 0 && fence != ERR_EXISTS;
-    return fence == ERR_EXISTS;
-}
-
-/* Everything that is written, under the name's lock. */
-static int write_fork(struct creation *creation, struct error *err)
-{
-    struct committer *committer = creation->catalog->committer;
-    struct error failure = {0};
-    int code = transition_insert(committer, creation->entry, creation->operation, &failure);
-    if (code && code != ERR_OUTCOME_UNKNOWN)
-        return error_copy(err, &failure); /* nothing was written */
-    creation->late_entry = code == ERR_OUTCOME_UNKNOWN;
-    if (code == 0)
-        code = put_files(creation, &failure);
-    if (code == 0)
-        code = operation_check(creation->operation, "before activating the fork", &failure);
-    if (code == 0) {
-        bool undecided = false;
-        code = transition_activate(committer, &creation->id, creation->operation, &failure);
-        if (code == ERR_OUTCOME_UNKNOWN && activation_landed(creation, &undecided))
-            return 0;
-        if (undecided)
-            return error_copy(err, &failure); /* never undone without knowing */
-    }
-    if (code == 0)
-        return 0;
-    undo(creation, &failure);
-    return error_copy(err, &failure);
-}
-
-static int create_locked(struct creation *creation, const char *parent, struct error *err)
-{
-    int code = check_name(creation, err);
-    if (code == 0 && parent)
-        code = find_parent(creation, parent, err);
-    if (code == 0)
-        code = fork_point_read(creation->catalog->fork_points, creation->parent, &creation->id,
-                               creation->operation, &creation->point, err);
-    if (code)
-        return code;
-    describe(creation);
-    return write_fork(creation, err);
-}
-
-/* Shortens the operation's deadline, so that undoing fits into the time that the user was promised.
- */
-static void reserve_time_for_undo(struct creation *creation)
-{
-    int64_t left_ms = operation_remaining_ms(creation->operation);
-    creation->deadline_ns = creation->operation->deadline_ns;
-    if (creation->deadline_ns != INT64_MAX)
-        creation->operation->deadline_ns -=
-            left_ms * 1000000 / FORWARD_DENOMINATOR * (FORWARD_DENOMINATOR - FORWARD_NUMERATOR);
-}
-
-int catalog_create(struct catalog *catalog, const char *name, const char *parent,
-                   struct operation *operation, struct ulid *ret_id, struct error *err)
-{
-    struct error failure = {0};
-    int code = fork_name_check(name, err);
-    if (code)
-        return code;
-    if (catalog->settings.read_only)
-        return error_set(err, ERR_READ_ONLY, "the catalog is mounted read-only");
-    struct operation unlimited;
-    operation_init(&unlimited, -1);
-    struct creation creation = {.catalog = catalog,
-                                .name = name,
-                                .id = ulid_new(),
-                                .operation = operation ? operation : &unlimited};
-    reserve_time_for_undo(&creation);
-    code = name_locks_acquire(catalog->names, name, creation.operation, &failure);
-    if (code == 0) {
-        code = create_locked(&creation, parent, &failure);
-        name_locks_release(catalog->names, name);
-    }
-    creation.operation->deadline_ns = creation.deadline_ns;
-    if (code == 0 && ret_id)
-        *ret_id = creation.id;
-    if (code) {
-        error_prefix(&failure, "creating fork '%s'", name);
-        error_copy(err, &failure);
-    }
-    fork_entry_unref(creation.entry);
-    fork_entry_unref(creation.parent);
-    fork_point_free(creation.point);
-    operation_destroy(&unlimited);
-    return code;
+    g_autoptr(GPtrArray) fenced = g_ptr_array_new();
+    g_autoptr(GPtrArray) problems = g_ptr_array_new_with_free_func(g_free);
+    fence(round, fenced, problems);
+    if (fenced->len == 0)
+        return;
+    delete_fenced(round, fenced, problems);
+    remove_fenced(round, fenced, problems);
+    for (guint i = 0; i < fenced->len; i++)
+        report_undone(round, g_ptr_array_index(fenced, i), g_ptr_array_index(problems, i));
 }

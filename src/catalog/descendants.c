@@ -2,69 +2,67 @@
 
 #include <string.h>
 
-#include "base/cleanup.h"
 #include "lance/branch_name.h"
 #include "lance/branch_ref.h"
 #include "lance/dataset.h"
 
 #define FORK_BRANCH_PREFIX "fork_"
-/* Refs kept; more are read again. */
-#define KEPT_MAX 10000
-
-struct kept_ref {
-    char *etag;
-    struct bytes *body;
-};
 
 struct descendants {
     struct store *store;
     const struct layout *layout;
-    pthread_mutex_t lock;
-    GHashTable *kept; /* ref key -> struct kept_ref */
+    struct ref_cache *cache;
 };
 
-/* A ref to be looked into, during a check. */
+/* A ref to be looked into. */
 struct foreign_ref {
     const struct store_object *object; /* its row, owned by the listing */
     bool is_tag;
     struct bytes *body;        /* kept from an earlier check; else */
     struct store_request *get; /* in flight or answered */
+    struct branch_ref *branch; /* of a branch, once it was read */
 };
 
-/* The refs of one dataset, during a check. */
+/* The refs of one dataset, for all forks that have it. */
 struct dataset_refs {
-    char *dataset_key;
-    const char *branch; /* the fork's own, owned by its entry */
+    char *key; /* of the dataset */
     struct store_request *branches;
     struct store_request *tags;
-    GPtrArray *foreign;        /* struct foreign_ref */
-    struct store_request *own; /* the fork's own ref; NULL when no branch may descend from it */
+    GPtrArray *foreign;   /* struct foreign_ref */
+    GHashTable *tagged;   /* branch -> key of a tag that points at it */
+    GHashTable *branched; /* branch -> key of the ref of a foreign one made from it */
+    bool any_branch;
+    struct error problem; /* why nobody can tell */
 };
 
-static void kept_ref_free(void *pointer)
-{
-    struct kept_ref *kept = pointer;
-    g_free(kept->etag);
-    bytes_unref(kept->body);
-    g_free(kept);
-}
+/* One branch of one fork of the list. */
+struct dependence {
+    struct descendants_query *query;
+    struct dataset_refs *refs;
+    const char *branch;        /* owned by the entry */
+    struct store_request *own; /* its ref; NULL when no branch may descend from it */
+};
 
-struct descendants *descendants_new(struct store *store, const struct layout *layout)
+/* A check in progress. */
+struct check {
+    struct descendants *descendants;
+    const struct registry *registry;
+    GHashTable *datasets;   /* name -> struct dataset_refs */
+    GPtrArray *dependences; /* struct dependence */
+};
+
+struct descendants *descendants_new(struct store *store, const struct layout *layout,
+                                    struct ref_cache *cache)
 {
     struct descendants *descendants = g_new0(struct descendants, 1);
     descendants->store = store;
     descendants->layout = layout;
-    pthread_mutex_init(&descendants->lock, NULL);
-    descendants->kept = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, kept_ref_free);
+    descendants->cache = cache;
     return descendants;
 }
 
 void descendants_free(struct descendants *descendants)
 {
-    if (!descendants)
-        return;
-    g_hash_table_unref(descendants->kept);
-    pthread_mutex_destroy(&descendants->lock);
     g_free(descendants);
 }
 
@@ -72,40 +70,54 @@ static void foreign_ref_free(void *pointer)
 {
     struct foreign_ref *ref = pointer;
     bytes_unref(ref->body);
+    branch_ref_free(ref->branch);
     g_free(ref);
 }
 
 static void dataset_refs_free(void *pointer)
 {
     struct dataset_refs *refs = pointer;
-    g_free(refs->dataset_key);
+    g_free(refs->key);
     g_ptr_array_unref(refs->foreign);
+    g_hash_table_unref(refs->tagged);
+    g_hash_table_unref(refs->branched);
     g_free(refs);
 }
 
-/* ---- Kept bodies ---- */
+/* ---- First wave: the listings ---- */
 
-static struct bytes *find_kept(struct descendants *descendants, const struct store_object *object)
+static struct dataset_refs *obtain_dataset(struct check *check, struct store_set *set,
+                                           const char *dataset)
 {
-    LOCK_SCOPE(&descendants->lock);
-    const struct kept_ref *kept = g_hash_table_lookup(descendants->kept, object->key);
-    if (!kept || !object->etag || g_strcmp0(kept->etag, object->etag) != 0)
-        return NULL;
-    return bytes_ref(kept->body);
+    struct dataset_refs *refs = g_hash_table_lookup(check->datasets, dataset);
+    if (refs)
+        return refs;
+    refs = g_new0(struct dataset_refs, 1);
+    refs->key = layout_dataset_key(check->descendants->layout, dataset);
+    refs->branches = lance_branch_refs_request(set, refs->key);
+    refs->tags = lance_tag_refs_request(set, refs->key);
+    refs->foreign = g_ptr_array_new_with_free_func(foreign_ref_free);
+    refs->tagged = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    refs->branched = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_hash_table_insert(check->datasets, g_strdup(dataset), refs);
+    return refs;
 }
 
-static void keep(struct descendants *descendants, const struct store_request *get)
+static void add_query(struct check *check, struct store_set *set, struct descendants_query *query)
 {
-    struct kept_ref *kept = g_new0(struct kept_ref, 1);
-    kept->etag = g_strdup(get->answer.etag);
-    kept->body = bytes_ref(get->answer.body);
-    LOCK_SCOPE(&descendants->lock);
-    if (g_hash_table_size(descendants->kept) >= KEPT_MAX)
-        g_hash_table_remove_all(descendants->kept);
-    g_hash_table_replace(descendants->kept, g_strdup(get->key), kept);
+    query->code = 0;
+    query->error = (struct error){0};
+    for (guint i = 0; i < query->entry->datasets->len; i++) {
+        const struct dataset_branch *pair = g_ptr_array_index(query->entry->datasets, i);
+        struct dependence *dependence = g_new0(struct dependence, 1);
+        dependence->query = query;
+        dependence->refs = obtain_dataset(check, set, pair->dataset);
+        dependence->branch = pair->branch;
+        g_ptr_array_add(check->dependences, dependence);
+    }
 }
 
-/* ---- Which refs matter ---- */
+/* ---- Second wave: the refs that matter ---- */
 
 /* Whether a branch is a fork's own: "fork_<ULID of an entry>_...". */
 static bool belongs_to_known_fork(const struct registry *registry, const char *branch)
@@ -117,158 +129,181 @@ static bool belongs_to_known_fork(const struct registry *registry, const char *b
            registry_find_id(registry, &id);
 }
 
-static void add_foreign(struct dataset_refs *refs, const struct store_object *object, bool is_tag)
+static void add_foreign(struct check *check, struct dataset_refs *refs,
+                        const struct store_object *object, bool is_tag, struct store_set *set)
 {
     struct foreign_ref *ref = g_new0(struct foreign_ref, 1);
     ref->object = object;
     ref->is_tag = is_tag;
+    ref->body = ref_cache_find(check->descendants->cache, object);
+    if (!ref->body)
+        ref->get = store_set_get(set, object->key);
+    refs->any_branch = refs->any_branch || !is_tag;
     g_ptr_array_add(refs->foreign, ref);
 }
 
-static void select_foreign(const struct registry *registry, struct dataset_refs *refs)
+static void request_foreign(struct check *check, struct dataset_refs *refs, struct store_set *set)
 {
+    if (error_copy(&refs->problem, &refs->branches->answer.error) ||
+        error_copy(&refs->problem, &refs->tags->answer.error))
+        return;
     for (guint i = 0; i < refs->branches->answer.objects->len; i++) {
         const struct store_object *object = g_ptr_array_index(refs->branches->answer.objects, i);
-        g_autofree char *branch = lance_branch_of_ref_key(refs->dataset_key, object->key);
-        if (branch && strcmp(branch, refs->branch) != 0 && !belongs_to_known_fork(registry, branch))
-            add_foreign(refs, object, false);
+        g_autofree char *branch = lance_branch_of_ref_key(refs->key, object->key);
+        if (branch && !belongs_to_known_fork(check->registry, branch))
+            add_foreign(check, refs, object, false, set);
     }
     for (guint i = 0; i < refs->tags->answer.objects->len; i++) {
         const struct store_object *object = g_ptr_array_index(refs->tags->answer.objects, i);
         if (g_str_has_suffix(object->key, ".json"))
-            add_foreign(refs, object, true);
+            add_foreign(check, refs, object, true, set);
     }
 }
 
-/* ---- Looking into one ref ---- */
-
-static int check_branch(const struct dataset_refs *refs, const char *key, const struct bytes *body,
-                        const struct branch_ref *own, struct error *err)
+static void request_own(struct dependence *dependence, struct store_set *set)
 {
-    struct branch_ref *ref = NULL;
-    int code = branch_ref_parse(body, &ref, err);
-    if (code == 0 && (g_strcmp0(ref->parent_branch, refs->branch) == 0 ||
-                      (own && branch_ref_descends(ref, own))))
-        code = error_set(err, ERR_NOT_EMPTY,
-                         "the branch of ref %s, which is no fork's, descends from it", key);
-    branch_ref_free(ref);
-    return code;
+    if (!dependence->refs->any_branch)
+        return;
+    g_autofree char *key = lance_branch_ref_key(dependence->refs->key, dependence->branch);
+    dependence->own = store_set_get(set, key);
 }
 
-static int check_tag(const struct dataset_refs *refs, const char *key, const struct bytes *body,
-                     struct error *err)
+/* ---- What they say ---- */
+
+static int read_body(struct check *check, struct dataset_refs *refs, struct foreign_ref *ref)
+{
+    const struct store_request *get = ref->get;
+    if (!get)
+        return 0;
+    if (get->answer.code == ERR_NOT_FOUND)
+        return 0; /* gone meanwhile */
+    if (get->answer.code)
+        return error_copy(&refs->problem, &get->answer.error);
+    ref_cache_keep(check->descendants->cache, get);
+    ref->body = bytes_ref(get->answer.body);
+    return 0;
+}
+
+static int parse_tag(struct dataset_refs *refs, struct foreign_ref *ref, struct error *err)
 {
     struct tag_ref *tag = NULL;
-    int code = tag_ref_parse(body, &tag, err);
-    if (code == 0 && g_strcmp0(tag->branch, refs->branch) == 0)
-        code = error_set(err, ERR_NOT_EMPTY, "the tag of ref %s points at its branch %s", key,
-                         refs->branch);
+    int code = tag_ref_parse(ref->body, &tag, err);
+    if (code == 0 && tag->branch)
+        g_hash_table_replace(refs->tagged, g_strdup(tag->branch), ref->object->key);
     tag_ref_free(tag);
     return code;
 }
 
-static int check_ref(const struct dataset_refs *refs, const struct foreign_ref *ref,
-                     const struct branch_ref *own, struct error *err)
+static int parse_branch(struct dataset_refs *refs, struct foreign_ref *ref, struct error *err)
 {
-    const struct bytes *body = ref->body ? ref->body : ref->get->answer.body;
-    if (!body)
-        return 0; /* gone meanwhile */
-    const char *key = ref->object->key;
-    struct error failure = {0};
-    int code = ref->is_tag ? check_tag(refs, key, body, &failure)
-                           : check_branch(refs, key, body, own, &failure);
-    if (code == ERR_CORRUPT || code == ERR_UNSUPPORTED)
-        error_prefix(&failure, "ref %s", key);
-    return code ? error_copy(err, &failure) : 0;
+    int code = branch_ref_parse(ref->body, &ref->branch, err);
+    if (code == 0 && ref->branch->parent_branch)
+        g_hash_table_replace(refs->branched, g_strdup(ref->branch->parent_branch),
+                             ref->object->key);
+    return code;
 }
 
-static struct branch_ref *own_ref(const struct dataset_refs *refs)
+/* One that cannot be read leaves nobody able to tell. */
+static void read_dataset(struct check *check, struct dataset_refs *refs)
 {
-    struct branch_ref *own = NULL;
-    if (refs->own && refs->own->answer.code == 0)
-        branch_ref_parse(refs->own->answer.body, &own, NULL);
-    return own;
-}
-
-/* ---- The check ---- */
-
-static GPtrArray *list_refs(struct descendants *descendants, const struct fork_entry *entry,
-                            struct store_set *set)
-{
-    GPtrArray *all = g_ptr_array_new_with_free_func(dataset_refs_free);
-    for (guint i = 0; i < entry->datasets->len; i++) {
-        const struct dataset_branch *pair = g_ptr_array_index(entry->datasets, i);
-        struct dataset_refs *refs = g_new0(struct dataset_refs, 1);
-        refs->dataset_key = layout_dataset_key(descendants->layout, pair->dataset);
-        refs->branch = pair->branch;
-        refs->branches = lance_branch_refs_request(set, refs->dataset_key);
-        refs->tags = lance_tag_refs_request(set, refs->dataset_key);
-        refs->foreign = g_ptr_array_new_with_free_func(foreign_ref_free);
-        g_ptr_array_add(all, refs);
-    }
-    return all;
-}
-
-/* Adds gets for what is not kept, and for the fork's own ref where a foreign branch may descend
- * from it. */
-static void fetch_foreign(struct descendants *descendants, struct dataset_refs *refs,
-                          struct store_set *set)
-{
-    for (guint i = 0; i < refs->foreign->len; i++) {
+    for (guint i = 0; refs->problem.code == 0 && i < refs->foreign->len; i++) {
         struct foreign_ref *ref = g_ptr_array_index(refs->foreign, i);
-        ref->body = find_kept(descendants, ref->object);
-        if (!ref->body)
-            ref->get = store_set_get(set, ref->object->key);
-        if (!ref->is_tag && !refs->own) {
-            g_autofree char *key = lance_branch_ref_key(refs->dataset_key, refs->branch);
-            refs->own = store_set_get(set, key);
-        }
+        if (read_body(check, refs, ref) || !ref->body)
+            continue;
+        if ((ref->is_tag ? parse_tag : parse_branch)(refs, ref, &refs->problem))
+            error_prefix(&refs->problem, "ref %s", ref->object->key);
     }
 }
 
-static int check_dataset(struct descendants *descendants, const struct dataset_refs *refs,
-                         struct error *err)
+static int error_descends(const char *key, struct error *err)
 {
-    struct branch_ref *own = own_ref(refs);
+    return error_set(err, ERR_NOT_EMPTY,
+                     "the branch of ref %s, which is no fork's, descends from it", key);
+}
+
+/* Those that were made from branches of it that are gone show their descent in their lineage. */
+static int check_lineage(const struct dependence *dependence, struct error *err)
+{
+    const struct store_answer *answer = &dependence->own->answer;
+    if (answer->code == ERR_NOT_FOUND)
+        return 0;
+    if (answer->code)
+        return error_copy(err, &answer->error);
+    struct branch_ref *own = NULL;
+    if (branch_ref_parse(answer->body, &own, NULL))
+        return 0; /* damaged; nothing says that it has descendants, and it can still be dropped */
     int code = 0;
-    for (guint i = 0; code == 0 && i < refs->foreign->len; i++) {
-        const struct foreign_ref *ref = g_ptr_array_index(refs->foreign, i);
-        if (ref->get && ref->get->answer.code == 0)
-            keep(descendants, ref->get);
-        code = check_ref(refs, ref, own, err);
+    for (guint i = 0; code == 0 && i < dependence->refs->foreign->len; i++) {
+        const struct foreign_ref *ref = g_ptr_array_index(dependence->refs->foreign, i);
+        if (ref->branch && branch_ref_descends(ref->branch, own))
+            code = error_descends(ref->object->key, err);
     }
     branch_ref_free(own);
     return code;
 }
 
-static int check_listed(struct descendants *descendants, const struct registry *registry,
-                        GPtrArray *all, struct operation *operation, struct error *err)
+static int check_dependence(const struct dependence *dependence, struct error *err)
 {
-    struct store_set *gets = store_set_new();
-    for (guint i = 0; i < all->len; i++) {
-        select_foreign(registry, g_ptr_array_index(all, i));
-        fetch_foreign(descendants, g_ptr_array_index(all, i), gets);
-    }
-    int code = store_run(descendants->store, gets, operation, err);
-    if (code == 0)
-        code = store_set_failure(gets, ERR_NOT_FOUND, err);
-    for (guint i = 0; code == 0 && i < all->len; i++)
-        code = check_dataset(descendants, g_ptr_array_index(all, i), err);
-    store_set_unref(gets);
-    return code;
+    const struct dataset_refs *refs = dependence->refs;
+    if (refs->problem.code)
+        return error_copy(err, &refs->problem);
+    const char *key = g_hash_table_lookup(refs->branched, dependence->branch);
+    if (key)
+        return error_descends(key, err);
+    key = g_hash_table_lookup(refs->tagged, dependence->branch);
+    if (key)
+        return error_set(err, ERR_NOT_EMPTY, "the tag of ref %s points at its branch %s", key,
+                         dependence->branch);
+    return dependence->own ? check_lineage(dependence, err) : 0;
 }
 
-int descendants_check(struct descendants *descendants, const struct registry *registry,
-                      const struct fork_entry *entry, struct operation *operation,
-                      struct error *err)
+/* ---- The check ---- */
+
+static struct store_set *list_refs(struct check *check, struct descendants_query *list,
+                                   size_t count, struct operation *operation)
 {
     struct store_set *set = store_set_new();
-    g_autoptr(GPtrArray) all = list_refs(descendants, entry, set);
-    int code = store_run(descendants->store, set, operation, err);
-    if (code == 0)
-        code = store_set_failure(set, 0, err);
-    if (code == 0)
-        code = check_listed(descendants, registry, all, operation, err);
-    store_set_unref(set);
-    return code;
+    for (size_t i = 0; i < count; i++)
+        add_query(check, set, &list[i]);
+    store_run(check->descendants->store, set, operation, NULL); /* the answers say more */
+    return set;
+}
+
+static struct store_set *get_refs(struct check *check, struct operation *operation)
+{
+    struct store_set *set = store_set_new();
+    GHashTableIter iterator;
+    void *refs;
+    g_hash_table_iter_init(&iterator, check->datasets);
+    while (g_hash_table_iter_next(&iterator, NULL, &refs))
+        request_foreign(check, refs, set);
+    for (guint i = 0; i < check->dependences->len; i++)
+        request_own(g_ptr_array_index(check->dependences, i), set);
+    store_run(check->descendants->store, set, operation, NULL);
+    g_hash_table_iter_init(&iterator, check->datasets);
+    while (g_hash_table_iter_next(&iterator, NULL, &refs))
+        read_dataset(check, refs);
+    return set;
+}
+
+void descendants_check(struct descendants *descendants, const struct registry *registry,
+                       struct descendants_query *list, size_t count, struct operation *operation)
+{
+    g_autoptr(GHashTable) datasets =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, dataset_refs_free);
+    g_autoptr(GPtrArray) dependences = g_ptr_array_new_with_free_func(g_free);
+    struct check check = {.descendants = descendants,
+                          .registry = registry,
+                          .datasets = datasets,
+                          .dependences = dependences};
+    struct store_set *listings = list_refs(&check, list, count, operation);
+    struct store_set *gets = get_refs(&check, operation);
+    for (guint i = 0; i < dependences->len; i++) {
+        const struct dependence *dependence = g_ptr_array_index(dependences, i);
+        struct descendants_query *query = dependence->query;
+        if (query->code == 0)
+            query->code = check_dependence(dependence, &query->error);
+    }
+    store_set_unref(gets);
+    store_set_unref(listings);
 }

@@ -3,29 +3,38 @@
  * the Lance engine, and tags that point at them. (Child forks come from the registry, not from
  * here.)
  *
- * One listing of branch refs and one of tag refs per dataset; only refs that are not another known
- * fork's, and tags, are fetched, and kept by etag.
+ * One listing of branch refs and one of tag refs per dataset, whatever the number of forks; only
+ * refs that are not a known fork's, and tags, are fetched, and kept by etag.
  *
- * Thread-safe; the lock of the cache is a leaf, not held over store calls.
+ * Thread-safe; no lock of its own.
  */
 #ifndef FORKFS_CATALOG_DESCENDANTS_H
 #define FORKFS_CATALOG_DESCENDANTS_H
 
 #include "base/operation.h"
 #include "catalog/layout.h"
+#include "catalog/ref_cache.h"
 #include "catalog/registry.h"
 #include "store/store.h"
 
 struct descendants;
 
-/* store and layout must outlive it. */
-struct descendants *descendants_new(struct store *store, const struct layout *layout);
+/* All must outlive it. */
+struct descendants *descendants_new(struct store *store, const struct layout *layout,
+                                    struct ref_cache *cache);
 void descendants_free(struct descendants *descendants); /* NULL: nothing */
 
-/* 0 when nothing foreign depends on the branches of `entry`. ERR_NOT_EMPTY names what does;
- * ERR_CORRUPT a ref file that cannot be read, so that nobody can tell. */
-int descendants_check(struct descendants *descendants, const struct registry *registry,
-                      const struct fork_entry *entry, struct operation *operation,
-                      struct error *err);
+/* One fork to be looked at. */
+struct descendants_query {
+    const struct fork_entry *entry;
+    int code; /* the answer; same as error.code */
+    struct error error;
+};
+
+/* Answers 0 where nothing foreign depends on the branches of the entry; ERR_NOT_EMPTY names what
+ * does; ERR_CORRUPT a ref file that cannot be read, so that nobody can tell. Two waves for all of
+ * the list. */
+void descendants_check(struct descendants *descendants, const struct registry *registry,
+                       struct descendants_query *list, size_t count, struct operation *operation);
 
 #endif

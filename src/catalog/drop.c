@@ -1,172 +1,182 @@
-#include "catalog/catalog.h"
-
+#include "base/timestamp.h"
 #include "catalog/burial.h"
-#include "catalog/catalog_private.h"
 #include "catalog/fork_remains.h"
-#include "catalog/transitions.h"
+#include "catalog/round.h"
 
-/* A drop in progress. */
-struct drop {
-    struct catalog *catalog;
-    const char *key;       /* NULL: found by id */
-    const struct ulid *id; /* what the caller expects; NULL: anything */
-    struct fork_entry *entry;
-    GPtrArray *branches; /* struct dataset_branch, to be deleted */
-    struct operation *operation;
-    /* After the decision the drop goes on although the caller may have lost interest; it keeps the
-     * deadline. */
-    struct operation finishing;
-};
-
-static int find_fork(struct drop *drop, struct error *err)
+static bool is_going(const struct task *task)
 {
-    auto_registry struct registry *registry = catalog_registry(drop->catalog);
-    struct fork_entry *entry =
-        drop->key ? registry_find(registry, drop->key) : registry_find_id(registry, drop->id);
+    return task->code == 0 && task->change->kind == CHANGE_DROP;
+}
+
+/* ---- Preparing ---- */
+
+static int find_fork(struct round *round, struct task *task, struct error *err)
+{
+    const struct change *change = task->change;
+    auto_registry struct registry *registry = catalog_registry(round->catalog);
+    struct fork_entry *entry = change->name ? registry_find(registry, change->name)
+                                            : registry_find_id(registry, change->expected_id);
     if (!entry)
         return error_set(err, ERR_NOT_FOUND, "no such fork");
-    if (drop->id && !ulid_equal(&entry->id, drop->id))
+    if (change->expected_id && !ulid_equal(&entry->id, change->expected_id))
         return error_set(err, ERR_STALE, "the name belongs to another fork by now (%s)",
                          entry->id.text);
     if (registry_id_is_ambiguous(registry, &entry->id))
         return error_set(err, ERR_CORRUPT, "several entries of the registry have the id %s",
                          entry->id.text);
-    drop->entry = fork_entry_ref(entry);
-    return 0;
+    task->entry = fork_entry_ref(entry);
+    int code = fork_remains_check_names(entry->datasets, err);
+    return code ? code : transition_check_childless(registry, &entry->id, err);
 }
 
-/* Nothing may depend on the fork. Child forks are looked at again when it is tombstoned, what the
- * engine has made is not: it takes no part in the registry. */
-static int check_dependents(struct drop *drop, struct error *err)
+/* Nothing foreign may depend on the forks that are active. Child forks are looked at again when the
+ * decision is committed; what the engine has made is not: it takes no part in the registry. */
+static void check_descendants(struct round *round)
 {
-    auto_registry struct registry *registry = catalog_registry(drop->catalog);
-    int code = transition_check_childless(registry, &drop->entry->id, err);
-    if (code == 0 && drop->entry->status == FORK_ACTIVE)
-        code = descendants_check(drop->catalog->descendants, registry, drop->entry, drop->operation,
-                                 err);
-    return code;
-}
-
-/* An active fork has what its entry records; another one may have more. */
-static int find_branches(struct drop *drop, struct error *err)
-{
-    g_autoptr(GPtrArray) candidates = NULL;
-    int code = 0;
-    if (drop->entry->status == FORK_ACTIVE)
-        candidates = g_ptr_array_new();
-    else
-        code = burial_candidates(drop->catalog, drop->operation, &candidates, err);
-    if (code == 0)
-        drop->branches = burial_branches(drop->entry, candidates);
-    return code;
-}
-
-static int fence(struct drop *drop, struct error *err)
-{
-    int code = transition_fence(drop->catalog->committer, &drop->entry->id, drop->operation, err);
-    if (code == ERR_EXISTS)
-        code = error_set(err, ERR_CONTENDED, "its creator has just finished it");
-    return code;
-}
-
-/* The decision. A fork that is tombstoned already was decided on before. */
-static int decide(struct drop *drop, struct error *err)
-{
-    struct committer *committer = drop->catalog->committer;
-    const struct ulid *id = &drop->entry->id;
-    switch (drop->entry->status) {
-    case FORK_ACTIVE:
-        return transition_tombstone(committer, id, drop->operation, err);
-    case FORK_PENDING:
-        return fence(drop, err);
-    case FORK_TOMBSTONED:
-        break;
+    auto_registry struct registry *registry = catalog_registry(round->catalog);
+    g_autofree struct descendants_query *list = g_new0(struct descendants_query, round->count);
+    g_autoptr(GPtrArray) tasks = g_ptr_array_new();
+    for (size_t i = 0; i < round->count; i++) {
+        struct task *task = &round->tasks[i];
+        if (!is_going(task) || task->entry->status != FORK_ACTIVE)
+            continue;
+        list[tasks->len].entry = task->entry;
+        g_ptr_array_add(tasks, task);
     }
-    return operation_check(drop->operation, "before finishing the drop", err);
+    descendants_check(round->catalog->descendants, registry, list, tasks->len, round->operation);
+    for (guint i = 0; i < tasks->len; i++) {
+        struct task *task = g_ptr_array_index(tasks, i);
+        task->code = error_copy(&task->error, &list[i].error);
+    }
 }
+
+static void close_door(struct round *round, struct task *task, int64_t drain_until_ns)
+{
+    int64_t drain_ms = 0;
+    if (!task->change->no_drain)
+        drain_ms = MAX(0, (drain_until_ns - monotonic_now_ns()) / 1000000);
+    task->code = holders_close_door(round->catalog->holders, &task->entry->id, drain_ms,
+                                    round->operation, &task->error);
+    task->door_closed = task->code == 0;
+}
+
+void drop_prepare(struct round *round)
+{
+    for (size_t i = 0; i < round->count; i++) {
+        struct task *task = &round->tasks[i];
+        if (is_going(task))
+            task->code = find_fork(round, task, &task->error);
+    }
+    check_descendants(round);
+    int64_t drain_until_ns =
+        monotonic_now_ns() + round->catalog->settings.drain_timeout_ms * 1000000;
+    for (size_t i = 0; i < round->count; i++) {
+        struct task *task = &round->tasks[i];
+        if (is_going(task))
+            close_door(round, task, drain_until_ns);
+    }
+}
+
+/* ---- Deciding ---- */
+
+/* A fork that is tombstoned already was decided on before. */
+bool drop_transition(struct task *task, struct transition *transition)
+{
+    if (!is_going(task))
+        return false;
+    task->decided = task->entry->status == FORK_TOMBSTONED;
+    *transition = (struct transition){
+        .kind = task->entry->status == FORK_PENDING ? TRANSITION_FENCE : TRANSITION_TOMBSTONE,
+        .id = &task->entry->id,
+        .expired = task->change->expired};
+    return !task->decided;
+}
+
+/* The entry may have changed between the look and the decision: datasets that another process has
+ * registered are to be deleted, too. */
+static int take_latest(struct round *round, struct task *task, struct error *err)
+{
+    auto_registry struct registry *registry = catalog_registry(round->catalog);
+    const struct fork_entry *latest = registry_find_id(registry, &task->entry->id);
+    if (!latest)
+        return 0;
+    struct fork_entry *undecided = fork_entry_with_status(latest, task->entry->status);
+    fork_entry_unref(task->entry);
+    task->entry = undecided;
+    return fork_remains_check_names(undecided->datasets, err);
+}
+
+void drop_decided(struct round *round, struct task *task, const struct transition *transition)
+{
+    task->code = error_copy(&task->error, &transition->error);
+    task->decided = task->code == 0;
+    if (task->code == 0)
+        task->code = take_latest(round, task, &task->error);
+    else if (task->code == ERR_EXISTS)
+        task->code = error_set(&task->error, ERR_CONTENDED, "its creator has just finished it");
+}
+
+/* ---- Finishing ---- */
 
 /* The tombstone is a copy of the entry from before the decision, as Uni writes it. */
-static int put_tombstone(struct drop *drop, struct error *err)
+void drop_add_files(struct round *round, struct task *task, struct store_set *set)
 {
-    struct catalog *catalog = drop->catalog;
-    g_autofree char *key = layout_tombstone_key(catalog->layout, &drop->entry->id);
-    auto_bytes struct bytes *body = fork_entry_document(drop->entry);
-    int code =
-        store_put(catalog->store, key, body, STORE_ALWAYS, NULL, &drop->finishing, NULL, err);
-    if (code == 0)
-        tombstones_note_put(catalog->tombstones, key, body);
-    return code;
+    task->tombstone_key = layout_tombstone_key(round->catalog->layout, &task->entry->id);
+    task->tombstone = fork_entry_document(task->entry);
+    store_set_put(set, task->tombstone_key, task->tombstone, STORE_ALWAYS, NULL);
 }
 
-static int finish(struct drop *drop, struct error *err)
+void drop_files_put(struct round *round, struct task *task)
 {
-    struct error failure = {0};
-    int code = put_tombstone(drop, &failure);
-    if (code == 0)
-        code = bury(drop->catalog, drop->entry, drop->branches, &drop->finishing, &failure);
-    if (code) {
-        error_prefix(&failure, "the fork stays tombstoned");
-        error_copy(err, &failure);
+    if (task->code == 0)
+        tombstones_note_put(round->catalog->tombstones, task->tombstone_key, task->tombstone);
+    if (task->code == 0 && !round->candidates)
+        task->code = error_copy(&task->error, &round->unlistable);
+}
+
+void drop_delete(struct round *round)
+{
+    g_autofree struct burial *list = g_new0(struct burial, round->count);
+    g_autoptr(GPtrArray) branches =
+        g_ptr_array_new_with_free_func((GDestroyNotify)g_ptr_array_unref);
+    g_autoptr(GPtrArray) tasks = g_ptr_array_new();
+    for (size_t i = 0; i < round->count; i++) {
+        struct task *task = &round->tasks[i];
+        if (!is_going(task))
+            continue;
+        list[tasks->len].id = &task->entry->id;
+        list[tasks->len].branches = burial_branches(task->entry, round->candidates);
+        g_ptr_array_add(branches, (void *)list[tasks->len].branches);
+        g_ptr_array_add(tasks, task);
     }
-    return code;
-}
-
-static int drop_locked(struct drop *drop, struct error *err)
-{
-    struct catalog *catalog = drop->catalog;
-    int code = find_fork(drop, err);
-    if (code == 0)
-        code = fork_remains_check_names(drop->entry->datasets, err);
-    if (code == 0)
-        code = check_dependents(drop, err);
-    if (code == 0)
-        code = find_branches(drop, err);
-    if (code == 0)
-        code = holders_close_door(catalog->holders, &drop->entry->id,
-                                  catalog->settings.drain_timeout_ms, drop->operation, err);
-    if (code)
-        return code;
-    code = decide(drop, err);
-    if (code == 0)
-        code = finish(drop, err);
-    /* Whatever came of it, from now on the status in the registry keeps the door. */
-    holders_open_door(catalog->holders, &drop->entry->id);
-    return code;
-}
-
-/* Whoever drops by id must not work beside one who uses the name. g_free(). */
-static char *name_to_lock(struct catalog *catalog, const char *key, const struct ulid *id)
-{
-    if (key)
-        return g_strdup(key);
-    auto_registry struct registry *registry = catalog_registry(catalog);
-    const struct fork_entry *entry = registry_find_id(registry, id);
-    return g_strdup(entry && entry->key ? entry->key : id->text);
-}
-
-int catalog_drop(struct catalog *catalog, const char *key, const struct ulid *id,
-                 struct operation *operation, struct error *err)
-{
-    if (catalog->settings.read_only)
-        return error_set(err, ERR_READ_ONLY, "the catalog is mounted read-only");
-    struct error failure = {0};
-    struct drop drop = {.catalog = catalog, .key = key, .id = id, .operation = operation};
-    operation_init(&drop.finishing, -1);
-    if (operation)
-        drop.finishing.deadline_ns = operation->deadline_ns;
-    g_autofree char *name = name_to_lock(catalog, key, id);
-    int code = name_locks_acquire(catalog->names, name, operation, &failure);
-    if (code == 0) {
-        code = drop_locked(&drop, &failure);
-        name_locks_release(catalog->names, name);
+    bury(round->catalog, list, tasks->len, &round->finishing);
+    for (guint i = 0; i < tasks->len; i++) {
+        struct task *task = g_ptr_array_index(tasks, i);
+        task->code = error_copy(&task->error, &list[i].error);
     }
-    if (code) {
-        error_prefix(&failure, "dropping fork '%s'", name);
-        error_copy(err, &failure);
+}
+
+bool drop_removal(struct task *task, struct transition *transition)
+{
+    if (!is_going(task))
+        return false;
+    *transition = (struct transition){.kind = TRANSITION_REMOVE, .id = &task->entry->id};
+    return true;
+}
+
+void drop_removed(struct round *round, struct task *task, const struct transition *transition)
+{
+    task->code = error_copy(&task->error, &transition->error);
+}
+
+/* Whatever came of a drop, from now on the status in the registry keeps the door. */
+void drop_open_doors(struct round *round)
+{
+    for (size_t i = 0; i < round->count; i++) {
+        struct task *task = &round->tasks[i];
+        if (task->door_closed)
+            holders_open_door(round->catalog->holders, &task->entry->id);
+        if (task->code && task->decided)
+            error_prefix(&task->error, "the fork stays tombstoned");
     }
-    operation_destroy(&drop.finishing);
-    fork_entry_unref(drop.entry);
-    if (drop.branches)
-        g_ptr_array_unref(drop.branches);
-    return code;
 }

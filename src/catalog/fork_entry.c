@@ -30,6 +30,13 @@ const char *fork_status_name(enum fork_status status)
     return status_names[status];
 }
 
+bool fork_entry_is_expired(const struct fork_entry *entry, struct timespec now)
+{
+    return entry->status == FORK_ACTIVE && entry->has_expiry &&
+           (entry->expires_at.tv_sec < now.tv_sec ||
+            (entry->expires_at.tv_sec == now.tv_sec && entry->expires_at.tv_nsec <= now.tv_nsec));
+}
+
 /* ---- Datasets ---- */
 
 struct dataset_branch *dataset_branch_new(const char *dataset, const char *branch)

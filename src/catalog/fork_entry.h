@@ -91,6 +91,9 @@ struct bytes *fork_entry_document(const struct fork_entry *entry);
 /* The branch of a dataset, or NULL. */
 const char *fork_entry_branch(const struct fork_entry *entry, const char *dataset);
 
+/* Whether it is active and its time is over. */
+bool fork_entry_is_expired(const struct fork_entry *entry, struct timespec now);
+
 const char *fork_status_name(enum fork_status status); /* "pending", ... */
 
 struct dataset_branch *dataset_branch_new(const char *dataset, const char *branch);

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "base/timestamp.h"
 #include "catalog/dataset_listing.h"
 #include "catalog/fork_point_private.h"
 
@@ -27,16 +28,14 @@ void fork_point_free(struct fork_point *point)
     if (!point)
         return;
     g_free(point->snapshot_id);
-    g_ptr_array_unref(point->branches);
+    g_ptr_array_unref(point->origins);
     g_free(point);
 }
 
 static void reading_begin(struct reading *reading, struct fork_point_reader *reader,
-                          const struct fork_entry *parent, const struct ulid *id,
-                          struct operation *operation)
+                          const struct fork_entry *parent, struct operation *operation)
 {
-    *reading =
-        (struct reading){.reader = reader, .parent = parent, .id = id, .operation = operation};
+    *reading = (struct reading){.reader = reader, .parent = parent, .operation = operation};
     reading->old_sets = g_ptr_array_new_with_free_func((GDestroyNotify)store_set_unref);
     reading->set = store_set_new();
     reading->sources = sources_new();
@@ -199,6 +198,18 @@ static int second_wave(struct reading *reading, struct error *err)
     return code;
 }
 
+static int read_allocator(const struct reading *reading, struct allocator *ret, struct error *err)
+{
+    const struct store_request *get = reading->state.allocator;
+    struct error failure = {0};
+    int code = allocator_parse(get->answer.body, ret, &failure);
+    if (code) {
+        error_prefix(&failure, "%s", get->key);
+        error_copy(err, &failure);
+    }
+    return code;
+}
+
 static int third_wave(struct reading *reading, struct fork_point *point, struct error *err)
 {
     sources_request_contents(reading);
@@ -207,9 +218,9 @@ static int third_wave(struct reading *reading, struct fork_point *point, struct 
     if (code == 0)
         code = check_older_snapshot(reading, err);
     if (code == 0)
-        code = sources_plan(reading, point->branches, err);
+        code = sources_collect(reading, point->origins, err);
     if (code == 0)
-        code = allocator_parse(reading->state.allocator->answer.body, &point->allocator, err);
+        code = read_allocator(reading, &point->allocator, err);
     return code;
 }
 
@@ -223,13 +234,14 @@ static uint64_t version_mark(const struct reading *reading)
 }
 
 int fork_point_read(struct fork_point_reader *reader, const struct fork_entry *parent,
-                    const struct ulid *id, struct operation *operation, struct fork_point **ret,
+                    const GPtrArray *besides, struct operation *operation, struct fork_point **ret,
                     struct error *err)
 {
     struct reading reading;
-    reading_begin(&reading, reader, parent, id, operation);
+    reading_begin(&reading, reader, parent, operation);
+    reading.besides = besides;
     struct fork_point *point = g_new0(struct fork_point, 1);
-    point->branches = g_ptr_array_new_with_free_func((GDestroyNotify)branch_plan_free);
+    point->origins = g_ptr_array_new_with_free_func((GDestroyNotify)branch_origin_free);
     struct error failure = {0};
     int code = first_wave(&reading, &failure);
     if (code == 0)
@@ -250,6 +262,26 @@ int fork_point_read(struct fork_point_reader *reader, const struct fork_entry *p
     return code;
 }
 
+int fork_point_plan(const struct fork_point *point, const struct layout *layout,
+                    const struct ulid *id, GPtrArray **ret, struct error *err)
+{
+    struct timespec now = timestamp_now();
+    g_autoptr(GPtrArray) plans = g_ptr_array_new_with_free_func((GDestroyNotify)branch_plan_free);
+    for (guint i = 0; i < point->origins->len; i++) {
+        const struct branch_origin *origin = g_ptr_array_index(point->origins, i);
+        struct branch_plan *plan = NULL;
+        struct error failure = {0};
+        int code = branch_plan_make(layout, id, origin, now, &plan, &failure);
+        if (code) {
+            error_prefix(&failure, "dataset %s", origin->dataset);
+            return error_copy(err, &failure);
+        }
+        g_ptr_array_add(plans, plan);
+    }
+    *ret = g_steal_pointer(&plans);
+    return 0;
+}
+
 /* ---- For mount and recovery ---- */
 
 int fork_point_warm(struct fork_point_reader *reader, struct operation *operation,
@@ -257,7 +289,7 @@ int fork_point_warm(struct fork_point_reader *reader, struct operation *operatio
 {
     struct reading reading;
     struct error failure = {0};
-    reading_begin(&reading, reader, NULL, NULL, operation);
+    reading_begin(&reading, reader, NULL, operation);
     database_state_request(&reading.state, reading.set, reader->layout, NULL);
     int code = run_wave(&reading, &failure);
     if (code == 0)
@@ -274,7 +306,7 @@ int fork_point_datasets(struct fork_point_reader *reader, struct operation *oper
                         GPtrArray **ret, struct error *err)
 {
     struct reading reading;
-    reading_begin(&reading, reader, NULL, NULL, operation);
+    reading_begin(&reading, reader, NULL, operation);
     g_autofree char *storage = layout_storage_prefix(reader->layout);
     const struct store_request *listing = store_set_list_shallow(reading.set, storage);
     int code = run_wave(&reading, err);

@@ -28,7 +28,7 @@ struct fork_point {
     uint64_t version_mark; /* bounds every inherited row */
     uint32_t schema_version;
     struct allocator allocator; /* the parent's, which seeds the fork's */
-    GPtrArray *branches;        /* struct branch_plan */
+    GPtrArray *origins;         /* struct branch_origin: what is to be branched */
 };
 void fork_point_free(struct fork_point *point); /* NULL: nothing */
 
@@ -36,13 +36,19 @@ void fork_point_free(struct fork_point *point); /* NULL: nothing */
 struct fork_point_reader *fork_point_reader_new(struct store *store, const struct layout *layout);
 void fork_point_reader_free(struct fork_point_reader *reader); /* NULL: nothing */
 
-/* Reads the fork point of a fork `id` to be made of `parent` (NULL: the primary graph).
- * ERR_UNCLEAN (unflushed WAL, staging table, interrupted bulk load, manifests without pointer),
- * ERR_CORRUPT, ERR_UNSUPPORTED, ERR_CONTENDED (a dataset changed while it was read), errors of the
- * store. Writes nothing. */
+/* Reads the fork point of forks to be made of `parent` (NULL: the primary graph). `besides` (may be
+ * NULL): names (char *) of datasets to be read although the schema does not know them, if they
+ * exist; for the primary graph only. ERR_UNCLEAN (unflushed WAL, staging table, interrupted bulk
+ * load, manifests without pointer), ERR_CORRUPT, ERR_UNSUPPORTED, ERR_CONTENDED (a dataset changed
+ * while it was read), errors of the store. Writes nothing. */
 int fork_point_read(struct fork_point_reader *reader, const struct fork_entry *parent,
-                    const struct ulid *id, struct operation *operation, struct fork_point **ret,
+                    const GPtrArray *besides, struct operation *operation, struct fork_point **ret,
                     struct error *err);
+
+/* The branches of one fork `id` made of that point: struct branch_plan, owned by the array. Pure.
+ * ERR_CORRUPT, ERR_UNSUPPORTED. */
+int fork_point_plan(const struct fork_point *point, const struct layout *layout,
+                    const struct ulid *id, GPtrArray **ret, struct error *err);
 
 /* Reads schema and snapshot pointer into the cache, at mount. ERR_NOT_FOUND when there is neither
  * schema, snapshot pointer nor any dataset: no Uni database. A schema that does not parse is no

@@ -19,7 +19,7 @@ struct fork_point_reader {
 struct reading {
     struct fork_point_reader *reader;
     const struct fork_entry *parent;
-    const struct ulid *id;
+    const GPtrArray *besides; /* char *: datasets wanted though no candidates; may be NULL */
     struct operation *operation;
     struct store_set *set; /* the wave being built or just run */
     GPtrArray *old_sets;   /* earlier waves, whose answers are still used */
@@ -54,7 +54,7 @@ int sources_read_tips(struct reading *reading, struct error *err);
 /* Asks for the manifests that are not in the cache, and for parents' refs. */
 void sources_request_contents(struct reading *reading);
 
-/* Plans the branches of all sources that exist. */
-int sources_plan(struct reading *reading, GPtrArray *branches, struct error *err);
+/* The origins (struct branch_origin) of the branches to be made of all sources that exist. */
+int sources_collect(struct reading *reading, GPtrArray *origins, struct error *err);
 
 #endif

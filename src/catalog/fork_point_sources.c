@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "base/timestamp.h"
 #include "catalog/dataset_listing.h"
 #include "lance/branch_name.h"
 #include "lance/branch_ref.h"
@@ -57,10 +56,17 @@ static bool has_source(const struct reading *reading, const char *dataset)
 
 /* ---- Which ---- */
 
+/* Longest name of a dataset whose branch's ref file, "fork_<ULID>_<dataset>.json", and a temporary
+ * file beside it still have a name that file systems take (255 bytes). */
+#define DATASET_NAME_MAX 200
+
 /* Uni allows labels that Lance does not allow in branch names. */
-static int check_dataset_name(const struct reading *reading, const char *dataset, struct error *err)
+static int check_dataset_name(const char *dataset, struct error *err)
 {
-    g_autofree char *branch = layout_branch_name(reading->id, dataset);
+    if (strlen(dataset) > DATASET_NAME_MAX)
+        return error_set(err, ERR_UNSUPPORTED,
+                         "dataset %s: its name is too long to be part of a branch name", dataset);
+    g_autofree char *branch = g_strconcat("fork_", dataset, NULL); /* any id is fine */
     if (layout_dataset_name_is_safe(dataset) && lance_branch_name_check(branch, NULL) == 0)
         return 0;
     return error_set(err, ERR_UNSUPPORTED,
@@ -75,7 +81,7 @@ static int add_sources_of_parent(struct reading *reading, struct error *err)
             lance_branch_name_check(pair->branch, NULL) != 0)
             return error_set(err, ERR_CORRUPT, "parent fork %s: unusable dataset or branch name",
                              reading->parent->id.text);
-        int code = check_dataset_name(reading, pair->dataset, err);
+        int code = check_dataset_name(pair->dataset, err);
         if (code)
             return code;
         add_source(reading, pair->dataset, pair->branch);
@@ -98,6 +104,24 @@ int sources_request_first(struct reading *reading, struct error *err)
     return 0;
 }
 
+/* Those that the caller wants besides, if they exist: of a fork's own label, or a schemaless type.
+ */
+static int add_sources_besides(struct reading *reading, struct error *err)
+{
+    g_autoptr(GPtrArray) existing = dataset_listing_read(reading->state.storage, NULL);
+    g_autoptr(GHashTable) present = dataset_listing_set(existing);
+    for (guint i = 0; reading->besides && i < reading->besides->len; i++) {
+        const char *dataset = g_ptr_array_index(reading->besides, i);
+        if (!g_hash_table_contains(present, dataset) || has_source(reading, dataset))
+            continue;
+        int code = check_dataset_name(dataset, err);
+        if (code)
+            return code;
+        add_source(reading, dataset, NULL);
+    }
+    return 0;
+}
+
 int sources_settle(struct reading *reading, struct error *err)
 {
     g_autoptr(GPtrArray) existing = dataset_listing_read(reading->state.storage, reading->schema);
@@ -111,14 +135,14 @@ int sources_settle(struct reading *reading, struct error *err)
     }
     for (guint i = 0; i < existing->len; i++) {
         const char *dataset = g_ptr_array_index(existing, i);
-        int code = check_dataset_name(reading, dataset, err);
+        int code = check_dataset_name(dataset, err);
         if (code)
             return code;
         if (!has_source(reading, dataset))
             add_source(reading, dataset, NULL);
     }
     fork_point_cache_set_datasets(reading->reader->cache, existing);
-    return 0;
+    return add_sources_besides(reading, err);
 }
 
 /* ---- Tips and contents ---- */
@@ -161,7 +185,7 @@ void sources_request_contents(struct reading *reading)
     }
 }
 
-/* ---- Plans ---- */
+/* ---- Origins ---- */
 
 static int read_contents_of(struct reading *reading, struct source *source, struct error *err)
 {
@@ -182,24 +206,22 @@ static int read_contents_of(struct reading *reading, struct source *source, stru
     return branch_ref_parse(source->ref_request->answer.body, &source->parent_ref, err);
 }
 
-static int plan_source(const struct reading *reading, const struct source *source,
-                       struct timespec now, struct branch_plan **ret, struct error *err)
+static struct branch_origin *origin_of(struct source *source)
 {
-    const struct branch_origin origin = {.dataset = source->dataset,
-                                         .parent_branch = source->parent_branch,
-                                         .version = source->tip.version,
-                                         .manifest = source->manifest,
-                                         .parent_ref = source->parent_ref};
-    return branch_plan_make(reading->reader->layout, reading->id, &origin, now, ret, err);
+    struct branch_origin *origin = g_new0(struct branch_origin, 1);
+    origin->dataset = g_strdup(source->dataset);
+    origin->parent_branch = g_strdup(source->parent_branch);
+    origin->version = source->tip.version;
+    origin->manifest = bytes_ref(source->manifest);
+    origin->parent_ref = g_steal_pointer(&source->parent_ref);
+    return origin;
 }
 
-int sources_plan(struct reading *reading, GPtrArray *branches, struct error *err)
+int sources_collect(struct reading *reading, GPtrArray *origins, struct error *err)
 {
-    struct timespec now = timestamp_now();
     for (guint i = 0; i < reading->sources->len; i++) {
         struct source *source = g_ptr_array_index(reading->sources, i);
         struct error failure = {0};
-        struct branch_plan *plan = NULL;
         int code = 0;
         if (source->tip.exists)
             code = read_contents_of(reading, source, &failure);
@@ -208,13 +230,11 @@ int sources_plan(struct reading *reading, GPtrArray *branches, struct error *err
                              source->parent_branch);
         else
             continue; /* a directory without any version is no dataset yet */
-        if (code == 0)
-            code = plan_source(reading, source, now, &plan, &failure);
         if (code) {
             error_prefix(&failure, "dataset %s", source->dataset);
             return error_copy(err, &failure);
         }
-        g_ptr_array_add(branches, plan);
+        g_ptr_array_add(origins, origin_of(source));
     }
     return 0;
 }

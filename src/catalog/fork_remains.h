@@ -1,9 +1,10 @@
 /*
- * Removing what a fork has on the store, once its entry says that it is going: branches with all
- * that is under their tree/, ref files, allocator, snapshots, fork WAL, overlay. Not the tombstone
- * and not the registry entry, which are what makes the removal repeatable.
+ * Removing what forks have on the store, once their entries say that they are going: branches with
+ * all that is under their tree/, ref files, allocator, snapshots, fork WAL, overlay, registration
+ * under way. Not the tombstone and not the registry entry, which are what makes the removal
+ * repeatable.
  *
- * No state; any thread.
+ * Several forks share the same waves. No state; any thread.
  */
 #ifndef FORKFS_CATALOG_FORK_REMAINS_H
 #define FORKFS_CATALOG_FORK_REMAINS_H
@@ -16,15 +17,29 @@
 #include "catalog/registry.h"
 #include "store/store.h"
 
+struct fork_remains {
+    const struct ulid *id;
+    const GPtrArray *branches; /* struct dataset_branch, names checked */
+    bool branches_only;        /* the fork lives on */
+    int code;                  /* the answer; same as error.code */
+    struct error error;
+};
+
 /* Whether every dataset and branch of a document can be used in keys. ERR_CORRUPT names the first
  * that cannot: a hostile or damaged document, on whose word nothing is deleted. */
 int fork_remains_check_names(const GPtrArray *branches, struct error *err);
 
-/* Deletes everything of fork `id`: `branches` are struct dataset_branch, whose names must have been
- * checked; branches that the registry protects (registry_protects_branch) are left alone, with a
- * line in the log. Three waves, all durable when it returns 0. Repeatable. Errors of the store. */
-int fork_remains_delete(struct store *store, const struct layout *layout, struct log *log,
-                        const struct registry *registry, const struct ulid *id,
-                        const GPtrArray *branches, struct operation *operation, struct error *err);
+/* Deletes everything of each fork of the list; branches that the registry protects
+ * (registry_protects_branch) are left alone, with a line in the log (may be NULL). Three waves for
+ * all of them, all durable where the answer is 0. Repeatable. Errors of the store. */
+void fork_remains_delete(struct store *store, const struct layout *layout, struct log *log,
+                         const struct registry *registry, struct fork_remains *list, size_t count,
+                         struct operation *operation);
+
+/* The same for one fork. */
+int fork_remains_delete_one(struct store *store, const struct layout *layout, struct log *log,
+                            const struct registry *registry, const struct ulid *id,
+                            const GPtrArray *branches, struct operation *operation,
+                            struct error *err);
 
 #endif

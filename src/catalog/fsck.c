@@ -47,7 +47,8 @@ void fsck_check_temporary(struct fsck *fsck, const GPtrArray *rows)
  * has its entry. */
 struct survey {
     struct store_set *set;
-    struct store_request *overlays, *tombstones, *fork_files, *fork_wals, *storage;
+    struct store_request *overlays, *tombstones, *fork_files, *fork_wals, *registrations;
+    struct store_request *storage;
     struct store_request *metadata, *pointer, *schema, *legacy_schema;
 };
 
@@ -73,6 +74,7 @@ static int take_survey(struct fsck *fsck, struct survey *survey, struct error *e
     survey->tombstones = list(survey, layout_tombstones_prefix(layout), true);
     survey->fork_files = list(survey, layout_forks_prefix(layout), true);
     survey->fork_wals = list(survey, layout_fork_wals_prefix(layout), true);
+    survey->registrations = list(survey, layout_registrations_prefix(layout), true);
     g_autofree char *storage = layout_storage_prefix(layout);
     survey->storage = store_set_list_shallow(survey->set, storage);
     /* Temporary files of the registry are called "registry#digits". */
@@ -113,6 +115,13 @@ static bool looks_like_a_database(const struct survey *survey)
            survey->legacy_schema->answer.code == 0;
 }
 
+static void check_registrations(struct fsck *fsck, const GPtrArray *rows)
+{
+    for (guint i = 0; i < rows->len; i++)
+        fsck_find(fsck, "%s: a registration of datasets was not finished",
+                  ((const struct store_object *)rows->pdata[i])->key);
+}
+
 static int check_against_registry(struct fsck *fsck, const struct survey *survey, struct error *err)
 {
     g_autofree char *forks = layout_forks_prefix(fsck->layout);
@@ -121,6 +130,7 @@ static int check_against_registry(struct fsck *fsck, const struct survey *survey
     fsck_check_overlays(fsck, survey->overlays->answer.objects);
     fsck_check_fork_files(fsck, forks, survey->fork_files->answer.objects);
     fsck_check_fork_files(fsck, wals, survey->fork_wals->answer.objects);
+    check_registrations(fsck, survey->registrations->answer.objects);
     fsck_check_temporary(fsck, survey->metadata->answer.objects);
     int code = fsck_check_tombstones(fsck, survey->tombstones->answer.objects, err);
     if (code == 0)

@@ -183,6 +183,18 @@ size_t holders_count(struct holders *holders, const struct ulid *id)
     return fork ? fork->holds->len : 0;
 }
 
+size_t holders_total(struct holders *holders)
+{
+    size_t total = 0;
+    LOCK_SCOPE(&holders->lock);
+    GHashTableIter iterator;
+    void *fork;
+    g_hash_table_iter_init(&iterator, holders->forks);
+    while (g_hash_table_iter_next(&iterator, NULL, &fork))
+        total += ((const struct fork_holds *)fork)->holds->len;
+    return total;
+}
+
 struct bytes *holders_render(struct holders *holders, const struct ulid *id)
 {
     g_autoptr(GString) text = g_string_new(NULL);

@@ -38,6 +38,8 @@ int holders_close_door(struct holders *holders, const struct ulid *id, int64_t d
 void holders_open_door(struct holders *holders, const struct ulid *id);
 
 size_t holders_count(struct holders *holders, const struct ulid *id);
+/* Of all forks together. */
+size_t holders_total(struct holders *holders);
 /* "pid command" of each hold, one per line, oldest first; empty without holds. */
 struct bytes *holders_render(struct holders *holders, const struct ulid *id);
 

@@ -162,6 +162,16 @@ char *layout_fork_snapshot_key(const struct layout *layout, const struct ulid *i
                        ".json", NULL);
 }
 
+char *layout_registrations_prefix(const struct layout *layout)
+{
+    return storage_key(layout, "catalog/fork_registrations/");
+}
+
+char *layout_registration_key(const struct layout *layout, const struct ulid *id)
+{
+    return g_strconcat(layout->storage, "catalog/fork_registrations/", id->text, ".json", NULL);
+}
+
 char *layout_fork_wals_prefix(const struct layout *layout)
 {
     return storage_key(layout, "wal_forks/");

@@ -47,6 +47,10 @@ char *layout_fork_allocator_key(const struct layout *layout, const struct ulid *
 char *layout_fork_pointer_key(const struct layout *layout, const struct ulid *id);
 char *layout_fork_snapshot_key(const struct layout *layout, const struct ulid *id,
                                const char *snapshot_id);
+/* forkfs's own: what the registration of datasets is about to make. "storage/catalog/
+ * fork_registrations/" */
+char *layout_registrations_prefix(const struct layout *layout);
+char *layout_registration_key(const struct layout *layout, const struct ulid *id);
 char *layout_fork_wals_prefix(const struct layout *layout); /* "storage/wal_forks/" */
 char *layout_fork_wal_prefix(const struct layout *layout, const struct ulid *id);
 

@@ -4,12 +4,7 @@
 #include "base/json_text.h"
 #include "base/timestamp.h"
 #include "catalog/documents.h"
-
-struct overlay {
-    struct bytes *text; /* pretty */
-    char *etag;         /* NULL: absent on the store */
-    int64_t modified_ns;
-};
+#include "catalog/members.h"
 
 struct overlays {
     struct store *store;
@@ -19,12 +14,22 @@ struct overlays {
     uint64_t changes;  /* counts what was put or forgotten */
 };
 
-static void overlay_free(void *pointer)
+void overlay_free(struct overlay *overlay)
 {
-    struct overlay *overlay = pointer;
+    if (!overlay)
+        return;
     bytes_unref(overlay->text);
-    g_free(overlay->etag);
+    g_free(overlay->version);
     g_free(overlay);
+}
+
+static struct overlay *overlay_new(struct bytes *text, const char *version, int64_t modified_ns)
+{
+    struct overlay *overlay = g_new0(struct overlay, 1);
+    overlay->text = bytes_ref(text);
+    overlay->version = g_strdup(version);
+    overlay->modified_ns = modified_ns;
+    return overlay;
 }
 
 struct overlays *overlays_new(struct store *store, const struct layout *layout)
@@ -33,7 +38,8 @@ struct overlays *overlays_new(struct store *store, const struct layout *layout)
     overlays->store = store;
     overlays->layout = layout;
     pthread_mutex_init(&overlays->lock, NULL);
-    overlays->by_id = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, overlay_free);
+    overlays->by_id =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)overlay_free);
     return overlays;
 }
 
@@ -46,31 +52,17 @@ void overlays_free(struct overlays *overlays)
     g_free(overlays);
 }
 
-struct bytes *overlays_cached(struct overlays *overlays, const struct ulid *id,
-                              int64_t *modified_ns)
+struct overlay *overlays_cached(struct overlays *overlays, const struct ulid *id)
 {
     LOCK_SCOPE(&overlays->lock);
-    const struct overlay *overlay = g_hash_table_lookup(overlays->by_id, id->text);
-    if (!overlay)
-        return NULL;
-    if (modified_ns)
-        *modified_ns = overlay->modified_ns;
-    return bytes_ref(overlay->text);
+    const struct overlay *kept = g_hash_table_lookup(overlays->by_id, id->text);
+    return kept ? overlay_new(kept->text, kept->version, kept->modified_ns) : NULL;
 }
 
 static uint64_t count_changes(struct overlays *overlays)
 {
     LOCK_SCOPE(&overlays->lock);
     return overlays->changes;
-}
-
-static struct overlay *overlay_new(struct bytes *text, const char *etag, int64_t modified_ns)
-{
-    struct overlay *overlay = g_new0(struct overlay, 1);
-    overlay->text = bytes_ref(text);
-    overlay->etag = g_strdup(etag);
-    overlay->modified_ns = modified_ns;
-    return overlay;
 }
 
 /* Keeps what was read, unless something has changed since `changes` was counted: then it may be
@@ -91,23 +83,19 @@ static int normalise(struct bytes *body, struct bytes **ret, struct error *err)
     int code = json_check(body->data, body->size, err);
     if (code)
         return code;
-    struct json_span document = {body->data, body->size};
-    g_autoptr(GString) text = g_string_sized_new(body->size);
-    while (document.length > 0 && g_ascii_isspace(*document.text)) {
-        document.text++;
-        document.length--;
-    }
+    struct json_span document = members_trim((struct json_span){body->data, body->size});
     if (json_span_kind(document) != JSON_OBJECT)
         return error_set(err, ERR_CORRUPT, "not a JSON object");
+    g_autoptr(GString) text = g_string_sized_new(body->size);
     json_append_pretty(text, document, 0);
     *ret = bytes_new(text->str, text->len);
     return 0;
 }
 
 int overlays_read(struct overlays *overlays, const struct ulid *id, struct operation *operation,
-                  struct bytes **ret, struct error *err)
+                  struct overlay **ret, struct error *err)
 {
-    *ret = overlays_cached(overlays, id, NULL);
+    *ret = overlays_cached(overlays, id);
     if (*ret)
         return 0;
     uint64_t changes = count_changes(overlays);
@@ -128,7 +116,7 @@ int overlays_read(struct overlays *overlays, const struct ulid *id, struct opera
     if (code == 0) {
         keep_read(overlays, id, overlay_new(text, get->answer.etag, get->answer.modified_ns),
                   changes);
-        *ret = bytes_ref(text);
+        *ret = overlay_new(text, get->answer.etag, get->answer.modified_ns);
     } else {
         error_prefix(&failure, "reading the overlay %s", key);
         error_copy(err, &failure);
@@ -137,9 +125,86 @@ int overlays_read(struct overlays *overlays, const struct ulid *id, struct opera
     return code;
 }
 
+/* A write in progress. */
+struct write {
+    struct overlays *overlays;
+    const char *key;
+    struct bytes *text;
+    const char *version; /* that it replaces; NULL: absent */
+    struct operation *operation;
+};
+
+/* After a put whose answer does not tell, or that lost, perhaps to itself: what the store holds.
+ * ERR_OUTCOME_UNKNOWN when it is what was there before: the put may still be repeated. */
+static int resolve(const struct write *write, char **ret_etag, struct error *err)
+{
+    auto_bytes struct bytes *body = NULL;
+    g_autofree char *etag = NULL;
+    struct error failure = {0};
+    int code =
+        store_get(write->overlays->store, write->key, write->operation, &body, &etag, &failure);
+    if (code && code != ERR_NOT_FOUND)
+        return error_set(err, ERR_OUTCOME_UNKNOWN, "whether it was stored is not known: %s",
+                         failure.text);
+    if (code == 0 && bytes_equal(body, write->text)) {
+        *ret_etag = g_steal_pointer(&etag);
+        return 0;
+    }
+    if (g_strcmp0(etag, write->version) == 0)
+        return error_set(err, ERR_OUTCOME_UNKNOWN, "it was not stored so far");
+    return error_set(err, ERR_CHANGED, "it has changed since it was read");
+}
+
+/* Repeats the identical put once: the first may still arrive, or never. */
+static int put(const struct write *write, char **ret_etag, struct error *err)
+{
+    int code = 0;
+    for (int tries = 0; tries < 2; tries++) {
+        g_autofree char *etag = NULL;
+        code = store_put(write->overlays->store, write->key, write->text,
+                         write->version ? STORE_IF_MATCH : STORE_IF_ABSENT, write->version,
+                         write->operation, &etag, err);
+        if (code == 0 && etag) {
+            *ret_etag = g_steal_pointer(&etag);
+            return 0;
+        }
+        if (tries == 0 && code && code != ERR_OUTCOME_UNKNOWN && code != ERR_PRECONDITION)
+            return code;
+        code = resolve(write, ret_etag, err);
+        if (code != ERR_OUTCOME_UNKNOWN)
+            return code;
+    }
+    return code;
+}
+
+int overlays_write(struct overlays *overlays, const struct ulid *id, struct bytes *text,
+                   const char *version, struct operation *operation, char **ret_version,
+                   struct error *err)
+{
+    g_autofree char *key = layout_overlay_key(overlays->layout, id);
+    g_autofree char *etag = NULL;
+    struct error failure = {0};
+    const struct write write = {
+        .overlays = overlays, .key = key, .text = text, .version = version, .operation = operation};
+    int code = put(&write, &etag, &failure);
+    if (code) {
+        overlays_forget(overlays, id);
+        error_prefix(&failure, "writing the overlay %s", key);
+        return error_copy(err, &failure);
+    }
+    overlays_note_put(overlays, id, text, etag);
+    if (ret_version)
+        *ret_version = g_steal_pointer(&etag);
+    return 0;
+}
+
 void overlays_note_put(struct overlays *overlays, const struct ulid *id, struct bytes *body,
                        const char *etag)
 {
+    if (!etag) { /* not told: it has to be read */
+        overlays_forget(overlays, id);
+        return;
+    }
     struct timespec now = timestamp_now();
     struct overlay *overlay =
         overlay_new(body, etag, (int64_t)now.tv_sec * 1000000000 + now.tv_nsec);
@@ -153,4 +218,34 @@ void overlays_forget(struct overlays *overlays, const struct ulid *id)
     LOCK_SCOPE(&overlays->lock);
     overlays->changes++;
     g_hash_table_remove(overlays->by_id, id->text);
+}
+
+/* What overlays_compare() looks for. */
+struct comparison {
+    const struct layout *layout;
+    GHashTable *etags; /* by key */
+};
+
+static gboolean differs(gpointer id_text, gpointer value, gpointer data)
+{
+    const struct comparison *comparison = data;
+    const struct overlay *overlay = value;
+    struct ulid id;
+    if (!ulid_parse(id_text, ULID_LENGTH, &id))
+        return TRUE;
+    g_autofree char *key = layout_overlay_key(comparison->layout, &id);
+    return g_strcmp0(g_hash_table_lookup(comparison->etags, key), overlay->version) != 0;
+}
+
+void overlays_compare(struct overlays *overlays, const GPtrArray *objects)
+{
+    g_autoptr(GHashTable) etags = g_hash_table_new(g_str_hash, g_str_equal);
+    for (guint i = 0; i < objects->len; i++) {
+        const struct store_object *object = g_ptr_array_index(objects, i);
+        g_hash_table_insert(etags, object->key, object->etag);
+    }
+    struct comparison comparison = {overlays->layout, etags};
+    LOCK_SCOPE(&overlays->lock);
+    overlays->changes++;
+    g_hash_table_foreach_remove(overlays->by_id, differs, &comparison);
 }

@@ -14,24 +14,39 @@
 
 struct overlays;
 
+/* One overlay as it was read. */
+struct overlay {
+    struct bytes *text;  /* pretty, without newline at the end */
+    char *version;       /* names what the store holds; NULL: absent there */
+    int64_t modified_ns; /* since 1970; 0 when unknown */
+};
+void overlay_free(struct overlay *overlay); /* NULL: nothing */
+
 /* store and layout must outlive it. */
 struct overlays *overlays_new(struct store *store, const struct layout *layout);
 void overlays_free(struct overlays *overlays); /* NULL: nothing */
 
-/* The overlay in pretty form; NULL when it is not in memory. modified_ns (may be NULL): since 1970,
- * 0 when unknown. */
-struct bytes *overlays_cached(struct overlays *overlays, const struct ulid *id,
-                              int64_t *modified_ns);
+/* A copy of what is in memory, or NULL. */
+struct overlay *overlays_cached(struct overlays *overlays, const struct ulid *id);
 
-/* From memory or from the store. A definitely absent object is an empty overlay (its kept form is
- * not written); one that does not parse is ERR_CORRUPT and is not kept. */
+/* From memory or from the store. A definitely absent object is an empty overlay (which is not
+ * written); one that does not parse is ERR_CORRUPT and is not kept. */
 int overlays_read(struct overlays *overlays, const struct ulid *id, struct operation *operation,
-                  struct bytes **ret, struct error *err);
+                  struct overlay **ret, struct error *err);
 
-/* After this mount wrote one. */
+/* Replaces the stored overlay, if it still is `version` (NULL: absent). ERR_CHANGED when it is not;
+ * ERR_OUTCOME_UNKNOWN even after re-reading. What is in memory is forgotten on failure.
+ * *ret_version (may be NULL): the new one; g_free(). The text must have been validated. */
+int overlays_write(struct overlays *overlays, const struct ulid *id, struct bytes *text,
+                   const char *version, struct operation *operation, char **ret_version,
+                   struct error *err);
+
+/* After this mount wrote one; etag NULL when the store did not tell. */
 void overlays_note_put(struct overlays *overlays, const struct ulid *id, struct bytes *body,
                        const char *etag);
 /* After a fork went away, or its overlay changed elsewhere. */
 void overlays_forget(struct overlays *overlays, const struct ulid *id);
+/* Forgets what differs from a listing of all overlays on the store: struct store_object. */
+void overlays_compare(struct overlays *overlays, const GPtrArray *objects);
 
 #endif

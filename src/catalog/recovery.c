@@ -6,6 +6,7 @@
 #include "catalog/catalog_private.h"
 #include "catalog/fork_remains.h"
 #include "catalog/orphans.h"
+#include "catalog/registration_intent.h"
 #include "catalog/transitions.h"
 
 void recovery_report_clear(struct recovery_report *report)
@@ -33,60 +34,111 @@ static bool is_about_one_fork(int code)
 
 /* ---- Entries ---- */
 
-static int recover_entry(struct catalog *catalog, const struct fork_entry *entry,
-                         const GPtrArray *candidates, struct operation *operation,
-                         struct error *err)
+/* An entry that is neither active nor given up on. */
+struct unfinished {
+    struct fork_entry *entry; /* owned by the registry that recovery started with */
+    GPtrArray *branches;      /* struct dataset_branch */
+    bool done;
+    struct error problem;
+};
+
+static void unfinished_free(void *pointer)
 {
-    g_autoptr(GPtrArray) branches = burial_branches(entry, candidates);
-    int code = fork_remains_check_names(entry->datasets, err);
-    if (code == 0 && entry->status == FORK_PENDING)
-        code = transition_fence(catalog->committer, &entry->id, operation, err);
-    if (code == 0)
-        code = bury(catalog, entry, branches, operation, err);
-    return code;
+    struct unfinished *fork = pointer;
+    g_ptr_array_unref(fork->branches);
+    g_free(fork);
 }
 
-/* Recovers one entry and reports on it; errors of the store. */
-static int recover_and_report(struct catalog *catalog, const struct registry *registry,
-                              const struct fork_entry *entry, const GPtrArray *candidates,
-                              struct operation *operation, struct recovery_report *report,
-                              struct error *err)
+static GPtrArray *list_unfinished(const struct registry *registry, const GPtrArray *candidates)
 {
-    struct error problem = {0};
-    int code = 0;
-    if (registry_id_is_ambiguous(registry, &entry->id))
-        code = error_set(&problem, ERR_CORRUPT, "several entries have its id");
-    if (code == 0)
-        code = recover_entry(catalog, entry, candidates, operation, &problem);
-    if (code == 0)
-        *(entry->status == FORK_PENDING ? &report->rolled_back : &report->finished) += 1;
-    else if (is_about_one_fork(code))
-        note_problem(report, &problem, "fork", entry->id.text);
-    else
-        return error_copy(err, &problem);
-    return 0;
+    GPtrArray *list = g_ptr_array_new_with_free_func(unfinished_free);
+    for (guint i = 0; i < registry->entries->len; i++) {
+        struct fork_entry *entry = g_ptr_array_index(registry->entries, i);
+        if (entry->status == FORK_ACTIVE)
+            continue;
+        struct unfinished *fork = g_new0(struct unfinished, 1);
+        fork->entry = entry;
+        fork->branches = burial_branches(entry, candidates);
+        if (registry_id_is_ambiguous(registry, &entry->id))
+            error_set(&fork->problem, ERR_CORRUPT, "several entries have its id");
+        else
+            fork_remains_check_names(entry->datasets, &fork->problem);
+        g_ptr_array_add(list, fork);
+    }
+    return list;
 }
 
-/* Those that no fork descends from (any more); the others stay in the list. A child's files lie in
- * part in its parent's branches, so children go first, and a parent with a child that stays, too.
- */
-static int recover_childless(struct catalog *catalog, GPtrArray *unfinished,
-                             const GPtrArray *candidates, struct operation *operation,
+/* Those that no fork descends from (any more). A child's files lie in part in its parent's
+ * branches, so children go first, and a parent with a child that stays, too. */
+static GPtrArray *choose_childless(struct catalog *catalog, const GPtrArray *list)
+{
+    auto_registry struct registry *registry = catalog_registry(catalog);
+    GPtrArray *chosen = g_ptr_array_new();
+    for (guint i = 0; i < list->len; i++) {
+        struct unfinished *fork = g_ptr_array_index(list, i);
+        if (!fork->done && fork->problem.code == 0 &&
+            transition_check_childless(registry, &fork->entry->id, NULL) == 0)
+            g_ptr_array_add(chosen, fork);
+    }
+    return chosen;
+}
+
+/* One commit for all that are well: the pending ones fenced, or (`kind`) all removed. */
+static void commit_all(struct catalog *catalog, GPtrArray *forks, enum transition_kind kind,
+                       struct operation *operation)
+{
+    g_autofree struct transition *list = g_new0(struct transition, forks->len);
+    g_autoptr(GPtrArray) committed = g_ptr_array_new();
+    for (guint i = 0; i < forks->len; i++) {
+        struct unfinished *fork = g_ptr_array_index(forks, i);
+        if (fork->problem.code || (kind == TRANSITION_FENCE && fork->entry->status != FORK_PENDING))
+            continue;
+        list[committed->len] = (struct transition){.kind = kind, .id = &fork->entry->id};
+        g_ptr_array_add(committed, fork);
+    }
+    transitions_commit(catalog->committer, list, committed->len, operation);
+    for (guint i = 0; i < committed->len; i++) {
+        struct unfinished *fork = g_ptr_array_index(committed, i);
+        fork->problem = list[i].error;
+        fork->done = kind == TRANSITION_REMOVE && list[i].code == 0;
+    }
+}
+
+static void bury_all(struct catalog *catalog, GPtrArray *forks, struct operation *operation)
+{
+    g_autofree struct burial *list = g_new0(struct burial, forks->len);
+    g_autoptr(GPtrArray) buried = g_ptr_array_new();
+    for (guint i = 0; i < forks->len; i++) {
+        struct unfinished *fork = g_ptr_array_index(forks, i);
+        if (fork->problem.code)
+            continue;
+        list[buried->len] = (struct burial){.id = &fork->entry->id, .branches = fork->branches};
+        g_ptr_array_add(buried, fork);
+    }
+    bury(catalog, list, buried->len, operation);
+    for (guint i = 0; i < buried->len; i++)
+        ((struct unfinished *)g_ptr_array_index(buried, i))->problem = list[i].error;
+}
+
+/* What came of the entries; the first error of the store. */
+static int report_unfinished(struct catalog *catalog, const GPtrArray *list,
                              struct recovery_report *report, struct error *err)
 {
-    for (guint i = 0; i < unfinished->len;) {
-        auto_registry struct registry *registry = catalog_registry(catalog);
-        const struct fork_entry *entry = g_ptr_array_index(unfinished, i);
-        if (transition_check_childless(registry, &entry->id, NULL) != 0) {
-            i++;
-            continue;
-        }
-        int code = recover_and_report(catalog, registry, entry, candidates, operation, report, err);
-        if (code)
-            return code;
-        g_ptr_array_remove_index(unfinished, i);
+    auto_registry struct registry *registry = catalog_registry(catalog);
+    int code = 0;
+    for (guint i = 0; i < list->len; i++) {
+        struct unfinished *fork = g_ptr_array_index(list, i);
+        const struct ulid *id = &fork->entry->id;
+        if (fork->done)
+            *(fork->entry->status == FORK_PENDING ? &report->rolled_back : &report->finished) += 1;
+        else if (fork->problem.code == 0)
+            transition_check_childless(registry, id, &fork->problem);
+        if (fork->problem.code && is_about_one_fork(fork->problem.code))
+            note_problem(report, &fork->problem, "fork", id->text);
+        else if (fork->problem.code && code == 0)
+            code = error_copy(err, &fork->problem);
     }
-    return 0;
+    return code;
 }
 
 static int recover_entries(struct catalog *catalog, const GPtrArray *candidates,
@@ -94,27 +146,16 @@ static int recover_entries(struct catalog *catalog, const GPtrArray *candidates,
                            struct error *err)
 {
     auto_registry struct registry *registry = catalog_registry(catalog);
-    g_autoptr(GPtrArray) unfinished = g_ptr_array_new();
-    for (guint i = 0; i < registry->entries->len; i++) {
-        const struct fork_entry *entry = g_ptr_array_index(registry->entries, i);
-        if (entry->status != FORK_ACTIVE)
-            g_ptr_array_add(unfinished, (void *)entry);
+    g_autoptr(GPtrArray) list = list_unfinished(registry, candidates);
+    for (;;) {
+        g_autoptr(GPtrArray) forks = choose_childless(catalog, list);
+        if (forks->len == 0)
+            break;
+        commit_all(catalog, forks, TRANSITION_FENCE, operation);
+        bury_all(catalog, forks, operation);
+        commit_all(catalog, forks, TRANSITION_REMOVE, operation);
     }
-    guint before;
-    do {
-        before = unfinished->len;
-        int code = recover_childless(catalog, unfinished, candidates, operation, report, err);
-        if (code)
-            return code;
-    } while (unfinished->len > 0 && unfinished->len < before);
-    auto_registry struct registry *now = catalog_registry(catalog);
-    for (guint i = 0; i < unfinished->len; i++) {
-        const struct fork_entry *entry = g_ptr_array_index(unfinished, i);
-        struct error problem = {0};
-        transition_check_childless(now, &entry->id, &problem);
-        note_problem(report, &problem, "fork", entry->id.text);
-    }
-    return 0;
+    return report_unfinished(catalog, list, report, err);
 }
 
 /* ---- Tombstones ---- */
@@ -143,12 +184,11 @@ static int finish_without_entry(struct catalog *catalog, const struct tombstone 
     int code = transition_check_childless(registry, &entry->id, err);
     if (code == 0)
         code = fork_remains_check_names(entry->datasets, err);
-    if (code == 0)
-        code = fork_remains_delete(catalog->store, catalog->layout, catalog->settings.log, registry,
-                                   &entry->id, branches, operation, err);
-    if (code == 0)
-        code = bury_tombstone(catalog, tombstone->key, operation, err);
-    return code;
+    if (code)
+        return code;
+    struct burial burial = {.id = &entry->id, .branches = branches};
+    bury(catalog, &burial, 1, operation);
+    return error_copy(err, &burial.error);
 }
 
 static int recover_tombstone(struct catalog *catalog, const struct tombstone *tombstone,
@@ -196,10 +236,12 @@ static int prune_documents(struct catalog *catalog, struct operation *operation,
     g_autofree char *registry = layout_registry_key(catalog->layout);
     g_autofree char *tombstones = layout_tombstones_prefix(catalog->layout);
     g_autofree char *overlays = layout_overlays_prefix(catalog->layout);
+    g_autofree char *registrations = layout_registrations_prefix(catalog->layout);
     struct store_set *set = store_set_new();
     store_set_prune(set, registry);
     store_set_prune(set, tombstones);
     store_set_prune(set, overlays);
+    store_set_prune(set, registrations);
     int code = store_run(catalog->store, set, operation, err);
     if (code == 0)
         code = store_set_failure(set, 0, err);
@@ -234,6 +276,8 @@ static int recover(struct catalog *catalog, struct operation *operation,
     if (code == 0)
         code = recover_tombstones(catalog, operation, report, err);
     if (code == 0)
+        code = registration_intents_recover(catalog, operation, report, err);
+    if (code == 0)
         code = orphans_remove(catalog, operation, report, err);
     if (code == 0)
         code = prune_documents(catalog, operation, err);
@@ -248,6 +292,9 @@ int catalog_recover(struct catalog *catalog, struct operation *operation,
         return error_set(err, ERR_READ_ONLY, "the catalog is mounted read-only");
     struct error failure = {0};
     int code = recover(catalog, operation, report, &failure);
+    __atomic_fetch_add(&catalog->rolled_back, report->rolled_back, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&catalog->finished, report->finished, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&catalog->orphans, report->orphans, __ATOMIC_RELAXED);
     if (code) {
         error_prefix(&failure, "recovering the catalog");
         error_copy(err, &failure);

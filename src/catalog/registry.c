@@ -20,6 +20,7 @@ struct registry *registry_allocate(struct bytes *head, struct bytes *tail)
     registry->entries = g_ptr_array_new_with_free_func(free_entry);
     registry->by_id = g_ptr_array_new();
     registry->by_parent = g_ptr_array_new();
+    registry->by_foreign = g_ptr_array_new();
     registry->head = bytes_ref(head);
     registry->tail = bytes_ref(tail);
     return registry;
@@ -41,6 +42,7 @@ void registry_unref(struct registry *registry)
         g_ptr_array_unref(registry->entries);
         g_ptr_array_unref(registry->by_id);
         g_ptr_array_unref(registry->by_parent);
+        g_ptr_array_unref(registry->by_foreign);
         bytes_unref(registry->text);
         bytes_unref(registry->head);
         bytes_unref(registry->tail);
@@ -58,6 +60,7 @@ struct registry *registry_stored(struct registry *image, const char *etag, int64
     stored->entries = owner->entries;
     stored->by_id = owner->by_id;
     stored->by_parent = owner->by_parent;
+    stored->by_foreign = owner->by_foreign;
     stored->text = owner->text;
     stored->head = owner->head;
     stored->tail = owner->tail;
@@ -172,10 +175,13 @@ static int parse_entries(struct registry *registry, struct json_span forks,
         g_ptr_array_add(registry->by_id, entry);
         if (entry->has_parent)
             g_ptr_array_add(registry->by_parent, entry);
+        if (entry->has_foreign_branch)
+            g_ptr_array_add(registry->by_foreign, entry);
     }
     order_sort(registry->entries, order_by_key);
     order_sort(registry->by_id, order_by_id_and_key);
     order_sort(registry->by_parent, order_by_parent_and_key);
+    order_sort(registry->by_foreign, order_by_id_and_key);
     return 0;
 }
 

@@ -20,6 +20,7 @@ struct registry {
     GPtrArray *entries;     /* struct fork_entry, sorted by key (bytewise) */
     GPtrArray *by_id;       /* the same, sorted by id, then key */
     GPtrArray *by_parent;   /* those with a parent, sorted by parent id, then key */
+    GPtrArray *by_foreign;  /* those with branches of other names, sorted by id, then key */
     struct bytes *text;     /* the whole document in serde_json's pretty form */
     char *etag;             /* of the object on the store; NULL: absent */
     int64_t modified_ns;    /* of the object on the store; 0 when unknown */

@@ -23,6 +23,7 @@ struct registry_edit *registry_edit_new(struct registry *base)
         g_ptr_array_add(edit->state->entries, fork_entry_ref(base->entries->pdata[i]));
     append_all(edit->state->by_id, base->by_id);
     append_all(edit->state->by_parent, base->by_parent);
+    append_all(edit->state->by_foreign, base->by_foreign);
     return edit;
 }
 
@@ -68,6 +69,8 @@ void registry_edit_insert(struct registry_edit *edit, struct fork_entry *entry)
     insert_into(edit->state->by_id, order_by_id_and_key, entry);
     if (entry->has_parent)
         insert_into(edit->state->by_parent, order_by_parent_and_key, entry);
+    if (entry->has_foreign_branch)
+        insert_into(edit->state->by_foreign, order_by_id_and_key, entry);
     edit->changed = true;
 }
 
@@ -81,6 +84,8 @@ void registry_edit_remove(struct registry_edit *edit, const struct fork_entry *e
 
     if (present->has_parent)
         remove_from(edit->state->by_parent, order_by_parent_and_key, present);
+    if (present->has_foreign_branch)
+        remove_from(edit->state->by_foreign, order_by_id_and_key, present);
     remove_from(edit->state->by_id, order_by_id_and_key, present);
     g_ptr_array_remove_index(entries, at);
     edit->changed = true;

@@ -71,9 +71,9 @@ static bool carries_id_of_other(const struct registry *registry, const struct ul
 static bool is_named_by_other(const struct registry *registry, const struct ulid *own,
                               const char *branch)
 {
-    for (guint i = 0; i < registry->entries->len; i++) {
-        const struct fork_entry *entry = registry->entries->pdata[i];
-        if (!entry->has_foreign_branch || ulid_equal(&entry->id, own))
+    for (guint i = 0; i < registry->by_foreign->len; i++) {
+        const struct fork_entry *entry = registry->by_foreign->pdata[i];
+        if (ulid_equal(&entry->id, own))
             continue;
         for (guint j = 0; j < entry->datasets->len; j++) {
             const struct dataset_branch *pair = entry->datasets->pdata[j];

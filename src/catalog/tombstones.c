@@ -8,6 +8,9 @@
 struct tombstones {
     pthread_mutex_t lock;
     GHashTable *by_key; /* key -> struct tombstone */
+    unsigned loads;     /* under way */
+    GHashTable
+        *touched; /* set of keys put or deleted while loads were under way: they know better */
 };
 
 static void tombstone_free(void *pointer)
@@ -24,6 +27,7 @@ struct tombstones *tombstones_new(void)
     struct tombstones *tombstones = g_new0(struct tombstones, 1);
     pthread_mutex_init(&tombstones->lock, NULL);
     tombstones->by_key = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, tombstone_free);
+    tombstones->touched = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     return tombstones;
 }
 
@@ -32,6 +36,7 @@ void tombstones_free(struct tombstones *tombstones)
     if (!tombstones)
         return;
     g_hash_table_unref(tombstones->by_key);
+    g_hash_table_unref(tombstones->touched);
     pthread_mutex_destroy(&tombstones->lock);
     g_free(tombstones);
 }
@@ -60,16 +65,25 @@ static struct tombstone *tombstone_copy(const struct tombstone *from)
     return copy;
 }
 
+/* With the lock held. */
+static void touch(struct tombstones *tombstones, const char *key)
+{
+    if (tombstones->loads > 0)
+        g_hash_table_add(tombstones->touched, g_strdup(key));
+}
+
 void tombstones_note_put(struct tombstones *tombstones, const char *key, struct bytes *body)
 {
     struct tombstone *tombstone = tombstone_parse(key, body);
     LOCK_SCOPE(&tombstones->lock);
+    touch(tombstones, key);
     g_hash_table_replace(tombstones->by_key, tombstone->key, tombstone);
 }
 
 void tombstones_note_deleted(struct tombstones *tombstones, const char *key)
 {
     LOCK_SCOPE(&tombstones->lock);
+    touch(tombstones, key);
     g_hash_table_remove(tombstones->by_key, key);
 }
 
@@ -84,6 +98,25 @@ static struct store_set *get_listed(const struct store_request *listing)
     return gets;
 }
 
+static gboolean is_untouched(void *key, void *value, void *touched)
+{
+    return !g_hash_table_contains(touched, key);
+}
+
+/* Replaces the table by the tombstones in `found`, but for those touched meanwhile. */
+static void replace_table(struct tombstones *tombstones, GPtrArray *found)
+{
+    LOCK_SCOPE(&tombstones->lock);
+    g_hash_table_foreach_remove(tombstones->by_key, is_untouched, tombstones->touched);
+    for (guint i = 0; i < found->len; i++) {
+        struct tombstone *tombstone = g_ptr_array_index(found, i);
+        if (g_hash_table_contains(tombstones->touched, tombstone->key))
+            tombstone_free(tombstone);
+        else
+            g_hash_table_replace(tombstones->by_key, tombstone->key, tombstone);
+    }
+}
+
 static int read_listed(struct tombstones *tombstones, struct store *store,
                        const struct store_request *listing, struct operation *operation,
                        struct error *err)
@@ -92,17 +125,29 @@ static int read_listed(struct tombstones *tombstones, struct store *store,
     int code = store_run(store, gets, operation, err);
     if (code == 0)
         code = store_set_failure(gets, ERR_NOT_FOUND, err);
-    if (code == 0) {
-        LOCK_SCOPE(&tombstones->lock);
-        g_hash_table_remove_all(tombstones->by_key);
-    }
+    g_autoptr(GPtrArray) found = g_ptr_array_new();
     for (size_t i = 0; code == 0 && i < store_set_size(gets); i++) {
         const struct store_request *get = store_set_at(gets, i);
         if (get->answer.code == 0)
-            tombstones_note_put(tombstones, get->key, get->answer.body);
+            g_ptr_array_add(found, tombstone_parse(get->key, get->answer.body));
     }
+    if (code == 0)
+        replace_table(tombstones, found);
     store_set_unref(gets);
     return code;
+}
+
+static void begin_load(struct tombstones *tombstones)
+{
+    LOCK_SCOPE(&tombstones->lock);
+    tombstones->loads++;
+}
+
+static void end_load(struct tombstones *tombstones)
+{
+    LOCK_SCOPE(&tombstones->lock);
+    if (--tombstones->loads == 0)
+        g_hash_table_remove_all(tombstones->touched);
 }
 
 int tombstones_load(struct tombstones *tombstones, struct store *store, const struct layout *layout,
@@ -112,11 +157,13 @@ int tombstones_load(struct tombstones *tombstones, struct store *store, const st
     struct error failure = {0};
     struct store_set *set = store_set_new();
     const struct store_request *listing = store_set_list(set, prefix, NULL, 0);
+    begin_load(tombstones);
     int code = store_run(store, set, operation, &failure);
     if (code == 0)
         code = store_set_failure(set, 0, &failure);
     if (code == 0)
         code = read_listed(tombstones, store, listing, operation, &failure);
+    end_load(tombstones);
     store_set_unref(set);
     if (code) {
         error_prefix(&failure, "reading the tombstones below %s", prefix);

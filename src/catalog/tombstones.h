@@ -29,7 +29,8 @@ struct tombstones *tombstones_new(void);
 void tombstones_free(struct tombstones *tombstones); /* NULL: nothing */
 
 /* Replaces the table by what is on the store: one listing, one wave of gets. One that does not
- * parse is kept with its problem; one that vanishes meanwhile is skipped. Errors of the store. */
+ * parse is kept with its problem; one that vanishes meanwhile is skipped; what this mount puts or
+ * deletes meanwhile counts more than what was read. Errors of the store. */
 int tombstones_load(struct tombstones *tombstones, struct store *store, const struct layout *layout,
                     struct operation *operation, struct error *err);
 

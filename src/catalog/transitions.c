@@ -1,24 +1,11 @@
 #include "catalog/transitions.h"
 
+#include <string.h>
+
+#include "base/timestamp.h"
+
 /* How many children an error names. */
 #define CHILDREN_NAMED 3
-
-static int commit(struct committer *committer,
-                  int (*apply)(struct registry_edit *, void *, struct error *),
-                  bool (*landed)(const struct registry *, void *), const void *argument,
-                  const char *stage, const char *object, struct operation *operation,
-                  struct error *err)
-{
-    struct error failure = {0};
-    const struct commit_request request = {
-        .apply = apply, .landed = landed, .argument = (void *)argument};
-    int code = committer_commit(committer, &request, operation, &failure);
-    if (code) {
-        error_prefix(&failure, "%s %s", stage, object);
-        error_copy(err, &failure);
-    }
-    return code;
-}
 
 static void replace_status(struct registry_edit *edit, const struct fork_entry *entry,
                            enum fork_status status)
@@ -37,9 +24,10 @@ static bool has_status(const struct registry *registry, const struct ulid *id,
 
 /* ---- Insert ---- */
 
-static int apply_insert(struct registry_edit *edit, void *argument, struct error *err)
+static int apply_insert(struct registry_edit *edit, const struct transition *transition,
+                        struct error *err)
 {
-    struct fork_entry *entry = argument;
+    struct fork_entry *entry = transition->entry;
     const struct registry *state = registry_edit_state(edit);
     const struct fork_entry *present = registry_find(state, entry->key);
     if (present)
@@ -53,27 +41,24 @@ static int apply_insert(struct registry_edit *edit, void *argument, struct error
             return error_set(err, ERR_STALE, "parent fork %s is %s", parent->key,
                              fork_status_name(parent->status));
     }
+    if (transition->max_forks > 0 && state->entries->len >= transition->max_forks)
+        return error_set(err, ERR_BUDGET, "the budget of %zu forks is used up",
+                         transition->max_forks);
     registry_edit_insert(edit, entry);
     return 0;
 }
 
-static bool insert_landed(const struct registry *registry, void *argument)
+static bool insert_landed(const struct registry *registry, const struct transition *transition)
 {
-    return registry_find_id(registry, &((const struct fork_entry *)argument)->id) != NULL;
-}
-
-int transition_insert(struct committer *committer, struct fork_entry *entry,
-                      struct operation *operation, struct error *err)
-{
-    return commit(committer, apply_insert, insert_landed, entry, "entering as pending",
-                  entry->id.text, operation, err);
+    return registry_find_id(registry, &transition->entry->id) != NULL;
 }
 
 /* ---- Activate ---- */
 
-static int apply_activate(struct registry_edit *edit, void *argument, struct error *err)
+static int apply_activate(struct registry_edit *edit, const struct transition *transition,
+                          struct error *err)
 {
-    const struct ulid *id = argument;
+    const struct ulid *id = transition->id;
     const struct fork_entry *entry = registry_find_id(registry_edit_state(edit), id);
     if (!entry || entry->status != FORK_PENDING)
         return error_set(err, ERR_STALE, "the entry is %s: another process has taken it over",
@@ -82,16 +67,9 @@ static int apply_activate(struct registry_edit *edit, void *argument, struct err
     return 0;
 }
 
-static bool activate_landed(const struct registry *registry, void *argument)
+static bool activate_landed(const struct registry *registry, const struct transition *transition)
 {
-    return has_status(registry, argument, FORK_ACTIVE);
-}
-
-int transition_activate(struct committer *committer, const struct ulid *id,
-                        struct operation *operation, struct error *err)
-{
-    return commit(committer, apply_activate, activate_landed, id, "activating", id->text, operation,
-                  err);
+    return has_status(registry, transition->id, FORK_ACTIVE);
 }
 
 /* ---- Tombstone ---- */
@@ -113,39 +91,45 @@ int transition_check_childless(const struct registry *state, const struct ulid *
                      count == 1 ? "" : "s", names->str, count > CHILDREN_NAMED ? ", ..." : "");
 }
 
-static int apply_tombstone(struct registry_edit *edit, void *argument, struct error *err)
+/* Somebody may have given it more time since it was found expired. */
+static int check_expired(const struct registry *state, const struct ulid *id, struct error *err)
 {
-    const struct ulid *id = argument;
+    const struct fork_entry *entry = registry_find_id(state, id);
+    if (entry && fork_entry_is_expired(entry, timestamp_now()))
+        return 0;
+    return error_set(err, ERR_STALE, "fork %s has not expired any more", id->text);
+}
+
+static int apply_tombstone(struct registry_edit *edit, const struct transition *transition,
+                           struct error *err)
+{
+    const struct ulid *id = transition->id;
     const struct registry *state = registry_edit_state(edit);
     const struct fork_entry *entry = registry_find_id(state, id);
     if (!entry || entry->status != FORK_ACTIVE)
         return error_set(err, ERR_STALE, "the fork is %s",
                          entry ? fork_status_name(entry->status) : "gone");
     int code = transition_check_childless(state, id, err);
+    if (code == 0 && transition->expired)
+        code = check_expired(state, transition->expired, err);
     if (code == 0)
         replace_status(edit, entry, FORK_TOMBSTONED);
     return code;
 }
 
 /* Gone counts too: only a drop that saw it tombstoned removes it. */
-static bool tombstone_landed(const struct registry *registry, void *argument)
+static bool tombstone_landed(const struct registry *registry, const struct transition *transition)
 {
-    const struct fork_entry *entry = registry_find_id(registry, argument);
+    const struct fork_entry *entry = registry_find_id(registry, transition->id);
     return !entry || entry->status == FORK_TOMBSTONED;
-}
-
-int transition_tombstone(struct committer *committer, const struct ulid *id,
-                         struct operation *operation, struct error *err)
-{
-    return commit(committer, apply_tombstone, tombstone_landed, id, "marking as tombstoned",
-                  id->text, operation, err);
 }
 
 /* ---- Fence ---- */
 
-static int apply_fence(struct registry_edit *edit, void *argument, struct error *err)
+static int apply_fence(struct registry_edit *edit, const struct transition *transition,
+                       struct error *err)
 {
-    const struct ulid *id = argument;
+    const struct ulid *id = transition->id;
     const struct fork_entry *entry = registry_find_id(registry_edit_state(edit), id);
     if (!entry || entry->status == FORK_TOMBSTONED)
         return 0;
@@ -155,18 +139,12 @@ static int apply_fence(struct registry_edit *edit, void *argument, struct error 
     return 0;
 }
 
-int transition_fence(struct committer *committer, const struct ulid *id,
-                     struct operation *operation, struct error *err)
-{
-    return commit(committer, apply_fence, tombstone_landed, id, "fencing", id->text, operation,
-                  err);
-}
-
 /* ---- Remove ---- */
 
-static int apply_remove(struct registry_edit *edit, void *argument, struct error *err)
+static int apply_remove(struct registry_edit *edit, const struct transition *transition,
+                        struct error *err)
 {
-    const struct ulid *id = argument;
+    const struct ulid *id = transition->id;
     const struct fork_entry *entry = registry_find_id(registry_edit_state(edit), id);
     if (!entry)
         return 0;
@@ -176,14 +154,143 @@ static int apply_remove(struct registry_edit *edit, void *argument, struct error
     return 0;
 }
 
-static bool remove_landed(const struct registry *registry, void *argument)
+static bool remove_landed(const struct registry *registry, const struct transition *transition)
 {
-    return registry_find_id(registry, argument) == NULL;
+    return registry_find_id(registry, transition->id) == NULL;
 }
 
-int transition_remove(struct committer *committer, const struct ulid *id,
+/* ---- Changes of one member ---- */
+
+static const struct fork_entry *find_active(const struct registry *state, const struct ulid *id,
+                                            struct error *err)
+{
+    const struct fork_entry *entry = registry_find_id(state, id);
+    if (entry && entry->status == FORK_ACTIVE)
+        return entry;
+    error_set(err, ERR_STALE, "the fork is %s", entry ? fork_status_name(entry->status) : "gone");
+    return NULL;
+}
+
+static int apply_expiry(struct registry_edit *edit, const struct transition *transition,
+                        struct error *err)
+{
+    const struct fork_entry *entry = find_active(registry_edit_state(edit), transition->id, err);
+    if (!entry)
+        return ERR_STALE;
+    struct fork_entry *changed = fork_entry_with_expiry(entry, transition->expires_at);
+    registry_edit_replace(edit, changed);
+    fork_entry_unref(changed);
+    return 0;
+}
+
+static bool expiry_landed(const struct registry *registry, const struct transition *transition)
+{
+    const struct fork_entry *entry = registry_find_id(registry, transition->id);
+    if (!entry || entry->has_expiry != (transition->expires_at != NULL))
+        return false;
+    return !entry->has_expiry || (entry->expires_at.tv_sec == transition->expires_at->tv_sec &&
+                                  entry->expires_at.tv_nsec == transition->expires_at->tv_nsec);
+}
+
+static int merge_datasets(const struct registry *state, const struct fork_entry *entry,
+                          const GPtrArray *added, GPtrArray *all, struct error *err)
+{
+    for (guint i = 0; i < entry->datasets->len; i++) {
+        const struct dataset_branch *pair = g_ptr_array_index(entry->datasets, i);
+        g_ptr_array_add(all, dataset_branch_new(pair->dataset, pair->branch));
+    }
+    for (guint i = 0; i < added->len; i++) {
+        const struct dataset_branch *pair = g_ptr_array_index(added, i);
+        const char *present = fork_entry_branch(entry, pair->dataset);
+        if (present && strcmp(present, pair->branch) != 0)
+            return error_set(err, ERR_CONFLICT, "dataset %s is mapped to branch %s already",
+                             pair->dataset, present);
+        if (!present && registry_protects_branch(state, &entry->id, pair->branch))
+            return error_set(err, ERR_CONFLICT, "branch %s of dataset %s is another fork's",
+                             pair->branch, pair->dataset);
+        if (!present)
+            g_ptr_array_add(all, dataset_branch_new(pair->dataset, pair->branch));
+    }
+    return 0;
+}
+
+static int apply_datasets(struct registry_edit *edit, const struct transition *transition,
+                          struct error *err)
+{
+    const struct registry *state = registry_edit_state(edit);
+    const struct fork_entry *entry = find_active(state, transition->id, err);
+    if (!entry)
+        return ERR_STALE;
+    g_autoptr(GPtrArray) all = dataset_branches_new();
+    int code = merge_datasets(state, entry, transition->datasets, all, err);
+    if (code || all->len == entry->datasets->len)
+        return code;
+    struct fork_entry *changed = fork_entry_with_datasets(entry, all);
+    registry_edit_replace(edit, changed);
+    fork_entry_unref(changed);
+    return 0;
+}
+
+static bool datasets_landed(const struct registry *registry, const struct transition *transition)
+{
+    const struct fork_entry *entry = registry_find_id(registry, transition->id);
+    for (guint i = 0; entry && i < transition->datasets->len; i++) {
+        const struct dataset_branch *pair = g_ptr_array_index(transition->datasets, i);
+        if (g_strcmp0(fork_entry_branch(entry, pair->dataset), pair->branch) != 0)
+            return false;
+    }
+    return entry != NULL;
+}
+
+/* ---- Committing ---- */
+
+static const struct {
+    const char *stage;
+    int (*apply)(struct registry_edit *, const struct transition *, struct error *);
+    bool (*landed)(const struct registry *, const struct transition *);
+} kinds[] = {
+    [TRANSITION_INSERT] = {"entering as pending", apply_insert, insert_landed},
+    [TRANSITION_ACTIVATE] = {"activating", apply_activate, activate_landed},
+    [TRANSITION_TOMBSTONE] = {"marking as tombstoned", apply_tombstone, tombstone_landed},
+    [TRANSITION_FENCE] = {"fencing", apply_fence, tombstone_landed},
+    [TRANSITION_REMOVE] = {"removing the entry of", apply_remove, remove_landed},
+    [TRANSITION_EXPIRY] = {"setting the expiry of", apply_expiry, expiry_landed},
+    [TRANSITION_DATASETS] = {"registering datasets of", apply_datasets, datasets_landed},
+};
+
+static int apply(struct registry_edit *edit, void *argument, struct error *err)
+{
+    const struct transition *transition = argument;
+    return kinds[transition->kind].apply(edit, transition, err);
+}
+
+static bool landed(const struct registry *registry, void *argument)
+{
+    const struct transition *transition = argument;
+    return kinds[transition->kind].landed(registry, transition);
+}
+
+void transitions_commit(struct committer *committer, struct transition *list, size_t count,
+                        struct operation *operation)
+{
+    g_autofree struct commit_request *requests = g_new0(struct commit_request, count);
+    for (size_t i = 0; i < count; i++)
+        requests[i] =
+            (struct commit_request){.apply = apply, .landed = landed, .argument = &list[i]};
+    committer_commit_all(committer, requests, count, operation);
+    for (size_t i = 0; i < count; i++) {
+        struct transition *transition = &list[i];
+        const struct ulid *id = transition->entry ? &transition->entry->id : transition->id;
+        transition->error = requests[i].error;
+        transition->code = transition->error.code;
+        if (transition->code)
+            error_prefix(&transition->error, "%s fork %s", kinds[transition->kind].stage, id->text);
+    }
+}
+
+int transition_commit(struct committer *committer, struct transition transition,
                       struct operation *operation, struct error *err)
 {
-    return commit(committer, apply_remove, remove_landed, id, "removing the entry of", id->text,
-                  operation, err);
+    transitions_commit(committer, &transition, 1, operation);
+    return transition.code ? error_copy(err, &transition.error) : 0;
 }

@@ -1,9 +1,9 @@
 /*
- * The commits in the life of a fork: pending, active, tombstoned, removed. Each re-validates, on
- * the state that it is committed to, what its caller has seen before.
+ * The commits in the life of a fork: pending, active, tombstoned, removed; and changes of one
+ * member. Each re-validates, on the state that it is committed to, what its caller has seen before.
+ * Transitions committed together share one write of the registry.
  *
- * Any thread; each waits for the committer. Besides the errors named, those of
- * committer_commit().
+ * Any thread; each call waits for the committer.
  */
 #ifndef FORKFS_CATALOG_TRANSITIONS_H
 #define FORKFS_CATALOG_TRANSITIONS_H
@@ -11,33 +11,54 @@
 #include "catalog/committer.h"
 #include "catalog/fork_entry.h"
 
-/* Inserts a pending entry. ERR_EXISTS when the name is taken, in any status; with a parent,
- * ERR_NOT_FOUND or ERR_STALE when the parent is gone or not active any more. */
-int transition_insert(struct committer *committer, struct fork_entry *entry,
+enum transition_kind {
+    /* Inserts `entry`, pending. ERR_EXISTS when the name is taken, in any status; ERR_BUDGET at
+     * max_forks; with a parent, ERR_NOT_FOUND or ERR_STALE when it is gone or not active. */
+    TRANSITION_INSERT,
+    /* Pending to active. ERR_STALE when the entry is gone or not pending any more: someone else
+     * has taken it over. */
+    TRANSITION_ACTIVATE,
+    /* Active to tombstoned, the decision to drop. ERR_STALE when the entry is gone or not active,
+     * or when `expired` is set and that fork has not expired (any more); ERR_NOT_EMPTY names its
+     * children, whatever their status. */
+    TRANSITION_TOMBSTONE,
+    /* Pending to tombstoned: fences off whoever makes the fork. 0 also when it is tombstoned or
+     * gone already; ERR_EXISTS when it is active: the creation was finished. */
+    TRANSITION_FENCE,
+    /* Removes the entry, by id; 0 also when it is gone. ERR_STALE when it is not tombstoned. */
+    TRANSITION_REMOVE,
+    /* Sets or clears the expiry of an active fork. ERR_STALE. */
+    TRANSITION_EXPIRY,
+    /* Adds datasets (struct dataset_branch in `datasets`) to an active fork; those already mapped
+     * to the same branch are fine. ERR_CONFLICT, ERR_STALE; ERR_CONFLICT also for a branch that
+     * another fork names. */
+    TRANSITION_DATASETS,
+};
+
+struct transition {
+    enum transition_kind kind;
+    const struct ulid *id;             /* all but INSERT */
+    struct fork_entry *entry;          /* INSERT: borrowed */
+    size_t max_forks;                  /* INSERT: 0 means no limit */
+    const struct ulid *expired;        /* TOMBSTONE: whose expiry is the reason; NULL: none */
+    const struct timespec *expires_at; /* EXPIRY: NULL clears */
+    const GPtrArray *datasets;         /* DATASETS */
+    int code;                          /* the answer; same as error.code */
+    struct error error;
+};
+
+/* Commits all of the list, each on its own merits: one that is refused does not hold up the others.
+ * The answers are in the list; besides the errors above those of committer_commit(). */
+void transitions_commit(struct committer *committer, struct transition *list, size_t count,
+                        struct operation *operation);
+
+/* One transition; returns its code and copies its error. */
+int transition_commit(struct committer *committer, struct transition transition,
                       struct operation *operation, struct error *err);
-
-/* Pending to active. ERR_STALE when the entry is gone or not pending any more: someone else has
- * taken it over. */
-int transition_activate(struct committer *committer, const struct ulid *id,
-                        struct operation *operation, struct error *err);
-
-/* Active to tombstoned, the decision to drop. ERR_STALE when the entry is gone or not active;
- * ERR_NOT_EMPTY names its children, whatever their status. */
-int transition_tombstone(struct committer *committer, const struct ulid *id,
-                         struct operation *operation, struct error *err);
 
 /* 0 when the fork has no child forks in `state`; ERR_NOT_EMPTY names them, whatever their status.
  */
 int transition_check_childless(const struct registry *state, const struct ulid *id,
                                struct error *err);
-
-/* Pending to tombstoned: fences off whoever makes the fork. 0 also when it is tombstoned or gone
- * already; ERR_EXISTS when it is active: the creation was finished. */
-int transition_fence(struct committer *committer, const struct ulid *id,
-                     struct operation *operation, struct error *err);
-
-/* Removes the entry, by id; 0 also when it is gone. ERR_STALE when it is not tombstoned. */
-int transition_remove(struct committer *committer, const struct ulid *id,
-                      struct operation *operation, struct error *err);
 
 #endif

@@ -13,25 +13,26 @@
 #include "catalog/registry.h"
 #include "fs/document.h"
 #include "fs/node_kind.h"
+#include "fs/tree.h"
 
 /* The same for everything in the mount. */
 struct attribute_settings {
     uid_t uid;
     gid_t gid;
     mode_t umask;
+    bool read_only;             /* no file can be written */
     struct timespec mounted_at; /* stands for a time that is unknown */
 };
 
-/* Stable over remounts and not zero. entry NULL: what belongs to no fork. */
-uint64_t attributes_inode(enum node_kind kind, const struct fork_entry *entry);
+/* Stable over remounts, not zero, and the same by every path. */
+uint64_t attributes_inode(const struct tree_child *child);
 
 /* Attributes of a directory or symbolic link. */
 void attributes_of_node(const struct attribute_settings *settings, const struct registry *registry,
-                        enum node_kind kind, const struct fork_entry *entry, struct stat *ret);
+                        const struct tree_child *child, struct stat *ret);
 
 /* Attributes of a file with these contents. */
-void attributes_of_file(const struct attribute_settings *settings, enum node_kind kind,
-                        const struct fork_entry *entry, const struct document *document,
-                        struct stat *ret);
+void attributes_of_file(const struct attribute_settings *settings, const struct tree_child *child,
+                        const struct document *document, struct stat *ret);
 
 #endif

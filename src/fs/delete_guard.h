@@ -3,7 +3,7 @@
  *
  * A program that deletes a tree goes on to rmdir although the unlinks inside were refused
  * (find -delete, rmtree with errors ignored). So an rmdir of a fork is refused when the same
- * process was refused an unlink inside that fork a moment ago.
+ * process was refused a deletion inside that fork a moment ago.
  *
  * Thread-safe; the lock inside is a leaf. Times are CLOCK_MONOTONIC, in nanoseconds.
  */
@@ -23,7 +23,7 @@ struct delete_guard;
 struct delete_guard *delete_guard_new(void);
 void delete_guard_free(struct delete_guard *guard); /* NULL: nothing */
 
-/* `process` was refused an unlink inside the fork `id`. */
+/* `process` was refused a deletion inside the fork `id`. */
 void delete_guard_note(struct delete_guard *guard, pid_t process, const struct ulid *id,
                        int64_t now_ns);
 

@@ -7,15 +7,14 @@ double entries_attribute_timeout(enum node_kind kind)
     return node_rules(kind)->cached ? ENTRY_TIMEOUT_SECONDS : 0;
 }
 
-void entries_attributes(const struct view *view, enum node_kind kind,
-                        const struct fork_entry *entry, const struct document *document,
-                        struct stat *ret)
+void entries_attributes(const struct view *view, const struct tree_child *child,
+                        const struct document *document, struct stat *ret)
 {
     const struct attribute_settings *settings = &view->session->attributes;
-    if (node_kind_is_file(kind))
-        attributes_of_file(settings, kind, entry, document, ret);
+    if (node_kind_is_file(child->kind))
+        attributes_of_file(settings, child, document, ret);
     else
-        attributes_of_node(settings, view->registry, kind, entry, ret);
+        attributes_of_node(settings, view->registry, child, ret);
 }
 
 void entries_enter(const struct view *view, const struct tree_child *child,
@@ -28,7 +27,7 @@ void entries_enter(const struct view *view, const struct tree_child *child,
     ret->ino = node->id;
     ret->entry_timeout = ENTRY_TIMEOUT_SECONDS;
     ret->attr_timeout = entries_attribute_timeout(child->kind);
-    entries_attributes(view, child->kind, child->entry, document, &ret->attr);
+    entries_attributes(view, child, document, &ret->attr);
 }
 
 void entries_reply(const struct view *view, fuse_req_t request, const struct tree_child *child,

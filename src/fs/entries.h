@@ -14,10 +14,9 @@
 
 double entries_attribute_timeout(enum node_kind kind);
 
-/* Attributes of a node or child. document: its contents, if it is a file. */
-void entries_attributes(const struct view *view, enum node_kind kind,
-                        const struct fork_entry *entry, const struct document *document,
-                        struct stat *ret);
+/* Attributes of a child, or of the node (tree_self()). document: its contents, if it is a file. */
+void entries_attributes(const struct view *view, const struct tree_child *child,
+                        const struct document *document, struct stat *ret);
 
 /* Counts one lookup of `child` of the view's directory and fills *ret with all that a reply
  * needs. The caller gives the lookup back if the reply fails. */

@@ -37,6 +37,7 @@ static const struct mapping mappings[] = {
     {ERR_NOT_PERMITTED, EPERM, "EPERM"},
     {ERR_PENDING, EAGAIN, "EAGAIN"},
     {ERR_IO, EIO, "EIO"},
+    {ERR_TOO_BIG, EFBIG, "EFBIG"},
 };
 #define MAPPINGS (sizeof mappings / sizeof mappings[0])
 

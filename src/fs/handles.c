@@ -15,6 +15,10 @@ static void free_handle(struct handles *handles, struct handle *handle)
     if (handle->hold)
         holders_release(handles->holders, handle->hold);
     document_clear(&handle->document);
+    write_buffer_free(handle->buffer);
+    batch_unref(handle->batch);
+    if (handle->tags)
+        g_ptr_array_unref(handle->tags);
     registry_unref(handle->snapshot);
     pthread_mutex_destroy(&handle->lock);
     g_free(handle);
@@ -63,15 +67,38 @@ static struct handle *add_handle(struct handles *handles, struct handle *handle)
 
 struct handle *handles_open_file(struct handles *handles, uint64_t node_id,
                                  const struct stat *attributes, struct document *document,
-                                 struct hold *hold)
+                                 struct write_buffer *buffer, struct hold *hold)
 {
     struct handle *handle = handle_new();
     handle->document = *document;
+    handle->buffer = buffer;
     handle->hold = hold;
     handle->node_id = node_id;
     handle->attributes = *attributes;
-    document->body = NULL;
+    *document = (struct document){0};
     return add_handle(handles, handle);
+}
+
+void handle_render_events(struct handle *handle, struct events *events)
+{
+    struct document document = {0};
+    uint64_t count = 0;
+    document.body = events_render(events, &document.modified, &count);
+    LOCK_SCOPE(&handle->lock);
+    if (count < handle->events_seen) { /* another thread was faster, with newer ones */
+        document_clear(&document);
+        return;
+    }
+    document_clear(&handle->document);
+    handle->document = document;
+    handle->events_seen = count;
+}
+
+struct document handle_document(struct handle *handle)
+{
+    LOCK_SCOPE(&handle->lock);
+    return (struct document){.body = bytes_ref(handle->document.body),
+                             .newline = handle->document.newline};
 }
 
 struct handle *handles_open_directory(struct handles *handles, struct registry *registry)
@@ -106,12 +133,19 @@ void handles_close(struct handles *handles, struct handle *handle)
     free_handle(handles, handle);
 }
 
-struct registry *handle_snapshot(struct handle *handle, struct registry *current, bool rewind)
+struct registry *handle_snapshot(struct handle *handle, struct registry *current, GPtrArray *tags,
+                                 bool rewind, GPtrArray **ret_tags)
 {
     LOCK_SCOPE(&handle->lock);
     if (rewind && handle->snapshot != current) {
         registry_unref(handle->snapshot);
         handle->snapshot = registry_ref(current);
     }
+    if (rewind && handle->tags != tags) {
+        if (handle->tags)
+            g_ptr_array_unref(handle->tags);
+        handle->tags = tags ? g_ptr_array_ref(tags) : NULL;
+    }
+    *ret_tags = handle->tags ? g_ptr_array_ref(handle->tags) : NULL;
     return registry_ref(handle->snapshot);
 }

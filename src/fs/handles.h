@@ -2,9 +2,9 @@
  * Open files and directories: what each handle keeps until it is released.
  *
  * A file handle keeps the contents rendered when it was opened and, if its file does so, a hold on
- * its fork. A directory handle keeps the image of the registry that it lists, so that positions
- * stay what they are. The table knows all of them, because at unmount the kernel does not release
- * what is open.
+ * its fork; one that writes keeps what was written. A directory handle keeps the image of the
+ * registry and of the tags that it lists, so that positions stay what they are. The table knows all
+ * of them, because at unmount the kernel does not release what is open.
  *
  * Thread-safe; the locks inside are leaves. A handle lives until it is closed.
  */
@@ -17,15 +17,25 @@
 #include <sys/stat.h>
 
 #include "catalog/catalog.h"
+#include "fs/batch.h"
 #include "fs/document.h"
+#include "fs/events.h"
+#include "fs/write_buffer.h"
 
 struct handle {
-    struct document document;  /* files */
-    struct hold *hold;         /* files; may be NULL */
-    uint64_t node_id;          /* files */
-    struct stat attributes;    /* files: as they were when it was opened */
-    pthread_mutex_t lock;      /* guards snapshot */
+    struct document document;    /* files */
+    struct hold *hold;           /* files; may be NULL */
+    uint64_t node_id;            /* files */
+    struct stat attributes;      /* files: as they were when it was opened */
+    struct write_buffer *buffer; /* files opened for writing, else NULL */
+    struct batch *batch;         /* the file `batch`, else NULL */
+    bool reads_answers;          /* the file `batch`: can be read through this handle */
+    bool shows_events;           /* the file `events`: the document is rendered again when read from
+                                    the start */
+    uint64_t events_seen;        /* events_count() as of the document */
+    pthread_mutex_t lock; /* guards snapshot, tags, events_seen, and the document of `events` */
     struct registry *snapshot; /* directories */
+    GPtrArray *tags;           /* directories: struct fork_tag; may be NULL */
 };
 
 struct handles;
@@ -36,10 +46,14 @@ void handles_free(struct handles *handles); /* closes what is open; NULL: nothin
 /* Where holds are given back; to be set before the first file is opened. */
 void handles_set_holders(struct handles *handles, struct holders *holders);
 
-/* Takes over document and hold; hold may be NULL. `attributes` is copied. */
+/* Takes over document, buffer and hold; these two may be NULL. `attributes` is copied. */
 struct handle *handles_open_file(struct handles *handles, uint64_t node_id,
                                  const struct stat *attributes, struct document *document,
-                                 struct hold *hold);
+                                 struct write_buffer *buffer, struct hold *hold);
+/* `events`: renders it again and takes note of what was seen. */
+void handle_render_events(struct handle *handle, struct events *events);
+/* A reference to the body of the document, and whether a newline follows. */
+struct document handle_document(struct handle *handle);
 /* Takes its own reference to the registry. */
 struct handle *handles_open_directory(struct handles *handles, struct registry *registry);
 
@@ -50,7 +64,9 @@ void handles_close(struct handles *handles, struct handle *handle);
  * search: for files of forks that are gone. */
 bool handles_find_attributes(struct handles *handles, uint64_t node_id, struct stat *ret);
 
-/* The image to list: a listing that starts anew (rewind true) takes over `current`. Referenced. */
-struct registry *handle_snapshot(struct handle *handle, struct registry *current, bool rewind);
+/* The image to list: a listing that starts anew (rewind true) takes over `current` and `tags` (may
+ * be NULL). Both are referenced. */
+struct registry *handle_snapshot(struct handle *handle, struct registry *current, GPtrArray *tags,
+                                 bool rewind, GPtrArray **ret_tags);
 
 #endif

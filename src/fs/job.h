@@ -17,8 +17,10 @@
 #include "fs/session_state.h"
 
 struct job {
+    const char *name; /* under which it is counted and timed; NULL: it is not */
     struct session *session;
     fuse_req_t request;
+    int64_t started_ns; /* CLOCK_MONOTONIC */
     struct operation operation;
     int code; /* what work() returned */
     struct error error;

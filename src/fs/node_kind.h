@@ -23,8 +23,17 @@ enum node_kind {
     NODE_SCHEMA_JSON,
     NODE_INFO_JSON,
     NODE_HOLDERS,
-    NODE_ID_LINK, /* by-id/ULID */
-    NODE_KINDS    /* how many there are */
+    NODE_ID_LINK,  /* by-id/ULID */
+    NODE_PARENT,   /* forks/N/parent */
+    NODE_CHILDREN, /* forks/N/children/; its directories are NODE_FORK again */
+    NODE_TTL,      /* forks/N/ttl */
+    NODE_TAGS,     /* forks/N/tags/ */
+    NODE_TAG,      /* forks/N/tags/T/ */
+    NODE_VERSIONS, /* forks/N/tags/T/versions */
+    NODE_BATCH,    /* batch, events, stats */
+    NODE_EVENTS,
+    NODE_STATS,
+    NODE_KINDS /* how many there are */
 };
 
 /* Whether an open handle on a file holds the fork that the file belongs to. */
@@ -35,8 +44,9 @@ enum hold_rule {
 };
 
 struct node_rules {
-    const char *name;      /* NULL: each one is named after a fork */
-    enum node_kind parent; /* kind of the directory that it is in; the root's is the root */
+    const char *name;      /* NULL: each one is named after a fork or tag */
+    enum node_kind parent; /* kind of the directory that it is in; the root's is the root, and a
+                              fork's also NODE_CHILDREN */
     mode_t mode;           /* type and permissions, before the umask */
     enum hold_rule hold;
     bool cached; /* its attributes change with the registry only, and then the notifier says so */
@@ -48,6 +58,18 @@ const struct node_rules *node_rules(enum node_kind kind);
 static inline bool node_kind_is_file(enum node_kind kind)
 {
     return S_ISREG(node_rules(kind)->mode);
+}
+
+/* Whether the file can be opened for writing; such a handle holds the fork always. */
+static inline bool node_kind_is_writable(enum node_kind kind)
+{
+    return node_kind_is_file(kind) && node_rules(kind)->mode & S_IWUSR;
+}
+
+/* Whether the node, or what is in it, depends on the fork's tags. */
+static inline bool node_kind_needs_tags(enum node_kind kind)
+{
+    return kind == NODE_TAGS || kind == NODE_TAG || kind == NODE_VERSIONS;
 }
 
 static inline bool node_kind_is_directory(enum node_kind kind)

@@ -9,22 +9,42 @@
 #include "base/timestamp.h"
 #include "fs/fuse.h"
 
+/* What the kernel is to be told: one of the two. */
+struct notice {
+    uint64_t node_id;             /* 0: none */
+    struct fuse_pollhandle *poll; /* NULL: none */
+};
+
 struct notifier {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     struct fuse_session *fuse; /* NULL: not running */
     pthread_t thread;
-    GArray *queue;      /* uint64_t, node ids */
+    GArray *queue;      /* struct notice */
     uint64_t queued;    /* how many were ever queued */
     uint64_t delivered; /* and delivered */
 };
+
+static void clear_notice(gpointer data)
+{
+    struct notice *notice = data;
+    if (notice->poll)
+        fuse_pollhandle_destroy(notice->poll);
+}
+
+static GArray *queue_new(void)
+{
+    GArray *queue = g_array_new(FALSE, FALSE, sizeof(struct notice));
+    g_array_set_clear_func(queue, clear_notice);
+    return queue;
+}
 
 struct notifier *notifier_new(void)
 {
     struct notifier *notifier = g_new0(struct notifier, 1);
     pthread_mutex_init(&notifier->lock, NULL);
     monotonic_cond_init(&notifier->changed);
-    notifier->queue = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+    notifier->queue = queue_new();
     return notifier;
 }
 
@@ -49,7 +69,7 @@ static GArray *take_queue(struct notifier *notifier, struct fuse_session **ret_f
         return NULL;
     *ret_fuse = notifier->fuse;
     GArray *batch = notifier->queue;
-    notifier->queue = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+    notifier->queue = queue_new();
     return batch;
 }
 
@@ -60,15 +80,23 @@ static void count_delivered(struct notifier *notifier, size_t count)
     pthread_cond_broadcast(&notifier->changed);
 }
 
+/* Failure means that nothing was cached, or that nobody waits any more. */
+static void deliver(struct fuse_session *fuse, const struct notice *notice)
+{
+    if (notice->poll)
+        fuse_lowlevel_notify_poll(notice->poll);
+    else
+        fuse_lowlevel_notify_inval_inode(fuse, notice->node_id, -1, 0); /* attributes only */
+}
+
 static void *run(void *argument)
 {
     struct notifier *notifier = argument;
     struct fuse_session *fuse;
     GArray *batch;
     while ((batch = take_queue(notifier, &fuse))) {
-        /* A negative offset means attributes only. Failure means that nothing was cached. */
         for (guint i = 0; i < batch->len; i++)
-            fuse_lowlevel_notify_inval_inode(fuse, g_array_index(batch, uint64_t, i), -1, 0);
+            deliver(fuse, &g_array_index(batch, struct notice, i));
         count_delivered(notifier, batch->len);
         g_array_unref(batch);
     }
@@ -104,14 +132,26 @@ void notifier_stop(struct notifier *notifier)
     pthread_join(notifier->thread, NULL);
 }
 
-void notifier_attributes_changed(struct notifier *notifier, uint64_t node_id)
+static void queue_notice(struct notifier *notifier, struct notice notice)
 {
     LOCK_SCOPE(&notifier->lock);
-    if (!notifier->fuse)
+    if (!notifier->fuse) {
+        clear_notice(&notice);
         return;
-    g_array_append_val(notifier->queue, node_id);
+    }
+    g_array_append_val(notifier->queue, notice);
     notifier->queued++;
     pthread_cond_broadcast(&notifier->changed);
+}
+
+void notifier_attributes_changed(struct notifier *notifier, uint64_t node_id)
+{
+    queue_notice(notifier, (struct notice){.node_id = node_id});
+}
+
+void notifier_wake(struct notifier *notifier, struct fuse_pollhandle *poll)
+{
+    queue_notice(notifier, (struct notice){.poll = poll});
 }
 
 void notifier_flush(struct notifier *notifier, int64_t timeout_ms)

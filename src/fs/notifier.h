@@ -1,5 +1,6 @@
 /*
- * Tells the kernel to forget cached attributes; the only caller of fuse_lowlevel_notify_*.
+ * Tells the kernel to forget cached attributes, and to wake who waits in poll(2); the only caller
+ * of fuse_lowlevel_notify_*.
  *
  * One thread works through a queue. A notification can wait for the kernel, so nobody notifies
  * from a handler or with a lock held.
@@ -18,6 +19,7 @@
 #include <stdint.h>
 
 struct notifier;
+struct fuse_pollhandle;
 struct fuse_session;
 
 struct notifier *notifier_new(void);
@@ -30,6 +32,9 @@ bool notifier_start(struct notifier *notifier, struct fuse_session *fuse);
 void notifier_stop(struct notifier *notifier);
 
 void notifier_attributes_changed(struct notifier *notifier, uint64_t node_id);
+
+/* Takes over the poll handle. */
+void notifier_wake(struct notifier *notifier, struct fuse_pollhandle *poll);
 
 /* Waits until all that was queued before has been delivered, at most timeout_ms. */
 void notifier_flush(struct notifier *notifier, int64_t timeout_ms);

@@ -2,8 +2,9 @@
  * The handlers of FUSE requests, split by what they are about. Each fetches the node, calls the
  * catalog, and replies; the rules are in the modules below.
  *
- * They run on libfuse's threads and answer from memory, but for mkdir, rmdir, and whatever needs an
- * overlay that was not read yet: these reply from the worker pool (job.h).
+ * They run on libfuse's threads and answer from memory, but for mkdir, rmdir, commits, and whatever
+ * needs an overlay or tags that were not read yet: these reply from the worker pool (job.h,
+ * call.h).
  */
 #ifndef FORKFS_FS_OPERATIONS_H
 #define FORKFS_FS_OPERATIONS_H
@@ -12,18 +13,20 @@
 
 /* All handlers together. What is missing on purpose is answered ENOSYS by libfuse, which the kernel
  * turns into the fitting errno (xattr, fallocate, copy_file_range: EOPNOTSUPP) or into its own
- * generic implementation (lseek, locks, poll) without ever asking again. */
+ * generic implementation (lseek, locks) without ever asking again. */
 const struct fuse_lowlevel_ops *operations_table(void);
 
-/* operations_lookup.c: nodes and their attributes */
+/* operations_lookup.c: nodes */
 void operation_lookup(fuse_req_t request, fuse_ino_t parent, const char *name);
 void operation_forget(fuse_req_t request, fuse_ino_t node, uint64_t lookups);
 void operation_forget_multi(fuse_req_t request, size_t count, struct fuse_forget_data *forgets);
+void operation_readlink(fuse_req_t request, fuse_ino_t node);
+void operation_statfs(fuse_req_t request, fuse_ino_t node);
+
+/* operations_attributes.c: what stat shows */
 void operation_getattr(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *file);
 void operation_setattr(fuse_req_t request, fuse_ino_t node, struct stat *wanted, int what,
                        struct fuse_file_info *file);
-void operation_readlink(fuse_req_t request, fuse_ino_t node);
-void operation_statfs(fuse_req_t request, fuse_ino_t node);
 
 /* operations_directory.c: listings */
 void operation_opendir(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *file);
@@ -39,12 +42,20 @@ void operation_fsyncdir(fuse_req_t request, fuse_ino_t node, int data_only,
 void operation_open(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *file);
 void operation_read(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
                     struct fuse_file_info *file);
+void operation_release(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *file);
+
+/* operations_events.c: waiting for news */
+void operation_poll(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *file,
+                    struct fuse_pollhandle *poll);
+
+/* operations_write.c: documents written, and committed by flush and fsync */
+void operation_write(fuse_req_t request, fuse_ino_t node, const char *data, size_t size,
+                     off_t offset, struct fuse_file_info *file);
 void operation_flush(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *file);
 void operation_fsync(fuse_req_t request, fuse_ino_t node, int data_only,
                      struct fuse_file_info *file);
-void operation_release(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *file);
 
-/* operations_change.c: forks made and dropped */
+/* operations_change.c: forks and tags made and removed */
 void operation_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode);
 void operation_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name);
 

@@ -1,12 +1,13 @@
 #include <string.h>
 
+#include "fs/call.h"
 #include "fs/entries.h"
 #include "fs/operations.h"
 
 /* A reply to readdir or readdirplus in the making. */
 struct listing {
     const struct view *view;
-    struct registry *snapshot; /* what the handle lists */
+    struct tree_place snapshot; /* what the handle lists */
     fuse_req_t request;
     bool plus; /* with attributes and nodes */
     char *buffer;
@@ -64,24 +65,23 @@ static void append(struct listing *listing, const char *name, const struct fuse_
 
 /* Number and type only: what a plain listing shows, and an entry that the kernel shall look up
  * itself. */
-static void fill_type(struct fuse_entry_param *entry, enum node_kind kind,
-                      const struct fork_entry *fork)
+static void fill_type(struct fuse_entry_param *entry, const struct tree_child *child)
 {
     memset(entry, 0, sizeof *entry);
-    entry->attr.st_ino = attributes_inode(kind, fork);
-    entry->attr.st_mode = node_rules(kind)->mode;
+    entry->attr.st_ino = attributes_inode(child);
+    entry->attr.st_mode = node_rules(child->kind)->mode;
 }
 
 static void fill_child(struct listing *listing, const struct tree_child *child,
                        struct fuse_entry_param *entry)
 {
     auto_document struct document document = {0};
-    fill_type(entry, child->kind, child->entry);
+    fill_type(entry, child);
     if (!listing->plus)
         return;
     if (node_kind_is_file(child->kind)) {
         struct render_sources sources = view_sources(listing->view);
-        render_file(child->kind, &sources, child->entry, &document);
+        render_file(child, &sources, &document);
         if (!document.body)
             return;
     }
@@ -96,11 +96,15 @@ static bool append_dots(struct listing *listing, off_t *offset)
     const struct node *nodes[] = {view->node, view->node->parent ? view->node->parent : view->node};
     for (; *offset < 2; (*offset)++) {
         const char *name = *offset == 0 ? "." : "..";
-        const struct node *node = nodes[*offset];
+        struct tree_place place = view_place(view);
+        struct tree_child self;
         struct fuse_entry_param entry;
         if (entry_size(listing, name) > listing->size - listing->used)
             return false;
-        fill_type(&entry, node->kind, tree_entry(view->registry, node));
+        place.node = nodes[*offset];
+        place.entry = tree_entry(view->registry, place.node);
+        tree_self(&place, &self);
+        fill_type(&entry, &self);
         append(listing, name, &entry, *offset + 1);
     }
     return true;
@@ -110,11 +114,13 @@ static bool append_dots(struct listing *listing, off_t *offset)
  * a listing tells, so an old image must not bring a dropped fork back. */
 static bool refresh_child(const struct listing *listing, struct tree_child *child)
 {
-    const struct view *view = listing->view;
     struct tree_child now;
-    if (listing->snapshot == view->registry)
+    const struct tree_place place = view_place(listing->view);
+    if (listing->snapshot.registry == place.registry && listing->snapshot.tags == place.tags)
         return true;
-    if (!tree_find(view->registry, view->node->kind, view->entry, child->name, &now))
+    if (child->kind == NODE_TAG && !place.tags)
+        return true; /* the kernel asks again anyway before it uses a tag */
+    if (!tree_find(&place, child->name, &now))
         return false;
     *child = now;
     return true;
@@ -122,13 +128,11 @@ static bool refresh_child(const struct listing *listing, struct tree_child *chil
 
 static void fill_listing(struct listing *listing, off_t offset)
 {
-    const struct view *view = listing->view;
     if (!append_dots(listing, &offset))
         return;
     struct tree_child child;
     size_t position = (size_t)offset - 2;
-    while ((position =
-                tree_next(listing->snapshot, view->node->kind, view->entry, position, &child))) {
+    while ((position = tree_next(&listing->snapshot, position, &child))) {
         struct fuse_entry_param entry;
         if (!refresh_child(listing, &child))
             continue;
@@ -148,40 +152,59 @@ static void reply_listing(struct listing *listing)
         node_table_forget(nodes, g_array_index(listing->entered, fuse_ino_t, i), 1);
 }
 
-static void list(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
-                 struct fuse_file_info *file, bool plus)
+static void fill_and_reply(const struct call *call, const struct view *view)
 {
-    auto_view struct view view = {0};
-    int code = view_open(&view, request, node, NULL);
-    if (code != 0) {
-        reply_failure(request, code);
-        return;
-    }
-    struct handle *handle = (struct handle *)(uintptr_t)file->fh;
-    auto_registry struct registry *snapshot = handle_snapshot(handle, view.registry, offset == 0);
-    g_autofree char *buffer = g_malloc(size);
+    struct handle *handle = (struct handle *)(uintptr_t)call->file->fh;
+    g_autoptr(GPtrArray) tags = NULL;
+    auto_registry struct registry *snapshot =
+        handle_snapshot(handle, view->registry, view->tags, call->offset == 0, &tags);
+    g_autofree char *buffer = g_malloc(call->size);
     g_autoptr(GArray) entered = g_array_new(FALSE, FALSE, sizeof(fuse_ino_t));
     struct listing listing = {
-        .view = &view,
-        .snapshot = snapshot,
-        .request = request,
-        .plus = plus,
+        .view = view,
+        /* The fork may have other children in the snapshot, but it is the same. */
+        .snapshot = {snapshot, view->node, view->entry, tags},
+        .request = call->request,
+        .plus = call->plus,
         .buffer = buffer,
-        .size = size,
+        .size = call->size,
         .entered = entered,
     };
-    fill_listing(&listing, offset);
+    fill_listing(&listing, call->offset);
     reply_listing(&listing);
+}
+
+static void list(struct call *call)
+{
+    auto_view struct view view = {0};
+    int code = call_view(call, &view, NULL);
+    if (code != 0)
+        reply_failure(call->request, code);
+    else if (call->offset > 0 || !call_fetches_tags(call, &view))
+        fill_and_reply(call, &view);
 }
 
 void operation_readdir(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
                        struct fuse_file_info *file)
 {
-    list(request, node, size, offset, file, false);
+    struct call call = {.request = request,
+                        .node = node,
+                        .run = list,
+                        .file = file,
+                        .size = size,
+                        .offset = offset};
+    list(&call);
 }
 
 void operation_readdirplus(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
                            struct fuse_file_info *file)
 {
-    list(request, node, size, offset, file, true);
+    struct call call = {.request = request,
+                        .node = node,
+                        .run = list,
+                        .file = file,
+                        .size = size,
+                        .offset = offset,
+                        .plus = true};
+    list(&call);
 }

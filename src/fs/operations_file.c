@@ -1,125 +1,164 @@
 #include <fcntl.h>
 
+#include "base/timestamp.h"
+#include "fs/call.h"
 #include "fs/caller.h"
 #include "fs/entries.h"
 #include "fs/operations.h"
-#include "fs/overlay_job.h"
+#include "fs/operations_batch.h"
+
+static bool wants_to_write(int flags)
+{
+    return (flags & O_ACCMODE) != O_RDONLY || flags & O_TRUNC;
+}
 
 static int check_flags(const struct view *view, int flags, struct error *err)
 {
-    bool writes = (flags & O_ACCMODE) != O_RDONLY || flags & O_TRUNC;
-    if (!writes)
+    if (!wants_to_write(flags))
         return 0;
     if (view->session->read_only)
         return error_set(err, ERR_READ_ONLY, "the mount is read-only");
-    return error_set(err, ERR_ACCESS, "this file cannot be written");
+    if (!node_kind_is_writable(view->node->kind))
+        return error_set(err, ERR_ACCESS, "this file cannot be written");
+    return 0;
 }
 
-static int hold_fork(const struct view *view, fuse_req_t request, struct hold **ret,
-                     struct error *err)
+static int hold_fork(const struct view *view, struct call *call, struct error *err)
 {
     enum hold_rule rule = node_rules(view->node->kind)->hold;
-    if (rule == HOLD_NEVER)
+    bool must_hold = rule == HOLD_ALWAYS || wants_to_write(call->file->flags);
+    if (call->hold || rule == HOLD_NEVER)
         return 0;
-    struct caller caller = caller_of_thread(fuse_req_ctx(request)->pid);
-    return catalog_hold(view->session->catalog, &view->entry->id, rule == HOLD_ALWAYS,
-                        caller.process, caller.command, ret, err);
+    struct caller caller = caller_of_thread(fuse_req_ctx(call->request)->pid);
+    return catalog_hold(view->session->catalog, &view->entry->id, must_hold, caller.process,
+                        caller.command, &call->hold, err);
+}
+
+/* What the handles of some files keep besides. */
+static void equip(const struct view *view, struct handle *handle, int flags)
+{
+    if (view->node->kind == NODE_BATCH) {
+        handle->batch = batch_new();
+        handle->reads_answers = (flags & O_ACCMODE) != O_WRONLY;
+    }
+    handle->shows_events = view->node->kind == NODE_EVENTS;
+    if (handle->shows_events)
+        handle_render_events(handle, view->session->events);
+}
+
+/* Failures are counted where they are noted, see refuse(). */
+static void count_open(struct session *session, const struct call *call)
+{
+    struct call_metrics *metrics = operation_counts_of(session->operations, "open");
+    call_metrics_count(metrics, 0);
+    call_metrics_time(metrics, monotonic_now_ns() - call->started_ns);
 }
 
 /* Takes over document and hold. */
-static void reply_open(const struct view *view, fuse_req_t request, struct fuse_file_info *file,
-                       struct document *document, struct hold *hold)
+static void reply_open(const struct view *view, struct call *call, const struct tree_child *self,
+                       struct document *document)
 {
     struct handles *handles = view->session->handles;
+    struct fuse_file_info *file = call->file;
+    struct write_buffer *buffer = NULL;
     struct stat attributes;
-    entries_attributes(view, view->node->kind, view->entry, document, &attributes);
-    struct handle *handle = handles_open_file(handles, view->node->id, &attributes, document, hold);
+    entries_attributes(view, self, document, &attributes);
+    if (wants_to_write(file->flags) && view->node->kind != NODE_BATCH)
+        buffer = write_buffer_new(document, file->flags & O_TRUNC);
+    struct handle *handle =
+        handles_open_file(handles, view->node->id, &attributes, document, buffer, call->hold);
+    equip(view, handle, file->flags);
     file->fh = (uintptr_t)handle;
     /* The page cache belongs to the file and would mix the contents of its handles. */
     file->direct_io = 1;
-    file->noflush = 1;
-    if (fuse_reply_open(request, file) != 0)
+    file->noflush = !buffer && !handle->batch;
+    count_open(view->session, call);
+    if (fuse_reply_open(call->request, file) != 0)
         handles_close(handles, handle);
 }
 
-static void refuse_open(struct session *session, fuse_req_t request, const struct node *node,
-                        struct hold *hold, const struct error *err)
+static void refuse_open(const struct call *call, const struct node *node, const struct error *err)
 {
-    if (hold)
-        holders_release(catalog_holders(session->catalog), hold);
-    refuse(session, request, "open", node, NULL, err);
+    struct session *session = fuse_req_userdata(call->request);
+    if (call->hold)
+        holders_release(catalog_holders(session->catalog), call->hold);
+    refuse(session, call->request, "open", node, NULL, err);
 }
 
-static void answer_open(struct overlay_job *overlay)
+static void open_file(struct call *call)
 {
-    struct job *job = &overlay->job;
     auto_view struct view view = {0};
-    if (job->code == 0)
-        job->code = view_open(&view, job->request, overlay->node->id, &job->error);
-    if (job->code == 0)
-        reply_open(&view, job->request, &overlay->file, &overlay->document, overlay->hold);
-    else
-        refuse_open(job->session, job->request, overlay->node, overlay->hold, &job->error);
+    auto_document struct document document = {0};
+    struct tree_child self;
+    struct error err = {0};
+    int code = call_view(call, &view, &err);
+    if (code == 0 && call_fetches_tags(call, &view))
+        return;
+    if (code == 0)
+        code = check_flags(&view, call->file->flags, &err);
+    if (code == 0)
+        code = hold_fork(&view, call, &err);
+    if (code != 0) {
+        refuse_open(call, view.node, &err);
+        return;
+    }
+    const struct tree_place place = view_place(&view);
+    tree_self(&place, &self);
+    if (call_renders(call, &view, &self, &document))
+        reply_open(&view, call, &self, &document);
 }
 
 void operation_open(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *file)
 {
-    auto_view struct view view = {0};
-    auto_document struct document document = {0};
-    struct hold *hold = NULL;
-    struct error err = {0};
-    int code = view_open(&view, request, node, &err);
-    if (code == 0)
-        code = check_flags(&view, file->flags, &err);
-    if (code == 0)
-        code = hold_fork(&view, request, &hold, &err);
-    if (code != 0) {
-        refuse_open(fuse_req_userdata(request), request, view.node, hold, &err);
-        return;
-    }
-    struct render_sources sources = view_sources(&view);
-    render_file(view.node->kind, &sources, view.entry, &document);
-    if (document.body)
-        reply_open(&view, request, file, &document, hold);
-    else
-        overlay_job_start(&view, request, view.node->kind, hold, file, answer_open);
+    struct call call = {.request = request,
+                        .node = node,
+                        .run = open_file,
+                        .file = file,
+                        .started_ns = monotonic_now_ns()};
+    open_file(&call);
+}
+
+static void read_document(fuse_req_t request, struct handle *handle, size_t size, off_t offset)
+{
+    auto_document struct document owned = handle_document(handle);
+    const struct document *document = &owned;
+    size_t total = document_size(document);
+    size_t start = MIN((size_t)offset, total);
+    size_t end = start + MIN(size, total - start);
+    size_t body_end = MIN(end, document->body->size);
+    struct iovec parts[2] = {{NULL, 0}, {NULL, 0}};
+    int count = 0;
+    if (body_end > start)
+        parts[count++] = (struct iovec){document->body->data + start, body_end - start};
+    if (end > document->body->size && end > start)
+        parts[count++] = (struct iovec){(char *)"\n", 1};
+    fuse_reply_iov(request, parts, count);
 }
 
 void operation_read(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
                     struct fuse_file_info *file)
 {
-    const struct handle *handle = (struct handle *)(uintptr_t)file->fh;
-    size_t total = document_size(&handle->document);
-    /* The handle can be released by another thread as soon as the reply is out. */
-    auto_bytes struct bytes *body = bytes_ref(handle->document.body);
-    size_t start = MIN((size_t)offset, total);
-    size_t end = start + MIN(size, total - start);
-    size_t body_end = MIN(end, body->size);
-    struct iovec parts[2] = {{NULL, 0}, {NULL, 0}};
-    int count = 0;
-    if (body_end > start)
-        parts[count++] = (struct iovec){body->data + start, body_end - start};
-    if (end > body->size && end > start)
-        parts[count++] = (struct iovec){(char *)"\n", 1};
-    fuse_reply_iov(request, parts, count);
-}
-
-void operation_flush(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *file)
-{
-    /* Kernels before 5.16 do not know `noflush`; ENOSYS would stop flushes for the whole mount. */
-    fuse_reply_err(request, 0);
-}
-
-void operation_fsync(fuse_req_t request, fuse_ino_t node, int data_only,
-                     struct fuse_file_info *file)
-{
-    /* What a file shows is durable. */
-    fuse_reply_err(request, 0);
+    const struct session *session = fuse_req_userdata(request);
+    struct handle *handle = (struct handle *)(uintptr_t)file->fh;
+    if (handle->batch) {
+        batch_answer_read(request, handle, size);
+        return;
+    }
+    if (!handle->buffer) {
+        if (handle->shows_events && offset == 0)
+            handle_render_events(handle, session->events);
+        read_document(request, handle, size, offset);
+        return;
+    }
+    auto_bytes struct bytes *text = write_buffer_read(handle->buffer, size, offset);
+    fuse_reply_buf(request, text->data, text->size);
 }
 
 void operation_release(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *file)
 {
     struct session *session = fuse_req_userdata(request);
-    handles_close(session->handles, (struct handle *)(uintptr_t)file->fh);
+    struct handle *handle = (struct handle *)(uintptr_t)file->fh;
+    pollers_remove(session->pollers, handle);
+    handles_close(session->handles, handle);
     fuse_reply_err(request, 0);
 }

@@ -1,10 +1,8 @@
 #include <errno.h>
 #include <linux/fs.h>
 
-#include "base/timestamp.h"
-#include "fs/caller.h"
 #include "fs/operations.h"
-#include "fs/session_state.h"
+#include "fs/path_guard.h"
 
 #define RENAME_FLAGS (RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT)
 
@@ -24,20 +22,12 @@ static void refuse_change(fuse_req_t request, const char *operation, fuse_ino_t 
     refuse(session, request, operation, view.node, name, &err);
 }
 
-/* Remembers who wanted to delete something inside a fork; see delete_guard.h. */
-static void note_unlink(fuse_req_t request, fuse_ino_t parent)
-{
-    auto_view struct view view = {0};
-    if (view_open(&view, request, parent, NULL) != 0 || !view.node->has_fork)
-        return;
-    struct caller caller = caller_of_thread(fuse_req_ctx(request)->pid);
-    delete_guard_note(view.session->delete_guard, caller.process, &view.node->fork_id,
-                      monotonic_now_ns());
-}
-
 void operation_unlink(fuse_req_t request, fuse_ino_t parent, const char *name)
 {
-    note_unlink(request, parent);
+    struct session *session = fuse_req_userdata(request);
+    auto_node struct node *directory = node_table_get(session->nodes, parent);
+    if (directory)
+        path_guard_note(session, request, directory);
     refuse_change(request, "unlink", parent, name, "the files of the mount cannot be deleted");
 }
 

@@ -7,7 +7,6 @@
 #include <sys/statvfs.h>
 
 #include "base/timestamp.h"
-#include "fs/errno_map.h"
 #include "fs/mount_options.h"
 #include "fs/operations.h"
 #include "fs/session_state.h"
@@ -31,6 +30,7 @@ struct session *session_new(const struct session_settings *settings)
         .uid = settings->uid,
         .gid = settings->gid,
         .umask = settings->umask,
+        .read_only = settings->read_only,
         .mounted_at = timestamp_now(),
     };
     session->log = settings->log;
@@ -40,39 +40,11 @@ struct session *session_new(const struct session_settings *settings)
     session->handles = handles_new();
     session->failures = failures_new();
     session->delete_guard = delete_guard_new();
+    session->events = events_new();
+    session->pollers = pollers_new();
+    session->operations = operation_counts_new();
+    session->max_forks = settings->max_forks;
     return session;
-}
-
-static const struct fork_entry *id_at(const struct registry *registry, guint index)
-{
-    return g_ptr_array_index(registry->by_id, index);
-}
-
-void session_registry_changed(void *argument, const struct registry *before,
-                              const struct registry *after)
-{
-    struct session *session = argument;
-    guint a = 0;
-    forget_attributes(session, NULL);
-    /* Both are sorted by id, and share the entries that did not change. */
-    for (guint b = 0; b < before->by_id->len; b++) {
-        const struct fork_entry *entry = g_ptr_array_index(before->by_id, b);
-        while (a < after->by_id->len && id_at(after, a) != entry &&
-               strcmp(id_at(after, a)->id.text, entry->id.text) < 0)
-            a++;
-        if (a < after->by_id->len && id_at(after, a) == entry)
-            a++;
-        else
-            forget_attributes(session, &entry->id);
-    }
-}
-
-void session_note_failure(struct session *session, const char *operation, const char *path,
-                          const struct error *failure)
-{
-    failures_add(session->failures, timestamp_now(), operation, path, failure);
-    log_warning(session->log, "%s %s: %s (%s)", operation, path, failure->text,
-                errno_name(errno_of(failure->code)));
 }
 
 static int check_mountpoint(const struct session *session, struct error *err)
@@ -198,6 +170,9 @@ void session_free(struct session *session)
     node_table_free(session->nodes);
     failures_free(session->failures);
     delete_guard_free(session->delete_guard);
+    pollers_free(session->pollers);
+    events_free(session->events);
+    operation_counts_free(session->operations);
     g_free(session->source);
     g_free(session->mountpoint);
     g_free(session->fuse_options);

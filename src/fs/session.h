@@ -6,7 +6,8 @@
  * nothing is visible to anybody.
  *
  * Threading: main's thread calls all of these, but session_registry_changed, which the committer
- * calls at any time after session_new, and session_note_failure, which is thread-safe.
+ * calls at any time after session_new, the functions for the caretaker, and session_note_failure,
+ * which is thread-safe.
  */
 #ifndef FORKFS_FS_SESSION_H
 #define FORKFS_FS_SESSION_H
@@ -32,7 +33,8 @@ struct session_settings {
     gid_t gid;
     mode_t umask; /* taken off the modes 0755 and 0644/0444 */
     int64_t operation_timeout_ms;
-    bool debug; /* libfuse's own trace on stderr */
+    uint64_t max_forks; /* budget, for statfs; 0: none */
+    bool debug;         /* libfuse's own trace on stderr */
     struct log *log;
 };
 
@@ -46,6 +48,11 @@ void session_registry_changed(void *argument, const struct registry *before,
 /* Adds a line to the file `errors` and to the log: for what recovery could not do. */
 void session_note_failure(struct session *session, const char *operation, const char *path,
                           const struct error *failure);
+
+/* For the caretaker (caretaker.h); `argument` is the session. */
+void session_sweeping(void *argument, bool begins);
+void session_care_failed(void *argument, const char *fork, const struct error *failure);
+void session_overlay_changed(void *argument, const struct ulid *fork);
 
 /* Mounts. ERR_NOT_FOUND, ERR_ACCESS ..., and for a dead mountpoint ERR_INVALID with a text that
  * says what to run. */

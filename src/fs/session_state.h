@@ -10,13 +10,17 @@
 #include "base/worker_pool.h"
 #include "fs/attributes.h"
 #include "fs/delete_guard.h"
+#include "fs/events.h"
 #include "fs/failures.h"
 #include "fs/fuse.h"
 #include "fs/handles.h"
 #include "fs/node_table.h"
 #include "fs/notifier.h"
+#include "fs/operation_counts.h"
+#include "fs/pollers.h"
 #include "fs/render.h"
 #include "fs/session.h"
+#include "fs/tree.h"
 
 struct session {
     char *source;
@@ -38,6 +42,11 @@ struct session {
     struct handles *handles;
     struct failures *failures;
     struct delete_guard *delete_guard;
+    struct events *events;
+    struct pollers *pollers; /* of the file `events` */
+    struct operation_counts *operations;
+    bool sweeping;      /* atomic: forks may be going because they have expired */
+    uint64_t max_forks; /* 0: no limit */
 };
 
 /* What a request is about, as of one image of the registry. */
@@ -45,18 +54,26 @@ struct view {
     struct session *session;
     struct registry *registry;
     struct node *node;
-    struct fork_entry *entry; /* the node's fork; NULL: it belongs to none */
+    struct fork_entry *entry;      /* the node's fork; NULL: it belongs to none */
+    GPtrArray *tags;               /* struct fork_tag, of that fork; NULL: not known */
+    const struct overlay *overlay; /* of that fork, just read; NULL: not read. Not owned */
 };
 
-/* ERR_STALE when the fork is not there any more. view_close() also after a failure. */
+/* Without tags and overlay; call.h. ERR_STALE when the fork is not there any more. view_close()
+ * also after a failure. */
 int view_open(struct view *view, fuse_req_t request, fuse_ino_t node_id, struct error *err);
 void view_close(struct view *view);
 #define auto_view __attribute__((cleanup(view_close)))
 
+struct tree_place view_place(const struct view *view);
 struct render_sources view_sources(const struct view *view);
 
 /* Answers a failed lookup or listing, of which users hear only through errno. */
 void reply_failure(fuse_req_t request, int code);
+
+/* The name under which an operation on `node` (may be NULL) is counted: "tag" for mkdir in tags/.
+ */
+const char *counted_as(const char *operation, const struct node *node);
 
 /* Answers a failed change or open, and notes it in the file `errors` and in the log. `node` may be
  * NULL, `name` (may be NULL) is a name in it. */

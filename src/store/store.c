@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/timestamp.h"
 
 enum slot_state {
     SLOT_WAITING,  /* not started */
@@ -171,14 +172,23 @@ static bool finish_slot(struct wave_slot *slot)
     return close_slot(slot->wave);
 }
 
+static void perform_slot(struct wave_slot *slot)
+{
+    struct store *store = slot->wave->store;
+    struct call_metrics *metrics = &store->metrics[slot->request->method];
+    int64_t started_ns = monotonic_now_ns();
+    store->operations->perform(store, slot->request, &slot->wave->operation, &slot->answer);
+    call_metrics_time(metrics, monotonic_now_ns() - started_ns);
+    call_metrics_count(metrics, slot->answer.code);
+}
+
 static void slot_job(void *argument)
 {
     struct wave_slot *slot = argument;
     struct store_wave *wave = slot->wave;
     bool settle = false;
     if (start_slot(slot, &settle)) {
-        wave->store->operations->perform(wave->store, slot->request, &wave->operation,
-                                         &slot->answer);
+        perform_slot(slot);
         settle = finish_slot(slot);
     }
     if (settle)
@@ -356,6 +366,14 @@ int store_run(struct store *store, struct store_set *set, struct operation *oper
     return code;
 }
 
+int store_answer_failure(const struct store_answer *answer, int run_code, struct error *err)
+{
+    struct error failure = answer->error;
+    if (answer->code == ERR_OUTCOME_UNKNOWN)
+        failure.code = run_code ? run_code : ERR_IO;
+    return error_copy(err, &failure);
+}
+
 /* Runs a set of one and returns the code of its answer. */
 static int run_one(struct store *store, struct store_set *set, struct operation *operation,
                    struct error *err)
@@ -415,6 +433,11 @@ void store_initialize_wrapper(struct store *store, const struct store_operations
     store->operations = operations;
     store->pool = NULL;
     store->borrowed_pool = pool_of(inner);
+}
+
+const struct call_metrics *store_metrics(const struct store *store, enum store_method method)
+{
+    return &store->metrics[method];
 }
 
 void store_free(struct store *store)

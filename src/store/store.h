@@ -37,6 +37,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/metrics.h"
 #include "base/operation.h"
 #include "base/worker_pool.h"
 
@@ -122,6 +123,11 @@ int store_run(struct store *store, struct store_set *set, struct operation *oper
  * code; 0 when there is none. `ignored` (0: none) is a code that does not count as a failure. */
 int store_set_failure(struct store_set *set, int ignored, struct error *err);
 
+/* The failure of an answer, for steps that can be taken again or back, so that it does not matter
+ * much whether a request took effect: ERR_OUTCOME_UNKNOWN becomes `run_code`, what store_run()
+ * returned, or else ERR_IO. Copies the error and returns its code; 0 after success. */
+int store_answer_failure(const struct store_answer *answer, int run_code, struct error *err);
+
 /* Conveniences that run a set of one request, and return that request's own code: a put or delete
  * that is stuck when the deadline passes is ERR_OUTCOME_UNKNOWN. */
 int store_get(struct store *store, const char *key, struct operation *operation,
@@ -136,6 +142,10 @@ int store_delete(struct store *store, const char *key, struct operation *operati
 bool store_key_is_valid(const char *key);
 /* Whether a name (the last segment of a key) is that of a temporary file: ".*#[0-9]+". */
 bool store_name_is_temporary(const char *name);
+
+/* The requests answered so far, by method: outcome and latency of each. Lives as the store does;
+ * wrappers count what goes through them. */
+const struct call_metrics *store_metrics(const struct store *store, enum store_method method);
 
 void store_free(struct store *store); /* waits for what is under way; NULL: nothing */
 
@@ -172,6 +182,7 @@ struct store {
     const struct store_operations *operations;
     struct worker_pool *pool; /* NULL in wrappers that borrow the inner store's */
     struct worker_pool *borrowed_pool;
+    struct call_metrics metrics[STORE_METHODS];
 };
 
 /* jobs: the largest number of requests in flight. */

@@ -10,7 +10,7 @@ import pytest
 from support.checks import assert_no_trace, assert_whole
 from support.process import run, wait_until, waits_in_kernel
 
-HOLDING = ("status", "datasets", "schema.json", "info.json")
+HOLDING = ("status", "datasets", "schema.json", "info.json", "ttl")
 
 HOLD = """
 import sys
@@ -72,7 +72,7 @@ def test_holders_itself_does_not_hold(mount, fork):
         os.rmdir(fork)
 
 
-@pytest.mark.parametrize("name", ["registry.json", "tombstones", "errors"])
+@pytest.mark.parametrize("name", ["registry.json", "tombstones", "errors", "batch", "events", "stats"])
 def test_files_at_the_top_do_not_hold(mount, fork, name):
     with open(mount.top(name), "rb"):
         os.rmdir(fork)

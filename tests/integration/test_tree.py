@@ -8,8 +8,10 @@ import pytest
 
 from support.database import serde_pretty
 
-FORK_FILES = ("datasets", "holders", "info.json", "schema.json", "status")
-TOP = ("by-id", "errors", "forks", "registry.json", "tombstones")
+FORK_FILES = ("datasets", "holders", "info.json", "schema.json", "status", "ttl")
+WRITABLE = ("datasets", "schema.json", "ttl")
+FORK_DIRECTORIES = ("children", "tags")
+TOP = ("batch", "by-id", "errors", "events", "forks", "registry.json", "stats", "tombstones")
 
 
 @pytest.fixture
@@ -36,7 +38,7 @@ def test_forks_lists_one_directory_per_entry(forked):
 
 
 def test_a_fork_lists_exactly_its_files(forked):
-    assert sorted(os.listdir(forked.fork("alpha"))) == sorted(FORK_FILES)
+    assert sorted(os.listdir(forked.fork("alpha"))) == sorted(FORK_FILES + FORK_DIRECTORIES)
 
 
 def test_readdir_tells_the_kinds(forked):
@@ -46,14 +48,18 @@ def test_readdir_tells_the_kinds(forked):
     assert kinds["registry.json"] == (False, False)
     assert all(entry.is_symlink() for entry in os.scandir(forked.top("by-id")))
     assert all(entry.is_dir(follow_symlinks=False) for entry in os.scandir(forked.forks))
-    assert all(entry.is_file(follow_symlinks=False) for entry in os.scandir(forked.fork("alpha")))
+    for entry in os.scandir(forked.fork("alpha")):
+        assert entry.is_dir(follow_symlinks=False) == (entry.name in FORK_DIRECTORIES)
+        assert entry.is_file(follow_symlinks=False) == (entry.name in FORK_FILES)
 
 
 def test_modes_are_those_of_the_table(forked, database):
     modes = {"": 0o40755, "forks": 0o40755, "forks/alpha": 0o40755, "by-id": 0o40755,
              f"by-id/{database.fork('alpha')['id']}": 0o120777, "registry.json": 0o100444,
-             "tombstones": 0o100444, "errors": 0o100444}
-    modes.update({f"forks/alpha/{name}": 0o100444 for name in FORK_FILES})
+             "tombstones": 0o100444, "errors": 0o100444, "batch": 0o100644, "events": 0o100444,
+             "stats": 0o100444}
+    modes.update({f"forks/alpha/{name}": 0o100644 if name in WRITABLE else 0o100444 for name in FORK_FILES})
+    modes.update({f"forks/alpha/{name}": 0o40755 for name in FORK_DIRECTORIES})
     assert {path: oct(os.lstat(forked.top(path)).st_mode) for path in modes} == {
         path: oct(mode) for path, mode in modes.items()}
 
@@ -174,11 +180,12 @@ def test_failed_lookups_leave_nothing_in_errors(forked):
 
 def test_sizes_are_true(forked):
     forked_files = [path for path in every_path(forked) if stat.S_ISREG(os.lstat(path).st_mode)]
-    assert len(forked_files) == 3 + 2 * len(FORK_FILES)
+    assert len(forked_files) == len(TOP) - len(("by-id", "forks")) + 2 * len(FORK_FILES)
     for path in forked_files:
         with open(path, "rb") as stream:
             assert os.fstat(stream.fileno()).st_size == len(stream.read()), path
-        assert os.stat(path).st_size == len(open(path, "rb").read()), path
+        if not path.endswith("/stats"):  # which counts the look at it
+            assert os.stat(path).st_size == len(open(path, "rb").read()), path
 
 
 def test_links_have_the_length_of_their_target(forked):
@@ -216,7 +223,7 @@ def test_times_are_those_of_the_fork_and_never_1970(forked, database):
     database.change_fork("alpha", created_at="2026-08-01T12:34:56.123456789Z")
     forked.start()
     created = 1785587696123456789
-    for name in ("", *FORK_FILES):
+    for name in ("", "tags", *FORK_FILES):
         if name not in ("holders", "schema.json"):  # these change on their own
             assert os.stat(forked.fork("alpha", name)).st_mtime_ns == created, name
     assert os.stat(forked.fork("alpha")).st_ctime_ns == created

@@ -105,7 +105,8 @@ struct fork_entry *make_entry(const char *name)
 int insert(struct committer *committer, const char *name, struct operation *operation)
 {
     struct fork_entry *entry = make_entry(name);
-    int code = transition_insert(committer, entry, operation, NULL);
+    int code = transition_commit(
+        committer, (struct transition){.kind = TRANSITION_INSERT, .entry = entry}, operation, NULL);
     fork_entry_unref(entry);
     return code;
 }

@@ -9,7 +9,7 @@ static void open_fixture(struct fork_fixture *fixture)
     fixture->catalog = fixture_open(fixture->store, &fixture->faults);
 }
 
-static int set_up_on(void **state, struct store *store)
+int fork_set_up_on(void **state, struct store *store)
 {
     struct fork_fixture *fixture = g_new0(struct fork_fixture, 1);
     fixture->store = store;
@@ -22,12 +22,12 @@ static int set_up_on(void **state, struct store *store)
 
 int fork_set_up(void **state)
 {
-    return set_up_on(state, fixture_database());
+    return fork_set_up_on(state, fixture_database());
 }
 
 int fork_set_up_on_disk(void **state)
 {
-    return set_up_on(state, fixture_database_on_disk());
+    return fork_set_up_on(state, fixture_database_on_disk());
 }
 
 int fork_tear_down(void **state)

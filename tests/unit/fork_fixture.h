@@ -19,6 +19,7 @@ struct fork_fixture {
 /* cmocka's setup and teardown; *state is the fixture. */
 int fork_set_up(void **state);
 int fork_set_up_on_disk(void **state);
+int fork_set_up_on(void **state, struct store *store); /* takes over the store */
 int fork_tear_down(void **state);
 
 /* Another mount, after the store was changed by hand. */

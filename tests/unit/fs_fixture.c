@@ -14,12 +14,14 @@ struct ulid fixture_id(const char *text)
 
 static void append_fork(GString *text, const struct fixture_fork *fork)
 {
+    const char *quote = fork->parent ? "\"" : "";
     g_string_append_printf(text,
-                           "\"%s\":{\"id\":\"%s\",\"name\":\"%s\",\"parent_fork_id\":null,"
+                           "\"%s\":{\"id\":\"%s\",\"name\":\"%s\",\"parent_fork_id\":%s%s%s,"
                            "\"parent_snapshot_id\":\"x\",\"created_at\":\"2026-08-01T12:34:56.5Z\","
                            "\"schema_version_at_creation\":1,\"datasets\":{\"edges\":\"e\"},"
                            "\"status\":\"%s\"}",
-                           fork->key_source, fork->id, fork->key_source, fork->status);
+                           fork->key_source, fork->id, fork->key_source, quote,
+                           fork->parent ? fork->parent : "null", quote, fork->status);
 }
 
 struct registry *fixture_registry(const struct fixture_fork *forks, size_t count)

@@ -4,7 +4,8 @@
 #include "fs_fixture.h"
 #include "unit.h"
 
-static const struct fixture_fork forks[] = {{"a", ID_A, "active"}, {"b", ID_B, "active"}};
+static const struct fixture_fork forks[] = {{"a", ID_A, "active", NULL},
+                                            {"b", ID_B, "active", NULL}};
 static const struct attribute_settings settings = {
     .uid = 7, .gid = 8, .umask = 027, .mounted_at = {1700000000, 5}};
 
@@ -23,8 +24,9 @@ static int tear_down(void **state)
 static struct stat node_attributes(const struct registry *registry, enum node_kind kind,
                                    const struct fork_entry *entry)
 {
+    struct tree_child child = {.kind = kind, .entry = (struct fork_entry *)entry};
     struct stat status;
-    attributes_of_node(&settings, registry, kind, entry, &status);
+    attributes_of_node(&settings, registry, &child, &status);
     return status;
 }
 
@@ -40,14 +42,32 @@ static void owner_and_umask_apply(void **state)
 
 static void a_file_has_its_true_size_and_time(void **state)
 {
-    struct document document = {bytes_new_text("active"), true, {12, 13}};
+    struct document document = {bytes_new_text("active"), true, {12, 13}, NULL};
+    struct tree_child child = {.kind = NODE_STATUS, .entry = registry_find(*state, "a")};
     struct stat status;
-    attributes_of_file(&settings, NODE_STATUS, registry_find(*state, "a"), &document, &status);
+    attributes_of_file(&settings, &child, &document, &status);
     assert_int_equal(status.st_size, 7);
     assert_int_equal(status.st_mode, S_IFREG | 0440);
     assert_int_equal(status.st_mtim.tv_sec, 12);
     assert_int_equal(status.st_ctim.tv_nsec, 13);
     document_clear(&document);
+}
+
+static mode_t mode_of_schema(bool read_only, struct fork_entry *entry)
+{
+    const struct attribute_settings own = {.umask = 022, .read_only = read_only};
+    struct document document = {0};
+    struct tree_child child = {.kind = NODE_SCHEMA_JSON, .entry = entry};
+    struct stat status;
+    attributes_of_file(&own, &child, &document, &status);
+    return status.st_mode;
+}
+
+static void files_can_be_written_unless_the_mount_is_read_only(void **state)
+{
+    struct fork_entry *entry = registry_find(*state, "a");
+    assert_int_equal(mode_of_schema(false, entry), S_IFREG | 0644);
+    assert_int_equal(mode_of_schema(true, entry), S_IFREG | 0444);
 }
 
 static void a_fork_has_the_time_of_its_creation(void **state)
@@ -81,6 +101,13 @@ static void a_link_is_as_long_as_its_target(void **state)
     assert_int_equal(status.st_mode, S_IFLNK | 0777);
 }
 
+static uint64_t inode_of(enum node_kind kind, const struct fork_entry *entry,
+                         const struct fork_tag *tag)
+{
+    struct tree_child child = {.kind = kind, .entry = (struct fork_entry *)entry, .tag = tag};
+    return attributes_inode(&child);
+}
+
 static void inode_numbers_are_distinct_and_stable(void **state)
 {
     const struct fork_entry *entries[] = {NULL, registry_find(*state, "a"),
@@ -89,14 +116,26 @@ static void inode_numbers_are_distinct_and_stable(void **state)
     g_autoptr(GHashTable) seen = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
     for (size_t i = 0; i < G_N_ELEMENTS(entries); i++) {
         for (enum node_kind kind = 0; kind < NODE_KINDS; kind++) {
-            uint64_t inode = attributes_inode(kind, entries[i]);
+            uint64_t inode = inode_of(kind, entries[i], NULL);
             assert_int_not_equal(inode, 0);
             assert_true(g_hash_table_add(seen, g_memdup2(&inode, sizeof inode)));
         }
     }
-    assert_int_equal(attributes_inode(NODE_FORK, registry_find(remounted, "a")),
-                     attributes_inode(NODE_FORK, entries[1]));
-    assert_int_equal(attributes_inode(NODE_ROOT, NULL), 1);
+    assert_int_equal(inode_of(NODE_FORK, registry_find(remounted, "a"), NULL),
+                     inode_of(NODE_FORK, entries[1], NULL));
+    assert_int_equal(inode_of(NODE_ROOT, NULL, NULL), 1);
+}
+
+static void tags_have_numbers_of_their_own(void **state)
+{
+    struct fork_entry *a = registry_find(*state, "a");
+    struct fork_tag one = {.name = (char *)"one"};
+    struct fork_tag two = {.name = (char *)"two"};
+    assert_int_not_equal(inode_of(NODE_TAG, a, &one), inode_of(NODE_TAG, a, &two));
+    assert_int_not_equal(inode_of(NODE_VERSIONS, a, &one), inode_of(NODE_VERSIONS, a, &two));
+    assert_int_not_equal(inode_of(NODE_VERSIONS, a, &one), inode_of(NODE_TAG, a, &one));
+    struct tree_child by_name = {.kind = NODE_TAG, .entry = a, .name = "one"};
+    assert_int_equal(attributes_inode(&by_name), inode_of(NODE_TAG, a, &one));
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
@@ -111,6 +150,8 @@ int main(void)
         TEST(nothing_is_of_1970),
         TEST(a_link_is_as_long_as_its_target),
         TEST(inode_numbers_are_distinct_and_stable),
+        TEST(tags_have_numbers_of_their_own),
+        TEST(files_can_be_written_unless_the_mount_is_read_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

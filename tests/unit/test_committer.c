@@ -29,7 +29,7 @@ static bool counted_landed(const struct registry *registry, void *argument)
 static unsigned commit_counted(struct committer_fixture *fixture, const char *name)
 {
     struct counted counted = {.entry = make_entry(name)};
-    const struct commit_request request = {
+    struct commit_request request = {
         .apply = apply_counted, .landed = counted_landed, .argument = &counted};
     struct error err = {0};
     if (committer_commit(fixture->committer, &request, NULL, &err))
@@ -111,7 +111,10 @@ static void a_request_that_changes_nothing_writes_nothing(void **state)
 {
     struct committer_fixture *fixture = *state;
     struct ulid nobody = ulid_new();
-    assert_int_equal(transition_remove(fixture->committer, &nobody, NULL, NULL), 0);
+    assert_int_equal(transition_commit(
+                         fixture->committer,
+                         (struct transition){.kind = TRANSITION_REMOVE, .id = &nobody}, NULL, NULL),
+                     0);
     assert_int_equal(puts_so_far(fixture), 0);
 }
 

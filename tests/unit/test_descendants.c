@@ -12,6 +12,7 @@
 struct checking {
     struct fork_fixture *fork;
     struct layout *layout;
+    struct ref_cache *cache;
     struct descendants *descendants;
 };
 
@@ -22,7 +23,9 @@ static int set_up(void **state)
     fork_set_up(&fork);
     checking->fork = fork;
     assert_int_equal(layout_new("", "storage/", "/srv/graph/storage", &checking->layout, NULL), 0);
-    checking->descendants = descendants_new(checking->fork->faults, checking->layout);
+    checking->cache = ref_cache_new();
+    checking->descendants =
+        descendants_new(checking->fork->faults, checking->layout, checking->cache);
     *state = checking;
     return 0;
 }
@@ -32,6 +35,7 @@ static int tear_down(void **state)
     struct checking *checking = *state;
     void *fork = checking->fork;
     descendants_free(checking->descendants);
+    ref_cache_free(checking->cache);
     layout_free(checking->layout);
     g_free(checking);
     return fork_tear_down(&fork);
@@ -41,7 +45,9 @@ static int check(struct checking *checking, struct error *err)
 {
     auto_registry struct registry *registry = catalog_registry(checking->fork->catalog);
     const struct fork_entry *entry = registry_find(registry, "audit");
-    return descendants_check(checking->descendants, registry, entry, NULL, err);
+    struct descendants_query query = {.entry = entry};
+    descendants_check(checking->descendants, registry, &query, 1, NULL);
+    return error_copy(err, &query.error);
 }
 
 static unsigned gets(struct checking *checking)

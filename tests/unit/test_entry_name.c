@@ -64,9 +64,9 @@ static void length_is_that_of_the_decoded_name(void **state)
 static void forks_are_found_by_their_entry(void **state)
 {
     const struct fixture_fork forks[] = {
-        {"plain", ID_A, "active"},
-        {"a/b", ID_B, "active"},
-        {"bad\\u0007", ID_C, "active"},
+        {"plain", ID_A, "active", NULL},
+        {"a/b", ID_B, "active", NULL},
+        {"bad\\u0007", ID_C, "active", NULL},
     };
     auto_registry struct registry *registry = fixture_registry(forks, 3);
     assert_string_equal(entry_name_find(registry, "plain")->id.text, ID_A);
@@ -80,7 +80,7 @@ static void forks_are_found_by_their_entry(void **state)
 
 static void lower_case_id_names_nothing(void **state)
 {
-    const struct fixture_fork forks[] = {{"bad\\u0007", ID_C, "active"}};
+    const struct fixture_fork forks[] = {{"bad\\u0007", ID_C, "active", NULL}};
     auto_registry struct registry *registry = fixture_registry(forks, 1);
     g_autofree char *lower = g_ascii_strdown("%" ID_C, -1);
     assert_null(entry_name_find(registry, lower));
@@ -88,7 +88,7 @@ static void lower_case_id_names_nothing(void **state)
 
 static void a_key_with_nul_appears_by_id(void **state)
 {
-    const struct fixture_fork forks[] = {{"a\\u0000b", ID_A, "active"}};
+    const struct fixture_fork forks[] = {{"a\\u0000b", ID_A, "active", NULL}};
     auto_registry struct registry *registry = fixture_registry(forks, 1);
     char name[ENTRY_NAME_SIZE];
     entry_name_of(g_ptr_array_index(registry->entries, 0), name);

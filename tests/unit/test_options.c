@@ -43,6 +43,9 @@ static void defaults_are_those_of_the_manual(void **state)
     assert_int_equal(options.umask, 022);
     assert_int_equal(options.drain_timeout_ms, 250);
     assert_int_equal(options.operation_timeout_s, 30);
+    assert_int_equal(options.max_forks, 0);
+    assert_int_equal(options.default_ttl_s, 0);
+    assert_int_equal(options.sweep_interval_s, 60);
     assert_int_equal(options.jobs, 192);
     assert_int_equal(options.log_level, LOG_LEVEL_INFO);
     assert_string_equal(options.metadata, "");
@@ -55,10 +58,11 @@ static void every_option_fills_its_field(void **state)
 {
     struct options options;
     struct error err;
-    assert_int_equal(
-        PARSE(&options, &err, "-f", "-o", "ro,allow_other,uid=7,gid=8,umask=077,drain_timeout=1",
-              "-o", "op_timeout=60,jobs=3,log_level=debug,metadata=m,storage=s/t/", "/c", "/m"),
-        0);
+    assert_int_equal(PARSE(&options, &err, "-f", "-o",
+                           "ro,allow_other,uid=7,gid=8,umask=077,drain_timeout=1", "-o",
+                           "op_timeout=60,jobs=3,log_level=debug,metadata=m,storage=s/t/", "-o",
+                           "max_forks=4,default_ttl=3155760000,sweep_interval=0", "/c", "/m"),
+                     0);
     assert_true(options.foreground && options.read_only && options.allow_other);
     assert_false(options.debug);
     assert_int_equal(options.uid, 7);
@@ -67,6 +71,9 @@ static void every_option_fills_its_field(void **state)
     assert_int_equal(options.drain_timeout_ms, 1);
     assert_int_equal(options.operation_timeout_s, 60);
     assert_int_equal(options.jobs, 3);
+    assert_int_equal(options.max_forks, 4);
+    assert_int_equal(options.default_ttl_s, 3155760000);
+    assert_int_equal(options.sweep_interval_s, 0);
     assert_int_equal(options.log_level, LOG_LEVEL_DEBUG);
     assert_string_equal(options.metadata, "m/");
     assert_string_equal(options.storage, "s/t/");
@@ -125,7 +132,7 @@ static void an_empty_prefix_is_the_top(void **state)
 static void unknown_options_are_refused_by_name(void **state)
 {
     assert_refused("ro,frobnicate=1,jobs=2", "'frobnicate'");
-    assert_refused("max_forks=3", "'max_forks'");
+    assert_refused("max_fork=3", "'max_fork'");
     assert_refused("=5", "''");
     assert_refused("r", "'r'");
     assert_refused("xyz", "'xyz'");
@@ -137,6 +144,9 @@ static void numbers_out_of_range_are_refused(void **state)
     assert_refused("op_timeout=61", "between 1 and 60");
     assert_refused("op_timeout=99999999999999999999999", "op_timeout");
     assert_refused("jobs=0", "jobs");
+    assert_refused("max_forks=1000000001", "max_forks");
+    assert_refused("default_ttl=3155760001", "default_ttl");
+    assert_refused("sweep_interval=86401", "between 0 and 86400");
     assert_refused("uid=4294967295", "uid");
     assert_refused("umask=1000", "between 0 and 0777");
     assert_refused("drain_timeout=60001", "drain_timeout");
@@ -236,8 +246,10 @@ static void debug_implies_foreground(void **state)
 static void usage_names_every_option(void **state)
 {
     static const char *const names[] = {
-        "ro",          "allow_other=", "uid=",       "gid=",      "umask=",  "drain_timeout=",
-        "op_timeout=", "jobs=",        "log_level=", "metadata=", "storage="};
+        "ro",           "allow_other=",    "uid=",        "gid=",
+        "umask=",       "drain_timeout=",  "op_timeout=", "max_forks=",
+        "default_ttl=", "sweep_interval=", "jobs=",       "log_level=",
+        "metadata=",    "storage="};
     g_autofree char *usage = options_usage();
     for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
         g_autofree char *bare = g_strndup(names[i], strcspn(names[i], "="));

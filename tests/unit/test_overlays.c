@@ -41,17 +41,19 @@ static int tear_down(void **state)
 
 static void assert_reads(struct fixture *fixture, const char *expected)
 {
-    auto_bytes struct bytes *text = NULL;
+    struct overlay *overlay = NULL;
     struct error err = {0};
-    if (overlays_read(fixture->overlays, &fixture->id, NULL, &text, &err))
+    if (overlays_read(fixture->overlays, &fixture->id, NULL, &overlay, &err))
         fail_msg("%s", err.text);
-    assert_string_equal(text->data, expected);
+    assert_string_equal(overlay->text->data, expected);
+    overlay_free(overlay);
 }
 
 static bool is_cached(struct fixture *fixture)
 {
-    auto_bytes struct bytes *text = overlays_cached(fixture->overlays, &fixture->id, NULL);
-    return text != NULL;
+    struct overlay *overlay = overlays_cached(fixture->overlays, &fixture->id);
+    overlay_free(overlay);
+    return overlay != NULL;
 }
 
 static unsigned gets(struct fixture *fixture)
@@ -62,15 +64,15 @@ static unsigned gets(struct fixture *fixture)
 static void an_overlay_is_read_once_and_shown_pretty(void **state)
 {
     struct fixture *fixture = *state;
-    int64_t modified_ns = 0;
     fixture_put(fixture->memory, fixture->key, " \r\n{\"added_labels\":[],\"x\":1e400}\n\n");
     assert_false(is_cached(fixture));
     assert_reads(fixture, "{\n  \"added_labels\": [],\n  \"x\": 1e400\n}");
     assert_reads(fixture, "{\n  \"added_labels\": [],\n  \"x\": 1e400\n}");
     assert_int_equal(gets(fixture), 1);
-    auto_bytes struct bytes *text = overlays_cached(fixture->overlays, &fixture->id, &modified_ns);
-    assert_non_null(text);
-    assert_true(modified_ns > 0);
+    struct overlay *overlay = overlays_cached(fixture->overlays, &fixture->id);
+    assert_non_null(overlay);
+    assert_true(overlay->modified_ns > 0);
+    overlay_free(overlay);
 }
 
 static void an_absent_overlay_is_an_empty_one(void **state)
@@ -86,12 +88,12 @@ static void an_absent_overlay_is_an_empty_one(void **state)
 static void no_other_failure_is(void **state)
 {
     struct fixture *fixture = *state;
-    auto_bytes struct bytes *text = NULL;
+    struct overlay *overlay = NULL;
     struct error err = {0};
     fault_store_arm(fixture->faults, FAULT_FAIL, FAULT_READS, 1, false, ERR_UNREACHABLE);
-    assert_int_equal(overlays_read(fixture->overlays, &fixture->id, NULL, &text, &err),
+    assert_int_equal(overlays_read(fixture->overlays, &fixture->id, NULL, &overlay, &err),
                      ERR_UNREACHABLE);
-    assert_null(text);
+    assert_null(overlay);
     assert_non_null(strstr(err.text, fixture->key));
     assert_false(is_cached(fixture));
 }
@@ -101,9 +103,9 @@ static void an_overlay_that_does_not_parse_is_not_kept(void **state)
     static const char *const damaged[] = {"", "{", "[]", "null", "{} x"};
     struct fixture *fixture = *state;
     for (size_t i = 0; i < G_N_ELEMENTS(damaged); i++) {
-        auto_bytes struct bytes *text = NULL;
+        struct overlay *overlay = NULL;
         fixture_put(fixture->memory, fixture->key, damaged[i]);
-        assert_int_equal(overlays_read(fixture->overlays, &fixture->id, NULL, &text, NULL),
+        assert_int_equal(overlays_read(fixture->overlays, &fixture->id, NULL, &overlay, NULL),
                          ERR_CORRUPT);
         assert_false(is_cached(fixture));
     }
@@ -125,13 +127,13 @@ static void what_was_written_is_kept(void **state)
 struct reader {
     struct fixture *fixture;
     pthread_t thread;
-    struct bytes *text;
+    struct overlay *overlay;
 };
 
 static void *run_reader(void *argument)
 {
     struct reader *reader = argument;
-    overlays_read(reader->fixture->overlays, &reader->fixture->id, NULL, &reader->text, NULL);
+    overlays_read(reader->fixture->overlays, &reader->fixture->id, NULL, &reader->overlay, NULL);
     return NULL;
 }
 
@@ -147,8 +149,8 @@ static void finish_slow_reader(struct reader *reader)
 {
     fault_store_release(reader->fixture->faults);
     pthread_join(reader->thread, NULL);
-    assert_non_null(reader->text);
-    bytes_unref(reader->text);
+    assert_non_null(reader->overlay);
+    overlay_free(reader->overlay);
 }
 
 static void a_slow_read_does_not_replace_what_was_written_meanwhile(void **state)
@@ -180,13 +182,15 @@ static void the_catalog_shows_the_overlay_of_a_new_fork_from_memory(void **state
     struct store *store = fixture_database();
     struct catalog *catalog = fixture_open(store, NULL);
     struct ulid id = fixture_create(catalog, "audit", NULL);
-    auto_bytes struct bytes *cached = catalog_overlay_cached(catalog, &id, NULL);
+    struct overlay *cached = catalog_overlay_cached(catalog, &id), *read = NULL;
     assert_non_null(cached);
-    auto_bytes struct bytes *read = NULL;
     assert_int_equal(catalog_overlay(catalog, &id, NULL, &read, NULL), 0);
-    assert_true(bytes_equal(cached, read));
+    assert_true(bytes_equal(cached->text, read->text));
+    assert_string_equal(cached->version, read->version);
+    overlay_free(cached);
+    overlay_free(read);
     assert_int_equal(catalog_drop(catalog, "audit", NULL, NULL, NULL), 0);
-    assert_null(catalog_overlay_cached(catalog, &id, NULL));
+    assert_null(catalog_overlay_cached(catalog, &id));
     catalog_free(catalog);
     store_free(store);
     assert_false(is_cached(fixture));

@@ -12,6 +12,8 @@ struct place {
     struct registry *registry;
     struct fork_entry *entry;
     struct failures *failures;
+    struct events *events;
+    struct operation_counts *operations;
     struct render_sources sources;
 };
 
@@ -22,8 +24,14 @@ static void reopen(struct place *place)
     place->catalog = fixture_open(place->store, &place->faults);
     place->registry = catalog_registry(place->catalog);
     place->entry = registry_find(place->registry, "what_if");
-    place->sources =
-        (struct render_sources){place->registry, place->catalog, place->failures, {1700000000, 5}};
+    place->sources = (struct render_sources){
+        .registry = place->registry,
+        .catalog = place->catalog,
+        .failures = place->failures,
+        .events = place->events,
+        .operations = place->operations,
+        .mounted_at = {1700000000, 5},
+    };
 }
 
 static int set_up(void **state)
@@ -32,6 +40,8 @@ static int set_up(void **state)
     struct error err = {0};
     place->store = fixture_database();
     place->failures = failures_new();
+    place->events = events_new();
+    place->operations = operation_counts_new();
     place->catalog = fixture_open(place->store, &place->faults);
     if (catalog_create(place->catalog, "what_if", NULL, NULL, NULL, &err))
         fail_msg("%s", err.text);
@@ -47,6 +57,8 @@ static int tear_down(void **state)
     catalog_free(place->catalog);
     store_free(place->store);
     failures_free(place->failures);
+    events_free(place->events);
+    operation_counts_free(place->operations);
     g_free(place);
     return 0;
 }
@@ -57,10 +69,17 @@ static char *text_of(const struct document *document)
                            document->newline ? "\n" : "");
 }
 
+static void render_entry(const struct place *place, enum node_kind kind, struct fork_entry *entry,
+                         struct document *document)
+{
+    struct tree_child child = {.kind = kind, .entry = entry};
+    render_file(&child, &place->sources, document);
+}
+
 static char *render(const struct place *place, enum node_kind kind)
 {
     auto_document struct document document = {0};
-    render_file(kind, &place->sources, place->entry, &document);
+    render_entry(place, kind, place->entry, &document);
     assert_non_null(document.body);
     char *text = text_of(&document);
     assert_int_equal(document_size(&document), strlen(text));
@@ -92,7 +111,7 @@ static void a_fork_without_datasets_has_an_empty_object(void **state)
     g_autoptr(GPtrArray) none = dataset_branches_new();
     struct fork_entry *entry = fork_entry_with_datasets(place->entry, none);
     auto_document struct document document = {0};
-    render_file(NODE_DATASETS, &place->sources, entry, &document);
+    render_entry(place, NODE_DATASETS, entry, &document);
     g_autofree char *text = text_of(&document);
     assert_string_equal(text, "{}\n");
     fork_entry_unref(entry);
@@ -111,7 +130,7 @@ static void the_registry_is_shown_without_a_copy(void **state)
 {
     const struct place *place = *state;
     auto_document struct document document = {0};
-    render_file(NODE_REGISTRY_JSON, &place->sources, NULL, &document);
+    render_entry(place, NODE_REGISTRY_JSON, NULL, &document);
     assert_ptr_equal(document.body, place->registry->text);
     assert_true(document.newline);
 }
@@ -137,42 +156,54 @@ static void tombstones_and_errors_are_empty_at_first(void **state)
     assert_string_equal(errors, "");
 }
 
-static void an_overlay_waits_for_the_store_once(void **state)
+static void an_overlay_is_shown_when_it_was_read(void **state)
 {
-    const struct place *place = *state;
+    struct place *place = *state;
     auto_document struct document document = {0};
-    render_file(NODE_SCHEMA_JSON, &place->sources, place->entry, &document);
+    struct overlay *overlay = NULL;
+    render_entry(place, NODE_SCHEMA_JSON, place->entry, &document);
     assert_null(document.body);
-    assert_int_equal(
-        render_waiting(NODE_SCHEMA_JSON, &place->sources, place->entry, NULL, &document, NULL), 0);
-    g_autofree char *waited = text_of(&document);
+    assert_int_equal(catalog_overlay(place->catalog, &place->entry->id, NULL, &overlay, NULL), 0);
+    place->sources.overlay = overlay;
+    g_autofree char *read = render(place, NODE_SCHEMA_JSON);
+    place->sources.overlay = NULL;
     g_autofree char *cached = render(place, NODE_SCHEMA_JSON);
-    assert_true(g_str_has_prefix(waited, "{\n  \"added_labels\": []"));
-    assert_string_equal(cached, waited);
+    render_entry(place, NODE_SCHEMA_JSON, place->entry, &document);
+    assert_true(g_str_has_prefix(read, "{\n  \"added_labels\": []"));
+    assert_string_equal(cached, read);
+    assert_string_equal(document.version, overlay->version);
+    overlay_free(overlay);
 }
 
-static void only_overlays_touch_the_store(void **state)
+static void nothing_touches_the_store(void **state)
 {
     const struct place *place = *state;
     unsigned before = fault_store_waves(place->faults);
     for (enum node_kind kind = 0; kind < NODE_KINDS; kind++) {
         auto_document struct document document = {0};
         if (node_kind_is_file(kind))
-            render_file(kind, &place->sources, place->entry, &document);
+            render_entry(place, kind, place->entry, &document);
     }
     assert_int_equal(fault_store_waves(place->faults), before);
 }
 
-static void a_failing_store_is_reported(void **state)
+static void the_versions_of_a_tag_are_an_object(void **state)
 {
     const struct place *place = *state;
-    struct error err = {0};
-    auto_document struct document document = {0};
-    fault_store_arm(place->faults, FAULT_FAIL, FAULT_READS, 1, false, ERR_UNREACHABLE);
-    assert_int_equal(
-        render_waiting(NODE_SCHEMA_JSON, &place->sources, place->entry, NULL, &document, &err),
-        ERR_UNREACHABLE);
-    assert_null(document.body);
+    struct tag_version versions[] = {{(char *)"edges", 3}, {(char *)"a\"b", UINT64_MAX}};
+    g_autoptr(GPtrArray) list = g_ptr_array_new();
+    struct fork_tag tag = {(char *)"t", list};
+    struct tree_child child = {.kind = NODE_VERSIONS, .entry = place->entry, .tag = &tag};
+    auto_document struct document none = {0};
+    auto_document struct document two = {0};
+    render_file(&child, &place->sources, &none);
+    g_ptr_array_add(list, &versions[0]);
+    g_ptr_array_add(list, &versions[1]);
+    render_file(&child, &place->sources, &two);
+    g_autofree char *empty = text_of(&none);
+    g_autofree char *text = text_of(&two);
+    assert_string_equal(empty, "{}\n");
+    assert_string_equal(text, "{\n  \"edges\": 3,\n  \"a\\\"b\": 18446744073709551615\n}\n");
 }
 
 static void overlays_of_forks_that_are_not_active_are_not_fetched(void **state)
@@ -180,7 +211,7 @@ static void overlays_of_forks_that_are_not_active_are_not_fetched(void **state)
     const struct place *place = *state;
     struct fork_entry *entry = fork_entry_with_status(place->entry, FORK_TOMBSTONED);
     auto_document struct document document = {0};
-    render_file(NODE_SCHEMA_JSON, &place->sources, entry, &document);
+    render_entry(place, NODE_SCHEMA_JSON, entry, &document);
     assert_int_equal(document_size(&document), 0);
     assert_non_null(document.body);
     fork_entry_unref(entry);
@@ -208,9 +239,9 @@ int main(void)
         TEST(the_registry_is_shown_without_a_copy),
         TEST(holders_are_those_of_the_fork),
         TEST(tombstones_and_errors_are_empty_at_first),
-        TEST(an_overlay_waits_for_the_store_once),
-        TEST(only_overlays_touch_the_store),
-        TEST(a_failing_store_is_reported),
+        TEST(an_overlay_is_shown_when_it_was_read),
+        TEST(nothing_touches_the_store),
+        TEST(the_versions_of_a_tag_are_an_object),
         TEST(overlays_of_forks_that_are_not_active_are_not_fetched),
         cmocka_unit_test(unknown_times_are_that_of_the_mount),
     };

@@ -5,17 +5,32 @@
 #include "catalog/transitions.h"
 #include "committer_fixture.h"
 
+static int insert_entry(struct committer_fixture *fixture, struct fork_entry *entry,
+                        struct error *err)
+{
+    return transition_commit(fixture->committer,
+                             (struct transition){.kind = TRANSITION_INSERT, .entry = entry}, NULL,
+                             err);
+}
+
+static int commit(struct committer_fixture *fixture, enum transition_kind kind,
+                  const struct ulid *id, struct error *err)
+{
+    return transition_commit(fixture->committer, (struct transition){.kind = kind, .id = id}, NULL,
+                             err);
+}
+
 /* Enters a fork, and brings it to the status. */
 static struct ulid enter(struct committer_fixture *fixture, const char *name,
                          enum fork_status status)
 {
     struct fork_entry *entry = make_entry(name);
     struct ulid id = entry->id;
-    assert_int_equal(transition_insert(fixture->committer, entry, NULL, NULL), 0);
+    assert_int_equal(insert_entry(fixture, entry, NULL), 0);
     if (status != FORK_PENDING)
-        assert_int_equal(transition_activate(fixture->committer, &id, NULL, NULL), 0);
+        assert_int_equal(commit(fixture, TRANSITION_ACTIVATE, &id, NULL), 0);
     if (status == FORK_TOMBSTONED)
-        assert_int_equal(transition_tombstone(fixture->committer, &id, NULL, NULL), 0);
+        assert_int_equal(commit(fixture, TRANSITION_TOMBSTONE, &id, NULL), 0);
     fork_entry_unref(entry);
     return id;
 }
@@ -31,7 +46,7 @@ static int enter_child(struct committer_fixture *fixture, const struct ulid *par
                                                  .parent_snapshot_id = "uninitialized",
                                                  .datasets = datasets};
     struct fork_entry *entry = fork_entry_new(&description);
-    int code = transition_insert(fixture->committer, entry, NULL, err);
+    int code = insert_entry(fixture, entry, err);
     fork_entry_unref(entry);
     return code;
 }
@@ -49,13 +64,13 @@ static void a_fork_goes_from_pending_to_active_to_tombstoned_to_gone(void **stat
     struct committer_fixture *fixture = *state;
     struct ulid id = enter(fixture, "audit", FORK_PENDING);
     assert_int_equal(status_of(fixture, &id), FORK_PENDING);
-    assert_int_equal(transition_activate(fixture->committer, &id, NULL, NULL), 0);
+    assert_int_equal(commit(fixture, TRANSITION_ACTIVATE, &id, NULL), 0);
     assert_int_equal(status_of(fixture, &id), FORK_ACTIVE);
-    assert_int_equal(transition_tombstone(fixture->committer, &id, NULL, NULL), 0);
+    assert_int_equal(commit(fixture, TRANSITION_TOMBSTONE, &id, NULL), 0);
     assert_int_equal(status_of(fixture, &id), FORK_TOMBSTONED);
-    assert_int_equal(transition_remove(fixture->committer, &id, NULL, NULL), 0);
+    assert_int_equal(commit(fixture, TRANSITION_REMOVE, &id, NULL), 0);
     assert_int_equal(status_of(fixture, &id), -1);
-    assert_int_equal(transition_remove(fixture->committer, &id, NULL, NULL), 0);
+    assert_int_equal(commit(fixture, TRANSITION_REMOVE, &id, NULL), 0);
 }
 
 static void only_a_pending_fork_is_activated(void **state)
@@ -63,9 +78,9 @@ static void only_a_pending_fork_is_activated(void **state)
     struct committer_fixture *fixture = *state;
     struct ulid active = enter(fixture, "active", FORK_ACTIVE), nobody = ulid_new();
     struct ulid tombstoned = enter(fixture, "tombstoned", FORK_TOMBSTONED);
-    assert_int_equal(transition_activate(fixture->committer, &active, NULL, NULL), ERR_STALE);
-    assert_int_equal(transition_activate(fixture->committer, &tombstoned, NULL, NULL), ERR_STALE);
-    assert_int_equal(transition_activate(fixture->committer, &nobody, NULL, NULL), ERR_STALE);
+    assert_int_equal(commit(fixture, TRANSITION_ACTIVATE, &active, NULL), ERR_STALE);
+    assert_int_equal(commit(fixture, TRANSITION_ACTIVATE, &tombstoned, NULL), ERR_STALE);
+    assert_int_equal(commit(fixture, TRANSITION_ACTIVATE, &nobody, NULL), ERR_STALE);
 }
 
 static void only_an_active_fork_is_dropped(void **state)
@@ -73,9 +88,9 @@ static void only_an_active_fork_is_dropped(void **state)
     struct committer_fixture *fixture = *state;
     struct ulid pending = enter(fixture, "pending", FORK_PENDING), nobody = ulid_new();
     struct ulid tombstoned = enter(fixture, "tombstoned", FORK_TOMBSTONED);
-    assert_int_equal(transition_tombstone(fixture->committer, &pending, NULL, NULL), ERR_STALE);
-    assert_int_equal(transition_tombstone(fixture->committer, &tombstoned, NULL, NULL), ERR_STALE);
-    assert_int_equal(transition_tombstone(fixture->committer, &nobody, NULL, NULL), ERR_STALE);
+    assert_int_equal(commit(fixture, TRANSITION_TOMBSTONE, &pending, NULL), ERR_STALE);
+    assert_int_equal(commit(fixture, TRANSITION_TOMBSTONE, &tombstoned, NULL), ERR_STALE);
+    assert_int_equal(commit(fixture, TRANSITION_TOMBSTONE, &nobody, NULL), ERR_STALE);
 }
 
 static void a_fence_stops_whoever_makes_the_fork(void **state)
@@ -83,12 +98,12 @@ static void a_fence_stops_whoever_makes_the_fork(void **state)
     struct committer_fixture *fixture = *state;
     struct ulid id = enter(fixture, "audit", FORK_PENDING), nobody = ulid_new();
     struct ulid active = enter(fixture, "active", FORK_ACTIVE);
-    assert_int_equal(transition_fence(fixture->committer, &id, NULL, NULL), 0);
+    assert_int_equal(commit(fixture, TRANSITION_FENCE, &id, NULL), 0);
     assert_int_equal(status_of(fixture, &id), FORK_TOMBSTONED);
-    assert_int_equal(transition_activate(fixture->committer, &id, NULL, NULL), ERR_STALE);
-    assert_int_equal(transition_fence(fixture->committer, &id, NULL, NULL), 0);
-    assert_int_equal(transition_fence(fixture->committer, &nobody, NULL, NULL), 0);
-    assert_int_equal(transition_fence(fixture->committer, &active, NULL, NULL), ERR_EXISTS);
+    assert_int_equal(commit(fixture, TRANSITION_ACTIVATE, &id, NULL), ERR_STALE);
+    assert_int_equal(commit(fixture, TRANSITION_FENCE, &id, NULL), 0);
+    assert_int_equal(commit(fixture, TRANSITION_FENCE, &nobody, NULL), 0);
+    assert_int_equal(commit(fixture, TRANSITION_FENCE, &active, NULL), ERR_EXISTS);
     assert_int_equal(status_of(fixture, &active), FORK_ACTIVE);
 }
 
@@ -97,8 +112,8 @@ static void only_a_tombstoned_fork_is_removed(void **state)
     struct committer_fixture *fixture = *state;
     struct ulid pending = enter(fixture, "pending", FORK_PENDING);
     struct ulid active = enter(fixture, "active", FORK_ACTIVE);
-    assert_int_equal(transition_remove(fixture->committer, &pending, NULL, NULL), ERR_STALE);
-    assert_int_equal(transition_remove(fixture->committer, &active, NULL, NULL), ERR_STALE);
+    assert_int_equal(commit(fixture, TRANSITION_REMOVE, &pending, NULL), ERR_STALE);
+    assert_int_equal(commit(fixture, TRANSITION_REMOVE, &active, NULL), ERR_STALE);
     assert_int_equal(status_of(fixture, &active), FORK_ACTIVE);
 }
 
@@ -127,7 +142,7 @@ static void a_parent_is_not_dropped(void **state)
     struct error err = {0};
     struct ulid parent = enter(fixture, "parent", FORK_ACTIVE);
     assert_int_equal(enter_child(fixture, &parent, NULL), 0); /* pending */
-    assert_int_equal(transition_tombstone(fixture->committer, &parent, NULL, &err), ERR_NOT_EMPTY);
+    assert_int_equal(commit(fixture, TRANSITION_TOMBSTONE, &parent, &err), ERR_NOT_EMPTY);
     assert_non_null(strstr(err.text, "1 child fork: child"));
     assert_int_equal(status_of(fixture, &parent), FORK_ACTIVE);
 }
@@ -137,7 +152,7 @@ static void each_transition_survives_a_lost_answer(void **state)
     struct committer_fixture *fixture = *state;
     fault_store_arm(fixture->outer, FAULT_LOSE_ANSWER, 1u << STORE_PUT, 1, true, 0);
     struct ulid id = enter(fixture, "audit", FORK_TOMBSTONED);
-    assert_int_equal(transition_remove(fixture->committer, &id, NULL, NULL), 0);
+    assert_int_equal(commit(fixture, TRANSITION_REMOVE, &id, NULL), 0);
     assert_false(on_store(fixture, "audit"));
 }
 

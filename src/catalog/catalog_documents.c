@@ -1,0 +1,119 @@
+/*
+ * The documents of one fork that users change through the catalog: expiry, overlay, tags; and
+ * noticing what others change.
+ */
+#include "catalog/catalog.h"
+
+#include <string.h>
+
+#include "base/timestamp.h"
+#include "catalog/catalog_private.h"
+#include "catalog/overlay_document.h"
+#include "catalog/transitions.h"
+
+/* ---- Expiry ---- */
+
+int catalog_set_ttl(struct catalog *catalog, const struct ulid *id, bool has_ttl,
+                    uint64_t ttl_seconds, struct operation *operation, struct error *err)
+{
+    if (catalog->settings.read_only)
+        return error_set(err, ERR_READ_ONLY, "the catalog is mounted read-only");
+    struct timespec expires_at = timestamp_now();
+    if (has_ttl && ttl_seconds > (uint64_t)(TIMESTAMP_MAX_SECONDS - expires_at.tv_sec))
+        return error_set(err, ERR_INVALID, "a ttl of %" PRIu64 " seconds is too long", ttl_seconds);
+    expires_at.tv_sec += has_ttl ? (time_t)ttl_seconds : 0;
+    return transition_commit(catalog->committer,
+                             (struct transition){.kind = TRANSITION_EXPIRY,
+                                                 .id = id,
+                                                 .expires_at = has_ttl ? &expires_at : NULL},
+                             operation, err);
+}
+
+/* ---- Overlay ---- */
+
+struct overlay *catalog_overlay_cached(struct catalog *catalog, const struct ulid *id)
+{
+    return overlays_cached(catalog->overlays, id);
+}
+
+int catalog_overlay(struct catalog *catalog, const struct ulid *id, struct operation *operation,
+                    struct overlay **ret, struct error *err)
+{
+    return overlays_read(catalog->overlays, id, operation, ret, err);
+}
+
+int catalog_write_overlay(struct catalog *catalog, const struct ulid *id, struct bytes *text,
+                          const char *version, struct operation *operation, char **ret_version,
+                          struct error *err)
+{
+    auto_bytes struct bytes *pretty = NULL;
+    int code = overlay_document_check(text, &pretty, err);
+    if (code)
+        return code;
+    struct fork_entry *entry = NULL;
+    code = catalog_lock_active(catalog, id, operation, &entry, err);
+    if (code)
+        return code;
+    code = overlays_write(catalog->overlays, id, pretty, version, operation, ret_version, err);
+    catalog_unlock(catalog, entry);
+    return code;
+}
+
+/* ---- Tags ---- */
+
+GPtrArray *catalog_tags_cached(struct catalog *catalog, const struct ulid *id)
+{
+    return tags_cached(catalog->tags, id);
+}
+
+int catalog_tags(struct catalog *catalog, const struct ulid *id, struct operation *operation,
+                 GPtrArray **ret, struct error *err)
+{
+    auto_registry struct registry *registry = catalog_registry(catalog);
+    struct fork_entry *entry = registry_find_id(registry, id);
+    if (!entry)
+        return error_set(err, ERR_STALE, "fork %s is gone", id->text);
+    return tags_read(catalog->tags, entry, operation, ret, err);
+}
+
+static int change_tag(struct catalog *catalog, const struct ulid *id, const char *tag,
+                      int (*change)(struct tags *, const struct fork_entry *, const char *,
+                                    struct operation *, struct error *),
+                      const char *what, struct operation *operation, struct error *err)
+{
+    struct error failure = {0};
+    struct fork_entry *entry = NULL;
+    int code = catalog_lock_active(catalog, id, operation, &entry, &failure);
+    if (code == 0) {
+        code = change(catalog->tags, entry, tag, operation, &failure);
+        catalog_unlock(catalog, entry);
+    }
+    if (code) {
+        error_prefix(&failure, "%s tag '%s' of fork %s", what, tag, id->text);
+        error_copy(err, &failure);
+    }
+    return code;
+}
+
+int catalog_tag(struct catalog *catalog, const struct ulid *id, const char *tag,
+                struct operation *operation, struct error *err)
+{
+    return change_tag(catalog, id, tag, tags_create, "making", operation, err);
+}
+
+int catalog_untag(struct catalog *catalog, const struct ulid *id, const char *tag,
+                  struct operation *operation, struct error *err)
+{
+    return change_tag(catalog, id, tag, tags_remove, "removing", operation, err);
+}
+
+void catalog_counts(struct catalog *catalog, struct catalog_counts *ret)
+{
+    *ret = (struct catalog_counts){0};
+    committer_counts(catalog->committer, &ret->commits, &ret->committed_requests);
+    ret->holders = holders_total(catalog->holders);
+    ret->recovered_rolled_back = __atomic_load_n(&catalog->rolled_back, __ATOMIC_RELAXED);
+    ret->recovered_finished = __atomic_load_n(&catalog->finished, __ATOMIC_RELAXED);
+    ret->recovered_orphans = __atomic_load_n(&catalog->orphans, __ATOMIC_RELAXED);
+    ret->swept = __atomic_load_n(&catalog->swept, __ATOMIC_RELAXED);
+}

@@ -1,0 +1,61 @@
+#include <string.h>
+
+#include "catalog/catalog_private.h"
+
+static const char *lock_name(const struct fork_entry *entry)
+{
+    return entry->key ? entry->key : entry->id.text;
+}
+
+/* The active entry of an id, referenced. */
+static int find_active(struct catalog *catalog, const struct ulid *id, struct fork_entry **ret,
+                       struct error *err)
+{
+    auto_registry struct registry *registry = catalog_registry(catalog);
+    struct fork_entry *entry = registry_find_id(registry, id);
+    if (!entry)
+        return error_set(err, ERR_STALE, "fork %s is gone", id->text);
+    if (entry->status != FORK_ACTIVE)
+        return error_set(err, entry->status == FORK_PENDING ? ERR_PENDING : ERR_STALE,
+                         "fork %s is %s", id->text, fork_status_name(entry->status));
+    *ret = fork_entry_ref(entry);
+    return 0;
+}
+
+/* While we waited for the name, the fork may have been dropped, or (by somebody who edits the
+ * registry) given another name, which is not locked. */
+static int find_still_active(struct catalog *catalog, const struct fork_entry *before,
+                             struct fork_entry **ret, struct error *err)
+{
+    int code = find_active(catalog, &before->id, ret, err);
+    if (code || strcmp(lock_name(*ret), lock_name(before)) == 0)
+        return code;
+    fork_entry_unref(*ret);
+    *ret = NULL;
+    return error_set(err, ERR_STALE, "fork %s was renamed meanwhile", before->id.text);
+}
+
+int catalog_lock_active(struct catalog *catalog, const struct ulid *id, struct operation *operation,
+                        struct fork_entry **ret, struct error *err)
+{
+    if (catalog->settings.read_only)
+        return error_set(err, ERR_READ_ONLY, "the catalog is mounted read-only");
+    struct fork_entry *before = NULL;
+    int code = find_active(catalog, id, &before, err);
+    if (code)
+        return code;
+    code = name_locks_acquire(catalog->names, lock_name(before), operation, err);
+    if (code == 0) {
+        code = find_still_active(catalog, before, ret, err);
+        if (code)
+            name_locks_release(catalog->names, lock_name(before));
+    }
+    fork_entry_unref(before);
+    return code;
+}
+
+void catalog_unlock(struct catalog *catalog, struct fork_entry *entry)
+{
+    name_locks_release(catalog->names, lock_name(entry));
+    fork_entry_unref(entry);
+}

@@ -1,0 +1,17 @@
+/*
+ * The rules of a schema overlay (Uni's SchemaDelta): added labels, edge types and properties.
+ *
+ * What is written must be what Uni reads: each element is checked as serde would. Members that we
+ * do not know are kept. Facts: docs/formats.md ("Schema overlay"). Pure, thread-safe.
+ */
+#ifndef FORKFS_CATALOG_OVERLAY_DOCUMENT_H
+#define FORKFS_CATALOG_OVERLAY_DOCUMENT_H
+
+#include "base/bytes.h"
+#include "base/error.h"
+
+/* Checks a whole document and gives it in pretty form, without newline at the end. ERR_INVALID says
+ * which element breaks which rule. *ret: bytes_unref(). */
+int overlay_document_check(const struct bytes *text, struct bytes **ret, struct error *err);
+
+#endif

@@ -1,0 +1,129 @@
+/*
+ * Noticing what has changed on the store. What this mount writes itself is reported, too, so
+ * everything is compared by etag before it is read again or forgotten.
+ */
+#include <string.h>
+
+#include "catalog/catalog_private.h"
+
+/* The etag of an object, NULL when it is absent; g_free(). */
+static int head(struct catalog *catalog, const char *key, struct operation *operation,
+                char **ret_etag, struct error *err)
+{
+    struct store_set *set = store_set_new();
+    struct store_request *request = store_set_head(set, key);
+    int code = store_run(catalog->store, set, operation, err);
+    if (code == 0)
+        code = store_set_failure(set, ERR_NOT_FOUND, err);
+    if (code == 0)
+        *ret_etag = g_steal_pointer(&request->answer.etag);
+    store_set_unref(set);
+    return code;
+}
+
+static int refresh_registry(struct catalog *catalog, const char *key, struct operation *operation,
+                            struct error *err)
+{
+    g_autofree char *etag = NULL;
+    int code = head(catalog, key, operation, &etag, err);
+    if (code)
+        return code;
+    auto_registry struct registry *registry = catalog_registry(catalog);
+    if (g_strcmp0(etag, registry->etag) == 0)
+        return 0;
+    return committer_reload(catalog->committer, operation, err);
+}
+
+/* The overlay of a fork that is active is written by users, not in the course of its life. */
+static bool is_active(struct catalog *catalog, const struct ulid *id)
+{
+    auto_registry struct registry *registry = catalog_registry(catalog);
+    const struct fork_entry *entry = registry_find_id(registry, id);
+    return entry && entry->status == FORK_ACTIVE;
+}
+
+/* The version kept of an overlay; false when none is kept. */
+static bool kept_version(struct catalog *catalog, const struct ulid *id, char **ret)
+{
+    struct overlay *kept = overlays_cached(catalog->overlays, id);
+    *ret = kept ? g_strdup(kept->version) : NULL;
+    overlay_free(kept);
+    return kept;
+}
+
+static int refresh_overlay(struct catalog *catalog, const char *key, const struct ulid *id,
+                           struct operation *operation, struct refreshed_overlay *ret,
+                           struct error *err)
+{
+    g_autofree char *before = NULL;
+    g_autofree char *after = NULL;
+    g_autofree char *etag = NULL;
+    bool was_kept = kept_version(catalog, id, &before);
+    int code = head(catalog, key, operation, &etag, err);
+    if (code)
+        return code;
+    bool is_kept = kept_version(catalog, id, &after);
+    if (is_kept && g_strcmp0(after, etag) == 0)
+        return 0;
+    /* Written by this mount meanwhile, which is going to be reported as well. */
+    if (is_kept != was_kept || g_strcmp0(before, after) != 0)
+        return 0;
+    overlays_forget(catalog->overlays, id);
+    if (ret && is_active(catalog, id))
+        *ret = (struct refreshed_overlay){.changed = true, .fork = *id};
+    return 0;
+}
+
+static int compare_overlays(struct catalog *catalog, const char *prefix,
+                            struct operation *operation, struct error *err)
+{
+    struct store_set *set = store_set_new();
+    const struct store_request *listing = store_set_list(set, prefix, NULL, 0);
+    int code = store_run(catalog->store, set, operation, err);
+    if (code == 0)
+        code = store_set_failure(set, 0, err);
+    if (code == 0)
+        overlays_compare(catalog->overlays, listing->answer.objects);
+    store_set_unref(set);
+    return code;
+}
+
+/* The fork whose overlay the object is. */
+static bool overlay_id(const struct catalog *catalog, const char *key, struct ulid *ret)
+{
+    const char *name = strrchr(key, '/');
+    name = name ? name + 1 : key;
+    if (strlen(name) < ULID_LENGTH || !ulid_parse(name, ULID_LENGTH, ret))
+        return false;
+    g_autofree char *own = layout_overlay_key(catalog->layout, ret);
+    return strcmp(own, key) == 0;
+}
+
+/* Whether `key` is `object`, or stands for a directory that `object` is in. */
+static bool covers(const char *key, const char *object)
+{
+    return strcmp(key, object) == 0 ||
+           (g_str_has_suffix(key, "/") && g_str_has_prefix(object, key));
+}
+
+int catalog_refresh(struct catalog *catalog, const char *key, struct operation *operation,
+                    struct refreshed_overlay *ret_overlay, struct error *err)
+{
+    g_autofree char *registry = layout_registry_key(catalog->layout);
+    g_autofree char *overlays = layout_overlays_prefix(catalog->layout);
+    g_autofree char *tombstones = layout_tombstones_prefix(catalog->layout);
+    struct ulid id;
+    int code = 0;
+    if (ret_overlay)
+        *ret_overlay = (struct refreshed_overlay){0};
+    if (overlay_id(catalog, key, &id))
+        return refresh_overlay(catalog, key, &id, operation, ret_overlay, err);
+    if (covers(key, overlays))
+        code = compare_overlays(catalog, overlays, operation, err);
+    if (code == 0 && covers(key, registry))
+        code = refresh_registry(catalog, registry, operation, err);
+    if (code == 0 && (covers(key, tombstones) || g_str_has_prefix(key, tombstones)))
+        code =
+            tombstones_load(catalog->tombstones, catalog->store, catalog->layout, operation, err);
+    return code;
+}

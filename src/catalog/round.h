@@ -1,0 +1,89 @@
+/*
+ * One round of changes in progress: what create.c and drop.c share with change.c,
+ * which drives them.
+ *
+ * A step looks at the tasks that are well so far (code 0) and leaves a code and an error in those
+ * that fail. One thread.
+ */
+#ifndef FORKFS_CATALOG_ROUND_H
+#define FORKFS_CATALOG_ROUND_H
+
+#include "catalog/catalog_private.h"
+#include "catalog/change.h"
+#include "catalog/transitions.h"
+
+/* A fork point, or why there is none; read once for all tasks with the same parent. */
+struct round_point {
+    struct fork_entry *parent; /* NULL: the primary graph */
+    struct fork_point *point;  /* NULL: see `error` */
+    struct error error;
+};
+
+/* A change being carried out. */
+struct task {
+    struct change *change;
+    char *lock_name;          /* the name that is locked for it */
+    struct fork_entry *entry; /* CREATE: pending; DROP: as it was before the decision */
+    int code;
+    struct error error;
+
+    /* CREATE */
+    struct ulid id;
+    struct fork_entry *parent;      /* NULL: the primary graph */
+    const struct fork_point *point; /* owned by the round */
+    GPtrArray *plans;               /* struct branch_plan */
+    bool entered;                   /* the pending entry was written, or may have been */
+    bool late_entry;                /* it had no known outcome, and may still arrive */
+    bool late_writes;               /* puts of files were abandoned, and may still arrive */
+    struct bytes *overlay;
+
+    /* DROP */
+    bool door_closed;
+    bool decided; /* tombstoned */
+    char *tombstone_key;
+    struct bytes *tombstone;
+
+    /* Its requests in the wave of files: first to end - 1. */
+    size_t first;
+    size_t end;
+};
+
+struct round {
+    struct catalog *catalog;
+    struct task *tasks;
+    size_t count;
+    GPtrArray *points; /* struct round_point */
+    /* The caller's: can be cancelled; ends early when there may be something to undo afterwards. */
+    struct operation *operation;
+    int64_t deadline_ns; /* of the whole operation, undoing included */
+    /* After a decision to drop, and for undoing: goes on although the caller lost interest. */
+    struct operation finishing;
+    GPtrArray *candidates;   /* DROP: datasets in which a fork may have branches not recorded */
+    struct error unlistable; /* why `candidates` is not known */
+};
+
+/* ---- Creating, in the order of use ---- */
+
+void create_prepare(struct round *round); /* names, parents, fork points, plans, entries */
+bool create_transition(struct task *task, struct transition *transition); /* enter as pending */
+void create_entered(struct round *round, struct task *task, const struct transition *transition);
+void create_add_files(struct round *round, struct task *task, struct store_set *set);
+/* run_code: what store_run() returned. */
+void create_files_put(struct round *round, struct task *task, struct store_set *set, int run_code);
+bool create_activation(struct task *task, struct transition *transition);
+void create_activated(struct round *round, struct task *task, const struct transition *transition);
+void create_undo(struct round *round); /* all that failed after they were entered */
+
+/* ---- Dropping, in the order of use ---- */
+
+void drop_prepare(struct round *round); /* entries, names, descendants, doors */
+bool drop_transition(struct task *task, struct transition *transition); /* the decision */
+void drop_decided(struct round *round, struct task *task, const struct transition *transition);
+void drop_add_files(struct round *round, struct task *task, struct store_set *set);
+void drop_files_put(struct round *round, struct task *task);
+void drop_delete(struct round *round); /* what the forks have, then their tombstones */
+bool drop_removal(struct task *task, struct transition *transition);
+void drop_removed(struct round *round, struct task *task, const struct transition *transition);
+void drop_open_doors(struct round *round);
+
+#endif

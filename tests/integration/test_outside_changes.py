@@ -1,0 +1,204 @@
+"""What others change on the store shows up in the mount."""
+import errno
+import os
+import shutil
+
+import pytest
+
+from support.database import serde_pretty
+from support.process import wait_until
+
+
+def replace(database, key, text):
+    """As Uni and backups write: a new file is renamed over the old one."""
+    path = database.path(key)
+    with open(path + "#1", "w", encoding="utf-8") as stream:
+        stream.write(text)
+    os.rename(path + "#1", path)
+
+
+def replace_registry(database, forks):
+    replace(database, database.registry_key, serde_pretty({"forks": forks}))
+
+
+def shows(mount, *names):
+    return lambda: sorted(os.listdir(mount.forks)) == sorted(names)
+
+
+@pytest.fixture(params=["", "ro"])
+def mounted(request, new_mount, database):
+    """A mount with the forks a and b, writable or not."""
+    maker = new_mount(database)
+    os.mkdir(maker.fork("a"))
+    os.mkdir(maker.fork("b"))
+    if request.param == "":
+        return maker
+    maker.unmount()
+    return new_mount(database, request.param)
+
+
+def test_a_replaced_registry_shows_up(mounted, database):
+    forks = database.forks()
+    replace_registry(database, {"a": forks["a"]})
+    wait_until(shows(mounted, "a"))
+    replace_registry(database, forks)
+    wait_until(shows(mounted, "a", "b"))
+    assert mounted.read("registry.json") == serde_pretty({"forks": forks}) + "\n"
+
+
+def test_a_registry_written_in_place_shows_up(mounted, database):
+    database.put_forks({"b": database.fork("b")})
+    wait_until(shows(mounted, "b"))
+
+
+def test_a_removed_registry_is_no_forks(mounted, database):
+    text = database.registry_text()
+    database.delete_object(database.registry_key)
+    wait_until(shows(mounted))
+    replace(database, database.registry_key, text)
+    wait_until(shows(mounted, "a", "b"))
+
+
+def test_changed_entries_are_not_served_from_the_kernels_cache(mounted, database):
+    status = mounted.fork("a", "status")
+    os.stat(status)
+    assert mounted.read("forks", "a", "status") == "active\n"
+    size = os.stat(status).st_size
+    database.change_fork("a", status="tombstoned")
+    wait_until(lambda: mounted.read("forks", "a", "status") == "tombstoned\n")
+    wait_until(lambda: os.stat(status).st_size == size + len("tombstoned") - len("active"))
+    assert os.stat(status).st_mtime > os.stat(mounted.fork("a")).st_mtime
+
+
+def test_a_vanished_fork_is_stale_for_new_work_and_open_handles_keep_their_content(mounted, database):
+    place = os.open(mounted.fork("a"), os.O_PATH)
+    name = os.open(mounted.fork("a", "status"), os.O_PATH)
+    handle = os.open(mounted.fork("a", "info.json"), os.O_RDONLY)
+    content = os.read(handle, 1 << 20)
+    replace_registry(database, {"b": database.fork("b")})
+    wait_until(shows(mounted, "b"))
+    with pytest.raises(OSError) as failure:
+        os.open(f"/proc/self/fd/{name}", os.O_RDONLY)
+    assert failure.value.errno == errno.ESTALE
+    with pytest.raises(OSError) as failure:
+        os.stat("status", dir_fd=place)
+    assert failure.value.errno in (errno.ESTALE, errno.ENOENT)
+    with pytest.raises(OSError) as failure:
+        os.stat(mounted.fork("a"))
+    assert failure.value.errno == errno.ENOENT
+    assert os.pread(handle, 1 << 20, 0) == content
+    for number in (place, name, handle):
+        os.close(number)
+
+
+def test_a_fork_of_the_same_name_is_another(mounted, database):
+    forks = database.forks()
+    before = os.stat(mounted.fork("a")).st_ino
+    twin = dict(forks["a"], id=forks["a"]["id"][:-1] + ("0" if forks["a"]["id"][-1] != "0" else "1"))
+    replace_registry(database, {"a": twin, "b": forks["b"]})
+    wait_until(lambda: os.stat(mounted.fork("a")).st_ino != before)
+    assert twin["id"] in mounted.read("forks", "a", "info.json")
+    assert sorted(os.listdir(mounted.top("by-id"))) == sorted([twin["id"], forks["b"]["id"]])
+
+
+def test_events_tell_of_changes_by_others(mounted, database):
+    forks = database.forks()
+    replace_registry(database, {"a": forks["a"], "c": dict(forks["b"], name="c",
+                                                          id=forks["b"]["id"][:-1] + "Z")})
+    wait_until(shows(mounted, "a", "c"))
+    lines = [line.split(" ")[1:3] for line in mounted.read("events").splitlines()]
+    assert ["dropped", "b"] in lines
+    assert ["active", "c"] in lines
+    database.change_fork("a", schema_version_at_creation=77)
+    wait_until(lambda: " changed a " in mounted.read("events"))
+
+
+def test_a_changed_overlay_shows_up(mounted, database):
+    key = database.overlay_key(database.fork("a")["id"])
+    mounted.read("forks", "a", "schema.json")
+    overlay = {"added_labels": [], "added_edge_types": [], "added_properties": [], "note": "x"}
+    replace(database, key, serde_pretty(overlay))
+    wait_until(lambda: mounted.read("forks", "a", "schema.json") == serde_pretty(overlay) + "\n")
+    wait_until(lambda: " overlay a " in mounted.read("events"))
+
+
+def test_tombstones_show_up_and_go(mounted, database):
+    entry = dict(database.fork("a"), status="tombstoned")
+    key = database.tombstone_key(entry["id"])
+    database.put_json(key, entry)
+    wait_until(lambda: entry["id"] in mounted.read("tombstones"))
+    database.delete_object(key)
+    wait_until(lambda: mounted.read("tombstones") == "[]\n")
+
+
+def test_a_registry_that_does_not_parse_changes_nothing_until_it_does(mounted, database):
+    text = database.registry_text()
+    replace(database, database.registry_key, text[:-20])
+    wait_until(lambda: any("EUCLEAN" in line for line in mounted.errors()))
+    assert shows(mounted, "a", "b")()
+    replace_registry(database, {"b": database_fork(text, "b")})
+    wait_until(shows(mounted, "b"))
+    assert sum("EUCLEAN" in line for line in mounted.errors()) == 1
+
+
+def database_fork(text, name):
+    import json
+    return json.loads(text)["forks"][name]
+
+
+def test_a_catalog_directory_that_is_replaced_shows_up(mounted, database):
+    forks = database.forks()
+    shutil.copytree(database.path("catalog"), database.path("backup"))
+    os.rename(database.path("catalog"), database.path("old"))
+    with open(database.path("backup/fork_registry.json"), "w", encoding="utf-8") as stream:
+        stream.write(serde_pretty({"forks": {"b": forks["b"]}}))
+    os.rename(database.path("backup"), database.path("catalog"))
+    wait_until(shows(mounted, "b"))
+    replace_registry(database, forks)
+    wait_until(shows(mounted, "a", "b"))
+
+
+def test_a_database_that_vanishes_is_survived(new_mount, database):
+    mount = new_mount(database, "ro")
+    shutil.rmtree(database.root)
+    wait_until(shows(mount))
+    assert os.listdir(mount.path)
+    assert mount.unmount() == 0
+
+
+def test_a_mutation_commits_on_what_others_have_written(new_mount, database):
+    mount = new_mount(database)
+    os.mkdir(mount.fork("a"))
+    registry = database.registry()
+    registry["note of somebody else"] = [1.50, None]
+    database.put_registry(registry)
+    os.mkdir(mount.fork("b"))
+    assert database.registry()["note of somebody else"] == [1.50, None]
+    assert sorted(database.forks()) == ["a", "b"]
+
+
+def test_own_changes_do_not_make_it_busy(new_mount, small_database):
+    mount = new_mount(small_database)
+
+    def requests():
+        return sum(float(line.rpartition(" ")[2]) for line in mount.read("stats").splitlines()
+                   if line.startswith("forkfs_store_requests_total"))
+
+    for _ in range(20):
+        os.mkdir(mount.fork("a"))
+        os.rmdir(mount.fork("a"))
+    last = -1
+    def calm():
+        nonlocal last
+        before, last = last, requests()
+        return before == last
+    wait_until(calm)
+    os.stat(mount.fork(""))
+    assert requests() == last  # nothing keeps it going
+
+
+def test_many_changes_in_a_row(mounted, database):
+    forks = database.forks()
+    for i in range(200):
+        replace_registry(database, forks if i % 2 else {"a": forks["a"]})
+    wait_until(shows(mounted, "a", "b"))
