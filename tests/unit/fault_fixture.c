@@ -38,10 +38,16 @@ struct store *fault_database(void)
     return store;
 }
 
-int run_change(struct catalog *catalog, change_function *change, struct error *err)
+int64_t fault_patience_ms(const struct fault *fault)
+{
+    return fault->persistent ? 400 : 120000;
+}
+
+int run_change(struct catalog *catalog, change_function *change, const struct fault *fault,
+               struct error *err)
 {
     struct operation operation;
-    operation_init(&operation, 400);
+    operation_init(&operation, fault_patience_ms(fault));
     int code = change(catalog, &operation, err);
     operation_destroy(&operation);
     return code;
