@@ -46,7 +46,7 @@ def test_everything_promised_is_there_with_type_and_help(mount):
 
 def test_operations_are_counted_by_outcome(mount):
     os.mkdir(mount.fork("a"))
-    for action, path in ((os.mkdir, "forks/a"), (os.rmdir, "forks/b"), (os.unlink, "errors")):
+    for action, path in ((os.mkdir, "forks/%41"), (os.rmdir, "forks/b"), (os.unlink, "errors")):
         with pytest.raises(OSError):
             action(mount.top(path))
     os.mkdir(mount.fork("a", "tags", "t"))
@@ -55,7 +55,7 @@ def test_operations_are_counted_by_outcome(mount):
         stream.write("1000")
     os.rmdir(mount.fork("a"))
     stats = Stats(mount)
-    expected = [("mkdir", "ok", 1), ("mkdir", "EEXIST", 1), ("rmdir", "ok", 1), ("rmdir", "ENOENT", 0),
+    expected = [("mkdir", "ok", 1), ("mkdir", "EINVAL", 1), ("rmdir", "ok", 1), ("rmdir", "ENOENT", 0),
                 ("unlink", "EPERM", 1), ("tag", "ok", 1), ("untag", "ok", 1), ("write", "ok", 1)]
     for operation, outcome, count in expected:
         assert stats.value("forkfs_operations_total", operation=operation, outcome=outcome) == count, (
