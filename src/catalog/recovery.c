@@ -23,8 +23,9 @@ static void note_problem(struct recovery_report *report, const struct error *pro
                     g_strdup_printf("%s %s was left alone: %s", what, object, problem->text));
 }
 
-/* Whether an error is about the fork at hand, so that recovery can go on with the next: its documents,
- * or an object of it that cannot be deleted. Only a store that is out of reach ends recovery. */
+/* Whether an error is about the fork at hand, so that recovery can go on with the next: its
+ * documents, or an object of it that cannot be deleted. Only a store that is out of reach ends
+ * recovery. */
 static bool is_about_one_fork(int code)
 {
     return code == ERR_ACCESS || code == ERR_IO || code == ERR_CORRUPT || code == ERR_UNSUPPORTED ||

@@ -112,7 +112,7 @@ static int recover_listed(struct catalog *catalog, const struct store_request *l
         code = recover_one(catalog, get, operation, &problem);
         if (code == 0) {
             report->orphans++;
-        } else if (code == ERR_CORRUPT) {
+        } else if (code == ERR_CORRUPT || code == ERR_IO || code == ERR_ACCESS) {
             g_ptr_array_add(report->problems, g_strdup_printf("registration %s was left alone: %s",
                                                               get->key, problem.text));
             code = 0;

@@ -87,6 +87,20 @@ def test_parent_leads_to_the_parent_from_every_path(family, path, parent):
     assert os.readlink(link) == ("../.." if "/" in path else f"../{parent}")
 
 
+def test_tools_that_walk_the_tree_come_to_an_end(family, tmp_path):
+    paths = run("find", family.forks).stdout.splitlines()
+    assert len(paths) == len(set(paths))
+    for command_line in (["cp", "-a", family.forks, tmp_path / "copy"], ["du", family.forks],
+                         ["tar", "-C", family.path, "-cf", tmp_path / "copy.tar", "forks"],
+                         ["ls", "-lR", family.forks], ["grep", "-r", "active", family.forks]):
+        run(*command_line)
+    assert sorted(names_under(tmp_path / "copy")) == sorted(names_under(family.forks))
+    listed = run("tar", "-tf", tmp_path / "copy.tar").stdout.splitlines()
+    assert len(listed) == len(paths)
+    done = run("find", "-L", family.forks, check=False)
+    assert "loop" in done.stderr
+
+
 def test_only_nested_forks_have_a_parent(family):
     assert not os.path.lexists(family.fork("p", "parent"))
 

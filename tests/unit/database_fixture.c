@@ -174,15 +174,15 @@ struct store *fixture_database_on_disk(void)
 
 /* ---- The catalog ---- */
 
-static struct catalog *open_catalog(struct store *inner, bool read_only, struct store **ret_faults)
+struct catalog *fixture_open_with(struct store *inner, const struct catalog_settings *settings,
+                                  struct store **ret_faults)
 {
     struct error err = {0};
     struct store *faults = fault_store_new(inner, false);
     struct layout *layout = NULL;
     struct catalog *catalog = NULL;
-    const struct catalog_settings settings = {.read_only = read_only};
     if (layout_new("", "storage/", "/srv/graph/storage", &layout, &err) ||
-        catalog_open(faults, layout, &settings, NULL, &catalog, &err))
+        catalog_open(faults, layout, settings, NULL, &catalog, &err))
         fail_msg("%s", err.text);
     if (ret_faults)
         *ret_faults = faults;
@@ -191,12 +191,14 @@ static struct catalog *open_catalog(struct store *inner, bool read_only, struct 
 
 struct catalog *fixture_open(struct store *inner, struct store **ret_faults)
 {
-    return open_catalog(inner, false, ret_faults);
+    static const struct catalog_settings settings = {0};
+    return fixture_open_with(inner, &settings, ret_faults);
 }
 
 struct catalog *fixture_open_read_only(struct store *inner)
 {
-    return open_catalog(inner, true, NULL);
+    static const struct catalog_settings settings = {.read_only = true};
+    return fixture_open_with(inner, &settings, NULL);
 }
 
 unsigned fixture_recover(struct catalog *catalog, unsigned *ret_problems)

@@ -23,6 +23,8 @@ struct store *fixture_database_on_disk(void);
 /* Opens the catalog on a fault store around `inner`, which stays the caller's; *ret_faults (may be
  * NULL) belongs to the catalog. Fails the test if it cannot be opened. */
 struct catalog *fixture_open(struct store *inner, struct store **ret_faults);
+struct catalog *fixture_open_with(struct store *inner, const struct catalog_settings *settings,
+                                  struct store **ret_faults);
 struct catalog *fixture_open_read_only(struct store *inner);
 
 /* Recovers, fails the test on an error, and returns the number of things done; problems are counted

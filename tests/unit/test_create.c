@@ -207,6 +207,24 @@ static void a_nested_fork_branches_its_parent(void **state)
     fixture_assert_clean(fixture->store);
 }
 
+/* Not those of the schema. */
+static void a_nested_fork_has_the_datasets_of_its_parent(void **state)
+{
+    struct fixture *fixture = *state;
+    struct ulid parent = fixture_create(fixture->catalog, "parent", NULL);
+    fixture_put_dataset(fixture->store, "deltas_KNOWS_fwd", "plain", 2);
+    fixture_put_dataset(fixture->store, "deltas_LIKES_fwd", "plain", 2);
+    auto_bytes struct bytes *addition = bytes_new_text("{\"deltas_KNOWS_fwd\": null}");
+    assert_int_equal(catalog_register_datasets(fixture->catalog, &parent, addition, NULL, NULL), 0);
+    fixture_replace(fixture->store, "catalog/schema.json", "KNOWS", "LIKES");
+    fixture_create(fixture->catalog, "child", "parent");
+    struct fork_entry *entry = find_entry(fixture, "child");
+    assert_non_null(fork_entry_branch(entry, "deltas_KNOWS_fwd"));
+    assert_int_equal(entry->datasets->len, FIXTURE_DATASETS + 1);
+    fork_entry_unref(entry);
+    fixture_assert_clean(fixture->store);
+}
+
 static void the_lineage_of_a_nested_fork_leads_to_its_parent(void **state)
 {
     struct fixture *fixture = *state;
@@ -435,6 +453,7 @@ int main(void)
         TEST(the_legacy_place_of_the_schema_counts_when_there_is_no_other),
         TEST(manifests_with_old_names_are_branched),
         TEST(a_nested_fork_branches_its_parent),
+        TEST(a_nested_fork_has_the_datasets_of_its_parent),
         TEST(the_lineage_of_a_nested_fork_leads_to_its_parent),
         TEST(a_nested_fork_starts_at_the_snapshot_of_its_parent),
         TEST(a_create_with_warm_caches_takes_four_waves),

@@ -1,0 +1,39 @@
+#!/bin/sh
+# Every test that the documents name, as `file::test`, must exist, be run, and be part of the build.
+# Usage: checklist.sh [SOURCE_DIRECTORY]
+set -u
+source=${1:-${srcdir:-.}}
+
+# Whether the test $2 of the file $1 is defined there and run.
+exists()
+{
+    case $1 in
+    *.c)
+        grep -Eq "^(static )?void $2\(void \*\*" "$source/tests/unit/$1" &&
+            grep -Eq "[A-Za-z_]\($2[,)]" "$source/tests/unit/$1" &&
+            grep -Fq "tests/unit/$1" "$source"/tests/unit/*.inc
+        ;;
+    *.py)
+        grep -Eq "^def $2\(" "$source/tests/integration/$1" &&
+            grep -Fq "tests/integration/$1" "$source/tests/integration/Makefile.inc"
+        ;;
+    esac
+}
+
+[ -d "$source/tests/unit" ] || {
+    echo "no tests in $source" >&2
+    exit 99
+}
+named=$(grep -Eho '[a-z0-9_]+\.(c|py)::[a-zA-Z0-9_]+' "$source"/docs/*.md | sort -u)
+if [ -z "$named" ]; then
+    echo 'the documents name no tests'
+    exit 1
+fi
+failed=0
+for test in $named; do
+    exists "${test%%::*}" "${test##*::}" 2>/dev/null || {
+        echo "the documents name $test, which does not exist or is not run"
+        failed=1
+    }
+done
+exit "$failed"
