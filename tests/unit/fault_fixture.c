@@ -4,6 +4,9 @@
 
 #include "fault_fixture.h"
 
+#define SHORT_MS 100
+#define LONG_MS 60000
+
 const struct fault faults[FAULTS] = {
     [FAULT_FAIL_ONCE] = {"fail once", FAULT_FAIL, false, ERR_IO},
     [FAULT_FAIL_ON] = {"fail from then on", FAULT_FAIL, true, ERR_UNREACHABLE},
@@ -38,10 +41,10 @@ struct store *fault_database(void)
     return store;
 }
 
-int run_change(struct catalog *catalog, change_function *change, struct error *err)
+int run_change(struct catalog *catalog, change_function *change, bool mount_ends, struct error *err)
 {
     struct operation operation;
-    operation_init(&operation, 400);
+    operation_init(&operation, mount_ends ? SHORT_MS : LONG_MS);
     int code = change(catalog, &operation, err);
     operation_destroy(&operation);
     return code;

@@ -35,8 +35,9 @@ typedef int change_function(struct catalog *catalog, struct operation *operation
 struct store *fault_database(void);
 void fault_fixture_use(struct store *(*make_database)(void));
 
-/* A store whose answers never come cannot be waited for without end. */
-int run_change(struct catalog *catalog, change_function *change, struct error *err);
+/* With a short time when the store's answers may never come (`mount_ends`), else with plenty. */
+int run_change(struct catalog *catalog, change_function *change, bool mount_ends,
+               struct error *err);
 
 /* Arms the fault at the n-th request. */
 void arm_fault(struct store *wrapper, const struct fault *fault, unsigned n);
