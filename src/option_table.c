@@ -30,7 +30,7 @@ static int parse_number(const struct option_row *row, const char *value, void *t
     char *end = NULL;
     errno = 0;
     uint64_t number = strtoull(value, &end, octal ? 8 : 10);
-    if (strchr(digits, value[0]) == NULL || *end != '\0')
+    if (value[0] == '\0' || strchr(digits, value[0]) == NULL || *end != '\0')
         return error_set(err, ERR_INVALID, "option '%s': '%s' is no %s number", row->name, value,
                          octal ? "octal" : "whole");
     if (errno == ERANGE || number < row->minimum || number > row->maximum)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 /* An absolute path with single slashes and none at the end; NULL when it is not absolute or has a
  * dot segment. */
@@ -76,8 +77,9 @@ static bool lies_in(const char *path, const char *directory)
 int mountpoint_resolve(const char *given, const char *catalog, char **ret, struct error *err)
 {
     struct stat status;
+    struct statvfs file_system; /* the kernel may remember the stat of a dead mount, but not this */
     g_autofree char *path = resolve(given);
-    if (!path || stat(path, &status) < 0)
+    if (!path || stat(path, &status) < 0 || statvfs(path, &file_system) < 0)
         return mountpoint_failure(given, errno, err);
     if (!S_ISDIR(status.st_mode))
         return error_set(err, ERR_INVALID, "mountpoint '%s' is no directory", given);

@@ -198,6 +198,18 @@ static int second_wave(struct reading *reading, struct error *err)
     return code;
 }
 
+static int read_allocator(const struct reading *reading, struct allocator *ret, struct error *err)
+{
+    const struct store_request *get = reading->state.allocator;
+    struct error failure = {0};
+    int code = allocator_parse(get->answer.body, ret, &failure);
+    if (code) {
+        error_prefix(&failure, "%s", get->key);
+        error_copy(err, &failure);
+    }
+    return code;
+}
+
 static int third_wave(struct reading *reading, struct fork_point *point, struct error *err)
 {
     sources_request_contents(reading);
@@ -208,7 +220,7 @@ static int third_wave(struct reading *reading, struct fork_point *point, struct 
     if (code == 0)
         code = sources_collect(reading, point->origins, err);
     if (code == 0)
-        code = allocator_parse(reading->state.allocator->answer.body, &point->allocator, err);
+        code = read_allocator(reading, &point->allocator, err);
     return code;
 }
 

@@ -56,9 +56,16 @@ static bool has_source(const struct reading *reading, const char *dataset)
 
 /* ---- Which ---- */
 
+/* Longest name of a dataset whose branch's ref file, "fork_<ULID>_<dataset>.json", and a temporary
+ * file beside it still have a name that file systems take (255 bytes). */
+#define DATASET_NAME_MAX 200
+
 /* Uni allows labels that Lance does not allow in branch names. */
 static int check_dataset_name(const char *dataset, struct error *err)
 {
+    if (strlen(dataset) > DATASET_NAME_MAX)
+        return error_set(err, ERR_UNSUPPORTED,
+                         "dataset %s: its name is too long to be part of a branch name", dataset);
     g_autofree char *branch = g_strconcat("fork_", dataset, NULL); /* any id is fine */
     if (layout_dataset_name_is_safe(dataset) && lance_branch_name_check(branch, NULL) == 0)
         return 0;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "base/timestamp.h"
 #include "fs/mount_options.h"
@@ -49,7 +50,9 @@ struct session *session_new(const struct session_settings *settings)
 static int check_mountpoint(const struct session *session, struct error *err)
 {
     struct stat status;
-    if (stat(session->mountpoint, &status) != 0) {
+    struct statvfs file_system; /* the kernel may remember the stat of a dead mount, but not this */
+    if (stat(session->mountpoint, &status) != 0 ||
+        statvfs(session->mountpoint, &file_system) != 0) {
         if (errno == ENOTCONN)
             return error_set(err, ERR_INVALID,
                              "%s: a crashed mount is still there; run: fusermount3 -u %s",

@@ -209,7 +209,7 @@ static void walk_directory(struct walk *walk, const char *key, const char *name_
 {
     g_autoptr(GArray) entries = NULL;
     int failure = enter_directory(walk, key, &entries);
-    if (failure == ENOENT || failure == ENOTDIR || failure == ELOOP)
+    if (local_is_absent(failure) || failure == ELOOP)
         return;
     if (failure) {
         fail_walk(walk, failure, "read the directory");

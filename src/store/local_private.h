@@ -4,7 +4,9 @@
 #ifndef FORKFS_STORE_LOCAL_PRIVATE_H
 #define FORKFS_STORE_LOCAL_PRIVATE_H
 
+#include <errno.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <sys/stat.h>
 
 #include "store/store.h"
@@ -32,6 +34,13 @@ int local_fail(struct store_answer *answer, const struct store_request *request,
 /* As local_fail(), for what happened after the change had become visible. */
 int local_fail_unknown(struct store_answer *answer, const struct store_request *request,
                        int errno_value, const char *stage);
+
+/* Whether an errno says that nothing of a name exists. A name that is too long for the file system
+ * is one that nothing can have: a registry may hold such names. */
+static inline bool local_is_absent(int errno_value)
+{
+    return errno_value == ENOENT || errno_value == ENOTDIR || errno_value == ENAMETOOLONG;
+}
 
 char *local_etag(const struct stat *status); /* g_free() */
 int64_t local_mtime_ns(const struct stat *status);

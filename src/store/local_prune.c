@@ -22,8 +22,7 @@ static void remove_name(struct prune *prune, const char *directory, const char *
 {
     if (unlinkat(prune->store->root, key, flags) == 0)
         local_touch(prune->answer, directory);
-    else if (errno != ENOENT && errno != ENOTEMPTY && errno != EEXIST && errno != ENOTDIR &&
-             errno != EBUSY)
+    else if (!local_is_absent(errno) && errno != ENOTEMPTY && errno != EEXIST && errno != EBUSY)
         local_fail(prune->answer, prune->request, errno, key);
 }
 
@@ -33,7 +32,7 @@ static GArray *read_entries(struct prune *prune, const char *directory, int flag
     GArray *entries = NULL;
     int fd = TEMP_FAILURE_RETRY(openat(prune->store->root, local_path(directory),
                                        O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags));
-    if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+    if (fd < 0 && local_is_absent(errno))
         return NULL;
     int failure = fd < 0 ? errno : local_read_directory(fd, &entries);
     if (failure)

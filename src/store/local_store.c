@@ -63,7 +63,7 @@ static void fail_not_found(struct store_answer *answer, const struct store_reque
 static void fail_lookup(struct store_answer *answer, const struct store_request *request,
                         int errno_value, const char *stage)
 {
-    if (errno_value == ENOENT || errno_value == ENOTDIR)
+    if (local_is_absent(errno_value))
         fail_not_found(answer, request);
     else
         local_fail(answer, request, errno_value, stage);
@@ -153,7 +153,7 @@ static void perform_delete(struct local_store *store, const struct store_request
     LOCK_SCOPE(&store->lock);
     if (unlinkat(store->root, request->key, 0) == 0)
         return;
-    if (errno != ENOENT && errno != ENOTDIR && errno != EISDIR)
+    if (!local_is_absent(errno) && errno != EISDIR)
         local_fail(answer, request, errno, "unlink");
 }
 

@@ -91,7 +91,7 @@ static int open_existing(struct local_store *store, const char *directory)
     for (;;) {
         int fd = TEMP_FAILURE_RETRY(
             openat(store->root, local_path(at), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-        if (fd >= 0 || !at[0] || (errno != ENOENT && errno != ENOTDIR))
+        if (fd >= 0 || !at[0] || !local_is_absent(errno))
             return fd;
         char *parent = local_parent(at);
         g_free(at);

@@ -15,15 +15,22 @@ def content(steps):
 
 
 @pytest.fixture
-def fork(mount, database):
+def whole_fork(mount, database):
     """The datasets and branches of the fork "a", as a list of pairs."""
     os.mkdir(mount.fork("a"))
     return list(database.fork("a")["datasets"].items())
 
 
 @pytest.fixture
-def main(database, fork):
-    """The files of main, which nothing may change."""
+def fork(mount, database):
+    """The same of a fork of fewer datasets, the one with a vector index among them."""
+    database.limit_to(["Person"])
+    os.mkdir(mount.fork("a"))
+    return list(database.fork("a")["datasets"].items())
+
+
+def files_of_main(database):
+    """The files of all main branches, which nothing may change."""
     return {key: body for key, body in database.snapshot().items() if is_of_main(key)}
 
 
@@ -32,11 +39,8 @@ def is_of_main(key):
         part in key for part in ("/tree/", "/_refs/", "latest_version_hint")) and not key.endswith("/")
 
 
-def assert_main_unchanged(main, database):
-    assert {key: body for key, body in database.snapshot().items() if is_of_main(key)} == main
-
-
-def test_every_branch_is_listed_opened_counted_and_searched(engine, database, fork, main):
+def test_every_branch_is_listed_opened_counted_and_searched(engine, database, whole_fork):
+    fork, main = whole_fork, files_of_main(database)
     of_main = engine.each(database, "check", [(dataset, "main") for dataset, _ in fork])
     of_fork = engine.each(database, "check", fork)
     for (_, branch), mine, theirs in zip(fork, of_fork, of_main):
@@ -45,26 +49,23 @@ def test_every_branch_is_listed_opened_counted_and_searched(engine, database, fo
         assert content(mine) == content(theirs)
     assert any(steps.get("nearest") for steps in of_fork), "no vector index in the sample"
     assert sum(len(steps["indices"]) for steps in of_fork) >= 2
-    assert_main_unchanged(main, database)
+    assert files_of_main(database) == main
 
 
-def test_every_branch_can_be_written_in_every_way_and_main_stays(engine, database, fork, main):
+def test_every_branch_can_be_written_in_every_way_and_dropped_without_trace(engine, mount, database,
+                                                                            whole_fork):
+    fork, main = whole_fork, files_of_main(database)
+    fork_id = database.fork("a")["id"]
     for steps in engine.each(database, "exercise", fork):
         assert {"append", "delete", "update", "index", "child", "column", "main"} <= set(steps)
-    assert_main_unchanged(main, database)
-
-
-def test_forkfs_drops_what_the_engine_has_made_of_the_branches(engine, mount, database, fork, main):
-    fork_id = database.fork("a")["id"]
-    engine.each(database, "exercise", fork)
     written = [key for key in mentions(database, fork_id) if "/tree/" in key and "/data/" in key]
-    assert written
+    assert len(written) >= len(fork)
     os.rmdir(mount.fork("a"))
     assert_no_trace(database, fork_id)
-    assert_main_unchanged(main, database)
+    assert files_of_main(database) == main
     assert_sound(database)
-    for dataset, _ in fork:
-        assert engine(database, "branches", dataset)["branches"] == []
+    for steps in engine.each(database, "branches", [(dataset,) for dataset, _ in fork]):
+        assert steps["branches"] == []
 
 
 def test_cleaning_up_main_does_not_hurt_the_branches(engine, database, fork):
@@ -127,8 +128,8 @@ def test_branches_of_the_engine_beside_a_fork_survive_its_drop(engine, mount, da
 
 def test_the_engine_can_delete_a_branch_of_forkfs(engine, mount, database, fork):
     fork_id = database.fork("a")["id"]
+    engine.each(database, "delete-branch", fork)
     for dataset, branch in fork:
-        engine(database, "delete-branch", dataset, branch)
         with pytest.raises(EngineError):
             engine(database, "count", dataset, branch)
     os.rmdir(mount.fork("a"))

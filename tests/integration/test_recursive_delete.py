@@ -41,7 +41,6 @@ TOOLS = {
     "find_exec": ["find", None, "-depth", "-exec", "rm", "-rf", "{}", "+"],
     "python": [sys.executable, "-c", RMTREE],
     "python_walk": [sys.executable, "-c", BOTTOM_UP],
-    "python_threads": [sys.executable, "-c", IN_THREADS],
     "perl": ["perl", "-MFile::Path=remove_tree", "-e", "remove_tree($ARGV[0])"],
     "perl_keep_root": ["perl", "-MFile::Path=remove_tree", "-e", "remove_tree($ARGV[0], {keep_root => 1})"],
 }
@@ -63,8 +62,6 @@ def forked(mount):
 @pytest.mark.parametrize("tool", TOOLS)
 @pytest.mark.parametrize("place", ["forks/alpha", "forks", ""], ids=["fork", "forks", "top"])
 def test_a_recursive_delete_leaves_the_forks_alive(forked, database, tool, place):
-    if tool == "python_threads" and place != "forks/alpha":
-        pytest.skip("deletes one fork")
     before = database.snapshot()
     delete(tool, forked.top(place))
     assert_unchanged(before, database)
@@ -78,6 +75,11 @@ def test_the_refusal_leaves_its_reason_in_errors(forked, tool):
     delete(tool, forked.fork("alpha"))
     lines = [line for line in forked.errors() if "rmdir" in line]
     assert lines and "EPERM" in lines[-1] and "forks/alpha" in lines[-1]
+
+
+def test_the_threads_of_a_process_count_as_one(forked, database):
+    run(sys.executable, "-c", IN_THREADS, forked.fork("alpha"))
+    assert_whole(database, "alpha")
 
 
 def test_another_process_may_drop_the_fork_meanwhile(forked, database):

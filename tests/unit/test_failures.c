@@ -59,6 +59,13 @@ static void a_reason_stays_on_its_line(void **state)
                               "three\n");
 }
 
+static void bytes_that_are_no_utf8_are_escaped(void **state)
+{
+    add(*state, 0, "forks/\xff\xc3", "r");
+    g_autofree char *text = render(*state);
+    assert_string_equal(text, "1970-01-01T00:00:00Z rmdir forks/\\377\\303 EBUSY r\n");
+}
+
 static void other_characters_are_kept(void **state)
 {
     add(*state, 0, "forks/Größe", "\xc2\xa0");
@@ -89,6 +96,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(blanks_and_control_characters_in_paths_are_escaped, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_reason_stays_on_its_line, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(bytes_that_are_no_utf8_are_escaped, set_up, tear_down),
         cmocka_unit_test_setup_teardown(other_characters_are_kept, set_up, tear_down),
         cmocka_unit_test_setup_teardown(only_the_newest_are_kept, set_up, tear_down),
     };
