@@ -23,6 +23,12 @@ static int check_flags(const struct view *view, int flags, struct error *err)
     return 0;
 }
 
+static bool fork_exists(const struct view *view)
+{
+    auto_registry struct registry *registry = catalog_registry(view->session->catalog);
+    return tree_entry(registry, view->node) != NULL;
+}
+
 static int hold_fork(const struct view *view, struct call *call, struct error *err)
 {
     enum hold_rule rule = node_rules(view->node->kind)->hold;
@@ -30,8 +36,13 @@ static int hold_fork(const struct view *view, struct call *call, struct error *e
     if (call->hold || rule == HOLD_NEVER)
         return 0;
     struct caller caller = caller_of_thread(fuse_req_ctx(call->request)->pid);
-    return catalog_hold(view->session->catalog, &view->entry->id, must_hold, caller.process,
-                        caller.command, &call->hold, err);
+    int code = catalog_hold(view->session->catalog, &view->entry->id, must_hold, caller.process,
+                            caller.command, &call->hold, err);
+    /* The door is closed a moment before readers see the fork as tombstoned. What can be read of a
+     * tombstoned fork can be read then, too. */
+    if (code == ERR_STALE && !must_hold && fork_exists(view))
+        code = 0;
+    return code;
 }
 
 /* What the handles of some files keep besides. */
