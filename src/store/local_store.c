@@ -59,11 +59,26 @@ static void fail_not_found(struct store_answer *answer, const struct store_reque
                       store_method_name(request->method), request->key);
 }
 
-/* An errno of open or stat. Below a file there are no objects, just as below nothing. */
-static void fail_lookup(struct store_answer *answer, const struct store_request *request,
-                        int errno_value, const char *stage)
+/* Something has the place of the object, so that it cannot be said to be absent. */
+static int fail_in_the_way(struct store_answer *answer, const struct store_request *request,
+                           const char *obstacle)
 {
-    if (local_is_absent(errno_value))
+    return store_answer_fail(answer, ERR_CORRUPT, "%s %s: %s", store_method_name(request->method),
+                             request->key, obstacle);
+}
+
+/* An errno of open or stat. */
+static void fail_lookup(struct local_store *store, struct store_answer *answer,
+                        const struct store_request *request, int errno_value, const char *stage)
+{
+    struct stat status;
+    if (errno_value == ENOTDIR)
+        fail_in_the_way(answer, request, "a file is where a directory should be");
+    else if (errno_value == ENOENT &&
+             fstatat(store->root, request->key, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+             S_ISLNK(status.st_mode))
+        fail_in_the_way(answer, request, "a symbolic link that leads nowhere");
+    else if (local_is_absent(errno_value))
         fail_not_found(answer, request);
     else
         local_fail(answer, request, errno_value, stage);
@@ -73,13 +88,8 @@ static void fail_lookup(struct store_answer *answer, const struct store_request 
 static int describe(const struct store_request *request, const struct stat *status,
                     struct store_answer *answer)
 {
-    if (S_ISDIR(status->st_mode)) {
-        fail_not_found(answer, request);
-        return answer->code;
-    }
     if (!S_ISREG(status->st_mode))
-        return store_answer_fail(answer, ERR_INVALID, "%s %s: not a regular file",
-                                 store_method_name(request->method), request->key);
+        return fail_in_the_way(answer, request, "not a regular file");
     answer->etag = local_etag(status);
     answer->size = (uint64_t)status->st_size;
     answer->modified_ns = local_mtime_ns(status);
@@ -91,7 +101,7 @@ static void perform_head(struct local_store *store, const struct store_request *
 {
     struct stat status;
     if (fstatat(store->root, request->key, &status, 0) != 0)
-        fail_lookup(answer, request, errno, "stat");
+        fail_lookup(store, answer, request, errno, "stat");
     else
         describe(request, &status, answer);
 }
@@ -137,7 +147,7 @@ static void perform_get(struct local_store *store, const struct store_request *r
     auto_close int fd = TEMP_FAILURE_RETRY(
         openat(store->root, request->key, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
     if (fd < 0)
-        fail_lookup(answer, request, errno, "open");
+        fail_lookup(store, answer, request, errno, "open");
     else if (fstat(fd, &status) != 0)
         local_fail(answer, request, errno, "stat");
     else if (describe(request, &status, answer) == 0)

@@ -127,7 +127,6 @@ static void directories_are_no_objects(void **state)
 {
     struct fixture *fixture = *state;
     put_text(fixture->store, "d/e/k", "x");
-    assert_text(get_text(fixture->store, "d/e"), "NOT_FOUND");
     assert_int_equal(delete_key(fixture->store, "d/e"), 0);
     assert_int_equal(put_text(fixture->store, "d/e", "x"), ERR_IO);
     assert_int_equal(put_if(fixture->store, "d/e", "x", STORE_IF_ABSENT, NULL), ERR_IO);
@@ -136,12 +135,24 @@ static void directories_are_no_objects(void **state)
     assert_text(scratch_names(fixture->root, "d"), "e");
 }
 
+static void what_is_in_the_way_of_an_object_is_not_its_absence(void **state)
+{
+    struct fixture *fixture = *state;
+    put_text(fixture->store, "d/k", "x");
+    make_link(fixture->root, "dangling", "nowhere");
+    assert_text(get_text(fixture->store, "d"), "CORRUPT");
+    assert_text(get_text(fixture->store, "d/k/below"), "CORRUPT");
+    assert_text(get_text(fixture->store, "dangling"), "CORRUPT");
+    assert_text(get_text(fixture->store, "dangling/below"), "NOT_FOUND");
+    assert_text(get_text(fixture->store, "e/k"), "NOT_FOUND");
+}
+
 static void special_files_do_not_block(void **state)
 {
     struct fixture *fixture = *state;
     g_autofree char *path = scratch_path(fixture->root, "fifo");
     assert_int_equal(mkfifo(path, 0644), 0);
-    assert_text(get_text(fixture->store, "fifo"), "INVALID");
+    assert_text(get_text(fixture->store, "fifo"), "CORRUPT");
     assert_null(etag_of(fixture->store, "fifo"));
     put_text(fixture->store, "k", "x");
     assert_text(list_keys(fixture->store, "", NULL, 0), "k");
@@ -159,7 +170,7 @@ static void links_are_followed(void **state)
     assert_text(list_shallow(fixture->store, ""), "away/ file");
     assert_text(get_text(fixture->store, "away/sub/k"), "far");
     assert_text(get_text(fixture->store, "file"), "far");
-    assert_text(get_text(fixture->store, "nowhere"), "NOT_FOUND");
+    assert_text(get_text(fixture->store, "nowhere"), "CORRUPT");
     assert_int_equal(put_text(fixture->store, "away/sub/l", "new"), 0);
     assert_true(scratch_exists(elsewhere, "sub/l"));
     scratch_directory_free(elsewhere);
@@ -397,6 +408,7 @@ int main(void)
         LOCAL(objects_of_others_are_seen),
         LOCAL(etag_is_inode_time_and_size_in_hex),
         LOCAL(directories_are_no_objects),
+        LOCAL(what_is_in_the_way_of_an_object_is_not_its_absence),
         LOCAL(special_files_do_not_block),
         LOCAL(links_are_followed),
         LOCAL(loops_of_links_end),
