@@ -86,11 +86,8 @@ static void tell_recovery(struct program *program, const struct recovery_report 
         log_info(program->log,
                  "recovery: %u half-made forks removed, %u drops finished, %u orphans removed",
                  report->rolled_back, report->finished, report->orphans);
-    for (guint i = 0; i < report->problems->len; i++) {
-        struct error problem;
-        error_set(&problem, ERR_CORRUPT, "%s", (const char *)report->problems->pdata[i]);
-        session_note_failure(program->session, "recover", "forks", &problem);
-    }
+    for (guint i = 0; i < report->problems->len; i++)
+        session_note_failure(program->session, "recover", "forks", report->problems->pdata[i]);
 }
 
 static int recover(struct program *program, struct error *err)

@@ -18,6 +18,7 @@ struct doomed_fork {
     GPtrArray *branches; /* struct doomed_branch */
     char *overlay;
     char *registration;
+    char *tagging;
     char *files;
     char *wal;
     struct store_request *listed_files;
@@ -88,6 +89,7 @@ static void deletion_begin(struct deletion *deletion, struct log *log,
         fork->branches = choose_branches(deletion->layout, log, registry, &list[i]);
         fork->overlay = layout_overlay_key(deletion->layout, list[i].id);
         fork->registration = layout_registration_key(deletion->layout, list[i].id);
+        fork->tagging = layout_tagging_key(deletion->layout, list[i].id);
         fork->files = layout_fork_prefix(deletion->layout, list[i].id);
         fork->wal = layout_fork_wal_prefix(deletion->layout, list[i].id);
     }
@@ -100,6 +102,7 @@ static void deletion_end(struct deletion *deletion)
         g_ptr_array_unref(fork->branches);
         g_free(fork->overlay);
         g_free(fork->registration);
+        g_free(fork->tagging);
         g_free(fork->files);
         g_free(fork->wal);
     }
@@ -119,6 +122,7 @@ static void add_visible(struct store_set *set, struct doomed_fork *fork)
         return;
     store_set_delete(set, fork->overlay);
     store_set_delete(set, fork->registration);
+    store_set_delete(set, fork->tagging);
     fork->listed_files = store_set_list(set, fork->files, NULL, 0);
     fork->listed_wal = store_set_list(set, fork->wal, NULL, 0);
 }
@@ -153,6 +157,7 @@ static void add_prunes(struct store_set *set, struct doomed_fork *fork)
         return;
     store_set_prune(set, fork->overlay);
     store_set_prune(set, fork->registration);
+    store_set_prune(set, fork->tagging);
     store_set_prune(set, fork->files);
     store_set_prune(set, fork->wal);
 }

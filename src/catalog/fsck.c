@@ -47,7 +47,7 @@ void fsck_check_temporary(struct fsck *fsck, const GPtrArray *rows)
  * has its entry. */
 struct survey {
     struct store_set *set;
-    struct store_request *overlays, *tombstones, *fork_files, *fork_wals, *registrations;
+    struct store_request *overlays, *tombstones, *fork_files, *fork_wals, *registrations, *taggings;
     struct store_request *storage;
     struct store_request *metadata, *pointer, *schema, *legacy_schema;
 };
@@ -75,6 +75,7 @@ static int take_survey(struct fsck *fsck, struct survey *survey, struct error *e
     survey->fork_files = list(survey, layout_forks_prefix(layout), true);
     survey->fork_wals = list(survey, layout_fork_wals_prefix(layout), true);
     survey->registrations = list(survey, layout_registrations_prefix(layout), true);
+    survey->taggings = list(survey, layout_taggings_prefix(layout), true);
     g_autofree char *storage = layout_storage_prefix(layout);
     survey->storage = store_set_list_shallow(survey->set, storage);
     /* Temporary files of the registry are called "registry#digits". */
@@ -115,11 +116,11 @@ static bool looks_like_a_database(const struct survey *survey)
            survey->legacy_schema->answer.code == 0;
 }
 
-static void check_registrations(struct fsck *fsck, const GPtrArray *rows)
+static void check_intents(struct fsck *fsck, const GPtrArray *rows, const char *what)
 {
     for (guint i = 0; i < rows->len; i++)
-        fsck_find(fsck, "%s: a registration of datasets was not finished",
-                  ((const struct store_object *)rows->pdata[i])->key);
+        fsck_find(fsck, "%s: %s was not finished",
+                  ((const struct store_object *)rows->pdata[i])->key, what);
 }
 
 static int check_against_registry(struct fsck *fsck, const struct survey *survey, struct error *err)
@@ -130,7 +131,8 @@ static int check_against_registry(struct fsck *fsck, const struct survey *survey
     fsck_check_overlays(fsck, survey->overlays->answer.objects);
     fsck_check_fork_files(fsck, forks, survey->fork_files->answer.objects);
     fsck_check_fork_files(fsck, wals, survey->fork_wals->answer.objects);
-    check_registrations(fsck, survey->registrations->answer.objects);
+    check_intents(fsck, survey->registrations->answer.objects, "a registration of datasets");
+    check_intents(fsck, survey->taggings->answer.objects, "making or removing a tag");
     fsck_check_temporary(fsck, survey->metadata->answer.objects);
     int code = fsck_check_tombstones(fsck, survey->tombstones->answer.objects, err);
     if (code == 0)

@@ -172,6 +172,16 @@ char *layout_registration_key(const struct layout *layout, const struct ulid *id
     return g_strconcat(layout->storage, "catalog/fork_registrations/", id->text, ".json", NULL);
 }
 
+char *layout_taggings_prefix(const struct layout *layout)
+{
+    return storage_key(layout, "catalog/fork_taggings/");
+}
+
+char *layout_tagging_key(const struct layout *layout, const struct ulid *id)
+{
+    return g_strconcat(layout->storage, "catalog/fork_taggings/", id->text, ".json", NULL);
+}
+
 char *layout_fork_wals_prefix(const struct layout *layout)
 {
     return storage_key(layout, "wal_forks/");

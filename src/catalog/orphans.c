@@ -103,10 +103,9 @@ static int remove_orphan(struct catalog *catalog, const char *text, const GPtrAr
     if (code)
         return code;
     if (branches) {
-        g_ptr_array_add(report->problems,
-                        g_strdup_printf("files and branches of %s, which is no fork, were left "
-                                        "alone; forkfs-fsck lists them",
-                                        text));
+        struct error reason;
+        error_set(&reason, ERR_CORRUPT, "it is no fork, but has branches; forkfs-fsck lists them");
+        recovery_report_problem(report, &reason, "the id", text);
         return 0;
     }
     auto_registry struct registry *registry = catalog_registry(catalog);

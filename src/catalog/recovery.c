@@ -7,7 +7,9 @@
 #include "catalog/fork_remains.h"
 #include "catalog/orphans.h"
 #include "catalog/registration_intent.h"
+#include "catalog/tag_intent.h"
 #include "catalog/transitions.h"
+#include "lance/branch_name.h"
 
 void recovery_report_clear(struct recovery_report *report)
 {
@@ -16,11 +18,12 @@ void recovery_report_clear(struct recovery_report *report)
     report->problems = NULL;
 }
 
-static void note_problem(struct recovery_report *report, const struct error *problem,
-                         const char *what, const char *object)
+void recovery_report_problem(struct recovery_report *report, const struct error *reason,
+                             const char *what, const char *object)
 {
-    g_ptr_array_add(report->problems,
-                    g_strdup_printf("%s %s was left alone: %s", what, object, problem->text));
+    struct error *problem = g_new0(struct error, 1);
+    error_set(problem, reason->code, "%s %s was left alone: %s", what, object, reason->text);
+    g_ptr_array_add(report->problems, problem);
 }
 
 /* Whether an error is about the fork at hand, so that recovery can go on with the next: its
@@ -134,7 +137,7 @@ static int report_unfinished(struct catalog *catalog, const GPtrArray *list,
         else if (fork->problem.code == 0)
             transition_check_childless(registry, id, &fork->problem);
         if (fork->problem.code && is_about_one_fork(fork->problem.code))
-            note_problem(report, &fork->problem, "fork", id->text);
+            recovery_report_problem(report, &fork->problem, "fork", id->text);
         else if (fork->problem.code && code == 0)
             code = error_copy(err, &fork->problem);
     }
@@ -221,7 +224,7 @@ static int recover_tombstones(struct catalog *catalog, struct operation *operati
         if (code == 0)
             report->orphans++;
         else if (is_about_one_fork(code))
-            note_problem(report, &problem, "tombstone", tombstone->key);
+            recovery_report_problem(report, &problem, "tombstone", tombstone->key);
         else
             return error_copy(err, &problem);
     }
@@ -230,19 +233,32 @@ static int recover_tombstones(struct catalog *catalog, struct operation *operati
 
 /* ---- The whole ---- */
 
-/* Temporary files of writers that crashed while they wrote a document of the catalog. */
+/* Temporary files of writers that crashed while they wrote a document of the catalog or a tag ref.
+ */
 static int prune_documents(struct catalog *catalog, struct operation *operation, struct error *err)
 {
+    g_autoptr(GPtrArray) datasets = NULL;
+    int code = burial_candidates(catalog, operation, &datasets, err);
+    if (code)
+        return code;
     g_autofree char *registry = layout_registry_key(catalog->layout);
     g_autofree char *tombstones = layout_tombstones_prefix(catalog->layout);
     g_autofree char *overlays = layout_overlays_prefix(catalog->layout);
     g_autofree char *registrations = layout_registrations_prefix(catalog->layout);
+    g_autofree char *taggings = layout_taggings_prefix(catalog->layout);
     struct store_set *set = store_set_new();
     store_set_prune(set, registry);
     store_set_prune(set, tombstones);
     store_set_prune(set, overlays);
     store_set_prune(set, registrations);
-    int code = store_run(catalog->store, set, operation, err);
+    store_set_prune(set, taggings);
+    for (guint i = 0; i < datasets->len; i++) {
+        g_autofree char *dataset =
+            layout_dataset_key(catalog->layout, g_ptr_array_index(datasets, i));
+        g_autofree char *refs = lance_tag_refs_prefix(dataset);
+        store_set_prune(set, refs);
+    }
+    code = store_run(catalog->store, set, operation, err);
     if (code == 0)
         code = store_set_failure(set, 0, err);
     store_set_unref(set);
@@ -277,6 +293,8 @@ static int recover(struct catalog *catalog, struct operation *operation,
         code = recover_tombstones(catalog, operation, report, err);
     if (code == 0)
         code = registration_intents_recover(catalog, operation, report, err);
+    if (code == 0)
+        code = tag_intents_recover(catalog, operation, report, err);
     if (code == 0)
         code = orphans_remove(catalog, operation, report, err);
     if (code == 0)

@@ -2,9 +2,11 @@
  * Tags of forks: one Lance tag "fork_<tag>_<dataset>" on each dataset of a fork, pinned to the tip
  * of its branch. (Uni's names; they are not per fork, so two forks cannot use the same tag name.)
  *
- * Tags are read on demand and kept in memory for a second. Nothing but the tag refs is on the
- * store: a tag that a crash left half made shows fewer versions than the fork has datasets, and can
- * be removed.
+ * An intent (tag_intent.h) is on the store while a tag is being made or removed, so that recovery
+ * can remove what a crash has left of it.
+ *
+ * Tags are read on demand and kept in memory for a second. A fork that gets further datasets after
+ * it was tagged has tags with fewer versions than datasets.
  *
  * Thread-safe; the lock is a leaf and never held over a store call. Who makes, removes or looks for
  * tags of a fork to drop it holds the fork's name lock.
@@ -53,6 +55,10 @@ int tags_create(struct tags *tags, const struct fork_entry *entry, const char *t
 /* Removes the tag from every branch of the fork. ERR_NOT_FOUND when the fork has no such tag. */
 int tags_remove(struct tags *tags, const struct fork_entry *entry, const char *tag,
                 struct operation *operation, struct error *err);
+
+/* The same without an intent: what recovery does for the intent of a crash. */
+int tags_delete_refs(struct tags *tags, const struct fork_entry *entry, const char *tag,
+                     struct operation *operation, struct error *err);
 
 void tags_forget(struct tags *tags, const struct ulid *id);
 

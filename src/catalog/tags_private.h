@@ -1,0 +1,21 @@
+/*
+ * The inside of struct tags, for the two files that implement tags.h: reading (tags.c) and changing
+ * (tags_change.c).
+ */
+#ifndef FORKFS_CATALOG_TAGS_PRIVATE_H
+#define FORKFS_CATALOG_TAGS_PRIVATE_H
+
+#include <pthread.h>
+
+#include "catalog/tags.h"
+
+struct tags {
+    struct store *store;
+    const struct layout *layout;
+    struct ref_cache *cache;
+    pthread_mutex_t lock;
+    GHashTable *by_id; /* id text -> struct kept_tags */
+    uint64_t changes;  /* counts what was forgotten */
+};
+
+#endif
