@@ -9,6 +9,9 @@
 
 /* Formats into `text`; a cut text ends in the mark, and not within a UTF-8 sequence. */
 static void format_cut(char *text, size_t size, const char *format, va_list arguments)
+    __attribute__((format(printf, 3, 0)));
+
+static void format_cut(char *text, size_t size, const char *format, va_list arguments)
 {
     int length = vsnprintf(text, size, format, arguments);
     if (length < 0)

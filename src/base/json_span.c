@@ -110,7 +110,7 @@ GArray *json_members(struct json_span object)
     const char *end = object.text + object.length - 1;
     const char *at = skip_blanks(object.text + 1, end);
     while (at < end) {
-        struct json_member member = {NULL};
+        struct json_member member = {0};
         member.key_source = take_value(&at, end);
         json_span_string(member.key_source, &member.key);
         at = skip_blanks(at, end) + 1; /* the colon */

@@ -5,9 +5,10 @@
  * cached overlays, holders) answer from memory. Creating and dropping a fork waits for the store
  * and belongs on a worker thread.
  *
- * Thread-safe. Lock order, outermost first: the name lock of a fork (one at a time), then the
- * leaf locks (committer queue, holders, tombstones, overlays, caches), of which none is held
- * together with another, over a store call, or over a call of an observer.
+ * Thread-safe. Lock order, outermost first: the name locks of forks (several only for a list
+ * of changes, in bytewise order), then the leaf locks (committer queue, holders, tombstones,
+ * overlays, caches), of which none is held together with another, over a store call, or over a call
+ * of an observer.
  */
 #ifndef FORKFS_CATALOG_CATALOG_H
 #define FORKFS_CATALOG_CATALOG_H

@@ -27,9 +27,10 @@ struct change {
     enum change_kind kind;
     const char *name; /* CREATE: the new fork's name. DROP: the key; NULL: found by `expected_id` */
     /* CREATE */
-    const char *parent;        /* key of the parent fork; NULL: the primary graph */
-    enum change_expiry expiry; /* EXPIRY_DEFAULT: the mount's default_ttl, if it has one */
-    uint64_t ttl_seconds;      /* EXPIRY_SECONDS */
+    const char *parent;           /* key of the parent fork; NULL: the primary graph */
+    const struct ulid *parent_id; /* NULL: whichever fork has that key */
+    enum change_expiry expiry;    /* EXPIRY_DEFAULT: the mount's default_ttl, if it has one */
+    uint64_t ttl_seconds;         /* EXPIRY_SECONDS */
     /* DROP */
     const struct ulid *expected_id; /* NULL: whichever fork has the name */
     bool no_drain;                  /* do not wait for holders */

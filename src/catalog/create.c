@@ -17,6 +17,9 @@ static int find_parent(struct round *round, struct task *task, struct error *err
     struct fork_entry *entry = registry_find(registry, name);
     if (!entry)
         return error_set(err, ERR_NOT_FOUND, "no parent fork '%s'", name);
+    if (task->change->parent_id && !ulid_equal(task->change->parent_id, &entry->id))
+        return error_set(err, ERR_NOT_FOUND, "the parent fork '%s' is gone, another has its name",
+                         name);
     if (entry->status != FORK_ACTIVE)
         return error_set(err, entry->status == FORK_PENDING ? ERR_PENDING : ERR_STALE,
                          "parent fork '%s' is %s", name, fork_status_name(entry->status));

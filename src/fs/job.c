@@ -8,7 +8,8 @@ static void interrupt(fuse_req_t request, void *argument)
     operation_cancel(&job->operation);
 }
 
-/* Failures are counted where they are noted, see refuse(). */
+/* Before the answer, so that who has it finds it counted. Failures are counted where they are
+ * noted, see refuse(). */
 static void count(const struct job *job)
 {
     if (!job->name)
@@ -23,8 +24,8 @@ static void finish(struct job *job)
 {
     /* Waits for an interrupt() that is running. */
     fuse_req_interrupt_func(job->request, NULL, NULL);
-    job->answer(job);
     count(job);
+    job->answer(job);
     operation_destroy(&job->operation);
     job->release(job);
 }

@@ -57,27 +57,19 @@ static int gone_for_good(int code, const struct ulid *id, struct error *err)
 
 /* ---- mkdir ---- */
 
-/* The catalog knows parents by name, and this one may have been dropped and made anew. */
-static int check_parent(const struct change_job *change, struct error *err)
-{
-    if (!change->parent)
-        return 0;
-    auto_registry struct registry *registry = catalog_registry(change->job.session->catalog);
-    const struct fork_entry *parent = registry_find(registry, change->parent);
-    if (parent && ulid_equal(&parent->id, &change->parent_id))
-        return 0;
-    return error_set(err, ERR_NOT_FOUND, "the parent fork is gone");
-}
-
 static int create_fork(struct job *job, struct error *err)
 {
-    struct change_job *change = (struct change_job *)job;
-    int code = check_parent(change, err);
+    struct change_job *job_change = (struct change_job *)job;
+    struct change change = {.kind = CHANGE_CREATE,
+                            .name = job_change->key,
+                            .parent = job_change->parent,
+                            .parent_id = job_change->parent ? &job_change->parent_id : NULL};
+    catalog_change(job->session->catalog, &change, 1, &job->operation);
+    int code = error_copy(err, &change.error);
     if (code == 0)
-        code = catalog_create(job->session->catalog, change->key, change->parent, &job->operation,
-                              &change->id, err);
+        job_change->id = change.id;
     wait_until_forgotten(job->session);
-    return gone_for_good(code, &change->parent_id, err);
+    return gone_for_good(code, &job_change->parent_id, err);
 }
 
 static int tag_fork(struct job *job, struct error *err)

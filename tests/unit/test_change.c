@@ -174,6 +174,18 @@ static void a_parent_that_is_being_dropped_gets_no_child(void **state)
     fixture_assert_clean(fixture->store);
 }
 
+static void a_parent_that_was_dropped_and_made_anew_gets_no_child(void **state)
+{
+    struct change_fixture *fixture = *state;
+    struct ulid former = ulid_new();
+    struct change changes[] = {create_line("parent", NULL), create_line("child", "parent")};
+    changes[1].parent_id = &former;
+    catalog_change(fixture->catalog, changes, 2, NULL);
+    assert_int_equal(changes[0].code, 0);
+    assert_int_equal(changes[1].code, ERR_NOT_FOUND);
+    assert_int_equal(fixture_status(fixture->store, "child"), -1);
+}
+
 static void of_two_lines_with_one_name_the_first_counts(void **state)
 {
     struct change_fixture *fixture = *state;
@@ -460,6 +472,7 @@ int main(void)
         TEST(a_family_is_dropped_from_below),
         TEST(a_parent_listed_before_its_child_is_refused_alone),
         TEST(a_parent_that_is_being_dropped_gets_no_child),
+        TEST(a_parent_that_was_dropped_and_made_anew_gets_no_child),
         TEST(of_two_lines_with_one_name_the_first_counts),
         TEST(a_fork_given_by_id_and_by_name_is_one),
         TEST(a_bad_line_fails_alone),

@@ -157,7 +157,7 @@ static void writers_on_two_mounts_lose_nothing(void **state)
         assert_int_equal(inserters[i].failed, 0);
     }
     for (unsigned i = 0; i < 4; i++) {
-        g_autofree char *name = g_strdup_printf("fork-%u-%u", i, INSERTS - 1);
+        g_autofree char *name = g_strdup_printf("fork-%u-%u", i, (unsigned)INSERTS - 1);
         assert_true(on_store(fixture, name));
     }
     committer_free(other);

@@ -203,7 +203,7 @@ static bool change_with_fault(const struct fault *fault, unsigned n)
     struct catalog *catalog = fixture_open(store, &wrapper);
     struct error err = {0};
     arm_fault(wrapper, fault, n);
-    int code = run_change(catalog, mutation->change, &err);
+    int code = run_change(catalog, mutation->change, fault, &err);
     bool fired = fault_store_fired(wrapper);
     fault_store_disarm(wrapper);
     assert_neighbour_unharmed(store);
@@ -259,13 +259,13 @@ static bool recover_with_fault(unsigned k, const struct fault *fault, unsigned n
     add_dataset(store);
     struct catalog *catalog = fixture_open(store, &wrapper);
     fault_store_arm(wrapper, FAULT_KILL_AFTER, FAULT_WRITES, k, true, ERR_IO);
-    run_change(catalog, enroll, NULL);
+    run_change(catalog, enroll, &faults[FAULT_KILLED_AFTER], NULL);
     *crashed = fault_store_fired(wrapper);
     catalog_free(catalog);
     catalog = fixture_open(store, &wrapper);
     arm_fault(wrapper, fault, n);
     struct operation operation;
-    operation_init(&operation, 400);
+    operation_init(&operation, fault_patience_ms(fault));
     struct recovery_report report = {0};
     catalog_recover(catalog, &operation, &report, NULL);
     recovery_report_clear(&report);
