@@ -235,12 +235,9 @@ static int recover_tombstones(struct catalog *catalog, struct operation *operati
 
 /* Temporary files of writers that crashed while they wrote a document of the catalog or a tag ref.
  */
-static int prune_documents(struct catalog *catalog, struct operation *operation, struct error *err)
+static int prune_documents(struct catalog *catalog, const GPtrArray *datasets,
+                           struct operation *operation, struct error *err)
 {
-    g_autoptr(GPtrArray) datasets = NULL;
-    int code = burial_candidates(catalog, operation, &datasets, err);
-    if (code)
-        return code;
     g_autofree char *registry = layout_registry_key(catalog->layout);
     g_autofree char *tombstones = layout_tombstones_prefix(catalog->layout);
     g_autofree char *overlays = layout_overlays_prefix(catalog->layout);
@@ -258,37 +255,27 @@ static int prune_documents(struct catalog *catalog, struct operation *operation,
         g_autofree char *refs = lance_tag_refs_prefix(dataset);
         store_set_prune(set, refs);
     }
-    code = store_run(catalog->store, set, operation, err);
+    int code = store_run(catalog->store, set, operation, err);
     if (code == 0)
         code = store_set_failure(set, 0, err);
     store_set_unref(set);
     return code;
 }
 
-static bool has_unfinished(struct catalog *catalog)
-{
-    auto_registry struct registry *registry = catalog_registry(catalog);
-    for (guint i = 0; i < registry->entries->len; i++)
-        if (((const struct fork_entry *)g_ptr_array_index(registry->entries, i))->status !=
-            FORK_ACTIVE)
-            return true;
-    return false;
-}
-
 static int recover(struct catalog *catalog, struct operation *operation,
                    struct recovery_report *report, struct error *err)
 {
-    g_autoptr(GPtrArray) candidates = NULL;
+    g_autoptr(GPtrArray) datasets = NULL;
     /* The registry after the tombstones: one of a fork made and dropped meanwhile elsewhere must
      * not pass for one without an entry. */
     int code =
         tombstones_load(catalog->tombstones, catalog->store, catalog->layout, operation, err);
     if (code == 0)
         code = committer_reload(catalog->committer, operation, err);
-    if (code == 0 && has_unfinished(catalog))
-        code = burial_candidates(catalog, operation, &candidates, err);
-    if (code == 0 && candidates)
-        code = recover_entries(catalog, candidates, operation, report, err);
+    if (code == 0)
+        code = burial_candidates(catalog, operation, &datasets, err);
+    if (code == 0)
+        code = recover_entries(catalog, datasets, operation, report, err);
     if (code == 0)
         code = recover_tombstones(catalog, operation, report, err);
     if (code == 0)
@@ -298,7 +285,7 @@ static int recover(struct catalog *catalog, struct operation *operation,
     if (code == 0)
         code = orphans_remove(catalog, operation, report, err);
     if (code == 0)
-        code = prune_documents(catalog, operation, err);
+        code = prune_documents(catalog, datasets, operation, err);
     return code;
 }
 

@@ -184,20 +184,8 @@ static void list(struct call *call)
         fill_and_reply(call, &view);
 }
 
-void operation_readdir(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
-                       struct fuse_file_info *file)
-{
-    struct call call = {.request = request,
-                        .node = node,
-                        .run = list,
-                        .file = file,
-                        .size = size,
-                        .offset = offset};
-    list(&call);
-}
-
-void operation_readdirplus(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
-                           struct fuse_file_info *file)
+static void start_listing(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
+                          struct fuse_file_info *file, bool plus)
 {
     struct call call = {.request = request,
                         .node = node,
@@ -205,6 +193,18 @@ void operation_readdirplus(fuse_req_t request, fuse_ino_t node, size_t size, off
                         .file = file,
                         .size = size,
                         .offset = offset,
-                        .plus = true};
+                        .plus = plus};
     list(&call);
+}
+
+void operation_readdir(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
+                       struct fuse_file_info *file)
+{
+    start_listing(request, node, size, offset, file, false);
+}
+
+void operation_readdirplus(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
+                           struct fuse_file_info *file)
+{
+    start_listing(request, node, size, offset, file, true);
 }

@@ -94,6 +94,25 @@ void recover_completely(struct store *store)
     fixture_assert_clean(store);
 }
 
+bool recover_meeting_fault(struct store *store, const struct fault *fault, unsigned n)
+{
+    struct store *wrapper;
+    struct catalog *catalog = fixture_open(store, &wrapper);
+    arm_fault(wrapper, fault, n);
+    struct operation operation;
+    operation_init(&operation, fault_patience_ms(fault));
+    struct recovery_report report = {0};
+    catalog_recover(catalog, &operation, &report, NULL);
+    recovery_report_clear(&report);
+    operation_destroy(&operation);
+    bool fired = fault_store_fired(wrapper);
+    catalog_free(catalog);
+    assert_neighbour_unharmed(store);
+    recover_completely(store);
+    assert_neighbour_unharmed(store);
+    return fired;
+}
+
 /* On a busy machine the time may be over before the request at which the fault was to happen. */
 static bool was_too_short(void)
 {

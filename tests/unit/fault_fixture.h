@@ -44,6 +44,10 @@ int run_change(struct catalog *catalog, change_function *change, const struct fa
 /* Arms the fault at the n-th request. */
 void arm_fault(struct store *wrapper, const struct fault *fault, unsigned n);
 
+/* Mounts, recovers with the fault at the n-th request, unmounts; then recovers completely. The
+ * unrelated fork is unharmed all the while. Returns whether the fault has fired. */
+bool recover_meeting_fault(struct store *store, const struct fault *fault, unsigned n);
+
 /* The unrelated fork is as it was, and every active fork is whole. */
 void assert_neighbour_unharmed(struct store *store);
 /* Memory shows what the store holds. */

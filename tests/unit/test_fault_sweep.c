@@ -133,20 +133,7 @@ static bool recover_with_fault(change_function *change, unsigned k, const struct
 {
     struct store *store = killed_at(change == make_fork ? fault_database() : database_with_fork(),
                                     change, k, crashed);
-    struct store *wrapper;
-    struct catalog *catalog = fixture_open(store, &wrapper);
-    arm_fault(wrapper, fault, n);
-    struct operation operation;
-    operation_init(&operation, fault_patience_ms(fault));
-    struct recovery_report report = {0};
-    catalog_recover(catalog, &operation, &report, NULL);
-    recovery_report_clear(&report);
-    operation_destroy(&operation);
-    bool fired = fault_store_fired(wrapper);
-    catalog_free(catalog);
-    assert_neighbour_unharmed(store);
-    recover_completely(store);
-    assert_neighbour_unharmed(store);
+    bool fired = recover_meeting_fault(store, fault, n);
     int status = fixture_status(store, "what_if");
     assert_true(status < 0 || status == FORK_ACTIVE);
     store_free(store);
