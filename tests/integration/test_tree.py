@@ -183,6 +183,8 @@ def test_sizes_are_true(forked):
     top_files = [name for name in TOP if name not in ("by-id", "forks")]
     assert len(forked_files) == len(top_files) + 2 * len(FORK_FILES)
     for path in forked_files:
+        if os.path.basename(path) == "stats":
+            continue  # it counts each look at it, so no two renderings need have one length
         with open(path, "rb") as stream:
             assert os.fstat(stream.fileno()).st_size == len(stream.read()), path
         assert os.stat(path).st_size == len(open(path, "rb").read()), path
