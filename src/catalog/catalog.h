@@ -36,6 +36,9 @@ struct catalog_settings {
     int64_t drain_timeout_ms;    /* how long a drop waits for holders */
     size_t max_forks;            /* budget, counting every status; 0: none */
     uint64_t default_ttl_s;      /* for forks made without one, in seconds; 0: none */
+    bool shared;                 /* other mounts may write the same catalog */
+    int64_t takeover_ms;         /* shared: how long the unfinished work of another mount is watched
+                                    unchanged before it is taken over */
     struct log *log;             /* may be NULL */
     registry_observer *observer; /* may be NULL; see committer.h */
     void *observer_argument;

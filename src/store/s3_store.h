@@ -1,0 +1,61 @@
+/*
+ * The object store in a bucket of an S3 server.
+ *
+ * Reads go through libs3 where it can be trusted, else through libcurl; every put goes through
+ * libcurl (s3_wire.h). What can be repeated is repeated, with growing and jittered pauses, as long
+ * as the operation's time allows; what an unclear answer means is found out by reading again, and
+ * only where that does not tell is a put ERR_OUTCOME_UNKNOWN. Bodies are checked for length.
+ *
+ * When the server does not answer several times in a row a circuit breaker opens: requests fail
+ * at once (ERR_UNREACHABLE) but for one at a time that looks whether it is back.
+ *
+ * Etags are unquoted. How If-Match wants them (quoted or bare: servers differ) is found out by
+ * s3_store_probe(), and again when a put is refused although the etag has not changed.
+ *
+ * Errors: ERR_ACCESS (refused), ERR_UNREACHABLE (no connection, or no good certificate),
+ * ERR_DEADLINE, ERR_IO (the server fails, or answers nonsense), ERR_INVALID (bucket or region are
+ * wrong). None has a credential in it.
+ */
+#ifndef FORKFS_STORE_S3_STORE_H
+#define FORKFS_STORE_S3_STORE_H
+
+#include "store/s3_credentials.h"
+#include "store/s3_endpoint.h"
+#include "store/s3_wire.h"
+#include "store/store.h"
+
+enum s3_client { S3_CLIENT_AUTOMATIC, S3_CLIENT_LIBS3, S3_CLIENT_CURL };
+
+struct s3_store_settings {
+    const struct s3_endpoint *endpoint; /* copied */
+    struct s3_profile *profile;         /* taken over, also on failure */
+    const char *ca_file;                /* NULL: the system's certificates */
+    enum s3_client client;              /* for reads */
+    unsigned jobs;                      /* requests in flight at a time */
+};
+
+/* Makes the store; sends nothing. ERR_UNSUPPORTED when libs3 is demanded where it cannot be
+ * trusted. *ret: store_free(). */
+int s3_store_open(const struct s3_store_settings *settings, struct store **ret, struct error *err);
+
+/* As s3_store_open() with wires of the caller's, for tests: `reads` and `writes` are taken over,
+ * and may be the same. profile NULL: requests carry no credentials. */
+int s3_store_open_wires(struct s3_wire *reads, struct s3_wire *writes, struct s3_profile *profile,
+                        unsigned jobs, struct store **ret, struct error *err);
+
+/* Asks for the bucket, so that what is wrong with credentials, bucket, region, endpoint or
+ * certificate is told in one clear line. Where the client was to be chosen and the server takes no
+ * requests of libs3, goes over to libcurl. */
+int s3_store_check(struct store *store, struct operation *operation, struct error *err);
+
+/* Tries on a key of its own below `prefix` (removed afterwards) whether the server minds
+ * If-None-Match and If-Match, and which quotes it wants. ERR_UNSUPPORTED when it ignores them:
+ * commits of several writers would then overwrite each other. */
+int s3_store_probe(struct store *store, const char *prefix, struct operation *operation,
+                   struct error *err);
+
+/* "libs3/2.0 for reads, libcurl/7.88.1 for writes"; lives as the store does, but for a change by
+ * s3_store_check(). */
+const char *s3_store_clients(const struct store *store);
+
+#endif
