@@ -1,4 +1,5 @@
 """A Uni database in a bucket."""
+import json
 from concurrent.futures import ThreadPoolExecutor
 
 from support.database import Database, LocalDatabase
@@ -114,6 +115,13 @@ class S3Database(Database):
         now = self.snapshot()
         self.delete_objects(now.keys() - self.saved.keys())
         self.put_objects({key: body for key, body in self.saved.items() if now.get(key) != body})
+
+    def open_to_all(self):
+        """Lets everybody do everything with the bucket."""
+        resources = [f"arn:aws:s3:::{self.bucket}", f"arn:aws:s3:::{self.bucket}/*"]
+        statement = {"Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": resources}
+        policy = {"Version": "2012-10-17", "Statement": [statement]}
+        self.client.put_bucket_policy(Bucket=self.bucket, Policy=json.dumps(policy))
 
     @classmethod
     def upload(cls, gateway, directory):
