@@ -35,7 +35,7 @@ def files_of_main(database):
 
 
 def is_of_main(database, key):
-    return key.startswith(database.storage) and ".lance/" in key and not any(
+    return key.startswith(database.dataset_prefix) and ".lance/" in key and not any(
         part in key for part in ("/tree/", "/_refs/", "latest_version_hint")) and not key.endswith("/")
 
 

@@ -54,8 +54,8 @@ def test_names_of_datasets_and_branches_do_not_escape(new_mount, small_database,
     os.makedirs(outside + "/_versions")
     with open(outside + "/_versions/file", "w", encoding="utf-8") as stream:
         stream.write("precious")
-    for place in ("storage/victim", "victim", database.storage + "vertices.lance/victim",
-                  database.storage + "victim.lance", database.storage + "victim"):
+    for place in ("storage/victim", "victim", database.dataset_key("vertices") + "/victim",
+                  database.dataset_key("victim"), database.dataset_prefix + "victim"):
         database.put_object(place + "/_versions/file", b"precious")
     absolute = HOSTILE + [outside, outside + "/_versions"]
     forks = {"good": template}

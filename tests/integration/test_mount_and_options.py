@@ -253,7 +253,7 @@ def test_metadata_and_storage_prefixes_move_the_keys(new_mount, database):
     for name in ("catalog", "id_allocator.json", "wal"):
         os.rename(database.path(name), database.path("meta/" + name))
     os.rename(database.path("storage"), database.path("data"))
-    database.metadata, database.storage = "meta/", "data/"
+    database.metadata, database.storage, database.dataset_prefix = "meta/", "data/", "data/"
     mount = new_mount(database, "metadata=meta/,storage=data/")
     os.mkdir(mount.fork("a"))
     assert_whole(database, "a")

@@ -190,7 +190,7 @@ def test_they_stay_when_a_dataset_still_knows_the_fork(new_mount, forked):
 def test_what_is_no_forks_is_left_alone(new_mount, forked):
     for key in ("catalog/fork_schemas/README", "catalog/locy_rules.json", forked.fork_prefix("notes") + "x",
                 forked.storage + "wal_forks/README", "catalog/fork_registry.json.backup",
-                f"{forked.storage}vertices.lance/tree/fork_{UNKNOWN}_vertices/data/x"):
+                forked.branch_key("vertices", f"fork_{UNKNOWN}_vertices") + "/data/x"):
         forked.put_object(key, b"mine")
     before = forked.snapshot()
     new_mount(forked)

@@ -17,9 +17,11 @@ def serde_pretty(document):
 class Database:
     """What all kinds of stores have in common."""
 
-    # Prefixes of the two families of keys; see docs/formats.md.
+    # Prefixes of the families of keys; see docs/formats.md. Datasets may lie apart from the rest of
+    # the storage.
     metadata = ""
     storage = "storage/"
+    dataset_prefix = "storage/"
 
     # ---- How programs reach it ----
 
@@ -127,7 +129,7 @@ class Database:
         return sorted(names)
 
     def dataset_key(self, dataset):
-        return f"{self.storage}{dataset}.lance"
+        return f"{self.dataset_prefix}{dataset}.lance"
 
     def dataset_uri(self, dataset):
         return f"{self.base_uri}/{dataset}.lance"
@@ -176,7 +178,7 @@ class LocalDatabase(Database):
     @property
     def base_uri(self):
         """How the Lance engine names the place of the datasets."""
-        return os.path.join(self.root, self.storage.rstrip("/"))
+        return os.path.join(self.root, self.dataset_prefix.rstrip("/"))
 
     def path(self, key):
         return os.path.join(self.root, key)

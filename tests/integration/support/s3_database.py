@@ -9,7 +9,8 @@ class S3Database(Database):
     """In a bucket of its own, as Uni lays out remote databases."""
 
     is_local = False
-    storage = "graph/"
+    storage = ""
+    dataset_prefix = "graph/"
     # Contents by their MD5, which is what an etag is here; so a snapshot fetches only what is new.
     contents = {}
 
@@ -21,7 +22,7 @@ class S3Database(Database):
 
     @property
     def source(self):
-        return f"s3://{self.bucket}/{self.storage}".rstrip("/")
+        return f"s3://{self.bucket}/{self.dataset_prefix}".rstrip("/")
 
     @property
     def base_uri(self):
@@ -134,9 +135,10 @@ class S3Database(Database):
 
     def key_here(self, local_key):
         """The key of what a local database has under a key."""
-        if local_key.startswith(LocalDatabase.storage):
-            return self.storage + local_key[len(LocalDatabase.storage):]
-        return self.metadata + local_key
+        if not local_key.startswith(LocalDatabase.storage):
+            return self.metadata + local_key
+        name = local_key[len(LocalDatabase.storage):]
+        return (self.dataset_prefix if ".lance/" in name else self.storage) + name
 
     def remove(self):
         self.gateway.remove_bucket(self.bucket)
