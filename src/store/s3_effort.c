@@ -98,7 +98,8 @@ static struct s3_wire *choose_wire(const struct s3_effort *effort,
         !is_plain(request->start_after))
         return store->writes;
     /* It cannot send a token. */
-    if (credentials && credentials->session_token && g_str_has_prefix(store->reads->name, "libs3/2."))
+    if (credentials && credentials->session_token &&
+        g_str_has_prefix(store->reads->name, "libs3/2."))
         return store->writes;
     return store->reads;
 }
@@ -118,10 +119,9 @@ static enum s3_breaker_news news_of(const struct s3_effort *effort,
 
 static bool is_expired(const struct s3_wire_answer *answer)
 {
-    return answer->s3_code &&
-           (strcmp(answer->s3_code, "ExpiredToken") == 0 ||
-            strcmp(answer->s3_code, "InvalidToken") == 0 ||
-            strcmp(answer->s3_code, "TokenRefreshRequired") == 0);
+    return answer->s3_code && (strcmp(answer->s3_code, "ExpiredToken") == 0 ||
+                               strcmp(answer->s3_code, "InvalidToken") == 0 ||
+                               strcmp(answer->s3_code, "TokenRefreshRequired") == 0);
 }
 
 /* Whether the answer has what an answer of S3 to this request has. */
@@ -194,10 +194,9 @@ static int wait_for_admission(const struct s3_effort *effort, struct s3_breaker_
         int64_t left_ms = remaining_ms(effort);
         int code = 0;
         if (effort->exchanges == 0 || effort->impatient || left_ms == 0)
-            return error_set(err, ERR_UNREACHABLE,
-                             "%s %s: not sent: the store has not answered for %.1f s",
-                             effort->method, effort->key,
-                             (double)s3_breaker_silence_ns(breaker) / 1e9);
+            return error_set(
+                err, ERR_UNREACHABLE, "%s %s: not sent: the store has not answered for %.1f s",
+                effort->method, effort->key, (double)s3_breaker_silence_ns(breaker) / 1e9);
         code = sleep_for(effort, MIN(left_ms, SLICE_MS), err);
         if (code)
             return code;
@@ -250,9 +249,8 @@ int s3_effort_exchange(struct s3_effort *effort, const struct s3_wire_request *r
 
 static bool gives_up(const struct s3_effort *effort, enum s3_wire_result result)
 {
-    if (effort->impatient &&
-        (result == S3_WIRE_UNREACHABLE || result == S3_WIRE_TIMED_OUT ||
-         effort->failures >= IMPATIENT_FAILURES))
+    if (effort->impatient && (result == S3_WIRE_UNREACHABLE || result == S3_WIRE_TIMED_OUT ||
+                              effort->failures >= IMPATIENT_FAILURES))
         return true;
     return remaining_ms(effort) < effort->store->pace.first_ms;
 }

@@ -41,8 +41,6 @@ static int code_of(const struct s3_wire_answer *answer)
     if (s3_answer_is_no_space(answer))
         return ERR_NO_SPACE;
     switch (answer->result) {
-    case S3_WIRE_NOT_FOUND:
-        return ERR_NOT_FOUND;
     case S3_WIRE_DENIED:
         return ERR_ACCESS;
     case S3_WIRE_NO_BUCKET:
@@ -57,6 +55,7 @@ static int code_of(const struct s3_wire_answer *answer)
     case S3_WIRE_LOST: /* silence, or nonsense */
         return answer->status ? ERR_IO : ERR_UNREACHABLE;
     case S3_WIRE_OK:
+    case S3_WIRE_NOT_FOUND: /* in answer to what does not ask for an object */
     case S3_WIRE_PRECONDITION:
     case S3_WIRE_REJECTED:
     case S3_WIRE_CONFLICT:
@@ -90,8 +89,6 @@ static char *text_of(const struct s3_wire_answer *answer)
     if (s3_answer_is_no_space(answer))
         return g_strdup("the store is full");
     switch (answer->result) {
-    case S3_WIRE_NOT_FOUND:
-        return g_strdup("no such object");
     case S3_WIRE_DENIED:
         return g_strdup_printf("access denied: %s", refusal(answer));
     case S3_WIRE_NO_BUCKET:
@@ -114,6 +111,7 @@ static char *text_of(const struct s3_wire_answer *answer)
     case S3_WIRE_CONFLICT:
         return g_strdup("other requests for the object got in the way");
     case S3_WIRE_OK:
+    case S3_WIRE_NOT_FOUND:
     case S3_WIRE_PRECONDITION:
     case S3_WIRE_REJECTED:
         break;

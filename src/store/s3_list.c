@@ -7,7 +7,8 @@
 #include "store/s3_store_private.h"
 
 #define PAGE 1000 /* the most that S3 gives at a time */
-#define SPARE 8   /* asked for beyond a limit: to see whether there is more, and for what is left out */
+#define SPARE                                                                                      \
+    8 /* asked for beyond a limit: to see whether there is more, and for what is left out */
 
 struct listing {
     struct s3_effort *effort;

@@ -60,8 +60,8 @@ struct probe {
 
 /* One put of the probe. That it is not known what became of it can only come from a bad connection,
  * since nobody else has the key. */
-static int try_put(const struct probe *probe, const char *text, enum store_precondition precondition,
-                   const char *etag, struct error *err)
+static int try_put(const struct probe *probe, const char *text,
+                   enum store_precondition precondition, const char *etag, struct error *err)
 {
     auto_bytes struct bytes *body = bytes_new_text(text);
     int code = ERR_OUTCOME_UNKNOWN;
@@ -73,8 +73,8 @@ static int try_put(const struct probe *probe, const char *text, enum store_preco
 
 /* A put that must be refused. */
 static int expect_refusal(const struct probe *probe, const char *text,
-                          enum store_precondition precondition, const char *etag, const char *header,
-                          struct error *err)
+                          enum store_precondition precondition, const char *etag,
+                          const char *header, struct error *err)
 {
     int code = try_put(probe, text, precondition, etag, err);
     if (code == 0)
@@ -92,11 +92,10 @@ static int match_right_etag(const struct probe *probe, struct error *err)
     if (code)
         return code;
     code = try_put(probe, "matched", STORE_IF_MATCH, etag, err);
-    if (code != ERR_PRECONDITION && code != ERR_IO)
-        return code;
-    struct error cause = *err;
-    return error_set(err, ERR_UNSUPPORTED, "the server cannot be used with If-Match: %s",
-                     cause.text);
+    if (code == ERR_PRECONDITION)
+        return error_set(err, ERR_UNSUPPORTED,
+                         "the server refuses If-Match with the etag that it has just told");
+    return code;
 }
 
 static int run_probe(const struct probe *probe, struct error *err)

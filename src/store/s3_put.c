@@ -83,7 +83,7 @@ static enum verdict compare_content(struct put *put, struct error *err)
 static enum verdict change_quotes(struct put *put, struct error *err)
 {
     if (put->tried_both) {
-        error_set(err, ERR_IO,
+        error_set(err, ERR_UNSUPPORTED,
                   "put %s: the server refuses If-Match although the object is at that version",
                   put->request->key);
         return PUT_FAILED;
@@ -119,8 +119,8 @@ static enum verdict resolve(struct put *put, bool refused, struct error *err)
 static enum verdict judge(struct put *put, struct s3_wire_answer *answer, struct error *err)
 {
     bool if_match = put->request->precondition == STORE_IF_MATCH;
-    bool refused = answer->result == S3_WIRE_PRECONDITION ||
-                   (if_match && answer->result == S3_WIRE_NOT_FOUND);
+    bool refused =
+        answer->result == S3_WIRE_PRECONDITION || (if_match && answer->result == S3_WIRE_NOT_FOUND);
     if (answer->result == S3_WIRE_OK)
         return done(put, g_steal_pointer(&answer->etag));
     if (refused && !if_match && !put->effort->unknown)
@@ -136,9 +136,8 @@ static int put_once(struct put *put, struct s3_wire_request *wire_request, bool 
 {
     struct s3_wire_answer answer = {0};
     const char *quote = put->bare ? "" : "\"";
-    g_autofree char *etag = put->request->etag
-                                ? g_strconcat(quote, put->request->etag, quote, NULL)
-                                : NULL;
+    g_autofree char *etag =
+        put->request->etag ? g_strconcat(quote, put->request->etag, quote, NULL) : NULL;
     wire_request->etag = etag;
     *ret_again = false;
     int code = s3_effort_exchange(put->effort, wire_request, &answer, err);

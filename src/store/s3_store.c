@@ -14,8 +14,8 @@ int s3_read(struct s3_effort *effort, enum s3_wire_method method, const char *ke
 {
     struct s3_wire_request request = {.method = method, .key = key};
     struct s3_wire_answer got = {0};
-    int code = s3_effort_perform(effort, &request, 1u << S3_WIRE_OK | 1u << S3_WIRE_NOT_FOUND, &got,
-                                 err);
+    int code =
+        s3_effort_perform(effort, &request, 1u << S3_WIRE_OK | 1u << S3_WIRE_NOT_FOUND, &got, err);
     if (code == 0 && got.result == S3_WIRE_NOT_FOUND)
         code = error_set(err, ERR_NOT_FOUND, "%s %s: no such object", effort->method, key);
     else if (code == 0 && !got.etag)
@@ -35,8 +35,8 @@ static int delete_object(struct s3_effort *effort, const char *key, struct error
 {
     struct s3_wire_request request = {.method = S3_WIRE_DELETE, .key = key};
     struct s3_wire_answer got = {0};
-    int code = s3_effort_perform(effort, &request, 1u << S3_WIRE_OK | 1u << S3_WIRE_NOT_FOUND, &got,
-                                 err);
+    int code =
+        s3_effort_perform(effort, &request, 1u << S3_WIRE_OK | 1u << S3_WIRE_NOT_FOUND, &got, err);
     s3_wire_answer_clear(&got);
     return code;
 }

@@ -6,8 +6,9 @@
  * as the operation's time allows; what an unclear answer means is found out by reading again, and
  * only where that does not tell is a put ERR_OUTCOME_UNKNOWN. Bodies are checked for length.
  *
- * When the server does not answer several times in a row, for some seconds, a circuit breaker opens:
- * new requests fail at once (ERR_UNREACHABLE) but for one at a time that looks whether it is back.
+ * When the server does not answer several times in a row, for some seconds, a circuit breaker
+ * opens: new requests fail at once (ERR_UNREACHABLE) but for one at a time that looks whether it is
+ * back.
  *
  * After an exchange of a conditional put that ended unclear, the put counts as a success when the
  * object has its content. Who wants to be told apart from others that create the same object
@@ -21,9 +22,9 @@
  * s3_store_probe(), and again when a put is refused although the etag has not changed.
  *
  * Errors: ERR_ACCESS (refused), ERR_UNREACHABLE (no connection, or no good certificate),
- * ERR_DEADLINE, ERR_IO (the server fails, or answers nonsense), ERR_NO_SPACE, ERR_INVALID (bucket or
- * region are wrong). None has a credential in it. An operation without a deadline is given up after
- * a minute of trying.
+ * ERR_DEADLINE, ERR_IO (the server fails, or answers nonsense), ERR_NO_SPACE, ERR_INVALID (bucket
+ * or region are wrong). None has a credential in it. An operation without a deadline is given up
+ * after a minute of trying.
  */
 #ifndef FORKFS_STORE_S3_STORE_H
 #define FORKFS_STORE_S3_STORE_H
