@@ -6,9 +6,10 @@
 #include "store/s3_list_xml.h"
 #include "store/s3_wire_curl_private.h"
 
-#define LARGEST_LISTING (UINT64_C(64) << 20) /* bytes: 1000 keys of 1024 bytes, encoded, and more  \
-                                              */
-#define LARGEST_OTHER (UINT64_C(64) << 10)   /* bytes: error documents */
+#define LARGEST_LISTING                                                                            \
+    (UINT64_C(64) << 20)                   /* bytes: 1000 keys of 1024 bytes, encoded, and more    \
+                                            */
+#define LARGEST_OTHER (UINT64_C(64) << 10) /* bytes: error documents */
 
 /* ---- Collecting ---- */
 
@@ -276,7 +277,7 @@ static void conclude_list(struct s3_exchange *exchange)
                           &truncated, &err))
         lost(exchange, err.text);
     else
-        s3_wire_conclude_list(exchange->request, exchange->answer, rows, truncated);
+        s3_list_conclude(exchange->request, exchange->answer, rows, truncated);
 }
 
 static void conclude_change(struct s3_exchange *exchange)
