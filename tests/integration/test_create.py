@@ -267,7 +267,7 @@ def test_an_interrupted_bulk_load_refuses(mount, database):
 
 
 def test_an_interrupted_table_swap_refuses(mount, database):
-    database.put_object(database.storage + "vertices_staging.lance/_versions/1.manifest", b"x")
+    database.put_object(database.dataset_prefix + "vertices_staging.lance/_versions/1.manifest", b"x")
     assert_mkdir_refused(mount, "a", errno.EBUSY, "vertices_staging")
 
 
