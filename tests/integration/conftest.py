@@ -36,6 +36,8 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "slow: takes more than a few seconds")
     config.addinivalue_line("markers", "local_only(reason): not on S3")
     config.addinivalue_line("markers", "s3_only: not on local directories")
+    config.addinivalue_line("markers", "single_writer: mounts of a bucket are told that they are alone, "
+                                       "as those of a directory always are")
     # Who starts this in the background of a script makes it ignore SIGINT, and all its children, too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -98,6 +100,8 @@ def new_database(request, tmp_path, sample_directory, store):
             root = os.path.join(os.path.realpath(tmp_path), f"database{len(made)}")
             shutil.copytree(sample_directory, root)
             made.append(LocalDatabase(root))
+        if store == "s3" and request.node.get_closest_marker("single_writer"):
+            made[-1].mount_options = ("single_writer",)
         return made[-1]
 
     yield make

@@ -7,7 +7,7 @@ import pytest
 from support.checks import assert_no_trace, assert_sound, assert_unchanged, assert_whole
 
 MORE_THAN_EVER_NEEDED = 120
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.single_writer]
 
 
 class Sweep:

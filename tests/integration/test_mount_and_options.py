@@ -289,7 +289,7 @@ grep "^$1 $2 fuse.forkfs ro," /proc/mounts
 cat "$2/registry.json"
 ! mkdir "$2/forks/a" 2>/dev/null
 umount "$2"
-""", database.source, mountpoint, ",".join(["ro,drain_timeout=100", *database.mount_options]),
+""", database.source, mountpoint, ",".join(["ro,drain_timeout=100", *database.catalog_options]),
                                      variables=database.environment)
     assert done.stdout.endswith('{\n  "forks": {}\n}\n')
     assert database.forks() == {}
@@ -300,7 +300,7 @@ def test_an_fstab_line_mounts(database, mountpoint, tmp_path):
     fstab = tmp_path / "fstab"
     fstab.write_text(f"{database.source} {mountpoint} fuse.forkfs "
                      + ",".join(["noauto,users,nofail,_netdev,allow_other,drain_timeout=100",
-                                 *database.mount_options]) + " 0 0\n")
+                                 *database.catalog_options]) + " 0 0\n")
     done = run_where_it_is_installed("""
 mount -T "$1" "$2"
 mkdir "$2/forks/a"

@@ -8,6 +8,7 @@ from support.checks import (assert_fsck_clean, assert_no_trace, assert_sound, as
                             mentions)
 
 UNKNOWN = "01KYYN40FVQ2D7R9S4TAX6BCE3"
+pytestmark = pytest.mark.single_writer
 
 
 @pytest.fixture

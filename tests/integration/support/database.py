@@ -25,7 +25,8 @@ class Database:
 
     # ---- How programs reach it ----
 
-    mount_options = ()  # of forkfs -o
+    catalog_options = ()  # of forkfs -o, and of the tools
+    mount_options = ()  # further ones of forkfs
 
     @property
     def environment(self):
@@ -39,7 +40,7 @@ class Database:
 
     def arguments(self, *options):
         """The command line of forkfs or a tool up to CATALOG, with further options."""
-        words = ",".join([*self.mount_options, *filter(None, options)])
+        words = ",".join([*self.catalog_options, *filter(None, options)])
         return (["-o", words] if words else []) + [self.source]
 
     # ---- Documents ----

@@ -21,12 +21,16 @@ class Disconnect(Exception):
 
 
 class Fault:
-    """What goes wrong with which requests; subclasses say how. Does what is right by itself."""
+    """What goes wrong with which requests; subclasses say how. Does what is right by itself.
 
-    def __init__(self, methods=None, match="", times=FOREVER):
+    Those of some methods, with a text in their path; `times` of them, `after` so many that go well.
+    """
+
+    def __init__(self, methods=None, match="", times=FOREVER, after=0):
         self.methods = methods
         self.match = match
         self.times = times
+        self.after = after
 
     def concerns(self, method, path):
         return (not self.methods or method in self.methods) and self.match in urllib.parse.unquote(path)
@@ -243,7 +247,7 @@ class MisbehavingProxy:
         self.host, self.port = parts.hostname, parts.port
         self.lock = threading.Lock()
         self.fault = None
-        self.fired = 0
+        self.concerned = 0  # requests that the fault is about
         self.requests = []  # (method, path) of each
         self.well = threading.Event()
         self.well.set()
@@ -275,11 +279,17 @@ class MisbehavingProxy:
     def misbehave(self, fault):
         with self.lock:
             self.fault = fault
-            self.fired = 0
+            self.concerned = 0
             self.well.clear()
 
     def refuse(self):
         self.close()
+
+    @property
+    def fired(self):
+        """How many requests have gone wrong."""
+        with self.lock:
+            return min(max(self.concerned - self.fault.after, 0), self.fault.times) if self.fault else 0
 
     def behave(self):
         """All is well again."""
@@ -292,9 +302,10 @@ class MisbehavingProxy:
     def fault_for(self, method, path):
         with self.lock:
             self.requests.append((method, path))
-            if self.fault and self.fired < self.fault.times and self.fault.concerns(method, path):
-                self.fired += 1
-                return self.fault
+            if self.fault and self.fault.concerns(method, path):
+                self.concerned += 1
+                if self.fault.after < self.concerned <= self.fault.after + self.fault.times:
+                    return self.fault
         return Fault()
 
     def stop(self):

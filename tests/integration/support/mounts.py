@@ -44,6 +44,10 @@ def forkfs_fsck():
     return _program("FORKFS_FSCK", "forkfs-fsck", "tools/forkfs-fsck")
 
 
+def compare_and_swap():
+    return _program("FORKFS_COMPARE_AND_SWAP", "tests/compare-and-swap")
+
+
 def mount_entry(path):
     """(type, source, options) of the mount on a path, without touching it; None when there is none."""
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as stream:
@@ -97,7 +101,7 @@ class Mount:
 
     def command(self):
         words = [self.binary] + ([] if self.daemon else ["-f"])
-        return words + self.database.arguments(self.options) + [self.path]
+        return words + self.database.arguments(*self.database.mount_options, self.options) + [self.path]
 
     def start(self):
         os.makedirs(self.path, exist_ok=True)

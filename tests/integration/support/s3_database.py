@@ -1,4 +1,5 @@
 """A Uni database in a bucket."""
+import copy
 import json
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,26 +12,25 @@ class S3Database(Database):
     is_local = False
     storage = ""
     dataset_prefix = "graph/"
+    leases = "catalog/fork_leases/"
     # Contents by their MD5, which is what an etag is here; so a snapshot fetches only what is new.
     contents = {}
 
-    def __init__(self, gateway, bucket=None):
+    def __init__(self, gateway):
         self.gateway = gateway
-        self.bucket = bucket or gateway.make_bucket()
-        self.endpoint = gateway.endpoint
+        self.bucket = gateway.make_bucket()
+        self.source = self.base_uri
+        self.reached_by = ("endpoint=" + gateway.endpoint, "path_style")
+        self.lies_at = ()
         self.saved = None
 
     @property
-    def source(self):
+    def base_uri(self):
         return f"s3://{self.bucket}/{self.dataset_prefix}".rstrip("/")
 
     @property
-    def base_uri(self):
-        return self.source
-
-    @property
-    def mount_options(self):
-        return ("endpoint=" + self.endpoint, "path_style")
+    def catalog_options(self):
+        return self.reached_by + self.lies_at
 
     @property
     def environment(self):
@@ -43,6 +43,16 @@ class S3Database(Database):
     @property
     def client(self):
         return self.gateway.client
+
+    def through(self, proxy):
+        """The same database, for mounts that reach it by way of a proxy."""
+        return self.reached("endpoint=" + proxy.endpoint, "path_style")
+
+    def reached(self, *options):
+        """The same database, for mounts that reach its server in another way."""
+        other = copy.copy(self)
+        other.reached_by = options
+        return other
 
     def has_object(self, key):
         return self.etag(key) is not None
@@ -95,6 +105,11 @@ class S3Database(Database):
         self.delete_objects(self.list_objects(prefix))
 
     def snapshot(self):
+        """What is on the store, but for what mounts that run keep there for themselves."""
+        return {key: body for key, body in self.everything().items() if not key.startswith(self.leases)}
+
+    def everything(self):
+        """The same with that."""
         etags = self.etags()
         with ThreadPoolExecutor(8) as pool:
             bodies = pool.map(lambda key: self.content(key, etags[key]), etags)
@@ -125,9 +140,12 @@ class S3Database(Database):
         self.client.put_bucket_policy(Bucket=self.bucket, Policy=json.dumps(policy))
 
     @classmethod
-    def upload(cls, gateway, directory):
+    def upload(cls, gateway, directory, **prefixes):
         """A database with what a directory holds that is laid out as local databases are."""
         database = cls(gateway)
+        for name, prefix in prefixes.items():
+            setattr(database, name, prefix)
+        database.source = database.base_uri
         local = LocalDatabase(directory)
         database.put_objects({database.key_here(key): body for key, body in local.snapshot().items()
                               if body is not None})
