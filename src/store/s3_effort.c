@@ -156,11 +156,13 @@ static void examine(struct s3_effort *effort, const struct s3_wire *used,
     if (!is_plausible(request, answer))
         answer->result = S3_WIRE_LOST;
     if (overlooked_etag(effort, used, request, answer)) {
-        effort->by_writes = true;
         if (effort->store->may_switch)
             __atomic_store_n(&effort->store->reads_by_writes, true, __ATOMIC_RELEASE);
         answer->result = S3_WIRE_LOST;
     }
+    /* What one library does not make sense of, the other one may. */
+    if (answer->result == S3_WIRE_LOST && used != effort->store->writes)
+        effort->by_writes = true;
     if (answer->result == S3_WIRE_TIMED_OUT)
         effort->timeouts++;
     if ((request->method == S3_WIRE_PUT || request->method == S3_WIRE_DELETE) &&
@@ -209,7 +211,6 @@ static void exchange(struct s3_effort *effort, const struct s3_wire_request *req
 {
     struct s3_wire *wire = choose_wire(effort, request);
     effort->exchanges++;
-    effort->last_sent = request->method;
     s3_wire_perform(wire, request, answer);
     s3_breaker_report(&effort->store->breaker, ticket, news_of(effort, request, answer->result));
     examine(effort, wire, request, answer);

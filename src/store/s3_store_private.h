@@ -47,7 +47,6 @@ struct s3_effort {
     int64_t started_ns;
     int64_t deadline_ns; /* never INT64_MAX */
     unsigned exchanges;  /* so far */
-    enum s3_wire_method last_sent;
     unsigned failures; /* those of them that were to be repeated */
     unsigned timeouts; /* those that ran out of time */
     bool unknown;      /* a put or delete was sent of which it is not known what it did */

@@ -119,7 +119,7 @@ enum s3_wire_result s3_wire_classify(int status, const char *s3_code);
 
 /* libcurl: every method, SigV4, certificates always checked. `endpoint` is copied. ca_file: PEM
  * file that replaces the system's certificates; NULL: the system's. ERR_INVALID, ERR_NOT_FOUND,
- * ERR_ACCESS for the ca_file, ERR_IO. */
+ * ERR_ACCESS for the ca_file, ERR_UNSUPPORTED, ERR_IO. */
 int s3_wire_curl_new(const struct s3_endpoint *endpoint, const char *ca_file, struct s3_wire **ret,
                      struct error *err);
 

@@ -51,10 +51,10 @@ void fake_s3_free(struct fake_s3 *server)
     g_free(server);
 }
 
-static void set_object(struct fake_s3 *server, const char *key, struct bytes *body)
+static void set_object(struct fake_s3 *server, const char *key, const struct bytes *body)
 {
     struct fake_object *object = g_new0(struct fake_object, 1);
-    object->body = bytes_ref(body);
+    object->body = bytes_new(body->data, body->size);
     object->etag =
         g_compute_checksum_for_data(G_CHECKSUM_MD5, (const guchar *)body->data, body->size);
     object->modified_ns = (int64_t)timestamp_now().tv_sec * 1000000000;
