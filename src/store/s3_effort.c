@@ -50,6 +50,8 @@ static int fail_interrupted(const struct s3_effort *effort, struct error *err)
 
 static int fail_late(const struct s3_effort *effort, struct error *err)
 {
+    if (effort->last.code)
+        return error_copy(err, &effort->last);
     return error_set(err, ERR_DEADLINE, "%s %s: the time allowed is over", effort->method,
                      effort->key);
 }
@@ -269,6 +271,7 @@ int s3_effort_again(struct s3_effort *effort, const struct s3_wire_answer *answe
     /* A kept connection that the server had closed meanwhile is replaced at once. */
     else if (effort->failures > 1 || answer->result != S3_WIRE_LOST)
         code = sleep_for(effort, MIN(pause_ms(effort), remaining_ms(effort) / 2), err);
+    s3_explain(effort, answer, &effort->last);
     if (code == 0)
         __atomic_fetch_add(&effort->store->repeats, 1, __ATOMIC_RELAXED);
     return code;

@@ -7,7 +7,7 @@
 #include "base/ulid.h"
 #include "store/s3_store_private.h"
 
-#define PROBE_TRIES 3
+#define PROBE_TRIES 10
 #define CLEAN_UP_MS 10000
 #define WRONG_ETAG "00000000000000000000000000000000"
 

@@ -47,13 +47,14 @@ struct s3_effort {
     int64_t started_ns;
     int64_t deadline_ns; /* never INT64_MAX */
     unsigned exchanges;  /* so far */
-    unsigned failures; /* those of them that were to be repeated */
-    unsigned timeouts; /* those that ran out of time */
-    bool unknown;      /* a put or delete was sent of which it is not known what it did */
-    bool impatient;    /* what does not work at once is given up soon */
-    bool by_writes;    /* reads take the wire for writes */
-    bool refused;      /* credentials were refused */
-    bool renewed;      /* and there are others since, not tried yet */
+    unsigned failures;   /* those of them that were to be repeated */
+    unsigned timeouts;   /* those that ran out of time */
+    bool unknown;        /* a put or delete was sent of which it is not known what it did */
+    bool impatient;      /* what does not work at once is given up soon */
+    bool by_writes;      /* reads take the wire for writes */
+    bool refused;        /* credentials were refused */
+    bool renewed;        /* and there are others since, not tried yet */
+    struct error last;   /* what the last answer that was to be repeated said */
 };
 
 void s3_effort_begin(struct s3_effort *effort, struct s3_store *store,

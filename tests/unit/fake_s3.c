@@ -1,5 +1,6 @@
 #include "fake_s3.h"
 
+#include <sched.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -111,7 +112,8 @@ static enum s3_wire_result check_condition(const struct fake_s3 *server,
         return server->absent_is_404 ? S3_WIRE_NOT_FOUND : S3_WIRE_PRECONDITION;
     if (etag_matches(server, object, request->etag))
         return S3_WIRE_OK;
-    return server->losers_get_500 ? S3_WIRE_SERVER_ERROR : S3_WIRE_PRECONDITION;
+    bool too_late = !strstr(request->etag, object->etag);
+    return too_late && server->losers_get_500 ? S3_WIRE_SERVER_ERROR : S3_WIRE_PRECONDITION;
 }
 
 static void put(struct fake_s3 *server, const struct s3_wire_request *request,
@@ -287,6 +289,7 @@ static void perform(struct s3_wire *base, const struct s3_wire_request *request,
     pthread_mutex_unlock(&server->lock);
     if (meanwhile)
         meanwhile(server);
+    sched_yield(); /* others come in between */
 }
 
 /* ---- For tests ---- */
