@@ -138,9 +138,10 @@ static enum s3_wire_result classify_failure(const struct s3_exchange *exchange, 
         return S3_WIRE_UNTRUSTED;
     case CURLE_FAILED_INIT:
     case CURLE_NOT_BUILT_IN:
-    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_UNSUPPORTED_PROTOCOL: /* also of answers that are not HTTP */
     case CURLE_URL_MALFORMAT:
-    case CURLE_FILESIZE_EXCEEDED:
+        return anything_was_sent(exchange) ? S3_WIRE_LOST : S3_WIRE_REJECTED;
+    case CURLE_FILESIZE_EXCEEDED: /* of GET only */
         return S3_WIRE_REJECTED;
     case CURLE_OPERATION_TIMEDOUT:
         return anything_was_sent(exchange) ? S3_WIRE_TIMED_OUT : S3_WIRE_UNREACHABLE;
