@@ -83,31 +83,11 @@ static header_list *make_headers(const struct curl_wire *wire,
     return headers;
 }
 
-/* Sorted by name and encoded, as the signature wants it. */
-static char *list_query(const struct s3_wire_request *request)
-{
-    bool cut;
-    g_autofree char *start = s3_wire_list_start(request, &cut);
-    g_autofree char *prefix = s3_query_encode(request->key);
-    GString *query = g_string_new("?");
-    if (request->shallow)
-        g_string_append(query, "delimiter=%2F&");
-    g_string_append_printf(query, "encoding-type=url&list-type=2&max-keys=%u&prefix=%s",
-                           request->max_keys, prefix);
-    if (start) {
-        g_autofree char *encoded = s3_query_encode(start);
-        /* With the last of all characters behind it, what is below a common prefix lies before
-         * the start: after the prefix alone, some servers tell it again. */
-        g_string_append_printf(query, "&start-after=%s%s", encoded, cut ? "%F4%8F%BF%BF" : "");
-    }
-    return g_string_free(query, FALSE);
-}
-
 static char *make_url(const struct curl_wire *wire, const struct s3_wire_request *request)
 {
     bool lists = request->method == S3_WIRE_LIST;
     g_autofree char *path = s3_endpoint_path(&wire->endpoint, lists ? "" : request->key);
-    g_autofree char *query = lists ? list_query(request) : g_strdup("");
+    g_autofree char *query = lists ? s3_list_query(request) : g_strdup("");
     return g_strconcat(wire->base_url, path, query, NULL);
 }
 

@@ -32,4 +32,11 @@ void s3_exchange_clear(struct s3_exchange *exchange);
 /* Fills the answer from what was collected; `code` is how the transfer ended. */
 void s3_exchange_judge(struct s3_exchange *exchange, CURLcode code);
 
+/* The query of a LIST, '?' included. g_free(). */
+char *s3_list_query(const struct s3_wire_request *request);
+/* Puts the rows of a page into key order and concludes: OK, or LOST for a page that is not the one
+ * that was asked for. Takes over `rows`. */
+void s3_list_conclude(const struct s3_wire_request *request, struct s3_wire_answer *answer,
+                      GPtrArray *rows, bool truncated);
+
 #endif

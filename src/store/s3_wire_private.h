@@ -16,13 +16,4 @@ void s3_wire_conclude(const struct s3_wire_request *request, struct s3_wire_answ
  * nothing is left. g_free(). */
 char *s3_wire_etag(const char *quoted);
 
-/* Shallow listings go on after a whole common prefix: cuts `start_after` behind the first '/' that
- * follows the prefix. *ret_cut says whether there was one. g_free(); NULL for NULL. */
-char *s3_wire_list_start(const struct s3_wire_request *request, bool *ret_cut);
-
-/* Takes the rows of a page, which it puts into key order, and concludes: OK, or LOST for a page
- * that does not start where it was asked to, or is empty and not the last. Takes over `rows`. */
-void s3_wire_conclude_list(const struct s3_wire_request *request, struct s3_wire_answer *answer,
-                           GPtrArray *rows, bool truncated);
-
 #endif
