@@ -3,6 +3,7 @@
  * the server, repetitions and looks back included, that it takes to answer it.
  *
  *   s3_store.c    making and freeing; GET, HEAD, DELETE
+ *   s3_store_open.c  over which libraries
  *   s3_list.c     listings, page by page
  *   s3_put.c      puts, and what has become of them
  *   s3_effort.c   one exchange; repeating it
@@ -34,6 +35,7 @@ struct s3_store {
     struct s3_pace pace;
     bool may_switch;      /* the wire for reads was not the user's choice */
     bool reads_by_writes; /* atomic: the wire for reads has turned out to be of no use */
+    unsigned rescued;     /* atomic: reads in a row that only the other wire could answer */
     bool bare_if_match;   /* atomic: If-Match wants the etag without quotes */
     uint64_t repeats;     /* atomic */
     char *clients;        /* what s3_store_clients() says with both wires in use */
