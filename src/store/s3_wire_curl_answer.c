@@ -101,6 +101,8 @@ void s3_exchange_begin(struct s3_exchange *exchange, CURL *curl,
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, exchange);
     curl_easy_setopt(curl, CURLOPT_FILETIME, 1L);
+    if (request->method == S3_WIRE_GET)
+        curl_easy_setopt(curl, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)S3_WIRE_LARGEST_BODY);
 }
 
 void s3_exchange_clear(struct s3_exchange *exchange)
@@ -136,8 +138,10 @@ static enum s3_wire_result classify_failure(const struct s3_exchange *exchange, 
         return S3_WIRE_UNTRUSTED;
     case CURLE_FAILED_INIT:
     case CURLE_NOT_BUILT_IN:
-    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_UNSUPPORTED_PROTOCOL: /* also of answers that are not HTTP */
     case CURLE_URL_MALFORMAT:
+        return anything_was_sent(exchange) ? S3_WIRE_LOST : S3_WIRE_REJECTED;
+    case CURLE_FILESIZE_EXCEEDED: /* of GET only */
         return S3_WIRE_REJECTED;
     case CURLE_OPERATION_TIMEDOUT:
         return anything_was_sent(exchange) ? S3_WIRE_TIMED_OUT : S3_WIRE_UNREACHABLE;
