@@ -159,6 +159,15 @@ struct refreshed_overlay {
 int catalog_refresh(struct catalog *catalog, const char *key, struct operation *operation,
                     struct refreshed_overlay *ret_overlay, struct error *err);
 
+/* Looks at all that others may have changed, in one wave (one request for the registry, one listing
+ * each of tombstones and overlays), and re-reads or forgets what differs; when nothing does, there
+ * is nothing else to it. Tells `news` (may be NULL) of every active fork whose overlay somebody
+ * else has changed. For stores that cannot tell of changes. Errors of the store, ERR_CORRUPT; what
+ * is kept then stays. */
+typedef void overlay_news(void *argument, const struct ulid *fork);
+int catalog_poll(struct catalog *catalog, struct operation *operation, overlay_news *news,
+                 void *argument, struct error *err);
+
 /* Numbers for `stats`, since the start of the mount. */
 struct catalog_counts {
     uint64_t commits;            /* registry writes */

@@ -129,7 +129,7 @@ void drop_add_files(struct round *round, struct task *task, struct store_set *se
 void drop_files_put(struct round *round, struct task *task)
 {
     if (task->code == 0)
-        tombstones_note_put(round->catalog->tombstones, task->tombstone_key, task->tombstone);
+        tombstones_note_put(round->catalog->tombstones, task->tombstone_key, NULL, task->tombstone);
     if (task->code == 0 && !round->candidates)
         task->code = error_copy(&task->error, &round->unlistable);
 }

@@ -1,7 +1,5 @@
 #include "catalog/intents.h"
 
-#include <string.h>
-
 #define SUFFIX ".json"
 
 int intent_put(struct store *store, const char *key, struct bytes *body,
@@ -16,20 +14,12 @@ int intent_put(struct store *store, const char *key, struct bytes *body,
     return code;
 }
 
-static bool id_of_key(const char *key, const char *prefix, struct ulid *ret)
-{
-    const char *name = key + strlen(prefix);
-    return strlen(name) == ULID_LENGTH + strlen(SUFFIX) &&
-           strcmp(name + ULID_LENGTH, SUFFIX) == 0 && ulid_parse(name, ULID_LENGTH, ret) &&
-           memcmp(name, ret->text, ULID_LENGTH) == 0;
-}
-
 static int recover_one(struct catalog *catalog, const char *prefix, intent_recovery *recover,
                        const struct store_request *get, struct operation *operation,
                        struct error *err)
 {
     struct ulid id;
-    if (!id_of_key(get->key, prefix, &id))
+    if (!layout_id_of_key(get->key, prefix, SUFFIX, &id))
         return error_set(err, ERR_CORRUPT, "its name is no fork's id");
     auto_registry struct registry *registry = catalog_registry(catalog);
     const struct fork_entry *entry = registry_find_id(registry, &id);

@@ -7,22 +7,12 @@
 
 #define OVERLAY_SUFFIX ".json"
 
-/* The id in the last segment of a key below `prefix`, e.g. "ULID.json" or "ULID/"; false if none,
- * or one in lower case: that is not a name that forks' files have. */
-static bool id_of_key(const char *key, const char *prefix, const char *suffix, struct ulid *ret)
-{
-    const char *name = key + strlen(prefix);
-    return strlen(name) == ULID_LENGTH + strlen(suffix) &&
-           strcmp(name + ULID_LENGTH, suffix) == 0 && ulid_parse(name, ULID_LENGTH, ret) &&
-           memcmp(name, ret->text, ULID_LENGTH) == 0;
-}
-
 static void collect_ids(const struct store_request *listing, const char *suffix, GHashTable *ids)
 {
     for (guint i = 0; i < listing->answer.objects->len; i++) {
         const struct store_object *object = g_ptr_array_index(listing->answer.objects, i);
         struct ulid id;
-        if (id_of_key(object->key, listing->key, suffix, &id))
+        if (layout_id_of_key(object->key, listing->key, suffix, &id))
             g_hash_table_add(ids, g_strdup(id.text));
     }
 }
@@ -64,7 +54,7 @@ static void forget_known(struct catalog *catalog, GHashTable *ids)
             g_hash_table_remove(ids, tombstone->entry->id.text);
         struct ulid id; /* one that does not parse still tells its fork by its name */
         g_autofree char *prefix = layout_tombstones_prefix(catalog->layout);
-        if (id_of_key(tombstone->key, prefix, OVERLAY_SUFFIX, &id))
+        if (layout_id_of_key(tombstone->key, prefix, OVERLAY_SUFFIX, &id))
             g_hash_table_remove(ids, id.text);
     }
 }
