@@ -76,7 +76,7 @@ static void put_files(struct round *round)
     const struct store_request *storage = NULL;
     add_files(round, set);
     if (has_decided_drops(round)) {
-        g_autofree char *prefix = layout_storage_prefix(round->catalog->layout);
+        g_autofree char *prefix = layout_datasets_prefix(round->catalog->layout);
         storage = store_set_list_shallow(set, prefix);
     }
     int code = store_run(round->catalog->store, set, operation_of(round), NULL);
