@@ -15,6 +15,9 @@ struct caretaker {
     int64_t sweep_due_ns;
     GHashTable *unswept; /* key of a fork to code of the failure reported last */
     GHashTable *still;   /* the same, of the sweep under way */
+    int64_t recovery_due_ns;
+    GHashTable *left_alone; /* set of texts of problems that the last recovery reported */
+    int unrecovered;        /* code of its failure; 0: it went well */
 };
 
 /* ---- Sweeps ---- */
@@ -64,13 +67,64 @@ static void sweep(struct caretaker *caretaker)
     caretaker->sweep_due_ns = monotonic_now_ns() + settings->sweep_interval_ms * MILLISECOND;
 }
 
+/* ---- Recovery ---- */
+
+/* Takes out of the report what the last one said, too. */
+static void keep_news(struct caretaker *caretaker, struct recovery_report *report)
+{
+    GHashTable *now = key_table_new();
+    for (guint i = report->problems->len; i > 0; i--) {
+        const struct error *problem = g_ptr_array_index(report->problems, i - 1);
+        g_hash_table_add(now, g_strdup(problem->text));
+        if (g_hash_table_contains(caretaker->left_alone, problem->text))
+            g_ptr_array_remove_index(report->problems, i - 1);
+    }
+    g_hash_table_unref(caretaker->left_alone);
+    caretaker->left_alone = now;
+}
+
+static void tell_recovery(struct caretaker *caretaker, struct recovery_report *report,
+                          const struct error *failure)
+{
+    const struct caretaker_settings *settings = &caretaker->settings;
+    bool news = failure->code != 0 && failure->code != caretaker->unrecovered;
+    caretaker->unrecovered = failure->code;
+    if (failure->code == 0)
+        keep_news(caretaker, report);
+    if (news || report->problems->len + report->rolled_back + report->finished + report->orphans)
+        settings->recovered(settings->argument, report, news ? failure : NULL);
+}
+
+static void recover(struct caretaker *caretaker)
+{
+    const struct caretaker_settings *settings = &caretaker->settings;
+    struct operation operation;
+    if (care_thread_begin_operation(&caretaker->thread, &operation,
+                                    settings->operation_timeout_ms)) {
+        struct recovery_report report;
+        struct error failure = {0};
+        catalog_recover_due(settings->catalog, &operation, &report, &failure);
+        if (!care_thread_is_ending(&caretaker->thread))
+            tell_recovery(caretaker, &report, &failure);
+        recovery_report_clear(&report);
+    }
+    care_thread_end_operation(&caretaker->thread, &operation);
+    /* Not in step with the other mounts, which may have the same to do. */
+    int64_t pause_ns = settings->recovery_interval_ms * MILLISECOND;
+    caretaker->recovery_due_ns =
+        monotonic_now_ns() + (int64_t)((double)pause_ns * g_random_double_range(0.75, 1.25));
+}
+
 /* ---- The thread ---- */
 
 static void run(void *argument)
 {
     struct caretaker *caretaker = argument;
     while (!care_thread_is_ending(&caretaker->thread)) {
-        care_thread_wait(&caretaker->thread, -1, caretaker->sweep_due_ns);
+        care_thread_wait(&caretaker->thread, -1,
+                         MIN(caretaker->sweep_due_ns, caretaker->recovery_due_ns));
+        if (monotonic_now_ns() >= caretaker->recovery_due_ns)
+            recover(caretaker);
         if (monotonic_now_ns() >= caretaker->sweep_due_ns)
             sweep(caretaker);
     }
@@ -82,10 +136,13 @@ int caretaker_start(const struct caretaker_settings *settings, struct caretaker 
     struct caretaker *caretaker = g_new0(struct caretaker, 1);
     bool sweeps = settings->sweep_interval_ms > 0 && !catalog_is_read_only(settings->catalog);
     caretaker->settings = *settings;
+    bool recovers = settings->recovery_interval_ms > 0;
     caretaker->sweep_due_ns = sweeps ? 0 : INT64_MAX;
+    caretaker->recovery_due_ns = recovers ? 0 : INT64_MAX;
+    caretaker->left_alone = key_table_new();
     caretaker->unswept = key_table_new();
     int code = change_watcher_start(settings, &caretaker->watcher, err);
-    if (code == 0 && sweeps)
+    if (code == 0 && (sweeps || recovers))
         code = care_thread_start(&caretaker->thread, "caretaker", run, caretaker, err);
     if (code)
         caretaker_stop(caretaker);
@@ -101,5 +158,6 @@ void caretaker_stop(struct caretaker *caretaker)
     change_watcher_stop(caretaker->watcher);
     care_thread_stop(&caretaker->thread);
     g_hash_table_unref(caretaker->unswept);
+    g_hash_table_unref(caretaker->left_alone);
     g_free(caretaker);
 }

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/timestamp.h"
 #include "catalog/fork_remains.h"
 #include "lance/branch_name.h"
 
@@ -107,6 +108,19 @@ static int remove_orphan(struct catalog *catalog, const char *text, const GPtrAr
     return code;
 }
 
+/* Others are watched. */
+static void forget_those_not_due(struct catalog *catalog, GHashTable *ids)
+{
+    GHashTableIter iterator;
+    void *id;
+    takeover_begin_look(catalog->takeover, TAKEOVER_ORPHAN);
+    g_hash_table_iter_init(&iterator, ids);
+    while (g_hash_table_iter_next(&iterator, &id, NULL))
+        if (takeover_wait_ms(catalog->takeover, TAKEOVER_ORPHAN, id, "", monotonic_now_ns()) > 0)
+            g_hash_table_iter_remove(&iterator);
+    takeover_end_look(catalog->takeover, TAKEOVER_ORPHAN, monotonic_now_ns());
+}
+
 int orphans_remove(struct catalog *catalog, struct operation *operation,
                    struct recovery_report *report, struct error *err)
 {
@@ -117,6 +131,7 @@ int orphans_remove(struct catalog *catalog, struct operation *operation,
     if (code)
         return code;
     forget_known(catalog, ids);
+    forget_those_not_due(catalog, ids);
     if (g_hash_table_size(ids) == 0)
         return 0;
     g_autoptr(GPtrArray) datasets = NULL;
