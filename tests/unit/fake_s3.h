@@ -40,7 +40,6 @@ struct fake_s3 {
     enum fake_s3_match match;
     bool absent_is_404;   /* If-Match for an absent key, as AWS */
     bool no_etag_of_put;  /* as libs3 2.0 */
-    const char *blind;    /* wire that sees no etags; NULL: none */
     unsigned page;        /* rows of a page at most */
     unsigned chaos;       /* percentage of requests that go wrong at random */
     bool losers_get_500;  /* in place of 412, as from Ceph RGW */
