@@ -33,8 +33,9 @@ struct session_settings {
     gid_t gid;
     mode_t umask; /* taken off the modes 0755 and 0644/0444 */
     int64_t operation_timeout_ms;
-    uint64_t max_forks; /* budget, for statfs; 0: none */
-    bool debug;         /* libfuse's own trace on stderr */
+    struct store *s3_store; /* for `stats` (s3_store.h), outlives the session; NULL: not on S3 */
+    uint64_t max_forks;     /* budget, for statfs; 0: none */
+    bool debug;             /* libfuse's own trace on stderr */
     struct log *log;
 };
 

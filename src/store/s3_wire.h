@@ -123,6 +123,8 @@ enum s3_wire_result s3_wire_classify(int status, const char *s3_code);
  * ERR_ACCESS for the ca_file, ERR_UNSUPPORTED, ERR_IO. */
 int s3_wire_curl_new(const struct s3_endpoint *endpoint, const char *ca_file, struct s3_wire **ret,
                      struct error *err);
+/* "libcurl/7.88.1", of the library that is in use. g_free(). */
+char *s3_wire_curl_name(void);
 
 /* libs3: GET, HEAD and DELETE. PUT it cannot do safely, nor LIST: it takes a listing that was cut
  * for a whole one. Keys must be made of [A-Za-z0-9._/-] (2.0 mixes up others). What it cannot be

@@ -248,12 +248,17 @@ static int check_abilities(struct curl_wire *wire, struct error *err)
     return 0;
 }
 
+char *s3_wire_curl_name(void)
+{
+    return g_strconcat("libcurl/", curl_version_info(CURLVERSION_NOW)->version, NULL);
+}
+
 static struct curl_wire *curl_wire_new(const struct s3_endpoint *endpoint, const char *ca_file)
 {
     struct curl_wire *wire = g_new0(struct curl_wire, 1);
+    g_autofree char *name = s3_wire_curl_name();
     wire->base.operations = &curl_wire_operations;
-    g_snprintf(wire->base.name, sizeof wire->base.name, "libcurl/%s",
-               curl_version_info(CURLVERSION_NOW)->version);
+    g_strlcpy(wire->base.name, name, sizeof wire->base.name);
     s3_endpoint_copy(&wire->endpoint, endpoint);
     wire->base_url = s3_endpoint_base(endpoint);
     wire->signer = g_strdup_printf("aws:amz:%s:s3", endpoint->region);
