@@ -200,20 +200,34 @@ static void group_stored(struct committer *committer, struct group *group,
     group_forget_image(group);
 }
 
-/* Another registry than the group's is on the store: answers the requests whose effect it shows
- * although their put was never confirmed. The others' can no longer arrive. */
+/* A registry that was not known to be the group's is on the store: answers the requests whose
+ * effect it shows although their put was never confirmed, or was told that it lost, perhaps to
+ * itself. The others' can no longer arrive. */
 static void answer_landed(struct committer *committer, struct group *group,
                           const struct registry *found)
 {
     for (guint i = 0; i < group->tickets->len;) {
         struct commit_ticket *ticket = g_ptr_array_index(group->tickets, i);
-        if (ticket->maybe_stored && ticket->request->landed(found, ticket->request->argument)) {
+        bool was_put = ticket->maybe_stored || group->image;
+        if (was_put && ticket->request->landed(found, ticket->request->argument)) {
             commit_queue_answer(committer->queue, group->tickets, i, NULL);
             continue;
         }
         ticket->maybe_stored = false;
         i++;
     }
+}
+
+/* Other writers may have stored the same bytes; then they show the effect of every request, but not
+ * of those that demand to know who it was. */
+static bool all_landed(const struct group *group, const struct registry *found)
+{
+    for (guint i = 0; i < group->tickets->len; i++) {
+        const struct commit_ticket *ticket = g_ptr_array_index(group->tickets, i);
+        if (!ticket->request->landed(found, ticket->request->argument))
+            return false;
+    }
+    return true;
 }
 
 static bool group_maybe_stored(const struct group *group)
@@ -289,7 +303,8 @@ static void resolve(struct committer *committer, struct group *group)
         answer_failure(committer, group, &failure);
     else if (code)
         return; /* still uncertain; tried again until the callers' time is over */
-    else if (group->image && bytes_equal(found->text, group->image->text))
+    else if (group->image && bytes_equal(found->text, group->image->text) &&
+             all_landed(group, found))
         group_stored(committer, group, registry_ref(found));
     else if (group->image && same_version(found, group->base) && group_maybe_stored(group))
         publish(committer, registry_ref(found)); /* not so far; the identical put decides */
