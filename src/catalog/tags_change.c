@@ -145,6 +145,8 @@ static int pin_decided(struct tags *tags, const struct fork_entry *entry,
     bool late = put_pins(tags, entry, pinnings, puts, operation) != 0;
     settle_doubtful(tags, puts, late, undoing);
     int code = store_set_failure(puts, 0, err);
+    if (code == 0 && tags->confirm)
+        code = tags->confirm(tags->confirm_argument, &entry->id, operation, err);
     if (code == 0)
         code = tag_intent_delete(tags->store, tags->layout, &entry->id, operation, err);
     if (code && take_back(tags, puts, undoing, err))

@@ -383,6 +383,65 @@ static void another_rmdir_finishes_what_this_mount_left_itself(void **state)
     store_free(store);
 }
 
+/* Another mount decides to drop the fork while the tag's refs are put. */
+static void a_tag_is_taken_back_when_another_mount_drops_the_fork(void **state)
+{
+    const struct work *work = &works[5];
+    struct store *store = database_for(work), *wrapper;
+    struct sleeper sleeper = {.change = tag_fork};
+    struct error err = {0};
+    sleeper.catalog = shared_open(store, SHARED_TAKEOVER_MS, &wrapper);
+    operation_init(&sleeper.operation, -1);
+    fault_store_match(wrapper, "_refs/tags");
+    fault_store_arm(wrapper, FAULT_DELAY, 1u << STORE_PUT, 1, false, 0);
+    pthread_create(&sleeper.thread, NULL, work_on, &sleeper);
+    fault_store_wait_held(wrapper);
+    fixture_replace(store, FIXTURE_REGISTRY, "\"status\": \"active\"",
+                    "\"status\": \"tombstoned\"");
+    fault_store_release(wrapper);
+    pthread_join(sleeper.thread, NULL);
+    assert_int_equal(sleeper.code, ERR_STALE);
+    assert_int_equal(fixture_mentions(store, "_refs/tags/fork_v1_"), 0);
+    assert_int_equal(fixture_mentions(store, "fork_taggings"), 0);
+    sleeper_end(&sleeper);
+    struct heir heir = {.catalog = shared_open(store, 0, NULL)};
+    take_over_together(&heir, 1);
+    assert_int_equal(catalog_create(heir.catalog, "neighbour", NULL, NULL, NULL, &err), 0);
+    catalog_free(heir.catalog);
+    fixture_assert_clean(store);
+    store_free(store);
+}
+
+/* Of two mounts that do the same to a fork, the intent of one keeps the other away. */
+static void two_mounts_do_not_tag_or_register_at_the_same_time(void **state)
+{
+    static const struct {
+        change_function *change;
+        const char *held_up;
+    } cases[] = {{tag_fork, "_refs/tags"}, {enroll, "_refs/branches"}};
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        struct store *store = database_for(&works[4]), *wrapper;
+        struct sleeper sleeper = {.change = cases[i].change};
+        struct catalog *other = shared_open(store, SHARED_TAKEOVER_MS, NULL);
+        struct error err = {0};
+        sleeper.catalog = shared_open(store, SHARED_TAKEOVER_MS, &wrapper);
+        operation_init(&sleeper.operation, -1);
+        fault_store_match(wrapper, cases[i].held_up);
+        fault_store_arm(wrapper, FAULT_DELAY, 1u << STORE_PUT, 1, false, 0);
+        pthread_create(&sleeper.thread, NULL, work_on, &sleeper);
+        fault_store_wait_held(wrapper);
+        int code = cases[i].change(other, NULL, &err);
+        assert_true(code == ERR_HELD || code == ERR_EXISTS);
+        fault_store_release(wrapper);
+        pthread_join(sleeper.thread, NULL);
+        assert_int_equal(sleeper.code, 0);
+        assert_settled(store, other);
+        sleeper_end(&sleeper);
+        catalog_free(other);
+        store_free(store);
+    }
+}
+
 /* However short the time of takeover. */
 static void what_this_mount_is_doing_is_not_recovered(void **state)
 {
@@ -459,6 +518,8 @@ int main(void)
         cmocka_unit_test_setup(a_fork_that_another_mount_makes_or_drops_is_held, one_by_one),
         cmocka_unit_test_setup(what_this_mount_left_itself_is_finished_at_once, one_by_one),
         cmocka_unit_test_setup(another_rmdir_finishes_what_this_mount_left_itself, one_by_one),
+        cmocka_unit_test_setup(a_tag_is_taken_back_when_another_mount_drops_the_fork, side_by_side),
+        cmocka_unit_test_setup(two_mounts_do_not_tag_or_register_at_the_same_time, side_by_side),
         cmocka_unit_test_setup(what_this_mount_is_doing_is_not_recovered, side_by_side),
         cmocka_unit_test_setup(an_idle_look_makes_no_requests, one_by_one),
         cmocka_unit_test_setup(how_often_follows_from_the_time_of_takeover, one_by_one),
