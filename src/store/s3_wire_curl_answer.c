@@ -109,6 +109,7 @@ void s3_exchange_clear(struct s3_exchange *exchange)
 {
     forget_headers(exchange);
     g_byte_array_unref(exchange->body);
+    g_free(exchange->continuation);
     curl_easy_reset(exchange->curl); /* forgets the credentials, keeps the connection */
 }
 
@@ -274,14 +275,15 @@ static void conclude_head(struct s3_exchange *exchange)
 
 static void conclude_list(struct s3_exchange *exchange)
 {
-    GPtrArray *rows;
-    bool truncated;
+    struct s3_list_page page;
     struct error err;
-    if (s3_list_xml_parse((const char *)exchange->body->data, exchange->body->len, &rows,
-                          &truncated, &err))
+    if (s3_list_xml_parse((const char *)exchange->body->data, exchange->body->len, &page, &err))
         lost(exchange, err.text);
     else
-        s3_list_conclude(exchange->request, exchange->answer, rows, truncated);
+        s3_list_conclude(exchange->request, exchange->answer, &page);
+    if (page.rows && page.truncated && !page.rows->len)
+        exchange->continuation = g_steal_pointer(&page.continuation);
+    s3_list_page_clear(&page);
 }
 
 static void conclude_change(struct s3_exchange *exchange)
