@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/timestamp.h"
+#include "old_probes.h"
 #include "store/s3_endpoint.h"
 #include "store/s3_store.h"
 
@@ -51,25 +52,6 @@ static int make_layout(const struct catalog_options *options, const char *bucket
 
 /* ---- Trying it out ---- */
 
-/* What killed processes have left. That it stays is no reason not to mount. */
-static void remove_old_probes(struct store *store, const char *prefix, struct operation *operation)
-{
-    struct timespec now = timestamp_now();
-    int64_t old_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec - PROBE_LEFT_NS;
-    struct store_set *listing = store_set_new(), *removal = store_set_new();
-    const struct store_request *list = store_set_list(listing, prefix, NULL, 0);
-    if (store_run(store, listing, operation, NULL) == 0 && list->answer.code == 0) {
-        for (guint i = 0; i < list->answer.objects->len; i++) {
-            const struct store_object *object = list->answer.objects->pdata[i];
-            if (object->modified_ns < old_ns)
-                store_set_delete(removal, object->key);
-        }
-        store_run(store, removal, operation, NULL);
-    }
-    store_set_unref(listing);
-    store_set_unref(removal);
-}
-
 static int probe(const struct catalog_location *location, struct operation *operation,
                  struct opened_catalog *opened, struct error *err)
 {
@@ -84,7 +66,9 @@ static int probe(const struct catalog_location *location, struct operation *oper
     if (code != 0 && code != ERR_UNSUPPORTED)
         return error_copy(err, &failure);
     opened->needs_single_writer = code == ERR_UNSUPPORTED;
-    remove_old_probes(opened->store, prefix, operation);
+    struct timespec now = timestamp_now();
+    int64_t now_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+    old_probes_remove(opened->store, prefix, now_ns - PROBE_LEFT_NS, operation);
     return 0;
 }
 

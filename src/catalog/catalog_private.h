@@ -33,6 +33,15 @@ struct catalog {
     uint64_t rolled_back, finished, orphans, swept; /* atomic counters */
 };
 
+/* Reads the registry again if its etag has changed. Errors of the store, ERR_CORRUPT. */
+int catalog_refresh_registry(struct catalog *catalog, struct operation *operation,
+                             struct error *err);
+
+/* Whether a fork is active on the store; `argument` is the catalog. ERR_STALE, ERR_PENDING, errors
+ * of the store. */
+int catalog_confirm_active(void *argument, const struct ulid *id, struct operation *operation,
+                           struct error *err);
+
 /* The name that is locked for a fork: its key, or its id when that is no C string. */
 const char *catalog_lock_name(const struct fork_entry *entry);
 

@@ -23,6 +23,18 @@ static int find_active(struct catalog *catalog, const struct ulid *id, struct fo
     return 0;
 }
 
+int catalog_confirm_active(void *argument, const struct ulid *id, struct operation *operation,
+                           struct error *err)
+{
+    struct catalog *catalog = argument;
+    struct fork_entry *entry = NULL;
+    int code = catalog_refresh_registry(catalog, operation, err);
+    if (code == 0)
+        code = find_active(catalog, id, &entry, err);
+    fork_entry_unref(entry);
+    return code;
+}
+
 /* While we waited for the name, the fork may have been dropped, or (by somebody who edits the
  * registry) given another name, which is not locked. */
 static int find_still_active(struct catalog *catalog, const struct fork_entry *before,

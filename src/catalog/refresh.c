@@ -21,9 +21,10 @@ static int head(struct catalog *catalog, const char *key, struct operation *oper
     return code;
 }
 
-static int refresh_registry(struct catalog *catalog, const char *key, struct operation *operation,
-                            struct error *err)
+int catalog_refresh_registry(struct catalog *catalog, struct operation *operation,
+                             struct error *err)
 {
+    g_autofree char *key = layout_registry_key(catalog->layout);
     g_autofree char *etag = NULL;
     int code = head(catalog, key, operation, &etag, err);
     if (code)
@@ -112,7 +113,7 @@ int catalog_refresh(struct catalog *catalog, const char *key, struct operation *
     if (covers(key, overlays))
         code = compare_overlays(catalog, overlays, operation, err);
     if (code == 0 && covers(key, registry))
-        code = refresh_registry(catalog, registry, operation, err);
+        code = catalog_refresh_registry(catalog, operation, err);
     if (code == 0 && (covers(key, tombstones) || g_str_has_prefix(key, tombstones)))
         code =
             tombstones_load(catalog->tombstones, catalog->store, catalog->layout, operation, err);

@@ -8,6 +8,7 @@
 #define SLICE_MS 50 /* so often a pause looks whether the operation was cancelled */
 #define MOST_DOUBLINGS 10
 #define IMPATIENT_FAILURES 3
+#define MOST_RESCUES 3 /* in a row */
 
 void s3_effort_begin(struct s3_effort *effort, struct s3_store *store,
                      const struct store_request *request, const struct operation *operation)
@@ -50,6 +51,8 @@ static int fail_interrupted(const struct s3_effort *effort, struct error *err)
 
 static int fail_late(const struct s3_effort *effort, struct error *err)
 {
+    if (effort->last.code)
+        return error_copy(err, &effort->last);
     return error_set(err, ERR_DEADLINE, "%s %s: the time allowed is over", effort->method,
                      effort->key);
 }
@@ -82,7 +85,7 @@ static int64_t pause_ms(const struct s3_effort *effort)
 /* Of letters that every library and every server writes the same way in URLs. */
 static bool is_plain(const char *text)
 {
-    for (; text && *text; text++)
+    for (; *text; text++)
         if (!g_ascii_isalnum(*text) && !strchr("._-/", *text))
             return false;
     return true;
@@ -93,9 +96,8 @@ static struct s3_wire *choose_wire(const struct s3_effort *effort,
 {
     const struct s3_store *store = effort->store;
     const struct s3_credentials *credentials = request->credentials;
-    if (request->method == S3_WIRE_PUT || effort->by_writes ||
-        __atomic_load_n(&store->reads_by_writes, __ATOMIC_ACQUIRE) || !is_plain(request->key) ||
-        !is_plain(request->start_after))
+    if (request->method == S3_WIRE_PUT || request->method == S3_WIRE_LIST || effort->by_writes ||
+        __atomic_load_n(&store->reads_by_writes, __ATOMIC_ACQUIRE) || !is_plain(request->key))
         return store->writes;
     /* It cannot send a token. */
     if (credentials && credentials->session_token &&
@@ -117,11 +119,14 @@ static enum s3_breaker_news news_of(const struct s3_effort *effort,
     return result == S3_WIRE_UNTRUSTED ? S3_BREAKER_NOTHING : S3_BREAKER_ANSWERED;
 }
 
-static bool is_expired(const struct s3_wire_answer *answer)
+/* The answer to HEAD has no room for a code; nothing else in such a request can be wrong. */
+static bool is_expired(const struct s3_wire_request *request, const struct s3_wire_answer *answer)
 {
-    return answer->s3_code && (strcmp(answer->s3_code, "ExpiredToken") == 0 ||
-                               strcmp(answer->s3_code, "InvalidToken") == 0 ||
-                               strcmp(answer->s3_code, "TokenRefreshRequired") == 0);
+    if (!answer->s3_code)
+        return request->method == S3_WIRE_HEAD && answer->status == 400 && !answer->region;
+    return strcmp(answer->s3_code, "ExpiredToken") == 0 ||
+           strcmp(answer->s3_code, "InvalidToken") == 0 ||
+           strcmp(answer->s3_code, "TokenRefreshRequired") == 0;
 }
 
 /* Whether the answer has what an answer of S3 to this request has. */
@@ -139,28 +144,32 @@ static bool is_plausible(const struct s3_wire_request *request, const struct s3_
     return true;
 }
 
-/* libs3 2.0 overlooks the etag of servers that write its name in lower case. */
-static bool overlooked_etag(const struct s3_effort *effort, const struct s3_wire *used,
-                            const struct s3_wire_request *request,
-                            const struct s3_wire_answer *answer)
+/* libs3 2.0 overlooks etags whose header is in lower case, for one. What it does not make sense of,
+ * libcurl may; a server where that happens all the time is left to libcurl. */
+static void compare_wires(struct s3_effort *effort, const struct s3_wire *used,
+                          enum s3_wire_result result)
 {
-    return answer->result == S3_WIRE_OK && !answer->etag && used != effort->store->writes &&
-           (request->method == S3_WIRE_GET || request->method == S3_WIRE_HEAD);
+    struct s3_store *store = effort->store;
+    if (store->reads == store->writes)
+        return;
+    if (used == store->reads && result == S3_WIRE_LOST)
+        effort->by_writes = true;
+    else if (used == store->reads && result == S3_WIRE_OK)
+        __atomic_store_n(&store->rescued, 0, __ATOMIC_RELAXED);
+    else if (effort->by_writes && result == S3_WIRE_OK &&
+             __atomic_add_fetch(&store->rescued, 1, __ATOMIC_RELAXED) >= MOST_RESCUES &&
+             store->may_switch)
+        __atomic_store_n(&store->reads_by_writes, true, __ATOMIC_RELEASE);
 }
 
 static void examine(struct s3_effort *effort, const struct s3_wire *used,
                     const struct s3_wire_request *request, struct s3_wire_answer *answer)
 {
-    if (is_expired(answer))
+    if (is_expired(request, answer))
         answer->result = S3_WIRE_DENIED;
     if (!is_plausible(request, answer))
         answer->result = S3_WIRE_LOST;
-    if (overlooked_etag(effort, used, request, answer)) {
-        effort->by_writes = true;
-        if (effort->store->may_switch)
-            __atomic_store_n(&effort->store->reads_by_writes, true, __ATOMIC_RELEASE);
-        answer->result = S3_WIRE_LOST;
-    }
+    compare_wires(effort, used, answer->result);
     if (answer->result == S3_WIRE_TIMED_OUT)
         effort->timeouts++;
     if ((request->method == S3_WIRE_PUT || request->method == S3_WIRE_DELETE) &&
@@ -209,7 +218,6 @@ static void exchange(struct s3_effort *effort, const struct s3_wire_request *req
 {
     struct s3_wire *wire = choose_wire(effort, request);
     effort->exchanges++;
-    effort->last_sent = request->method;
     s3_wire_perform(wire, request, answer);
     s3_breaker_report(&effort->store->breaker, ticket, news_of(effort, request, answer->result));
     examine(effort, wire, request, answer);
@@ -268,6 +276,7 @@ int s3_effort_again(struct s3_effort *effort, const struct s3_wire_answer *answe
     /* A kept connection that the server had closed meanwhile is replaced at once. */
     else if (effort->failures > 1 || answer->result != S3_WIRE_LOST)
         code = sleep_for(effort, MIN(pause_ms(effort), remaining_ms(effort) / 2), err);
+    s3_explain(effort, answer, &effort->last);
     if (code == 0)
         __atomic_fetch_add(&effort->store->repeats, 1, __ATOMIC_RELAXED);
     return code;

@@ -3,8 +3,6 @@
 #include "base/timestamp.h"
 #include "store/s3_store_private.h"
 
-#define LONGEST_MESSAGE 300 /* bytes of what a server says */
-
 struct meaning {
     const char *s3_code;
     const char *text;
@@ -26,6 +24,8 @@ static const char *refusal(const struct s3_wire_answer *answer)
     for (size_t i = 0; answer->s3_code && i < G_N_ELEMENTS(refusals); i++)
         if (strcmp(answer->s3_code, refusals[i].s3_code) == 0)
             return refusals[i].text;
+    if (!answer->s3_code && answer->status == 400)
+        return "perhaps the session token has expired";
     return "the user may not do that";
 }
 
@@ -63,18 +63,6 @@ static int code_of(const struct s3_wire_answer *answer)
         break;
     }
     return ERR_IO;
-}
-
-/* An error of S3 comes with a code; without one, somebody else answered. HEAD has none, ever. */
-static const char *doubt(const struct s3_effort *effort, const struct s3_wire_answer *answer)
-{
-    bool no_s3 = !answer->s3_code && answer->status && effort->last_sent != S3_WIRE_HEAD;
-    if (answer->result == S3_WIRE_SERVER_ERROR || answer->result == S3_WIRE_BUSY)
-        return "";
-    /* In service that rather is an accident on the way. */
-    if (!no_s3 || (answer->result == S3_WIRE_LOST && !effort->impatient))
-        return "";
-    return "; this is no answer of an S3 server: is the endpoint right?";
 }
 
 static char *redirect_text(const struct s3_wire_answer *answer)
@@ -119,21 +107,14 @@ static char *text_of(const struct s3_wire_answer *answer)
     return g_strdup("the server refused the request");
 }
 
-/* " (HTTP 403 AccessDenied: message)", as far as there is something to say. */
+/* " (AccessDenied: message)", as far as there is something to say. */
 static char *details_of(const struct s3_wire_answer *answer)
 {
-    g_autoptr(GString) details = g_string_new(NULL);
-    if (answer->status)
-        g_string_append_printf(details, "HTTP %d", answer->status);
-    if (answer->s3_code)
-        g_string_append_printf(details, "%s%s", details->len ? " " : "", answer->s3_code);
-    if (answer->message && *answer->message)
-        g_string_append_printf(details, "%s%.*s", details->len ? ": " : "", LONGEST_MESSAGE,
-                               answer->message);
-    for (char *c = details->str; *c; c++) /* one line, whatever the server says */
-        if (g_ascii_iscntrl(*c))
-            *c = ' ';
-    return details->len ? g_strdup_printf(" (%s)", details->str) : g_strdup("");
+    const char *message = answer->message && *answer->message ? answer->message : NULL;
+    if (!answer->s3_code && !message)
+        return answer->status ? g_strdup_printf(" (HTTP %d)", answer->status) : g_strdup("");
+    return g_strdup_printf(" (%s%s%s)", answer->s3_code ? answer->s3_code : "",
+                           answer->s3_code && message ? ": " : "", message ? message : "");
 }
 
 int s3_explain(const struct s3_effort *effort, const struct s3_wire_answer *answer,
@@ -145,6 +126,6 @@ int s3_explain(const struct s3_effort *effort, const struct s3_wire_answer *answ
     if (effort->failures > 1)
         tries = g_strdup_printf("; tried %u times in %.1f s", effort->failures,
                                 (double)(monotonic_now_ns() - effort->started_ns) / 1e9);
-    return error_set(err, code_of(answer), "%s %s: %s%s%s%s", effort->method, effort->key, text,
-                     details, doubt(effort, answer), tries ? tries : "");
+    return error_set(err, code_of(answer), "%s %s: %s%s%s", effort->method, effort->key, text,
+                     details, tries ? tries : "");
 }

@@ -7,26 +7,42 @@
 #include "base/ulid.h"
 #include "store/s3_store_private.h"
 
-#define PROBE_TRIES 3
+#define PROBE_TRIES 10
 #define CLEAN_UP_MS 10000
 #define WRONG_ETAG "00000000000000000000000000000000"
 
 /* ---- Whether the bucket answers ---- */
 
-/* A listing: unlike HEAD, it is answered with a reason. */
-static int ask(struct s3_store *store, const char *prefix, bool by_writes,
+static int ask(struct s3_store *store, const struct s3_wire_request *question, unsigned expected,
                const struct operation *operation, struct error *err)
 {
     struct s3_effort effort;
-    struct store_request request = {.method = STORE_LIST, .key = (char *)prefix};
-    struct s3_wire_request page = {.method = S3_WIRE_LIST, .key = prefix, .max_keys = 1};
+    struct store_request request = {.method =
+                                        question->method == S3_WIRE_LIST ? STORE_LIST : STORE_GET,
+                                    .key = (char *)question->key};
     struct s3_wire_answer answer = {0};
     s3_effort_begin(&effort, store, &request, operation);
     effort.impatient = true;
-    effort.by_writes = by_writes;
-    int code = s3_effort_perform(&effort, &page, 1u << S3_WIRE_OK, &answer, err);
+    int code = s3_effort_perform(&effort, question, expected, &answer, err);
     s3_wire_answer_clear(&answer);
     return code;
+}
+
+/* A listing: unlike HEAD, it is answered with a reason. */
+static int ask_for_listing(struct s3_store *store, const char *prefix,
+                           const struct operation *operation, struct error *err)
+{
+    struct s3_wire_request page = {.method = S3_WIRE_LIST, .key = prefix, .max_keys = 1};
+    return ask(store, &page, 1u << S3_WIRE_OK, operation, err);
+}
+
+/* For an object that need not exist, on the wire for reads. */
+static int ask_for_object(struct s3_store *store, const char *prefix,
+                          const struct operation *operation, struct error *err)
+{
+    g_autofree char *key = g_strconcat(prefix, "forkfs_check", NULL);
+    struct s3_wire_request get = {.method = S3_WIRE_GET, .key = key};
+    return ask(store, &get, 1u << S3_WIRE_OK | 1u << S3_WIRE_NOT_FOUND, operation, err);
 }
 
 int s3_store_check(struct store *base, const char *prefix, struct operation *operation,
@@ -37,9 +53,10 @@ int s3_store_check(struct store *base, const char *prefix, struct operation *ope
     struct error refusal = {0};
     operation_init(&unlimited, -1);
     const struct operation *limit = operation ? operation : &unlimited;
-    /* libcurl first: it tells best what is wrong. */
-    int code = ask(store, prefix, true, limit, err);
-    if (code == 0 && store->reads != store->writes && ask(store, prefix, false, limit, &refusal)) {
+    /* Listings take libcurl, which tells best what is wrong. */
+    int code = ask_for_listing(store, prefix, limit, err);
+    if (code == 0 && store->reads != store->writes &&
+        ask_for_object(store, prefix, limit, &refusal)) {
         if (store->may_switch)
             __atomic_store_n(&store->reads_by_writes, true, __ATOMIC_RELEASE);
         else

@@ -3,6 +3,7 @@
  * the server, repetitions and looks back included, that it takes to answer it.
  *
  *   s3_store.c    making and freeing; GET, HEAD, DELETE
+ *   s3_store_open.c  over which libraries
  *   s3_list.c     listings, page by page
  *   s3_put.c      puts, and what has become of them
  *   s3_effort.c   one exchange; repeating it
@@ -34,6 +35,7 @@ struct s3_store {
     struct s3_pace pace;
     bool may_switch;      /* the wire for reads was not the user's choice */
     bool reads_by_writes; /* atomic: the wire for reads has turned out to be of no use */
+    unsigned rescued;     /* atomic: reads in a row that only the other wire could answer */
     bool bare_if_match;   /* atomic: If-Match wants the etag without quotes */
     uint64_t repeats;     /* atomic */
     char *clients;        /* what s3_store_clients() says with both wires in use */
@@ -47,14 +49,14 @@ struct s3_effort {
     int64_t started_ns;
     int64_t deadline_ns; /* never INT64_MAX */
     unsigned exchanges;  /* so far */
-    enum s3_wire_method last_sent;
-    unsigned failures; /* those of them that were to be repeated */
-    unsigned timeouts; /* those that ran out of time */
-    bool unknown;      /* a put or delete was sent of which it is not known what it did */
-    bool impatient;    /* what does not work at once is given up soon */
-    bool by_writes;    /* reads take the wire for writes */
-    bool refused;      /* credentials were refused */
-    bool renewed;      /* and there are others since, not tried yet */
+    unsigned failures;   /* those of them that were to be repeated */
+    unsigned timeouts;   /* those that ran out of time */
+    bool unknown;        /* a put or delete was sent of which it is not known what it did */
+    bool impatient;      /* what does not work at once is given up soon */
+    bool by_writes;      /* reads take the wire for writes */
+    bool refused;        /* credentials were refused */
+    bool renewed;        /* and there are others since, not tried yet */
+    struct error last;   /* what the last answer that was to be repeated said */
 };
 
 void s3_effort_begin(struct s3_effort *effort, struct s3_store *store,

@@ -25,7 +25,7 @@
 enum s3_wire_method {
     S3_WIRE_GET,
     S3_WIRE_HEAD,
-    S3_WIRE_LIST, /* one page */
+    S3_WIRE_LIST, /* one page, the first that is not empty */
     S3_WIRE_PUT,  /* libcurl only */
     S3_WIRE_DELETE,
 };

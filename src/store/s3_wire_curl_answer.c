@@ -101,12 +101,15 @@ void s3_exchange_begin(struct s3_exchange *exchange, CURL *curl,
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, exchange);
     curl_easy_setopt(curl, CURLOPT_FILETIME, 1L);
+    if (request->method == S3_WIRE_GET)
+        curl_easy_setopt(curl, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)S3_WIRE_LARGEST_BODY);
 }
 
 void s3_exchange_clear(struct s3_exchange *exchange)
 {
     forget_headers(exchange);
     g_byte_array_unref(exchange->body);
+    g_free(exchange->continuation);
     curl_easy_reset(exchange->curl); /* forgets the credentials, keeps the connection */
 }
 
@@ -136,8 +139,10 @@ static enum s3_wire_result classify_failure(const struct s3_exchange *exchange, 
         return S3_WIRE_UNTRUSTED;
     case CURLE_FAILED_INIT:
     case CURLE_NOT_BUILT_IN:
-    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_UNSUPPORTED_PROTOCOL: /* also of answers that are not HTTP */
     case CURLE_URL_MALFORMAT:
+        return anything_was_sent(exchange) ? S3_WIRE_LOST : S3_WIRE_REJECTED;
+    case CURLE_FILESIZE_EXCEEDED: /* of GET only */
         return S3_WIRE_REJECTED;
     case CURLE_OPERATION_TIMEDOUT:
         return anything_was_sent(exchange) ? S3_WIRE_TIMED_OUT : S3_WIRE_UNREACHABLE;
@@ -270,14 +275,15 @@ static void conclude_head(struct s3_exchange *exchange)
 
 static void conclude_list(struct s3_exchange *exchange)
 {
-    GPtrArray *rows;
-    bool truncated;
+    struct s3_list_page page;
     struct error err;
-    if (s3_list_xml_parse((const char *)exchange->body->data, exchange->body->len, &rows,
-                          &truncated, &err))
+    if (s3_list_xml_parse((const char *)exchange->body->data, exchange->body->len, &page, &err))
         lost(exchange, err.text);
     else
-        s3_list_conclude(exchange->request, exchange->answer, rows, truncated);
+        s3_list_conclude(exchange->request, exchange->answer, &page);
+    if (page.rows && page.truncated && !page.rows->len)
+        exchange->continuation = g_steal_pointer(&page.continuation);
+    s3_list_page_clear(&page);
 }
 
 static void conclude_change(struct s3_exchange *exchange)

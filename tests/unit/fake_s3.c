@@ -1,5 +1,6 @@
 #include "fake_s3.h"
 
+#include <sched.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -51,10 +52,10 @@ void fake_s3_free(struct fake_s3 *server)
     g_free(server);
 }
 
-static void set_object(struct fake_s3 *server, const char *key, struct bytes *body)
+static void set_object(struct fake_s3 *server, const char *key, const struct bytes *body)
 {
     struct fake_object *object = g_new0(struct fake_object, 1);
-    object->body = bytes_ref(body);
+    object->body = bytes_new(body->data, body->size);
     object->etag =
         g_compute_checksum_for_data(G_CHECKSUM_MD5, (const guchar *)body->data, body->size);
     object->modified_ns = (int64_t)timestamp_now().tv_sec * 1000000000;
@@ -64,7 +65,7 @@ static void set_object(struct fake_s3 *server, const char *key, struct bytes *bo
 /* ---- Methods ---- */
 
 static void answer_object(const struct s3_wire_request *request, const struct fake_object *object,
-                          bool blind, struct s3_wire_answer *answer)
+                          struct s3_wire_answer *answer)
 {
     answer->status = object ? 200 : 404;
     answer->result = object ? S3_WIRE_OK : S3_WIRE_NOT_FOUND;
@@ -74,7 +75,7 @@ static void answer_object(const struct s3_wire_request *request, const struct fa
     }
     if (request->method == S3_WIRE_GET)
         answer->body = bytes_ref(object->body);
-    answer->etag = blind ? NULL : g_strdup(object->etag);
+    answer->etag = g_strdup(object->etag);
     answer->size = object->body->size;
     answer->modified_ns = object->modified_ns;
 }
@@ -111,7 +112,8 @@ static enum s3_wire_result check_condition(const struct fake_s3 *server,
         return server->absent_is_404 ? S3_WIRE_NOT_FOUND : S3_WIRE_PRECONDITION;
     if (etag_matches(server, object, request->etag))
         return S3_WIRE_OK;
-    return server->losers_get_500 ? S3_WIRE_SERVER_ERROR : S3_WIRE_PRECONDITION;
+    bool too_late = !strstr(request->etag, object->etag);
+    return too_late && server->losers_get_500 ? S3_WIRE_SERVER_ERROR : S3_WIRE_PRECONDITION;
 }
 
 static void put(struct fake_s3 *server, const struct s3_wire_request *request,
@@ -188,14 +190,14 @@ static void list(struct fake_s3 *server, const struct s3_wire_request *request,
     g_tree_foreach(server->objects, add_to_page, &page);
 }
 
-static void serve(struct fake_s3 *server, const struct s3_wire_request *request, bool blind,
+static void serve(struct fake_s3 *server, const struct s3_wire_request *request,
                   struct s3_wire_answer *answer)
 {
     answer->result = S3_WIRE_OK;
     switch (request->method) {
     case S3_WIRE_GET:
     case S3_WIRE_HEAD:
-        answer_object(request, g_tree_lookup(server->objects, request->key), blind, answer);
+        answer_object(request, g_tree_lookup(server->objects, request->key), answer);
         break;
     case S3_WIRE_LIST:
         list(server, request, answer);
@@ -247,7 +249,7 @@ static void go_wrong_at_random(struct fake_s3 *server, const struct s3_wire_requ
                                                   S3_WIRE_LOST,     S3_WIRE_TIMED_OUT};
     enum s3_wire_result result = results[draw(server, G_N_ELEMENTS(results))];
     if (s3_result_is_unknown(result) && draw(server, 2)) {
-        serve(server, request, false, answer);
+        serve(server, request, answer);
         server->overtaken += answer->result == S3_WIRE_OK;
     }
     become(answer, result);
@@ -257,7 +259,7 @@ static void apply_fault(struct fake_s3 *server, const struct fake_s3_fault *faul
                         const struct s3_wire_request *request, struct s3_wire_answer *answer)
 {
     if (fault->applies)
-        serve(server, request, false, answer);
+        serve(server, request, answer);
     become(answer, fault->result);
     answer->status = fault->status;
     answer->s3_code = g_strdup(fault->s3_code);
@@ -274,6 +276,8 @@ static void perform(struct s3_wire *base, const struct s3_wire_request *request,
     assert_true(request->timeout_ms > 0);
     pthread_mutex_lock(&server->lock);
     server->counts[request->method]++;
+    g_strlcpy(server->access_key, request->credentials ? request->credentials->access_key : "",
+              sizeof server->access_key);
     g_string_append_printf(server->log, "%s%s %s", server->log->len ? "; " : "",
                            names[request->method], request->key);
     const struct fake_s3_fault *fault = find_fault(server, base->name, request->method);
@@ -283,10 +287,11 @@ static void perform(struct s3_wire *base, const struct s3_wire_request *request,
     } else if (draw(server, 100) < server->chaos)
         go_wrong_at_random(server, request, answer);
     else
-        serve(server, request, server->blind && strcmp(server->blind, base->name) == 0, answer);
+        serve(server, request, answer);
     pthread_mutex_unlock(&server->lock);
     if (meanwhile)
         meanwhile(server);
+    sched_yield(); /* others come in between */
 }
 
 /* ---- For tests ---- */

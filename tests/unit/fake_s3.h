@@ -40,7 +40,6 @@ struct fake_s3 {
     enum fake_s3_match match;
     bool absent_is_404;   /* If-Match for an absent key, as AWS */
     bool no_etag_of_put;  /* as libs3 2.0 */
-    const char *blind;    /* wire that sees no etags; NULL: none */
     unsigned page;        /* rows of a page at most */
     unsigned chaos;       /* percentage of requests that go wrong at random */
     bool losers_get_500;  /* in place of 412, as from Ceph RGW */
@@ -49,6 +48,7 @@ struct fake_s3 {
     GTree *objects;       /* key to struct fake_object */
     GArray *faults;       /* struct fake_s3_fault */
     GString *log;         /* "put k; get k" */
+    char access_key[32];  /* of the last request; "" for none */
     unsigned counts[FAKE_S3_METHODS];
     unsigned overtaken; /* random failures after which the request had taken effect */
     uint64_t random;

@@ -43,6 +43,19 @@ unsigned shared_poll(struct catalog *catalog)
     return overlays;
 }
 
+unsigned shared_recover(struct catalog *catalog)
+{
+    struct error err = {0};
+    struct recovery_report report = {0};
+    if (catalog_recover_due(catalog, NULL, &report, &err))
+        fail_msg("%s", err.text);
+    if (report.problems->len > 0)
+        fail_msg("%s", ((const struct error *)report.problems->pdata[0])->text);
+    unsigned done = report.rolled_back + report.finished + report.orphans;
+    recovery_report_clear(&report);
+    return done;
+}
+
 int shared_status(struct catalog *catalog, const char *name)
 {
     auto_registry struct registry *registry = catalog_registry(catalog);

@@ -26,6 +26,10 @@ struct catalog *shared_open(struct store *store, int64_t takeover_ms, struct sto
 /* Looks for changes; fails the test on an error. Returns the number of overlays told of. */
 unsigned shared_poll(struct catalog *catalog);
 
+/* What recovery does that runs from time to time: the number of things done; fails the test on an
+ * error, or when something is left alone. */
+unsigned shared_recover(struct catalog *catalog);
+
 /* The status of a fork as the catalog's memory has it; -1: it has no entry. */
 int shared_status(struct catalog *catalog, const char *name);
 
