@@ -110,7 +110,7 @@ static int match_right_etag(const struct probe *probe, struct error *err)
         return code;
     code = try_put(probe, "matched", STORE_IF_MATCH, etag, err);
     if (code == ERR_PRECONDITION)
-        return error_set(err, ERR_UNSUPPORTED,
+        return error_set(err, ERR_IO,
                          "the server refuses If-Match with the etag that it has just told");
     return code;
 }
