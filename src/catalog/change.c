@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/timestamp.h"
 #include "catalog/round.h"
 
 /* The first failed answer among the task's requests of the wave. */
@@ -19,6 +20,21 @@ struct commit_step {
     void (*done)(struct round *round, struct task *task, const struct transition *transition);
 };
 
+static bool is_shared(const struct catalog *catalog)
+{
+    return catalog->leases != NULL;
+}
+
+/* Among several writers: the fork is this mount's to go on with, and its decision no other's. */
+static void make_distinguishable(struct round *round, struct task *task,
+                                 struct transition *transition)
+{
+    claims_add(round->catalog->claims,
+               task->change->kind == CHANGE_CREATE ? &task->id : &task->entry->id);
+    if (task->change->kind == CHANGE_DROP)
+        transition->decided_at = &round->decided_at;
+}
+
 /* One commit of all tasks that have a transition. */
 static void commit(struct round *round, const struct commit_step *create,
                    const struct commit_step *drop, struct operation *operation)
@@ -32,12 +48,15 @@ static void commit(struct round *round, const struct commit_step *create,
         if (!step->choose(task, transition))
             continue;
         transition->max_forks = round->catalog->settings.max_forks;
+        if (is_shared(round->catalog))
+            make_distinguishable(round, task, transition);
         g_ptr_array_add(tasks, task);
     }
     transitions_commit(round->catalog->committer, list, tasks->len, operation);
     for (guint i = 0; i < tasks->len; i++) {
         struct task *task = g_ptr_array_index(tasks, i);
         (task->change->kind == CHANGE_CREATE ? create : drop)->done(round, task, &list[i]);
+        fork_entry_unref(list[i].before);
     }
 }
 
@@ -74,6 +93,7 @@ static void put_files(struct round *round)
     struct store_set *set = store_set_new();
     add_files(round, set);
     drop_add_listings(round, set);
+    drop_add_lease_listing(round, set);
     int code = store_run(round->catalog->store, set, operation_of(round), NULL);
     for (size_t i = 0; i < round->count; i++) {
         struct task *task = &round->tasks[i];
@@ -98,6 +118,7 @@ static void carry_out(struct round *round)
     drop_prepare(round);
     commit(round, &enter, &decide, round->operation);
     put_files(round);
+    drop_agree(round);
     drop_delete(round);
     commit(round, &activate, &remove, operation_of(round));
     round->finishing.deadline_ns = round->deadline_ns;
@@ -179,15 +200,32 @@ static void round_begin(struct round *round, struct catalog *catalog, const GPtr
     round->deadline_ns = reserve_time_for_undo(operation, changes);
     operation_init(&round->finishing, -1);
     round->finishing.deadline_ns = operation->deadline_ns;
+    round->decided_at = timestamp_now();
     for (size_t i = 0; i < round->count; i++) {
         round->tasks[i].change = g_ptr_array_index(changes, i);
         round->tasks[i].lock_name = name_to_lock(catalog, round->tasks[i].change);
     }
 }
 
-static void task_end(struct task *task)
+/* Forgets a claim on what is done, or was not begun. */
+static void settle_claim(struct catalog *catalog, const struct task *task)
+{
+    const struct ulid *id = &task->id;
+    if (task->change->kind == CHANGE_DROP)
+        id = task->entry ? &task->entry->id : NULL;
+    if (!id || task->code == ERR_OUTCOME_UNKNOWN || task->late_entry)
+        return;
+    auto_registry struct registry *registry = catalog_registry(catalog);
+    const struct fork_entry *entry = registry_find_id(registry, id);
+    if (!entry || entry->status == FORK_ACTIVE)
+        claims_remove(catalog->claims, id);
+}
+
+static void task_end(struct catalog *catalog, struct task *task)
 {
     struct change *change = task->change;
+    if (is_shared(catalog))
+        settle_claim(catalog, task);
     change->code = task->code;
     change->error = task->error;
     change->id = task->id;
@@ -208,7 +246,7 @@ static void round_end(struct round *round)
 {
     round->operation->deadline_ns = round->deadline_ns;
     for (size_t i = 0; i < round->count; i++)
-        task_end(&round->tasks[i]);
+        task_end(round->catalog, &round->tasks[i]);
     operation_destroy(&round->finishing);
     g_ptr_array_unref(round->points);
     g_free(round->tasks);

@@ -35,6 +35,11 @@ static int find_fork(struct round *round, struct task *task, struct error *err)
         return error_set(err, ERR_CORRUPT, "several entries of the registry have the id %s",
                          entry->id.text);
     task->entry = fork_entry_ref(entry);
+    if (entry->status != FORK_ACTIVE && round->catalog->leases &&
+        !claims_has(round->catalog->claims, &entry->id))
+        return error_set(err, ERR_CONTENDED,
+                         "it is %s, by another mount; if that is dead, recovery finishes it",
+                         fork_status_name(entry->status));
     int code = fork_remains_check_names(entry->datasets, err);
     return code ? code : transition_check_childless(registry, &entry->id, err);
 }
@@ -94,6 +99,8 @@ static void close_door(struct round *round, struct task *task, int64_t drain_unt
     task->code = holders_close_door(round->catalog->holders, &task->entry->id, drain_ms,
                                     round->operation, &task->error);
     task->door_closed = task->code == 0;
+    if (task->code == 0 && task->entry->status == FORK_ACTIVE)
+        task->code = drop_await_others(round, task, drain_until_ns);
 }
 
 static bool has_drops(const struct round *round)
@@ -153,11 +160,20 @@ static int take_latest(struct round *round, struct task *task, struct error *err
     return fork_remains_check_names(undecided->datasets, err);
 }
 
+static int take_before(struct task *task, struct fork_entry *before, struct error *err)
+{
+    fork_entry_unref(task->entry);
+    task->entry = fork_entry_ref(before);
+    return fork_remains_check_names(before->datasets, err);
+}
+
 void drop_decided(struct round *round, struct task *task, const struct transition *transition)
 {
     task->code = error_copy(&task->error, &transition->error);
     task->decided = task->code == 0;
-    if (task->code == 0)
+    if (task->code == 0 && transition->before)
+        task->code = take_before(task, transition->before, &task->error);
+    else if (task->code == 0)
         task->code = take_latest(round, task, &task->error);
     else if (task->code == ERR_EXISTS)
         task->code = error_set(&task->error, ERR_CONTENDED, "its creator has just finished it");
@@ -232,6 +248,7 @@ void drop_delete(struct round *round)
     struct drops *drops = round->drops;
     if (!drops || !drops->burials)
         return;
+    exchange_codes(drops); /* some may have been taken back */
     burials_carry_out(drops->burials, &round->finishing);
     exchange_codes(drops);
 }

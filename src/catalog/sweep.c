@@ -113,6 +113,9 @@ static void check_use(struct sweep *sweep, struct subtree *subtree)
         if (holds > 0)
             error_set(&failure, ERR_HELD, "expired, but held by %zu open handle%s", holds,
                       holds == 1 ? "" : "s");
+        else if (sweep->catalog->leases &&
+                 leases_check_held(sweep->catalog->leases, &entry->id, &failure) != 0)
+            error_prefix(&failure, "expired, but");
         else if (entry->status == FORK_PENDING)
             error_set(&failure, ERR_PENDING, "a fork below an expired one is being made");
         subtree->stays = failure.code != 0;
