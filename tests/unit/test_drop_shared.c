@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "shared_fixture.h"
+#include "bucket_fixture.h"
 
 /* Two mounts and the fork "audit"; the second one polls. */
 struct scene {

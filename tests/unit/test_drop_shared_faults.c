@@ -3,7 +3,7 @@
  */
 #include "unit.h"
 
-#include "shared_fixture.h"
+#include "bucket_fixture.h"
 
 /* What the mount that drops meets: nobody, or one that holds the fork without its knowing. */
 struct run {

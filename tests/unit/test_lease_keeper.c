@@ -1,6 +1,6 @@
 #include "unit.h"
 
-#include "shared_fixture.h"
+#include "bucket_fixture.h"
 
 static int holds_again(struct mount *mount, const struct ulid *id)
 {

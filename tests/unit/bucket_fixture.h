@@ -1,8 +1,8 @@
 /*
  * Several mounts of one catalog, over one memory store that plays the bucket.
  */
-#ifndef FORKFS_TESTS_SHARED_FIXTURE_H
-#define FORKFS_TESTS_SHARED_FIXTURE_H
+#ifndef FORKFS_TESTS_BUCKET_FIXTURE_H
+#define FORKFS_TESTS_BUCKET_FIXTURE_H
 
 #include <pthread.h>
 

@@ -1,6 +1,6 @@
 #include "unit.h"
 
-#include "shared_fixture.h"
+#include "bucket_fixture.h"
 
 #define LEASES "storage/catalog/fork_leases/"
 
