@@ -80,16 +80,6 @@ static int start_catalog(struct program *program, struct store *store, struct la
     return error_prefix(err, "catalog '%s'", program->options->catalog);
 }
 
-static void tell_recovery(struct program *program, const struct recovery_report *report)
-{
-    if (report->rolled_back + report->finished + report->orphans > 0)
-        log_info(program->log,
-                 "recovery: %u half-made forks removed, %u drops finished, %u orphans removed",
-                 report->rolled_back, report->finished, report->orphans);
-    for (guint i = 0; i < report->problems->len; i++)
-        session_note_failure(program->session, "recover", "forks", report->problems->pdata[i]);
-}
-
 static int recover(struct program *program, struct error *err)
 {
     if (program->options->read_only)
@@ -97,7 +87,7 @@ static int recover(struct program *program, struct error *err)
     struct recovery_report report = {0};
     int code = catalog_recover(program->catalog, NULL, &report, err);
     if (code == 0)
-        tell_recovery(program, &report);
+        session_recovered(program->session, &report, NULL);
     recovery_report_clear(&report);
     return code;
 }
@@ -107,10 +97,12 @@ static int start_caretaker(struct program *program, struct error *err)
     const struct caretaker_settings settings = {
         .catalog = program->catalog,
         .sweep_interval_ms = (int64_t)program->options->sweep_interval_s * 1000,
+        .recovery_interval_ms = catalog_recovery_interval_ms(program->catalog),
         .operation_timeout_ms = (int64_t)program->options->operation_timeout_s * 1000,
         .watch = g_steal_pointer(&program->watch),
         .sweeping = session_sweeping,
         .failed = session_care_failed,
+        .recovered = session_recovered,
         .overlay_changed = session_overlay_changed,
         .argument = program->session,
     };

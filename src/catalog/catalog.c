@@ -14,13 +14,14 @@ static struct catalog *catalog_new(struct store *store, struct layout *layout,
     catalog->settings = *settings;
     catalog->holders = holders_new();
     catalog->names = name_locks_new();
-    catalog->claims = claims_new();
     catalog->tombstones = tombstones_new();
     catalog->overlays = overlays_new(store, layout);
     catalog->fork_points = fork_point_reader_new(store, layout);
     catalog->refs = ref_cache_new();
     catalog->descendants = descendants_new(store, layout, catalog->refs);
     catalog->tags = tags_new(store, layout, catalog->refs);
+    if (settings->shared)
+        catalog->takeover = takeover_new(settings->takeover_ms);
     return catalog;
 }
 
@@ -29,13 +30,13 @@ static void catalog_release(struct catalog *catalog)
 {
     lease_keeper_stop(catalog->keeper);
     committer_free(catalog->committer);
+    takeover_free(catalog->takeover);
     tags_free(catalog->tags);
     descendants_free(catalog->descendants);
     ref_cache_free(catalog->refs);
     fork_point_reader_free(catalog->fork_points);
     overlays_free(catalog->overlays);
     tombstones_free(catalog->tombstones);
-    claims_free(catalog->claims);
     name_locks_free(catalog->names);
     lease_keeper_free(catalog->keeper);
     leases_free(catalog->leases);
@@ -63,7 +64,7 @@ static void registry_changed(void *argument, const struct registry *before,
 static int take_lease(struct catalog *catalog, struct operation *operation, struct error *err)
 {
     const struct catalog_settings *settings = &catalog->settings;
-    if (!settings->shared || settings->read_only)
+    if (!settings->shared || settings->read_only || settings->lease_ms < 0)
         return 0;
     int64_t lease_ms = settings->lease_ms > 0 ? settings->lease_ms : LEASE_DEFAULT_MS;
     struct leases_settings others = {.store = catalog->store,

@@ -7,7 +7,6 @@
 #define FORKFS_CATALOG_CATALOG_PRIVATE_H
 
 #include "catalog/catalog.h"
-#include "catalog/claims.h"
 #include "catalog/descendants.h"
 #include "catalog/fork_point.h"
 #include "catalog/lease_keeper.h"
@@ -15,6 +14,7 @@
 #include "catalog/name_locks.h"
 #include "catalog/overlays.h"
 #include "catalog/tags.h"
+#include "catalog/takeover.h"
 #include "catalog/tombstones.h"
 
 struct catalog {
@@ -26,15 +26,25 @@ struct catalog {
     struct leases *leases;       /* of the other mounts; NULL: the catalog is not shared */
     struct lease_keeper *keeper; /* of our own lease; NULL: not shared, or read-only */
     struct name_locks *names;
-    struct claims *claims;
     struct tombstones *tombstones;
     struct overlays *overlays;
     struct fork_point_reader *fork_points;
     struct ref_cache *refs;
     struct descendants *descendants;
     struct tags *tags;
+    struct takeover *takeover;                      /* NULL: nobody else writes */
+    int64_t full_look_due_ns;                       /* of recovery; for the thread that recovers */
     uint64_t rolled_back, finished, orphans, swept; /* atomic counters */
 };
+
+/* The name that is locked for a fork: its key, or its id when that is no C string. */
+const char *catalog_lock_name(const struct fork_entry *entry);
+
+/* Whether this mount may finish what an entry that is not active says: its own work, or that of
+ * another mount that it has watched unchanged long enough (takeover.h). *ret_wait_ms (may be NULL):
+ * else how long it has to be watched still. */
+bool catalog_may_take_over(struct catalog *catalog, const struct fork_entry *entry,
+                           int64_t *ret_wait_ms);
 
 /* Locks the name of an active fork and gives its entry as it is then. ERR_STALE, ERR_PENDING,
  * ERR_READ_ONLY, ERR_INTERRUPTED, ERR_DEADLINE. */

@@ -12,28 +12,22 @@ static void take_wave(struct task *task, struct store_set *set, int run_code)
         task->code = store_answer_failure(&store_set_at(set, i)->answer, run_code, &task->error);
 }
 
+/* Whether a run that ended early has left puts of the task under way. */
+static bool has_abandoned(const struct task *task, struct store_set *set, int run_code)
+{
+    for (size_t i = task->first; run_code && i < task->end; i++)
+        if (store_set_at(set, i)->answer.code == ERR_OUTCOME_UNKNOWN)
+            return true;
+    return false;
+}
+
 /* ---- Steps that creates and drops share ---- */
 
 /* What one commit does for one kind of change: which transition, if any, and what comes of it. */
 struct commit_step {
-    bool (*choose)(struct task *task, struct transition *transition);
+    bool (*choose)(struct round *round, struct task *task, struct transition *transition);
     void (*done)(struct round *round, struct task *task, const struct transition *transition);
 };
-
-static bool is_shared(const struct catalog *catalog)
-{
-    return catalog->leases != NULL;
-}
-
-/* Among several writers: the fork is this mount's to go on with, and its decision no other's. */
-static void make_distinguishable(struct round *round, struct task *task,
-                                 struct transition *transition)
-{
-    claims_add(round->catalog->claims,
-               task->change->kind == CHANGE_CREATE ? &task->id : &task->entry->id);
-    if (task->change->kind == CHANGE_DROP)
-        transition->decided_at = &round->decided_at;
-}
 
 /* One commit of all tasks that have a transition. */
 static void commit(struct round *round, const struct commit_step *create,
@@ -45,11 +39,9 @@ static void commit(struct round *round, const struct commit_step *create,
         struct task *task = &round->tasks[i];
         const struct commit_step *step = task->change->kind == CHANGE_CREATE ? create : drop;
         struct transition *transition = &list[tasks->len];
-        if (!step->choose(task, transition))
+        if (!step->choose(round, task, transition))
             continue;
         transition->max_forks = round->catalog->settings.max_forks;
-        if (is_shared(round->catalog))
-            make_distinguishable(round, task, transition);
         g_ptr_array_add(tasks, task);
     }
     transitions_commit(round->catalog->committer, list, tasks->len, operation);
@@ -100,8 +92,9 @@ static void put_files(struct round *round)
         if (task->code)
             continue;
         take_wave(task, set, code);
+        task->late_writes = has_abandoned(task, set, code);
         if (task->change->kind == CHANGE_CREATE)
-            create_files_put(round, task, set, code);
+            create_files_put(round, task, set);
         else
             drop_files_put(round, task);
     }
@@ -124,6 +117,34 @@ static void carry_out(struct round *round)
     round->finishing.deadline_ns = round->deadline_ns;
     create_undo(round);
     drop_end(round);
+}
+
+/* ---- What stays unfinished ---- */
+
+/* Whether the task has left an entry that is not active, or may have, and that only this mount
+ * could have brought to life: a fork it made, or one that it is known to have given up. */
+static bool has_left_unfinished(const struct task *task, const struct fork_entry *entry)
+{
+    bool is_there = entry && entry->status != FORK_ACTIVE;
+    if (task->code == 0)
+        return false;
+    if (task->change->kind == CHANGE_CREATE)
+        return task->late_entry || (task->entered && is_there);
+    return is_there && task->decided && task->code != ERR_OUTCOME_UNKNOWN;
+}
+
+static void note_unfinished(struct round *round)
+{
+    auto_registry struct registry *registry = catalog_registry(round->catalog);
+    for (size_t i = 0; i < round->count; i++) {
+        const struct task *task = &round->tasks[i];
+        const struct ulid *id = task->change->kind == CHANGE_CREATE ? &task->id
+                                : task->entry                       ? &task->entry->id
+                                                                    : NULL;
+        if (id && has_left_unfinished(task, registry_find_id(registry, id)))
+            takeover_add_own(round->catalog->takeover, TAKEOVER_ENTRY, id->text,
+                             monotonic_now_ns() + (task->late_writes ? TAKEOVER_LATE_NS : 0));
+    }
 }
 
 /* ---- Names ---- */
@@ -207,25 +228,9 @@ static void round_begin(struct round *round, struct catalog *catalog, const GPtr
     }
 }
 
-/* Forgets a claim on what is done, or was not begun. */
-static void settle_claim(struct catalog *catalog, const struct task *task)
-{
-    const struct ulid *id = &task->id;
-    if (task->change->kind == CHANGE_DROP)
-        id = task->entry ? &task->entry->id : NULL;
-    if (!id || task->code == ERR_OUTCOME_UNKNOWN || task->late_entry)
-        return;
-    auto_registry struct registry *registry = catalog_registry(catalog);
-    const struct fork_entry *entry = registry_find_id(registry, id);
-    if (!entry || entry->status == FORK_ACTIVE)
-        claims_remove(catalog->claims, id);
-}
-
-static void task_end(struct catalog *catalog, struct task *task)
+static void task_end(struct task *task)
 {
     struct change *change = task->change;
-    if (is_shared(catalog))
-        settle_claim(catalog, task);
     change->code = task->code;
     change->error = task->error;
     change->id = task->id;
@@ -246,7 +251,7 @@ static void round_end(struct round *round)
 {
     round->operation->deadline_ns = round->deadline_ns;
     for (size_t i = 0; i < round->count; i++)
-        task_end(round->catalog, &round->tasks[i]);
+        task_end(&round->tasks[i]);
     operation_destroy(&round->finishing);
     g_ptr_array_unref(round->points);
     g_free(round->tasks);
@@ -259,6 +264,7 @@ static void run_round(struct catalog *catalog, const GPtrArray *changes,
     round_begin(&round, catalog, changes, operation);
     g_autoptr(GPtrArray) locked = lock_names(&round);
     carry_out(&round);
+    note_unfinished(&round);
     unlock_names(&round, locked);
     round_end(&round);
 }

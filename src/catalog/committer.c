@@ -5,11 +5,14 @@
 #include "catalog/commit_queue.h"
 #include "catalog/registry_load.h"
 
-/* How often a group is applied to a newer registry before its requests are told that others win. */
-#define LOST_RACES_MAX 64
-/* First pause after a lost race or an unknown outcome; doubles up to the longest one. */
+/* How often a request without a deadline is applied to a newer registry before it is told that
+ * others win. */
+#define LOST_RACES_MAX 1000
+/* First pause after a lost race or an unknown outcome; doubles up to the longest one. After a lost
+ * race another put succeeded, so the longest is not longer than a few puts. */
 #define PAUSE_SHORTEST_MS 2
 #define PAUSE_LONGEST_MS 500
+#define PAUSE_AFTER_RACE_LONGEST_MS 64
 /* While nobody waits: how often to look at what the store holds, and for how long after a put was
  * abandoned that may still arrive. */
 #define UNCERTAIN_RETRY_NS INT64_C(1000000000)
@@ -40,7 +43,7 @@ struct group {
     GPtrArray *tickets;
     struct registry *image; /* put with unknown outcome, to be repeated; NULL: none */
     struct registry *base;  /* what `image` was made from */
-    unsigned races_lost;
+    GPtrArray *reloads;     /* tickets that the next look at the store answers */
     int64_t pause_ms;
 };
 
@@ -192,6 +195,7 @@ static void group_stored(struct committer *committer, struct group *group,
         committer->requests += group->tickets->len;
     }
     publish(committer, registry);
+    commit_queue_answer_all(committer->queue, group->reloads, NULL);
     commit_queue_answer_all(committer->queue, group->tickets, NULL);
     group_forget_image(group);
 }
@@ -248,18 +252,28 @@ static bool only_some_expired(struct committer *committer, struct group *group, 
     return group->tickets->len > 0;
 }
 
+static bool has_deadline(const struct commit_ticket *ticket)
+{
+    return ticket->operation && ticket->operation->deadline_ns != INT64_MAX;
+}
+
 /* Someone else's registry is on the store: the group is applied to it, unless others always win. */
 static void start_over(struct committer *committer, struct group *group, struct registry *found)
 {
-    struct error contended;
     publish(committer, registry_ref(found));
+    commit_queue_answer_all(committer->queue, group->reloads, NULL);
     answer_landed(committer, group, found);
     group_forget_image(group);
-    if (++group->races_lost <= LOST_RACES_MAX)
-        return;
-    error_set(&contended, ERR_CONTENDED, "committing to %s: other writers won %u times",
-              committer->key, group->races_lost);
-    answer_failure(committer, group, &contended);
+    group->pause_ms = MIN(group->pause_ms, PAUSE_AFTER_RACE_LONGEST_MS);
+    for (guint i = group->tickets->len; i > 0; i--) {
+        struct commit_ticket *ticket = g_ptr_array_index(group->tickets, i - 1);
+        struct error contended;
+        if (++ticket->races_lost <= LOST_RACES_MAX || has_deadline(ticket))
+            continue;
+        error_set(&contended, ERR_CONTENDED, "committing to %s: other writers won %u times",
+                  committer->key, ticket->races_lost);
+        commit_queue_answer(committer->queue, group->tickets, i - 1, &contended);
+    }
 }
 
 /* Looks at what is on the store after a lost precondition or an unknown outcome, and decides what
@@ -320,14 +334,23 @@ static void attempt_put(struct committer *committer, struct group *group)
     }
 }
 
-static void commit_group(struct committer *committer, GPtrArray *tickets)
+/* Those who have come meanwhile join, unless an identical put has to be repeated first. */
+static void let_join(struct committer *committer, struct group *group)
 {
-    struct group group = {.tickets = tickets, .pause_ms = PAUSE_SHORTEST_MS};
+    commit_queue_take_more(committer->queue, group->image ? NULL : group->tickets, group->reloads);
+}
+
+static void commit_group(struct committer *committer, GPtrArray *tickets, GPtrArray *reloads)
+{
+    struct group group = {.tickets = tickets, .reloads = reloads, .pause_ms = PAUSE_SHORTEST_MS};
     for (bool first = true; group.tickets->len > 0; first = false) {
-        if (!first)
+        if (!first) {
             pause_before_retry(committer, &group);
+            let_join(committer, &group);
+        }
         /* Those whose time passes leave; what was put with them may be put again. */
         commit_queue_answer_expired(committer->queue, group.tickets, committer->key);
+        commit_queue_answer_expired(committer->queue, group.reloads, committer->key);
         if (group.tickets->len > 0 && committer->uncertain)
             resolve(committer, &group);
         else if (group.tickets->len > 0)
@@ -363,7 +386,9 @@ static void *run(void *argument)
         if (commits->len == 0 || reloads->len > 0)
             reload_and_answer(committer, reloads);
         if (commits->len > 0)
-            commit_group(committer, commits);
+            commit_group(committer, commits, reloads);
+        if (reloads->len > 0)
+            reload_and_answer(committer, reloads);
     }
 }
 

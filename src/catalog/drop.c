@@ -20,6 +20,20 @@ static bool is_going(const struct task *task)
 
 /* ---- Preparing ---- */
 
+/* Another mount may be about to finish the fork, or to give it up. */
+static int check_takeover(struct catalog *catalog, const struct fork_entry *entry,
+                          struct error *err)
+{
+    int64_t wait_ms = 0;
+    if (entry->status == FORK_ACTIVE || catalog_may_take_over(catalog, entry, &wait_ms))
+        return 0;
+    return error_set(err, ERR_HELD,
+                     "another mount may still be %s it (it is %s); it can be taken over in %" PRId64
+                     " s, unless it changes",
+                     entry->status == FORK_PENDING ? "making" : "dropping",
+                     fork_status_name(entry->status), (wait_ms + 999) / 1000);
+}
+
 static int find_fork(struct round *round, struct task *task, struct error *err)
 {
     const struct change *change = task->change;
@@ -35,12 +49,9 @@ static int find_fork(struct round *round, struct task *task, struct error *err)
         return error_set(err, ERR_CORRUPT, "several entries of the registry have the id %s",
                          entry->id.text);
     task->entry = fork_entry_ref(entry);
-    if (entry->status != FORK_ACTIVE && round->catalog->leases &&
-        !claims_has(round->catalog->claims, &entry->id))
-        return error_set(err, ERR_CONTENDED,
-                         "it is %s, by another mount; if that is dead, recovery finishes it",
-                         fork_status_name(entry->status));
-    int code = fork_remains_check_names(entry->datasets, err);
+    int code = check_takeover(round->catalog, entry, err);
+    if (code == 0)
+        code = fork_remains_check_names(entry->datasets, err);
     return code ? code : transition_check_childless(registry, &entry->id, err);
 }
 
@@ -134,14 +145,18 @@ void drop_prepare(struct round *round)
 /* ---- Deciding ---- */
 
 /* A fork that is tombstoned already was decided on before. */
-bool drop_transition(struct task *task, struct transition *transition)
+bool drop_transition(struct round *round, struct task *task, struct transition *transition)
 {
+    bool shared = round->catalog->takeover != NULL;
     if (!is_going(task))
         return false;
-    task->decided = task->entry->status == FORK_TOMBSTONED;
+    /* Among several writers it is taken over from whoever did, so that they cannot take it back. */
+    task->decided = task->entry->status == FORK_TOMBSTONED && !shared;
     *transition = (struct transition){
-        .kind = task->entry->status == FORK_PENDING ? TRANSITION_FENCE : TRANSITION_TOMBSTONE,
+        .kind = task->entry->status == FORK_ACTIVE ? TRANSITION_TOMBSTONE : TRANSITION_FENCE,
         .id = &task->entry->id,
+        .entry = shared ? task->entry : NULL,
+        .decided_at = shared ? &round->decided_at : NULL,
         .expired = task->change->expired};
     return !task->decided;
 }
@@ -214,7 +229,7 @@ void drop_add_listings(struct round *round, struct store_set *set)
 void drop_files_put(struct round *round, struct task *task)
 {
     if (task->code == 0)
-        tombstones_note_put(round->catalog->tombstones, task->tombstone_key, task->tombstone);
+        tombstones_note_put(round->catalog->tombstones, task->tombstone_key, NULL, task->tombstone);
 }
 
 /* What happened to the tasks so far to their burials, or the other way round. */
@@ -253,7 +268,7 @@ void drop_delete(struct round *round)
     exchange_codes(drops);
 }
 
-bool drop_removal(struct task *task, struct transition *transition)
+bool drop_removal(struct round *round, struct task *task, struct transition *transition)
 {
     if (!is_going(task))
         return false;

@@ -217,6 +217,14 @@ char *layout_branch_name(const struct ulid *id, const char *dataset)
     return g_strconcat("fork_", id->text, "_", dataset, NULL);
 }
 
+bool layout_id_of_key(const char *key, const char *prefix, const char *suffix, struct ulid *ret)
+{
+    const char *name = key + strlen(prefix);
+    return g_str_has_prefix(key, prefix) && strlen(name) == ULID_LENGTH + strlen(suffix) &&
+           strcmp(name + ULID_LENGTH, suffix) == 0 && ulid_parse(name, ULID_LENGTH, ret) &&
+           memcmp(name, ret->text, ULID_LENGTH) == 0;
+}
+
 bool layout_dataset_name_is_safe(const char *dataset)
 {
     size_t length = strlen(dataset);

@@ -67,6 +67,11 @@ char *layout_dataset_uri(const struct layout *layout, const char *dataset);
 /* "fork_<ULID>_<dataset>", Uni's name for a fork's branch. */
 char *layout_branch_name(const struct ulid *id, const char *dataset);
 
+/* The id in a key "<prefix><ULID><suffix>", e.g. of an overlay, or of a directory of a shallow
+ * listing. False if there is none, or one in lower case: that is not a name that forks' files have.
+ */
+bool layout_id_of_key(const char *key, const char *prefix, const char *suffix, struct ulid *ret);
+
 /* Whether a dataset name read from a document can be used in a key: valid UTF-8, not empty, not "."
  * or "..", no '/', no '\\', no control character, at most 240 bytes. */
 bool layout_dataset_name_is_safe(const char *dataset);

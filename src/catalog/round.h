@@ -34,7 +34,6 @@ struct task {
     GPtrArray *plans;               /* struct branch_plan */
     bool entered;                   /* the pending entry was written, or may have been */
     bool late_entry;                /* it had no known outcome, and may still arrive */
-    bool late_writes;               /* puts of files were abandoned, and may still arrive */
     struct bytes *overlay;
 
     /* DROP */
@@ -47,6 +46,7 @@ struct task {
     /* Its requests in the wave of files: first to end - 1. */
     size_t first;
     size_t end;
+    bool late_writes; /* puts of files were abandoned, and may still arrive */
 };
 
 struct round {
@@ -70,12 +70,12 @@ struct round {
 /* ---- Creating, in the order of use ---- */
 
 void create_prepare(struct round *round); /* names, parents, fork points, plans, entries */
-bool create_transition(struct task *task, struct transition *transition); /* enter as pending */
+bool create_transition(struct round *round, struct task *task,
+                       struct transition *transition); /* enter as pending */
 void create_entered(struct round *round, struct task *task, const struct transition *transition);
 void create_add_files(struct round *round, struct task *task, struct store_set *set);
-/* run_code: what store_run() returned. */
-void create_files_put(struct round *round, struct task *task, struct store_set *set, int run_code);
-bool create_activation(struct task *task, struct transition *transition);
+void create_files_put(struct round *round, struct task *task, struct store_set *set);
+bool create_activation(struct round *round, struct task *task, struct transition *transition);
 void create_activated(struct round *round, struct task *task, const struct transition *transition);
 void create_undo(struct round *round); /* all that failed after they were entered */
 
@@ -84,7 +84,8 @@ void create_undo(struct round *round); /* all that failed after they were entere
 void drop_prepare(struct round *round); /* entries, names, descendants, datasets, doors */
 /* Waits for holders on other mounts, as far as they are known; ERR_HELD. */
 int drop_await_others(struct round *round, struct task *task, int64_t drain_until_ns);
-bool drop_transition(struct task *task, struct transition *transition); /* the decision */
+bool drop_transition(struct round *round, struct task *task,
+                     struct transition *transition); /* the decision */
 void drop_decided(struct round *round, struct task *task, const struct transition *transition);
 void drop_add_files(struct round *round, struct task *task, struct store_set *set);
 /* Listings of what there is to delete, in the same wave; the set then belongs to the round. */
@@ -96,7 +97,7 @@ void drop_take_listings(struct round *round, struct store_set *set, int run_code
 void drop_add_lease_listing(struct round *round, struct store_set *set);
 void drop_agree(struct round *round);
 void drop_delete(struct round *round); /* what the forks have, then their tombstones */
-bool drop_removal(struct task *task, struct transition *transition);
+bool drop_removal(struct round *round, struct task *task, struct transition *transition);
 void drop_removed(struct round *round, struct task *task, const struct transition *transition);
 void drop_end(struct round *round); /* opens the doors */
 

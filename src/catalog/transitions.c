@@ -180,6 +180,8 @@ static int apply_fence(struct registry_edit *edit, struct transition *transition
         return 0;
     if (entry->status == FORK_ACTIVE)
         return error_set(err, ERR_EXISTS, "the fork is active");
+    if (transition->decided_at && strcmp(entry->text, transition->entry->text) != 0)
+        return error_set(err, ERR_STALE, "another process works on it");
     entomb(edit, entry, transition->decided_at);
     return 0;
 }

@@ -52,6 +52,9 @@ void session_note_failure(struct session *session, const char *operation, const 
 /* For the caretaker (caretaker.h); `argument` is the session. */
 void session_sweeping(void *argument, bool begins);
 void session_care_failed(void *argument, const char *fork, const struct error *failure);
+/* What a recovery did, also the one at mount; `failure` may be NULL. */
+void session_recovered(void *argument, const struct recovery_report *report,
+                       const struct error *failure);
 void session_overlay_changed(void *argument, const struct ulid *fork);
 
 /* Mounts. ERR_NOT_FOUND, ERR_ACCESS ..., and for a dead mountpoint ERR_INVALID with a text that

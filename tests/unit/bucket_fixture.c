@@ -23,22 +23,46 @@ int bucket_tear_down(void **state)
     return 0;
 }
 
-struct mount *bucket_mount(struct bucket *bucket, unsigned number, int64_t lease_ms)
+static struct mount *mount_with(struct bucket *bucket, unsigned number, int64_t lease_ms,
+                                int64_t takeover_ms)
 {
     struct mount *mount = &bucket->mounts[number];
     struct catalog_settings settings = {
-        .shared = true, .lease_ms = lease_ms, .takeover_ms = 120000};
+        .shared = true, .lease_ms = lease_ms, .takeover_ms = takeover_ms};
     *mount = (struct mount){0};
     mount->catalog = fixture_open_with(bucket->store, &settings, &mount->faults);
     return mount;
+}
+
+struct mount *bucket_mount(struct bucket *bucket, unsigned number, int64_t lease_ms)
+{
+    return mount_with(bucket, number, lease_ms, 120000);
+}
+
+struct mount *bucket_mount_heir(struct bucket *bucket, unsigned number)
+{
+    return mount_with(bucket, number, SHORT_LEASE_MS, 0);
+}
+
+unsigned mount_recover(struct mount *mount, struct error *ret_problem)
+{
+    struct error err = {0};
+    struct recovery_report report = {0};
+    if (catalog_recover_due(mount->catalog, NULL, &report, &err))
+        fail_msg("%s", err.text);
+    *ret_problem = (struct error){0};
+    if (report.problems->len > 0)
+        *ret_problem = *(const struct error *)report.problems->pdata[0];
+    unsigned done = report.rolled_back + report.finished + report.orphans;
+    recovery_report_clear(&report);
+    return done;
 }
 
 static void *run_poller(void *argument)
 {
     struct mount *mount = argument;
     while (!__atomic_load_n(&mount->ending, __ATOMIC_ACQUIRE)) {
-        catalog_refresh(mount->catalog, FIXTURE_REGISTRY, NULL, NULL, NULL);
-        leases_refresh(mount->catalog->leases, NULL, NULL);
+        catalog_poll(mount->catalog, NULL, NULL, NULL, NULL);
         g_usleep(2000);
     }
     return NULL;

@@ -2,7 +2,9 @@
 
 #include <string.h>
 
+#include "base/timestamp.h"
 #include "bucket_fixture.h"
+#include "catalog/transitions.h"
 
 /* Two mounts and the fork "audit"; the second one polls. */
 struct scene {
@@ -175,7 +177,7 @@ static void a_fork_that_another_mount_is_dropping_is_left_to_it(void **state)
     start_drop(&dropping, scene.dropper);
     fault_store_wait_held(scene.dropper->faults);
     mount_await_status(scene.other, &scene.id, FORK_TOMBSTONED);
-    assert_int_equal(mount_drop(scene.other, 60000, NULL), ERR_CONTENDED);
+    assert_int_equal(mount_drop(scene.other, 60000, NULL), ERR_HELD);
     mount_hold(scene.other, &scene.id, ERR_STALE);
     fault_store_release(scene.dropper->faults);
     assert_int_equal(join_drop(&dropping), 0);
@@ -250,6 +252,58 @@ static void read_only_mounts_have_no_lease(void **state)
     struct catalog *catalog = fixture_open_with(bucket->store, &settings, NULL);
     assert_int_equal(bucket_leases(bucket), 0);
     catalog_free(catalog);
+}
+
+/* ---- Taking over ---- */
+
+static void what_a_dead_dropper_left_is_finished_when_nobody_holds_it(void **state)
+{
+    struct bucket *bucket = *state;
+    struct scene scene = set_scene(bucket, SHORT_LEASE_MS);
+    struct hold *hold = mount_hold(scene.other, &scene.id, 0);
+    fault_store_match(scene.dropper->faults, "fork_tombstones");
+    fault_store_arm(scene.dropper->faults, FAULT_KILL, FAULT_WRITES, 1, true, ERR_UNREACHABLE);
+    assert_int_not_equal(mount_drop(scene.dropper, 60000, NULL), 0);
+    fault_store_match(scene.dropper->faults, NULL);
+    mount_kill(scene.dropper);
+    assert_int_equal(fixture_status(bucket->store, "audit"), FORK_TOMBSTONED);
+    struct mount *heir = bucket_mount_heir(bucket, 2);
+    struct error problem;
+    mount_await_status(scene.other, &scene.id, FORK_TOMBSTONED);
+    mount_await_held(heir, &scene.id, true);
+    assert_int_equal(mount_recover(heir, &problem), 0);
+    assert_int_equal(problem.code, ERR_HELD);
+    g_autofree char *overlay = g_strdup_printf("catalog/fork_schemas/%s.json", scene.id.text);
+    assert_true(fixture_exists(bucket->store, overlay));
+    mount_release(scene.other, hold);
+    while (mount_recover(heir, &problem) == 0)
+        g_usleep(1000);
+    assert_int_equal(fixture_status(bucket->store, "audit"), -1);
+}
+
+/* One that was only asleep must not bring to life what others have begun to delete. */
+static void a_dropper_cannot_take_back_what_was_taken_over(void **state)
+{
+    struct bucket *bucket = *state;
+    struct scene scene = set_scene(bucket, LONG_LEASE_MS);
+    struct dropping dropping;
+    mount_poll_stop(scene.other); /* so that it does not answer */
+    start_drop(&dropping, scene.dropper);
+    while (fixture_status(bucket->store, "audit") != FORK_TOMBSTONED)
+        g_usleep(1000);
+    struct mount *heir = bucket_mount_heir(bucket, 2);
+    auto_registry struct registry *seen = catalog_registry(heir->catalog);
+    struct timespec now = timestamp_now();
+    assert_int_equal(transition_commit(heir->catalog->committer,
+                                       (struct transition){.kind = TRANSITION_FENCE,
+                                                           .id = &scene.id,
+                                                           .entry = registry_find(seen, "audit"),
+                                                           .decided_at = &now},
+                                       NULL, NULL),
+                     0);
+    operation_cancel(&dropping.operation);
+    assert_int_equal(join_drop(&dropping), ERR_INTERRUPTED);
+    assert_int_equal(fixture_status(bucket->store, "audit"), FORK_TOMBSTONED);
 }
 
 /* ---- The guarantee ---- */
@@ -360,6 +414,8 @@ int main(void)
         TEST(a_mount_that_comes_after_the_decision_sees_it),
         TEST(a_single_mount_drops_in_six_waves),
         TEST(read_only_mounts_have_no_lease),
+        TEST(what_a_dead_dropper_left_is_finished_when_nobody_holds_it),
+        TEST(a_dropper_cannot_take_back_what_was_taken_over),
         TEST(whoever_holds_a_fork_on_any_mount_holds_a_whole_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
