@@ -260,20 +260,29 @@ static bool gives_up(const struct s3_effort *effort, enum s3_wire_result result)
     return remaining_ms(effort) < effort->store->pace.first_ms;
 }
 
+/* Counts the failure. */
+static bool is_worth_a_try(struct s3_effort *effort, const struct s3_wire_answer *answer)
+{
+    if (!s3_result_is_passing(answer->result) || s3_answer_is_no_space(answer))
+        return false;
+    effort->failures++;
+    return !gives_up(effort, answer->result);
+}
+
 int s3_effort_again(struct s3_effort *effort, const struct s3_wire_answer *answer,
                     struct error *err)
 {
-    int code = 0;
-    if (effort->renewed)
-        effort->renewed = false;
-    else if (!s3_result_is_passing(answer->result) || s3_answer_is_no_space(answer))
-        return s3_explain(effort, answer, err);
-    else if (effort->failures++, gives_up(effort, answer->result))
-        return s3_explain(effort, answer, err);
-    /* A kept connection that the server had closed meanwhile is replaced at once. */
-    else if (effort->failures > 1 || answer->result != S3_WIRE_LOST)
-        code = sleep_for(effort, MIN(pause_ms(effort), remaining_ms(effort) / 2), err);
+    int64_t ms = 0;
+    if (!effort->renewed) {
+        if (!is_worth_a_try(effort, answer))
+            return s3_explain(effort, answer, err);
+        /* A kept connection that the server had closed meanwhile is replaced at once. */
+        if (effort->failures > 1 || answer->result != S3_WIRE_LOST)
+            ms = MIN(pause_ms(effort), remaining_ms(effort) / 2);
+    }
+    effort->renewed = false;
     s3_explain(effort, answer, &effort->last);
+    int code = sleep_for(effort, ms, err);
     if (code == 0)
         __atomic_fetch_add(&effort->store->repeats, 1, __ATOMIC_RELAXED);
     return code;
