@@ -169,8 +169,9 @@ static void examine(struct s3_effort *effort, const struct s3_wire *used,
     compare_wires(effort, used, answer->result);
     if (answer->result == S3_WIRE_TIMED_OUT)
         effort->timeouts++;
+    bool is_unknown = s3_result_is_unknown(answer->result) && !s3_answer_is_no_space(answer);
     if ((request->method == S3_WIRE_PUT || request->method == S3_WIRE_DELETE) &&
-        s3_result_is_unknown(answer->result) && !s3_answer_is_no_space(answer))
+        (is_unknown || answer->repeated))
         effort->unknown = true;
 }
 
