@@ -6,6 +6,7 @@
 
 #include "store/s3_store_private.h"
 
+#define NS_PER_SECOND INT64_C(1000000000)
 #define PAGE 1000 /* the most that S3 gives at a time */
 #define SPARE                                                                                      \
     8 /* asked for beyond a limit: to see whether there is more, and for what is left out */
@@ -44,7 +45,8 @@ static struct store_object *object_new(struct s3_wire_row *row)
     object->key = g_steal_pointer(&row->key);
     object->etag = row->is_prefix ? NULL : g_steal_pointer(&row->etag);
     object->size = row->size;
-    object->modified_ns = row->modified_ns;
+    /* Whole seconds, as GET and HEAD tell it. */
+    object->modified_ns = row->modified_ns - row->modified_ns % NS_PER_SECOND;
     object->is_directory = row->is_prefix;
     return object;
 }

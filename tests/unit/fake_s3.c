@@ -276,6 +276,8 @@ static void perform(struct s3_wire *base, const struct s3_wire_request *request,
     assert_true(request->timeout_ms > 0);
     pthread_mutex_lock(&server->lock);
     server->counts[request->method]++;
+    g_strlcpy(server->access_key, request->credentials ? request->credentials->access_key : "",
+              sizeof server->access_key);
     g_string_append_printf(server->log, "%s%s %s", server->log->len ? "; " : "",
                            names[request->method], request->key);
     const struct fake_s3_fault *fault = find_fault(server, base->name, request->method);

@@ -48,6 +48,7 @@ struct fake_s3 {
     GTree *objects;       /* key to struct fake_object */
     GArray *faults;       /* struct fake_s3_fault */
     GString *log;         /* "put k; get k" */
+    char access_key[32];  /* of the last request; "" for none */
     unsigned counts[FAKE_S3_METHODS];
     unsigned overtaken; /* random failures after which the request had taken effect */
     uint64_t random;
