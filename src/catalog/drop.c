@@ -10,6 +10,20 @@ static bool is_going(const struct task *task)
 
 /* ---- Preparing ---- */
 
+/* Another mount may be about to finish the fork, or to give it up. */
+static int check_takeover(struct catalog *catalog, const struct fork_entry *entry,
+                          struct error *err)
+{
+    int64_t wait_ms = 0;
+    if (entry->status == FORK_ACTIVE || catalog_may_take_over(catalog, entry, &wait_ms))
+        return 0;
+    return error_set(err, ERR_HELD,
+                     "another mount may still be %s it (it is %s); it can be taken over in %" PRId64
+                     " s, unless it changes",
+                     entry->status == FORK_PENDING ? "making" : "dropping",
+                     fork_status_name(entry->status), (wait_ms + 999) / 1000);
+}
+
 static int find_fork(struct round *round, struct task *task, struct error *err)
 {
     const struct change *change = task->change;
@@ -25,7 +39,9 @@ static int find_fork(struct round *round, struct task *task, struct error *err)
         return error_set(err, ERR_CORRUPT, "several entries of the registry have the id %s",
                          entry->id.text);
     task->entry = fork_entry_ref(entry);
-    int code = fork_remains_check_names(entry->datasets, err);
+    int code = check_takeover(round->catalog, entry, err);
+    if (code == 0)
+        code = fork_remains_check_names(entry->datasets, err);
     return code ? code : transition_check_childless(registry, &entry->id, err);
 }
 
@@ -129,7 +145,7 @@ void drop_add_files(struct round *round, struct task *task, struct store_set *se
 void drop_files_put(struct round *round, struct task *task)
 {
     if (task->code == 0)
-        tombstones_note_put(round->catalog->tombstones, task->tombstone_key, task->tombstone);
+        tombstones_note_put(round->catalog->tombstones, task->tombstone_key, NULL, task->tombstone);
     if (task->code == 0 && !round->candidates)
         task->code = error_copy(&task->error, &round->unlistable);
 }

@@ -307,7 +307,7 @@ int fork_point_datasets(struct fork_point_reader *reader, struct operation *oper
 {
     struct reading reading;
     reading_begin(&reading, reader, NULL, operation);
-    g_autofree char *storage = layout_storage_prefix(reader->layout);
+    g_autofree char *storage = layout_datasets_prefix(reader->layout);
     const struct store_request *listing = store_set_list_shallow(reading.set, storage);
     int code = run_wave(&reading, err);
     if (code == 0)

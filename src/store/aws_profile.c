@@ -26,12 +26,13 @@ static char *home_directory(void)
     return g_strdup(found->pw_dir);
 }
 
-/* A leading "~/" is the home directory: not every file of settings is read by a shell. */
+/* Absolute, whatever the current directory becomes. A leading "~/" is the home directory: not every
+ * file of settings is read by a shell. */
 static char *expand(const char *path, const char *home)
 {
     if (home && g_str_has_prefix(path, "~/"))
         return g_build_filename(home, path + 2, NULL);
-    return g_strdup(path);
+    return g_canonicalize_filename(path, NULL);
 }
 
 void aws_profile_files_locate(struct aws_profile_files *ret)

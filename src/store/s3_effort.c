@@ -119,11 +119,14 @@ static enum s3_breaker_news news_of(const struct s3_effort *effort,
     return result == S3_WIRE_UNTRUSTED ? S3_BREAKER_NOTHING : S3_BREAKER_ANSWERED;
 }
 
-static bool is_expired(const struct s3_wire_answer *answer)
+/* The answer to HEAD has no room for a code; nothing else in such a request can be wrong. */
+static bool is_expired(const struct s3_wire_request *request, const struct s3_wire_answer *answer)
 {
-    return answer->s3_code && (strcmp(answer->s3_code, "ExpiredToken") == 0 ||
-                               strcmp(answer->s3_code, "InvalidToken") == 0 ||
-                               strcmp(answer->s3_code, "TokenRefreshRequired") == 0);
+    if (!answer->s3_code)
+        return request->method == S3_WIRE_HEAD && answer->status == 400 && !answer->region;
+    return strcmp(answer->s3_code, "ExpiredToken") == 0 ||
+           strcmp(answer->s3_code, "InvalidToken") == 0 ||
+           strcmp(answer->s3_code, "TokenRefreshRequired") == 0;
 }
 
 /* Whether the answer has what an answer of S3 to this request has. */
@@ -162,15 +165,16 @@ static void compare_wires(struct s3_effort *effort, const struct s3_wire *used,
 static void examine(struct s3_effort *effort, const struct s3_wire *used,
                     const struct s3_wire_request *request, struct s3_wire_answer *answer)
 {
-    if (is_expired(answer))
+    if (is_expired(request, answer))
         answer->result = S3_WIRE_DENIED;
     if (!is_plausible(request, answer))
         answer->result = S3_WIRE_LOST;
     compare_wires(effort, used, answer->result);
     if (answer->result == S3_WIRE_TIMED_OUT)
         effort->timeouts++;
+    bool is_unknown = s3_result_is_unknown(answer->result) && !s3_answer_is_no_space(answer);
     if ((request->method == S3_WIRE_PUT || request->method == S3_WIRE_DELETE) &&
-        s3_result_is_unknown(answer->result) && !s3_answer_is_no_space(answer))
+        (is_unknown || answer->repeated))
         effort->unknown = true;
 }
 

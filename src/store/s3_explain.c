@@ -24,6 +24,8 @@ static const char *refusal(const struct s3_wire_answer *answer)
     for (size_t i = 0; answer->s3_code && i < G_N_ELEMENTS(refusals); i++)
         if (strcmp(answer->s3_code, refusals[i].s3_code) == 0)
             return refusals[i].text;
+    if (!answer->s3_code && answer->status == 400)
+        return "perhaps the session token has expired";
     return "the user may not do that";
 }
 

@@ -64,19 +64,13 @@ static char *child_text(const xmlNode *parent, const char *name)
 
 /* ---- Listings ---- */
 
-struct listing {
-    GPtrArray *rows;
-    bool encoded; /* keys are written as in a URL */
-    bool truncated;
-};
-
 /* A key as it was written. In encoded ones '+' is a blank, with those servers that write it at all:
  * a plus is "%2B" with all of them. NULL: it is none. */
-static char *decode_key(const struct listing *listing, const char *text)
+static char *decode_key(const char *text, bool encoded)
 {
     if (!text || !*text)
         return NULL;
-    if (!listing->encoded)
+    if (!encoded)
         return g_strdup(text);
     g_autofree char *spaced = g_strdup(text);
     return g_uri_unescape_string(g_strdelimit(spaced, "+", ' '), NULL);
@@ -90,13 +84,13 @@ static int64_t parse_time(const char *text)
     return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
 }
 
-static const char *add_object(struct listing *listing, const xmlNode *contents)
+static const char *add_object(GPtrArray *rows, const xmlNode *contents, bool encoded)
 {
     g_autofree char *key = child_text(contents, "Key");
     g_autofree char *size = child_text(contents, "Size");
     g_autofree char *etag = child_text(contents, "ETag");
     g_autofree char *modified = child_text(contents, "LastModified");
-    g_autofree char *decoded = decode_key(listing, key);
+    g_autofree char *decoded = decode_key(key, encoded);
     guint64 bytes;
     if (!decoded)
         return "an object without a key";
@@ -107,59 +101,22 @@ static const char *add_object(struct listing *listing, const xmlNode *contents)
     row->etag = s3_wire_etag(etag);
     row->size = bytes;
     row->modified_ns = parse_time(modified);
-    g_ptr_array_add(listing->rows, row);
+    g_ptr_array_add(rows, row);
     return NULL;
 }
 
-static const char *add_prefix(struct listing *listing, const xmlNode *prefixes)
+static const char *add_prefix(GPtrArray *rows, const xmlNode *prefixes, bool encoded)
 {
     g_autofree char *text = child_text(prefixes, "Prefix");
-    g_autofree char *decoded = decode_key(listing, text);
+    g_autofree char *decoded = decode_key(text, encoded);
     if (!decoded)
         return "a common prefix without text";
     struct s3_wire_row *row = g_new0(struct s3_wire_row, 1);
     row->key = g_steal_pointer(&decoded);
     row->is_prefix = true;
-    g_ptr_array_add(listing->rows, row);
+    g_ptr_array_add(rows, row);
     return NULL;
 }
-
-/* Returns what is wrong, NULL: nothing. */
-static const char *read_listing(struct listing *listing, const xmlNode *root)
-{
-    g_autofree char *truncated = child_text(root, "IsTruncated");
-    g_autofree char *encoding = child_text(root, "EncodingType");
-    if (!truncated || (strcmp(truncated, "true") != 0 && strcmp(truncated, "false") != 0))
-        return "it does not say whether it is complete";
-    listing->truncated = *truncated == 't';
-    listing->encoded = encoding && strcmp(encoding, "url") == 0;
-    const char *problem = NULL;
-    for (const xmlNode *node = root->children; node && !problem; node = node->next) {
-        if (is_element(node, "Contents"))
-            problem = add_object(listing, node);
-        else if (is_element(node, "CommonPrefixes"))
-            problem = add_prefix(listing, node);
-    }
-    return problem;
-}
-
-int s3_list_xml_parse(const char *text, size_t size, GPtrArray **ret_rows, bool *ret_truncated,
-                      struct error *err)
-{
-    auto_document xmlDoc *document = read_document(text, size, "ListBucketResult");
-    if (!document)
-        return error_set(err, ERR_CORRUPT, "not a listing");
-    g_autoptr(GPtrArray) rows = s3_wire_rows_new();
-    struct listing listing = {.rows = rows};
-    const char *problem = read_listing(&listing, xmlDocGetRootElement(document));
-    if (problem)
-        return error_set(err, ERR_CORRUPT, "unsound listing: %s", problem);
-    *ret_rows = g_steal_pointer(&rows);
-    *ret_truncated = listing.truncated;
-    return 0;
-}
-
-/* ---- Errors ---- */
 
 /* As child_text(), with NULL for an empty text. */
 static char *optional_text(const xmlNode *parent, const char *name)
@@ -167,6 +124,45 @@ static char *optional_text(const xmlNode *parent, const char *name)
     g_autofree char *text = child_text(parent, name);
     return text && *g_strstrip(text) ? g_steal_pointer(&text) : NULL;
 }
+
+/* Returns what is wrong, NULL: nothing. */
+static const char *read_listing(struct s3_list_page *page, const xmlNode *root)
+{
+    g_autofree char *truncated = child_text(root, "IsTruncated");
+    g_autofree char *encoding = child_text(root, "EncodingType");
+    if (!truncated || (strcmp(truncated, "true") != 0 && strcmp(truncated, "false") != 0))
+        return "it does not say whether it is complete";
+    bool encoded = encoding && strcmp(encoding, "url") == 0; /* keys are written as in a URL */
+    page->truncated = *truncated == 't';
+    page->continuation = optional_text(root, "NextContinuationToken");
+    const char *problem = NULL;
+    for (const xmlNode *node = root->children; node && !problem; node = node->next) {
+        if (is_element(node, "Contents"))
+            problem = add_object(page->rows, node, encoded);
+        else if (is_element(node, "CommonPrefixes"))
+            problem = add_prefix(page->rows, node, encoded);
+    }
+    return problem;
+}
+
+int s3_list_xml_parse(const char *text, size_t size, struct s3_list_page *ret, struct error *err)
+{
+    *ret = (struct s3_list_page){0};
+    auto_document xmlDoc *document = read_document(text, size, "ListBucketResult");
+    if (!document)
+        return error_set(err, ERR_CORRUPT, "not a listing");
+    ret->rows = s3_wire_rows_new();
+    const char *problem = read_listing(ret, xmlDocGetRootElement(document));
+    return problem ? error_set(err, ERR_CORRUPT, "unsound listing: %s", problem) : 0;
+}
+
+void s3_list_page_clear(struct s3_list_page *page)
+{
+    g_clear_pointer(&page->rows, g_ptr_array_unref);
+    g_clear_pointer(&page->continuation, g_free);
+}
+
+/* ---- Errors ---- */
 
 bool s3_error_xml_parse(const char *text, size_t size, struct s3_error_document *ret)
 {

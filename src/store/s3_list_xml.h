@@ -17,12 +17,17 @@
 /* Before threads start; may be called again. */
 void s3_xml_initialize(void);
 
-/* A ListBucketResult: *ret_rows (g_ptr_array_unref()) has its objects and common prefixes as
- * struct s3_wire_row, in no order; *ret_truncated tells whether there are more. Keys are decoded
- * where the document says that they are encoded. ERR_CORRUPT when it is not a whole, sound
- * listing. */
-int s3_list_xml_parse(const char *text, size_t size, GPtrArray **ret_rows, bool *ret_truncated,
-                      struct error *err);
+/* A page of a listing. */
+struct s3_list_page {
+    GPtrArray *rows;    /* objects and common prefixes, struct s3_wire_row, in no order */
+    bool truncated;     /* there are more pages */
+    char *continuation; /* token for the next page; NULL: none was given */
+};
+
+/* Reads a ListBucketResult. Keys are decoded where the document says that they are encoded.
+ * ERR_CORRUPT when it is not a whole, sound listing. s3_list_page_clear(), also after a failure. */
+int s3_list_xml_parse(const char *text, size_t size, struct s3_list_page *ret, struct error *err);
+void s3_list_page_clear(struct s3_list_page *page);
 
 struct s3_error_document {
     char *code; /* never NULL in a document that was read */

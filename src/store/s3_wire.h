@@ -25,7 +25,7 @@
 enum s3_wire_method {
     S3_WIRE_GET,
     S3_WIRE_HEAD,
-    S3_WIRE_LIST, /* one page */
+    S3_WIRE_LIST, /* one page, the first that is not empty */
     S3_WIRE_PUT,  /* libcurl only */
     S3_WIRE_DELETE,
 };
@@ -78,12 +78,14 @@ struct s3_wire_row {
 
 struct s3_wire_answer {
     enum s3_wire_result result;
-    int status;          /* of HTTP; 0 when there is none or the library does not tell */
-    char *s3_code;       /* "SlowDown"; NULL when the answer had none */
-    char *message;       /* what the server or the library said, for people; may be NULL */
-    char *region;        /* that the server asks for (x-amz-bucket-region); NULL mostly */
-    char *etag;          /* unquoted; GET, HEAD, PUT; may be NULL */
-    uint64_t size;       /* GET, HEAD: Content-Length */
+    bool repeated; /* it was sent a second time, because a kept connection was dead: the answer may
+                      be to a repetition of what was executed before */
+    int status;    /* of HTTP; 0 when there is none or the library does not tell */
+    char *s3_code; /* "SlowDown"; NULL when the answer had none */
+    char *message; /* what the server or the library said, for people; may be NULL */
+    char *region;  /* that the server asks for (x-amz-bucket-region); NULL mostly */
+    char *etag;    /* unquoted; GET, HEAD, PUT; may be NULL */
+    uint64_t size; /* GET, HEAD: Content-Length */
     int64_t modified_ns; /* GET, HEAD; since 1970, 0 when unknown */
     struct bytes *body;  /* GET after S3_WIRE_OK */
     GPtrArray *rows;     /* LIST after S3_WIRE_OK: struct s3_wire_row, in key order */
@@ -123,6 +125,8 @@ enum s3_wire_result s3_wire_classify(int status, const char *s3_code);
  * ERR_ACCESS for the ca_file, ERR_UNSUPPORTED, ERR_IO. */
 int s3_wire_curl_new(const struct s3_endpoint *endpoint, const char *ca_file, struct s3_wire **ret,
                      struct error *err);
+/* "libcurl/7.88.1", of the library that is in use. g_free(). */
+char *s3_wire_curl_name(void);
 
 /* libs3: GET, HEAD and DELETE. PUT it cannot do safely, nor LIST: it takes a listing that was cut
  * for a whole one. Keys must be made of [A-Za-z0-9._/-] (2.0 mixes up others). What it cannot be

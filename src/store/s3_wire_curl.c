@@ -4,8 +4,11 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/timestamp.h"
 #include "store/s3_list_xml.h"
 #include "store/s3_wire_curl_private.h"
+
+#define NS_PER_MS INT64_C(1000000)
 
 struct curl_wire {
     struct s3_wire base;
@@ -83,11 +86,12 @@ static header_list *make_headers(const struct curl_wire *wire,
     return headers;
 }
 
-static char *make_url(const struct curl_wire *wire, const struct s3_wire_request *request)
+static char *make_url(const struct curl_wire *wire, const struct s3_wire_request *request,
+                      const char *continuation)
 {
     bool lists = request->method == S3_WIRE_LIST;
     g_autofree char *path = s3_endpoint_path(&wire->endpoint, lists ? "" : request->key);
-    g_autofree char *query = lists ? s3_list_query(request) : g_strdup("");
+    g_autofree char *query = lists ? s3_list_query(request, continuation) : g_strdup("");
     return g_strconcat(wire->base_url, path, query, NULL);
 }
 
@@ -143,6 +147,27 @@ static void set_credentials(const struct curl_wire *wire, CURL *curl,
     curl_easy_setopt(curl, CURLOPT_PASSWORD, credentials->secret_key);
 }
 
+/* One request and its answer. *continuation: of the page before; becomes that of an empty page. */
+static void perform_once(struct curl_wire *wire, CURL *curl, const struct s3_wire_request *request,
+                         int64_t timeout_ms, char **continuation, struct s3_wire_answer *answer)
+{
+    g_autofree char *url = make_url(wire, request, *continuation);
+    g_autoptr(header_list) headers = make_headers(wire, request);
+    struct s3_exchange exchange;
+    s3_exchange_begin(&exchange, curl, request, answer);
+    set_connection(wire, curl, timeout_ms);
+    set_credentials(wire, curl, request->credentials);
+    set_method(curl, request);
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+    CURLcode code = curl_easy_setopt(curl, CURLOPT_URL, url);
+    if (code == CURLE_OK)
+        code = curl_easy_perform(curl);
+    s3_exchange_judge(&exchange, code);
+    g_free(*continuation);
+    *continuation = g_steal_pointer(&exchange.continuation);
+    s3_exchange_clear(&exchange);
+}
+
 static void curl_wire_perform(struct s3_wire *base, const struct s3_wire_request *request,
                               struct s3_wire_answer *answer)
 {
@@ -152,19 +177,15 @@ static void curl_wire_perform(struct s3_wire *base, const struct s3_wire_request
         s3_wire_conclude(request, answer, S3_WIRE_UNREACHABLE, "libcurl cannot make a handle");
         return;
     }
-    g_autofree char *url = make_url(wire, request);
-    g_autoptr(header_list) headers = make_headers(wire, request);
-    struct s3_exchange exchange;
-    s3_exchange_begin(&exchange, curl, request, answer);
-    set_connection(wire, curl, request->timeout_ms);
-    set_credentials(wire, curl, request->credentials);
-    set_method(curl, request);
-    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-    CURLcode code = curl_easy_setopt(curl, CURLOPT_URL, url);
-    if (code == CURLE_OK)
-        code = curl_easy_perform(curl);
-    s3_exchange_judge(&exchange, code);
-    s3_exchange_clear(&exchange);
+    int64_t end_ns = monotonic_now_ns() + request->timeout_ms * NS_PER_MS;
+    g_autofree char *continuation = NULL;
+    perform_once(wire, curl, request, request->timeout_ms, &continuation, answer);
+    /* AWS has empty pages where many objects were deleted from a bucket that keeps versions. */
+    while (continuation && monotonic_now_ns() < end_ns) {
+        s3_wire_answer_clear(answer);
+        int64_t left_ms = (end_ns - monotonic_now_ns()) / NS_PER_MS;
+        perform_once(wire, curl, request, left_ms, &continuation, answer);
+    }
     give_back_handle(wire, curl);
 }
 
@@ -227,12 +248,17 @@ static int check_abilities(struct curl_wire *wire, struct error *err)
     return 0;
 }
 
+char *s3_wire_curl_name(void)
+{
+    return g_strconcat("libcurl/", curl_version_info(CURLVERSION_NOW)->version, NULL);
+}
+
 static struct curl_wire *curl_wire_new(const struct s3_endpoint *endpoint, const char *ca_file)
 {
     struct curl_wire *wire = g_new0(struct curl_wire, 1);
+    g_autofree char *name = s3_wire_curl_name();
     wire->base.operations = &curl_wire_operations;
-    g_snprintf(wire->base.name, sizeof wire->base.name, "libcurl/%s",
-               curl_version_info(CURLVERSION_NOW)->version);
+    g_strlcpy(wire->base.name, name, sizeof wire->base.name);
     s3_endpoint_copy(&wire->endpoint, endpoint);
     wire->base_url = s3_endpoint_base(endpoint);
     wire->signer = g_strdup_printf("aws:amz:%s:s3", endpoint->region);

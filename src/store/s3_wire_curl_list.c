@@ -25,10 +25,14 @@ static char *encode_start(const struct s3_wire_request *request)
 }
 
 /* Sorted by name and encoded, as the signature wants it. */
-char *s3_list_query(const struct s3_wire_request *request)
+char *s3_list_query(const struct s3_wire_request *request, const char *continuation)
 {
     g_autofree char *prefix = s3_query_encode(request->key);
     GString *query = g_string_new("?");
+    if (continuation) {
+        g_autofree char *token = s3_query_encode(continuation);
+        g_string_append_printf(query, "continuation-token=%s&", token);
+    }
     if (request->shallow)
         g_string_append(query, "delimiter=%2F&");
     g_string_append_printf(query, "encoding-type=url&list-type=2&max-keys=%u&prefix=%s",
@@ -49,13 +53,13 @@ static int compare_rows(const void *a, const void *b)
 
 /* Servers that do not know a parameter leave it out of account, and a caller that goes from page to
  * page would then go round in circles. */
-static const char *page_problem(const struct s3_wire_request *request, const GPtrArray *rows,
-                                bool truncated)
+static const char *page_problem(const struct s3_wire_request *request,
+                                const struct s3_list_page *page)
 {
-    if (truncated && !rows->len)
+    if (page->truncated && !page->rows->len)
         return "the page is empty but not the last";
-    for (guint i = 0; i < rows->len; i++) {
-        const struct s3_wire_row *row = g_ptr_array_index(rows, i);
+    for (guint i = 0; i < page->rows->len; i++) {
+        const struct s3_wire_row *row = g_ptr_array_index(page->rows, i);
         if (!g_str_has_prefix(row->key, request->key))
             return "it has keys outside the prefix";
         if (request->start_after && strcmp(row->key, request->start_after) <= 0)
@@ -65,20 +69,19 @@ static const char *page_problem(const struct s3_wire_request *request, const GPt
 }
 
 void s3_list_conclude(const struct s3_wire_request *request, struct s3_wire_answer *answer,
-                      GPtrArray *rows, bool truncated)
+                      struct s3_list_page *page)
 {
-    g_ptr_array_sort(rows, compare_rows);
-    const char *problem = page_problem(request, rows, truncated);
+    const char *problem = page_problem(request, page);
     if (problem) {
-        g_ptr_array_unref(rows);
         s3_wire_conclude(request, answer, S3_WIRE_LOST, "not the listing that was asked for: %s",
                          problem);
         return;
     }
     answer->result = S3_WIRE_OK;
-    answer->rows = rows;
-    if (truncated) {
-        const struct s3_wire_row *last = g_ptr_array_index(rows, rows->len - 1);
+    answer->rows = g_steal_pointer(&page->rows);
+    g_ptr_array_sort(answer->rows, compare_rows);
+    if (page->truncated) {
+        const struct s3_wire_row *last = g_ptr_array_index(answer->rows, answer->rows->len - 1);
         answer->next = g_strdup(last->key);
     }
 }

@@ -7,6 +7,7 @@
 
 #include <curl/curl.h>
 
+#include "store/s3_list_xml.h"
 #include "store/s3_wire_private.h"
 
 /* One exchange: request, handle, and what has come back so far. */
@@ -15,6 +16,7 @@ struct s3_exchange {
     struct s3_wire_answer *answer;
     CURL *curl;
     char error_text[CURL_ERROR_SIZE];
+    unsigned sent; /* how many times the request was: a dead kept connection is replaced */
     /* Of the headers of the last response; a "100 Continue" comes before it. */
     char *etag;   /* as written */
     char *region; /* x-amz-bucket-region */
@@ -22,7 +24,8 @@ struct s3_exchange {
     bool has_amz_header; /* any */
     bool is_chunked;
     GByteArray *body;
-    bool body_is_cut; /* there was more than is taken */
+    bool body_is_cut;   /* there was more than is taken */
+    char *continuation; /* LIST: the page was empty, and this is the token for the next one */
 };
 
 /* Sets the callbacks that collect the answer. s3_exchange_clear(), which also wipes the handle. */
@@ -32,11 +35,11 @@ void s3_exchange_clear(struct s3_exchange *exchange);
 /* Fills the answer from what was collected; `code` is how the transfer ended. */
 void s3_exchange_judge(struct s3_exchange *exchange, CURLcode code);
 
-/* The query of a LIST, '?' included. g_free(). */
-char *s3_list_query(const struct s3_wire_request *request);
-/* Puts the rows of a page into key order and concludes: OK, or LOST for a page that is not the one
- * that was asked for. Takes over `rows`. */
+/* The query of a LIST, '?' included; continuation: token of the page before, or NULL. g_free(). */
+char *s3_list_query(const struct s3_wire_request *request, const char *continuation);
+/* Takes the rows of a page, in key order, and concludes: OK, or LOST for a page that is not the one
+ * that was asked for. */
 void s3_list_conclude(const struct s3_wire_request *request, struct s3_wire_answer *answer,
-                      GPtrArray *rows, bool truncated);
+                      struct s3_list_page *page);
 
 #endif

@@ -20,23 +20,25 @@
 
 static GPtrArray *parse(const char *text, bool *ret_truncated)
 {
-    GPtrArray *rows = NULL;
+    struct s3_list_page page;
     struct error err = {0};
-    int code = s3_list_xml_parse(text, strlen(text), &rows, ret_truncated, &err);
+    int code = s3_list_xml_parse(text, strlen(text), &page, &err);
     assert_string_equal(err.text, "");
     assert_int_equal(code, 0);
+    *ret_truncated = page.truncated;
+    GPtrArray *rows = g_steal_pointer(&page.rows);
+    s3_list_page_clear(&page);
     return rows;
 }
 
 static void assert_unsound(const char *text, const char *reason)
 {
-    GPtrArray *rows = NULL;
-    bool truncated;
+    struct s3_list_page page;
     struct error err = {0};
-    assert_int_equal(s3_list_xml_parse(text, strlen(text), &rows, &truncated, &err), ERR_CORRUPT);
+    assert_int_equal(s3_list_xml_parse(text, strlen(text), &page, &err), ERR_CORRUPT);
     if (!strstr(err.text, reason))
         fail_msg("\"%s\" does not say \"%s\"", err.text, reason);
-    assert_null(rows);
+    s3_list_page_clear(&page);
 }
 
 static const struct s3_wire_row *row(const GPtrArray *rows, guint index)
@@ -126,9 +128,9 @@ static void no_beginning_of_a_listing_is_taken_for_the_whole(void **state)
 {
     const char *text = LISTING(COMPLETE OBJECT("a", "1") OBJECT("b", "2"));
     for (size_t size = 0; size < strlen(text); size++) {
-        GPtrArray *rows;
-        bool truncated;
-        assert_int_equal(s3_list_xml_parse(text, size, &rows, &truncated, NULL), ERR_CORRUPT);
+        struct s3_list_page page;
+        assert_int_equal(s3_list_xml_parse(text, size, &page, NULL), ERR_CORRUPT);
+        s3_list_page_clear(&page);
     }
 }
 

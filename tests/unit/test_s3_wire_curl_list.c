@@ -139,6 +139,34 @@ static void empty_page_that_is_not_the_last_is_lost(void **state)
     assert_result(fixture, S3_WIRE_LOST, "empty but not the last");
 }
 
+static void empty_pages_are_passed_over(void **state)
+{
+    struct wire_fixture *fixture = *state;
+    add_page(fixture, PAGE("true", "<NextContinuationToken>t/1=</NextContinuationToken>"));
+    add_page(fixture, PAGE("true", "<NextContinuationToken>t2</NextContinuationToken>"));
+    add_page(fixture,
+             PAGE("true", OBJECT("p/a") "<NextContinuationToken>t3</NextContinuationToken>"));
+    list(fixture, "p/", NULL, false, 2);
+    assert_rows(fixture, "p/a", "p/a");
+    assert_requests(fixture, 3);
+    assert_query(
+        fixture, 1,
+        "continuation-token=t%2F1%3D&encoding-type=url&list-type=2&max-keys=2&prefix=p%2F");
+    assert_query(fixture, 2,
+                 "continuation-token=t2&encoding-type=url&list-type=2&max-keys=2&prefix=p%2F");
+}
+
+static void endless_empty_pages_end_with_the_time(void **state)
+{
+    struct wire_fixture *fixture = *state;
+    add_page(fixture, PAGE("true", "<NextContinuationToken>t</NextContinuationToken>"));
+    wire_perform(fixture,
+                 (struct s3_wire_request){.method = S3_WIRE_LIST, .key = "p/", .timeout_ms = 100});
+    assert_true(fixture->answer.result == S3_WIRE_LOST ||
+                fixture->answer.result == S3_WIRE_TIMED_OUT ||
+                fixture->answer.result == S3_WIRE_UNREACHABLE);
+}
+
 static void page_that_was_cut_is_lost(void **state)
 {
     struct wire_fixture *fixture = *state;
@@ -177,6 +205,8 @@ int main(void)
         TEST(next_page_starts_after_the_last_row),
         TEST(page_that_starts_elsewhere_is_lost),
         TEST(empty_page_that_is_not_the_last_is_lost),
+        TEST(empty_pages_are_passed_over),
+        TEST(endless_empty_pages_end_with_the_time),
         TEST(page_that_was_cut_is_lost),
         TEST(listing_of_a_missing_bucket_says_so),
     };
