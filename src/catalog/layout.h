@@ -61,6 +61,9 @@ char *layout_taggings_prefix(const struct layout *layout);
 char *layout_tagging_key(const struct layout *layout, const struct ulid *id);
 /* forkfs's own: keys on which it tries out conditional puts. "storage/catalog/fork_probes/" */
 char *layout_probes_prefix(const struct layout *layout);
+/* forkfs's own: one lease of each writable mount (lease.h). "storage/catalog/fork_leases/" */
+char *layout_leases_prefix(const struct layout *layout);
+char *layout_lease_key(const struct layout *layout, const struct ulid *id);
 char *layout_fork_wals_prefix(const struct layout *layout); /* "storage/wal_forks/" */
 char *layout_fork_wal_prefix(const struct layout *layout, const struct ulid *id);
 
