@@ -1,6 +1,9 @@
 #include "catalog/catalog.h"
 
+#include "base/timestamp.h"
 #include "catalog/catalog_private.h"
+
+/* ---- Start and end ---- */
 
 static struct catalog *catalog_new(struct store *store, struct layout *layout,
                                    const struct catalog_settings *settings)
@@ -27,6 +30,7 @@ static struct catalog *catalog_new(struct store *store, struct layout *layout,
 /* Frees all but what the caller of catalog_open() gave. */
 static void catalog_release(struct catalog *catalog)
 {
+    lease_keeper_stop(catalog->keeper);
     committer_free(catalog->committer);
     takeover_free(catalog->takeover);
     tags_free(catalog->tags);
@@ -36,8 +40,52 @@ static void catalog_release(struct catalog *catalog)
     overlays_free(catalog->overlays);
     tombstones_free(catalog->tombstones);
     name_locks_free(catalog->names);
+    lease_keeper_free(catalog->keeper);
+    leases_free(catalog->leases);
     holders_free(catalog->holders);
     g_free(catalog);
+}
+
+static void note_for_lease(void *argument)
+{
+    struct catalog *catalog = argument;
+    if (catalog->keeper)
+        lease_keeper_note(catalog->keeper);
+}
+
+static void registry_changed(void *argument, const struct registry *before,
+                             const struct registry *after)
+{
+    struct catalog *catalog = argument;
+    note_for_lease(catalog);
+    if (catalog->settings.observer)
+        catalog->settings.observer(catalog->settings.observer_argument, before, after);
+}
+
+/* A read-only mount has no lease: it writes nothing. */
+static int take_lease(struct catalog *catalog, struct operation *operation, struct error *err)
+{
+    const struct catalog_settings *settings = &catalog->settings;
+    if (!settings->shared || settings->read_only || settings->lease_ms < 0)
+        return 0;
+    int64_t lease_ms = settings->lease_ms > 0 ? settings->lease_ms : LEASE_DEFAULT_MS;
+    struct leases_settings others = {.store = catalog->store,
+                                     .layout = catalog->layout,
+                                     .lease_ms = lease_ms,
+                                     .delete_ms = settings->takeover_ms,
+                                     .now_ns = monotonic_now_ns,
+                                     .appeared = note_for_lease,
+                                     .argument = catalog};
+    catalog->leases = leases_new(&others);
+    struct lease_keeper_settings own = {.store = catalog->store,
+                                        .layout = catalog->layout,
+                                        .holders = catalog->holders,
+                                        .leases = catalog->leases,
+                                        .lease_ms = lease_ms};
+    int code = lease_keeper_new(&own, operation, &catalog->keeper, err);
+    if (code == 0)
+        holders_observe(catalog->holders, note_for_lease, catalog);
+    return code;
 }
 
 int catalog_open(struct store *store, struct layout *layout,
@@ -46,12 +94,18 @@ int catalog_open(struct store *store, struct layout *layout,
 {
     struct catalog *catalog = catalog_new(store, layout, settings);
     g_autofree char *key = layout_registry_key(layout);
-    int code = fork_point_warm(catalog->fork_points, operation, err);
+    /* The lease before the registry: whoever drops a fork and does not see it (yet) can be sure
+     * that this mount sees the fork as tombstoned. */
+    int code = take_lease(catalog, operation, err);
+    if (code == 0)
+        code = fork_point_warm(catalog->fork_points, operation, err);
     if (code == 0)
         code = tombstones_load(catalog->tombstones, store, layout, operation, err);
     if (code == 0)
-        code = committer_new(store, key, settings->observer, settings->observer_argument, operation,
-                             &catalog->committer, err);
+        code = committer_new(store, key, registry_changed, catalog, operation, &catalog->committer,
+                             err);
+    if (code == 0 && catalog->keeper)
+        code = lease_keeper_start(catalog->keeper, catalog->committer, err);
     if (code) {
         catalog_release(catalog);
         return code;
@@ -70,6 +124,8 @@ void catalog_free(struct catalog *catalog)
     store_free(store);
     layout_free(layout);
 }
+
+/* ---- From memory ---- */
 
 bool catalog_is_read_only(const struct catalog *catalog)
 {
@@ -120,11 +176,24 @@ int catalog_hold(struct catalog *catalog, const struct ulid *id, bool must_hold,
         return code;
     /* A drop may have come and gone between the look and the hold. */
     code = check_status(catalog, id, true, &is_active, err);
+    if (code == 0 && catalog->keeper)
+        code = lease_keeper_check(catalog->keeper, id, err);
     if (code)
         holders_release(catalog->holders, hold);
     else
         *ret = hold;
     return code == ERR_PENDING ? ERR_STALE : code;
+}
+
+int catalog_check_unheld(struct catalog *catalog, const struct ulid *id, int64_t since_ns,
+                         struct error *err)
+{
+    size_t holds = holders_count(catalog->holders, id);
+    if (holds > 0)
+        return error_set(err, ERR_HELD, "held by %zu open handle%s", holds, holds == 1 ? "" : "s");
+    if (catalog->leases && leases_ask(catalog->leases, id, since_ns, err) != LEASES_AGREE)
+        return ERR_HELD;
+    return 0;
 }
 
 const struct call_metrics *catalog_store_metrics(const struct catalog *catalog,

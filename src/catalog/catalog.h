@@ -31,6 +31,8 @@
 
 struct catalog;
 
+#define LEASE_DEFAULT_MS 15000
+
 struct catalog_settings {
     bool read_only;
     int64_t drain_timeout_ms;    /* how long a drop waits for holders */
@@ -39,6 +41,9 @@ struct catalog_settings {
     bool shared;                 /* other mounts may write the same catalog */
     int64_t takeover_ms;         /* shared: how long the unfinished work of another mount is watched
                                     unchanged before it is taken over */
+    int64_t lease_ms;            /* shared: how long a mount that does not renew its lease counts
+                                    as alive; 0: LEASE_DEFAULT_MS; negative (for tests): there
+                                    are no leases, holds count on their own mount only */
     struct log *log;             /* may be NULL */
     registry_observer *observer; /* may be NULL; see committer.h */
     void *observer_argument;
@@ -88,9 +93,10 @@ struct registry *catalog_registry(struct catalog *catalog); /* registry_unref() 
 struct bytes *catalog_tombstones(struct catalog *catalog);  /* JSON array, no newline at the end */
 struct holders *catalog_holders(struct catalog *catalog);
 
-/* Holds a fork for an open handle. 0 with *ret NULL when its status is not active and `must_hold`
- * is false. ERR_PENDING, ERR_STALE (tombstoned, door closed, gone). Release with holders_release().
- */
+/* Holds a fork for an open handle, against drops by all mounts of a shared catalog (leases.h), by a
+ * read-only mount only against its own. 0 with *ret NULL when its status is not active and
+ * `must_hold` is false. ERR_PENDING, ERR_STALE (tombstoned, door closed, gone). Release with
+ * holders_release(). */
 int catalog_hold(struct catalog *catalog, const struct ulid *id, bool must_hold, pid_t pid,
                  const char *command, struct hold **ret, struct error *err);
 
@@ -172,10 +178,10 @@ int catalog_refresh(struct catalog *catalog, const char *key, struct operation *
                     struct refreshed_overlay *ret_overlay, struct error *err);
 
 /* Looks at all that others may have changed, in one wave (one request for the registry, one listing
- * each of tombstones and overlays), and re-reads or forgets what differs; when nothing does, there
- * is nothing else to it. Tells `news` (may be NULL) of every active fork whose overlay somebody
- * else has changed. For stores that cannot tell of changes. Errors of the store, ERR_CORRUPT; what
- * is kept then stays. */
+ * each of tombstones, overlays and leases), and re-reads or forgets what differs; when nothing
+ * does, there is nothing else to it. Tells `news` (may be NULL) of every active fork whose overlay
+ * somebody else has changed. For stores that cannot tell of changes. Errors of the store,
+ * ERR_CORRUPT; what is kept then stays. */
 typedef void overlay_news(void *argument, const struct ulid *fork);
 int catalog_poll(struct catalog *catalog, struct operation *operation, overlay_news *news,
                  void *argument, struct error *err);

@@ -9,6 +9,8 @@
 #include "catalog/catalog.h"
 #include "catalog/descendants.h"
 #include "catalog/fork_point.h"
+#include "catalog/lease_keeper.h"
+#include "catalog/leases.h"
 #include "catalog/name_locks.h"
 #include "catalog/overlays.h"
 #include "catalog/tags.h"
@@ -21,6 +23,8 @@ struct catalog {
     struct catalog_settings settings;
     struct committer *committer;
     struct holders *holders;
+    struct leases *leases;       /* of the other mounts; NULL: the catalog is not shared */
+    struct lease_keeper *keeper; /* of our own lease; NULL: not shared, or read-only */
     struct name_locks *names;
     struct tombstones *tombstones;
     struct overlays *overlays;
@@ -55,6 +59,12 @@ bool catalog_may_take_over(struct catalog *catalog, const struct fork_entry *ent
  * ERR_READ_ONLY, ERR_INTERRUPTED, ERR_DEADLINE. */
 int catalog_lock_active(struct catalog *catalog, const struct ulid *id, struct operation *operation,
                         struct fork_entry **ret, struct error *err);
+/* 0 when nobody holds a fork that is not active (any more), on whatever mount: by looks at the
+ * leases that began at `since_ns` (leases_now_ns()) or later, after the status had been seen.
+ * ERR_HELD says who does, or has not answered. */
+int catalog_check_unheld(struct catalog *catalog, const struct ulid *id, int64_t since_ns,
+                         struct error *err);
+
 /* Unlocks the name and lets go of the entry. */
 void catalog_unlock(struct catalog *catalog, struct fork_entry *entry);
 

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/timestamp.h"
-#include "catalog/burial.h"
 #include "catalog/round.h"
 
 /* The first failed answer among the task's requests of the wave. */
@@ -26,7 +25,7 @@ static bool has_abandoned(const struct task *task, struct store_set *set, int ru
 
 /* What one commit does for one kind of change: which transition, if any, and what comes of it. */
 struct commit_step {
-    bool (*choose)(struct task *task, struct transition *transition);
+    bool (*choose)(struct round *round, struct task *task, struct transition *transition);
     void (*done)(struct round *round, struct task *task, const struct transition *transition);
 };
 
@@ -40,7 +39,7 @@ static void commit(struct round *round, const struct commit_step *create,
         struct task *task = &round->tasks[i];
         const struct commit_step *step = task->change->kind == CHANGE_CREATE ? create : drop;
         struct transition *transition = &list[tasks->len];
-        if (!step->choose(task, transition))
+        if (!step->choose(round, task, transition))
             continue;
         transition->max_forks = round->catalog->settings.max_forks;
         g_ptr_array_add(tasks, task);
@@ -49,6 +48,7 @@ static void commit(struct round *round, const struct commit_step *create,
     for (guint i = 0; i < tasks->len; i++) {
         struct task *task = g_ptr_array_index(tasks, i);
         (task->change->kind == CHANGE_CREATE ? create : drop)->done(round, task, &list[i]);
+        fork_entry_unref(list[i].before);
     }
 }
 
@@ -78,20 +78,15 @@ static void add_files(struct round *round, struct store_set *set)
     }
 }
 
-/* One wave: the files of the new forks, the tombstones of the old ones; for the latter also a
- * listing of the datasets. */
+/* One wave: the files of the new forks, the tombstones of the old ones; for the latter also
+ * listings of what there is to delete. */
 static void put_files(struct round *round)
 {
     struct store_set *set = store_set_new();
-    const struct store_request *storage = NULL;
     add_files(round, set);
-    if (has_decided_drops(round)) {
-        g_autofree char *prefix = layout_storage_prefix(round->catalog->layout);
-        storage = store_set_list_shallow(set, prefix);
-    }
+    drop_add_listings(round, set);
+    drop_add_lease_listing(round, set);
     int code = store_run(round->catalog->store, set, operation_of(round), NULL);
-    if (storage && error_copy(&round->unlistable, &storage->answer.error) == 0)
-        round->candidates = burial_candidates_listed(storage);
     for (size_t i = 0; i < round->count; i++) {
         struct task *task = &round->tasks[i];
         if (task->code)
@@ -103,7 +98,7 @@ static void put_files(struct round *round)
         else
             drop_files_put(round, task);
     }
-    store_set_unref(set);
+    drop_take_listings(round, set, code);
 }
 
 static void carry_out(struct round *round)
@@ -116,11 +111,12 @@ static void carry_out(struct round *round)
     drop_prepare(round);
     commit(round, &enter, &decide, round->operation);
     put_files(round);
+    drop_agree(round);
     drop_delete(round);
     commit(round, &activate, &remove, operation_of(round));
     round->finishing.deadline_ns = round->deadline_ns;
     create_undo(round);
-    drop_open_doors(round);
+    drop_end(round);
 }
 
 /* ---- What stays unfinished ---- */
@@ -134,8 +130,7 @@ static bool has_left_unfinished(const struct task *task, const struct fork_entry
         return false;
     if (task->change->kind == CHANGE_CREATE)
         return task->late_entry || (task->entered && is_there);
-    return is_there && task->decided && task->entry->status != FORK_TOMBSTONED &&
-           task->code != ERR_OUTCOME_UNKNOWN;
+    return is_there && task->decided && task->code != ERR_OUTCOME_UNKNOWN;
 }
 
 static void note_unfinished(struct round *round)
@@ -226,6 +221,7 @@ static void round_begin(struct round *round, struct catalog *catalog, const GPtr
     round->deadline_ns = reserve_time_for_undo(operation, changes);
     operation_init(&round->finishing, -1);
     round->finishing.deadline_ns = operation->deadline_ns;
+    round->decided_at = timestamp_now();
     for (size_t i = 0; i < round->count; i++) {
         round->tasks[i].change = g_ptr_array_index(changes, i);
         round->tasks[i].lock_name = name_to_lock(catalog, round->tasks[i].change);
@@ -258,8 +254,6 @@ static void round_end(struct round *round)
         task_end(&round->tasks[i]);
     operation_destroy(&round->finishing);
     g_ptr_array_unref(round->points);
-    if (round->candidates)
-        g_ptr_array_unref(round->candidates);
     g_free(round->tasks);
 }
 

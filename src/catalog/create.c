@@ -142,7 +142,7 @@ void create_prepare(struct round *round)
 
 /* ---- Writing ---- */
 
-bool create_transition(struct task *task, struct transition *transition)
+bool create_transition(struct round *round, struct task *task, struct transition *transition)
 {
     if (task->code || task->change->kind != CHANGE_CREATE)
         return false;
@@ -185,7 +185,7 @@ void create_files_put(struct round *round, struct task *task, struct store_set *
     task->code = operation_check(round->operation, "before activating the fork", &task->error);
 }
 
-bool create_activation(struct task *task, struct transition *transition)
+bool create_activation(struct round *round, struct task *task, struct transition *transition)
 {
     if (task->code || task->change->kind != CHANGE_CREATE)
         return false;

@@ -26,6 +26,8 @@ struct holders {
     pthread_mutex_t lock;
     pthread_cond_t released;
     GHashTable *forks; /* id text -> struct fork_holds */
+    holders_observer *observer;
+    void *observer_argument;
 };
 
 static void hold_free(void *pointer)
@@ -89,32 +91,67 @@ static char *printable_command(const char *command)
     return copy;
 }
 
-int holders_hold(struct holders *holders, const struct ulid *id, pid_t pid, const char *command,
-                 struct hold **ret, struct error *err)
+void holders_observe(struct holders *holders, holders_observer *observer, void *argument)
+{
+    holders->observer = observer;
+    holders->observer_argument = argument;
+}
+
+static void tell_observer(struct holders *holders)
+{
+    if (holders->observer)
+        holders->observer(holders->observer_argument);
+}
+
+/* Adds a hold; *first: it is the fork's only one. */
+static int add_hold(struct holders *holders, const struct ulid *id, struct hold *hold, bool *first,
+                    struct error *err)
 {
     LOCK_SCOPE(&holders->lock);
     struct fork_holds *fork = fork_holds_obtain(holders, id);
     if (fork->door_closed)
         return error_set(err, ERR_STALE, "fork %s is being dropped", id->text);
-    struct hold *hold = g_new0(struct hold, 1);
     hold->fork = fork;
+    g_ptr_array_add(fork->holds, hold);
+    *first = fork->holds->len == 1;
+    return 0;
+}
+
+int holders_hold(struct holders *holders, const struct ulid *id, pid_t pid, const char *command,
+                 struct hold **ret, struct error *err)
+{
+    struct hold *hold = g_new0(struct hold, 1);
+    bool first = false;
     hold->pid = pid;
     hold->command = printable_command(command);
-    g_ptr_array_add(fork->holds, hold);
+    int code = add_hold(holders, id, hold, &first, err);
+    if (code) {
+        hold_free(hold);
+        return code;
+    }
+    if (first)
+        tell_observer(holders);
     *ret = hold;
     return 0;
 }
 
-void holders_release(struct holders *holders, struct hold *hold)
+/* Returns whether it was the fork's last hold. */
+static bool remove_hold(struct holders *holders, struct hold *hold)
 {
-    if (!hold)
-        return;
     LOCK_SCOPE(&holders->lock);
     struct fork_holds *fork = hold->fork;
     g_ptr_array_remove(fork->holds, hold);
-    if (fork->holds->len == 0)
+    bool last = fork->holds->len == 0;
+    if (last)
         pthread_cond_broadcast(&holders->released);
     fork_holds_drop_if_idle(holders, fork);
+    return last;
+}
+
+void holders_release(struct holders *holders, struct hold *hold)
+{
+    if (hold && remove_hold(holders, hold))
+        tell_observer(holders);
 }
 
 static int error_held(const struct fork_holds *fork, struct error *err)
@@ -174,6 +211,21 @@ void holders_open_door(struct holders *holders, const struct ulid *id)
         return;
     fork->door_closed = false;
     fork_holds_drop_if_idle(holders, fork);
+}
+
+GHashTable *holders_snapshot(struct holders *holders)
+{
+    GHashTable *held = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    LOCK_SCOPE(&holders->lock);
+    GHashTableIter iterator;
+    void *value;
+    g_hash_table_iter_init(&iterator, holders->forks);
+    while (g_hash_table_iter_next(&iterator, NULL, &value)) {
+        const struct fork_holds *fork = value;
+        if (fork->holds->len > 0)
+            g_hash_table_insert(held, g_strdup(fork->id), GUINT_TO_POINTER(fork->holds->len));
+    }
+    return held;
 }
 
 size_t holders_count(struct holders *holders, const struct ulid *id)

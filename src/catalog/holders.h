@@ -23,6 +23,11 @@ struct hold; /* one open handle */
 struct holders *holders_new(void);
 void holders_free(struct holders *holders); /* no hold may be left; NULL: nothing */
 
+/* Who is told, without a lock held, that a fork has got its first hold or lost its last one. Set
+ * before the first hold. */
+typedef void holders_observer(void *argument);
+void holders_observe(struct holders *holders, holders_observer *observer, void *argument);
+
 /* pid: the process (not thread) that opened; 0 when unknown. command: its name, copied; control
  * characters are replaced. ERR_STALE when the fork's door is closed. */
 int holders_hold(struct holders *holders, const struct ulid *id, pid_t pid, const char *command,
@@ -37,6 +42,9 @@ int holders_close_door(struct holders *holders, const struct ulid *id, int64_t d
                        struct operation *operation, struct error *err);
 void holders_open_door(struct holders *holders, const struct ulid *id);
 
+/* The forks that are held: id text (owned) -> GUINT_TO_POINTER(number of holds);
+ * g_hash_table_unref(). */
+GHashTable *holders_snapshot(struct holders *holders);
 size_t holders_count(struct holders *holders, const struct ulid *id);
 /* Of all forks together. */
 size_t holders_total(struct holders *holders);

@@ -182,6 +182,16 @@ char *layout_tagging_key(const struct layout *layout, const struct ulid *id)
     return g_strconcat(layout->storage, "catalog/fork_taggings/", id->text, ".json", NULL);
 }
 
+char *layout_leases_prefix(const struct layout *layout)
+{
+    return storage_key(layout, "catalog/fork_leases/");
+}
+
+char *layout_lease_key(const struct layout *layout, const struct ulid *id)
+{
+    return g_strconcat(layout->storage, "catalog/fork_leases/", id->text, ".json", NULL);
+}
+
 char *layout_fork_wals_prefix(const struct layout *layout)
 {
     return storage_key(layout, "wal_forks/");

@@ -54,6 +54,9 @@ char *layout_registration_key(const struct layout *layout, const struct ulid *id
 /* forkfs's own: which tag of a fork is being made or removed. "storage/catalog/fork_taggings/" */
 char *layout_taggings_prefix(const struct layout *layout);
 char *layout_tagging_key(const struct layout *layout, const struct ulid *id);
+/* forkfs's own: one lease of each writable mount (lease.h). "storage/catalog/fork_leases/" */
+char *layout_leases_prefix(const struct layout *layout);
+char *layout_lease_key(const struct layout *layout, const struct ulid *id);
 char *layout_fork_wals_prefix(const struct layout *layout); /* "storage/wal_forks/" */
 char *layout_fork_wal_prefix(const struct layout *layout, const struct ulid *id);
 

@@ -9,6 +9,8 @@ struct look {
     const struct store_request *registry;
     const struct store_request *tombstones;
     const struct store_request *overlays;
+    const struct store_request *leases; /* NULL: a read-only mount asks nobody */
+    int64_t begun_ns;
 };
 
 static void look_begin(struct look *look, struct catalog *catalog)
@@ -20,6 +22,10 @@ static void look_begin(struct look *look, struct catalog *catalog)
     look->registry = store_set_head(look->set, registry);
     look->tombstones = store_set_list(look->set, tombstones, NULL, 0);
     look->overlays = store_set_list(look->set, overlays, NULL, 0);
+    if (catalog->leases) {
+        look->leases = leases_add_listing(catalog->leases, look->set);
+        look->begun_ns = leases_now_ns(catalog->leases);
+    }
     tombstones_begin_load(catalog->tombstones);
     overlays_begin_listing(catalog->overlays);
 }
@@ -74,13 +80,15 @@ static int take_overlays(const struct look *look, struct catalog *catalog, overl
 int catalog_poll(struct catalog *catalog, struct operation *operation, overlay_news *news,
                  void *argument, struct error *err)
 {
-    struct look look;
-    struct error failures[3] = {0}, *first = NULL;
+    struct look look = {0};
+    struct error failures[4] = {0}, *first = NULL;
     look_begin(&look, catalog);
     store_run(catalog->store, look.set, operation, NULL); /* the answers say more */
     take_registry(&look, catalog, operation, &failures[0]);
     take_tombstones(&look, catalog, operation, &failures[1]);
     take_overlays(&look, catalog, news, argument, &failures[2]);
+    if (look.leases)
+        leases_take_listing(catalog->leases, look.leases, look.begun_ns, operation, &failures[3]);
     look_end(&look, catalog);
     for (size_t i = 0; i < G_N_ELEMENTS(failures) && !first; i++)
         first = failures[i].code ? &failures[i] : NULL;

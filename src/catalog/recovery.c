@@ -32,7 +32,7 @@ void recovery_report_problem(struct recovery_report *report, const struct error 
 bool recovery_is_about_one_fork(int code)
 {
     return code == ERR_ACCESS || code == ERR_IO || code == ERR_CORRUPT || code == ERR_UNSUPPORTED ||
-           code == ERR_STALE || code == ERR_EXISTS || code == ERR_NOT_EMPTY;
+           code == ERR_STALE || code == ERR_EXISTS || code == ERR_NOT_EMPTY || code == ERR_HELD;
 }
 
 /* Temporary files of writers that crashed while they wrote a document of the catalog or a tag ref.

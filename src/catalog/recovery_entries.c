@@ -109,17 +109,30 @@ static void note_committed(struct catalog *catalog, struct unfinished *fork,
                          monotonic_now_ns());
 }
 
-/* One commit for all that are well: the pending ones fenced, or (`kind`) all removed. */
+/* Pending ones are fenced off from who makes them; among several writers tombstoned ones, too, from
+ * who may still take the decision back. */
+static bool is_to_be_committed(const struct catalog *catalog, const struct unfinished *fork,
+                               enum transition_kind kind)
+{
+    return fork->problem.code == 0 &&
+           (kind != TRANSITION_FENCE || catalog->takeover || fork->entry->status == FORK_PENDING);
+}
+
+/* One commit for all that are well: fenced, or (`kind`) removed. */
 static void commit_all(struct catalog *catalog, GPtrArray *forks, enum transition_kind kind,
                        struct operation *operation)
 {
     g_autofree struct transition *list = g_new0(struct transition, forks->len);
     g_autoptr(GPtrArray) committed = g_ptr_array_new();
+    const struct timespec now = timestamp_now();
     for (guint i = 0; i < forks->len; i++) {
         struct unfinished *fork = g_ptr_array_index(forks, i);
-        if (fork->problem.code || (kind == TRANSITION_FENCE && fork->entry->status != FORK_PENDING))
+        if (!is_to_be_committed(catalog, fork, kind))
             continue;
-        list[committed->len] = (struct transition){.kind = kind, .id = &fork->entry->id};
+        list[committed->len] = (struct transition){.kind = kind,
+                                                   .id = &fork->entry->id,
+                                                   .entry = fork->entry,
+                                                   .decided_at = catalog->takeover ? &now : NULL};
         g_ptr_array_add(committed, fork);
     }
     transitions_commit(catalog->committer, list, committed->len, operation);
@@ -187,10 +200,29 @@ static int choose_branches(struct catalog *catalog, const GPtrArray *list,
     return code;
 }
 
+/* Whoever decided on a drop may not have come to ask whether other mounts hold the fork. One that
+ * is held is left alone until it is not. */
+static int check_unheld(struct catalog *catalog, const GPtrArray *list, struct operation *operation,
+                        struct error *err)
+{
+    if (!catalog->leases)
+        return 0;
+    int64_t since_ns = leases_now_ns(catalog->leases);
+    int code = leases_refresh(catalog->leases, operation, err);
+    for (guint i = 0; code == 0 && i < list->len; i++) {
+        struct unfinished *fork = g_ptr_array_index(list, i);
+        if (fork->problem.code == 0 && fork->entry->status == FORK_TOMBSTONED)
+            catalog_check_unheld(catalog, &fork->entry->id, since_ns, &fork->problem);
+    }
+    return code;
+}
+
 static int finish_all(struct catalog *catalog, const GPtrArray *list, struct operation *operation,
                       struct recovery_report *report, struct error *err)
 {
-    int code = choose_branches(catalog, list, operation, err);
+    int code = check_unheld(catalog, list, operation, err);
+    if (code == 0)
+        code = choose_branches(catalog, list, operation, err);
     if (code)
         return code;
     for (;;) {

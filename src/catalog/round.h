@@ -39,6 +39,7 @@ struct task {
     /* DROP */
     bool door_closed;
     bool decided; /* tombstoned */
+    bool agreed;  /* so do the other mounts */
     char *tombstone_key;
     struct bytes *tombstone;
 
@@ -58,31 +59,46 @@ struct round {
     int64_t deadline_ns; /* of the whole operation, undoing included */
     /* After a decision to drop, and for undoing: goes on although the caller lost interest. */
     struct operation finishing;
-    GPtrArray *candidates;   /* DROP: datasets in which a fork may have branches not recorded */
-    struct error unlistable; /* why `candidates` is not known */
+    struct drops *drops; /* what the drops share; NULL: there is none */
+
+    /* DROP in a shared catalog */
+    struct timespec decided_at;                /* what the decisions are known by */
+    const struct store_request *lease_listing; /* NULL: nobody has to agree */
+    int64_t looked_ns;                         /* when it began: leases_now_ns() */
 };
 
 /* ---- Creating, in the order of use ---- */
 
 void create_prepare(struct round *round); /* names, parents, fork points, plans, entries */
-bool create_transition(struct task *task, struct transition *transition); /* enter as pending */
+bool create_transition(struct round *round, struct task *task,
+                       struct transition *transition); /* enter as pending */
 void create_entered(struct round *round, struct task *task, const struct transition *transition);
 void create_add_files(struct round *round, struct task *task, struct store_set *set);
 void create_files_put(struct round *round, struct task *task, struct store_set *set);
-bool create_activation(struct task *task, struct transition *transition);
+bool create_activation(struct round *round, struct task *task, struct transition *transition);
 void create_activated(struct round *round, struct task *task, const struct transition *transition);
 void create_undo(struct round *round); /* all that failed after they were entered */
 
 /* ---- Dropping, in the order of use ---- */
 
-void drop_prepare(struct round *round); /* entries, names, descendants, doors */
-bool drop_transition(struct task *task, struct transition *transition); /* the decision */
+void drop_prepare(struct round *round); /* entries, names, descendants, datasets, doors */
+/* Waits for holders on other mounts, as far as they are known; ERR_HELD. */
+int drop_await_others(struct round *round, struct task *task, int64_t drain_until_ns);
+bool drop_transition(struct round *round, struct task *task,
+                     struct transition *transition); /* the decision */
 void drop_decided(struct round *round, struct task *task, const struct transition *transition);
 void drop_add_files(struct round *round, struct task *task, struct store_set *set);
+/* Listings of what there is to delete, in the same wave; the set then belongs to the round. */
+void drop_add_listings(struct round *round, struct store_set *set);
 void drop_files_put(struct round *round, struct task *task);
+void drop_take_listings(struct round *round, struct store_set *set, int run_code);
+/* The same with the leases of the other mounts; and waits until these agree, or takes the decision
+ * back. Nothing in a catalog that is not shared. */
+void drop_add_lease_listing(struct round *round, struct store_set *set);
+void drop_agree(struct round *round);
 void drop_delete(struct round *round); /* what the forks have, then their tombstones */
-bool drop_removal(struct task *task, struct transition *transition);
+bool drop_removal(struct round *round, struct task *task, struct transition *transition);
 void drop_removed(struct round *round, struct task *task, const struct transition *transition);
-void drop_open_doors(struct round *round);
+void drop_end(struct round *round); /* opens the doors */
 
 #endif

@@ -113,6 +113,9 @@ static void check_use(struct sweep *sweep, struct subtree *subtree)
         if (holds > 0)
             error_set(&failure, ERR_HELD, "expired, but held by %zu open handle%s", holds,
                       holds == 1 ? "" : "s");
+        else if (sweep->catalog->leases &&
+                 leases_check_held(sweep->catalog->leases, &entry->id, &failure) != 0)
+            error_prefix(&failure, "expired, but");
         else if (entry->status == FORK_PENDING)
             error_set(&failure, ERR_PENDING, "a fork below an expired one is being made");
         subtree->stays = failure.code != 0;
@@ -133,7 +136,7 @@ static void check_descendants(struct sweep *sweep)
             g_ptr_array_add(owners, subtree);
         }
     }
-    descendants_check(sweep->catalog->descendants, sweep->registry, list, owners->len,
+    descendants_check(sweep->catalog->descendants, sweep->registry, list, owners->len, NULL,
                       sweep->operation);
     for (guint i = 0; i < owners->len; i++) {
         struct subtree *subtree = g_ptr_array_index(owners, i);

@@ -24,7 +24,7 @@ static bool has_status(const struct registry *registry, const struct ulid *id,
 
 /* ---- Insert ---- */
 
-static int apply_insert(struct registry_edit *edit, const struct transition *transition,
+static int apply_insert(struct registry_edit *edit, struct transition *transition,
                         struct error *err)
 {
     struct fork_entry *entry = transition->entry;
@@ -55,7 +55,7 @@ static bool insert_landed(const struct registry *registry, const struct transiti
 
 /* ---- Activate ---- */
 
-static int apply_activate(struct registry_edit *edit, const struct transition *transition,
+static int apply_activate(struct registry_edit *edit, struct transition *transition,
                           struct error *err)
 {
     const struct ulid *id = transition->id;
@@ -73,6 +73,26 @@ static bool activate_landed(const struct registry *registry, const struct transi
 }
 
 /* ---- Tombstone ---- */
+
+static void entomb(struct registry_edit *edit, const struct fork_entry *entry,
+                   const struct timespec *decided_at)
+{
+    if (!decided_at) {
+        replace_status(edit, entry, FORK_TOMBSTONED);
+        return;
+    }
+    struct fork_entry *decided = fork_entry_with_expiry(entry, decided_at);
+    replace_status(edit, decided, FORK_TOMBSTONED);
+    fork_entry_unref(decided);
+}
+
+/* Whether the entry is tombstoned by the decision of that time. */
+static bool is_decision(const struct fork_entry *entry, const struct timespec *decided_at)
+{
+    return entry->status == FORK_TOMBSTONED && entry->has_expiry &&
+           entry->expires_at.tv_sec == decided_at->tv_sec &&
+           entry->expires_at.tv_nsec == decided_at->tv_nsec;
+}
 
 int transition_check_childless(const struct registry *state, const struct ulid *id,
                                struct error *err)
@@ -100,7 +120,7 @@ static int check_expired(const struct registry *state, const struct ulid *id, st
     return error_set(err, ERR_STALE, "fork %s has not expired any more", id->text);
 }
 
-static int apply_tombstone(struct registry_edit *edit, const struct transition *transition,
+static int apply_tombstone(struct registry_edit *edit, struct transition *transition,
                            struct error *err)
 {
     const struct ulid *id = transition->id;
@@ -112,36 +132,63 @@ static int apply_tombstone(struct registry_edit *edit, const struct transition *
     int code = transition_check_childless(state, id, err);
     if (code == 0 && transition->expired)
         code = check_expired(state, transition->expired, err);
-    if (code == 0)
-        replace_status(edit, entry, FORK_TOMBSTONED);
-    return code;
+    if (code)
+        return code;
+    if (transition->decided_at) {
+        fork_entry_unref(transition->before);
+        transition->before = fork_entry_ref((struct fork_entry *)entry);
+    }
+    entomb(edit, entry, transition->decided_at);
+    return 0;
 }
 
-/* Gone counts too: only a drop that saw it tombstoned removes it. */
+/* Gone counts too: only a drop that saw it tombstoned removes it. But among several writers it may
+ * be another one's. */
 static bool tombstone_landed(const struct registry *registry, const struct transition *transition)
 {
     const struct fork_entry *entry = registry_find_id(registry, transition->id);
+    if (transition->decided_at)
+        return entry && is_decision(entry, transition->decided_at);
     return !entry || entry->status == FORK_TOMBSTONED;
+}
+
+/* ---- Restore ---- */
+
+static int apply_restore(struct registry_edit *edit, struct transition *transition,
+                         struct error *err)
+{
+    const struct fork_entry *entry = registry_find_id(registry_edit_state(edit), transition->id);
+    if (!entry || !is_decision(entry, transition->decided_at))
+        return error_set(err, ERR_STALE, "another process has taken the drop over");
+    const struct fork_entry *before = transition->entry;
+    struct fork_entry *active = fork_entry_with_status(entry, FORK_ACTIVE);
+    struct fork_entry *restored =
+        fork_entry_with_expiry(active, before->has_expiry ? &before->expires_at : NULL);
+    registry_edit_replace(edit, restored);
+    fork_entry_unref(restored);
+    fork_entry_unref(active);
+    return 0;
 }
 
 /* ---- Fence ---- */
 
-static int apply_fence(struct registry_edit *edit, const struct transition *transition,
-                       struct error *err)
+static int apply_fence(struct registry_edit *edit, struct transition *transition, struct error *err)
 {
     const struct ulid *id = transition->id;
     const struct fork_entry *entry = registry_find_id(registry_edit_state(edit), id);
-    if (!entry || entry->status == FORK_TOMBSTONED)
+    if (!entry || (entry->status == FORK_TOMBSTONED && !transition->decided_at))
         return 0;
     if (entry->status == FORK_ACTIVE)
         return error_set(err, ERR_EXISTS, "the fork is active");
-    replace_status(edit, entry, FORK_TOMBSTONED);
+    if (transition->decided_at && strcmp(entry->text, transition->entry->text) != 0)
+        return error_set(err, ERR_STALE, "another process works on it");
+    entomb(edit, entry, transition->decided_at);
     return 0;
 }
 
 /* ---- Remove ---- */
 
-static int apply_remove(struct registry_edit *edit, const struct transition *transition,
+static int apply_remove(struct registry_edit *edit, struct transition *transition,
                         struct error *err)
 {
     const struct ulid *id = transition->id;
@@ -171,7 +218,7 @@ static const struct fork_entry *find_active(const struct registry *state, const 
     return NULL;
 }
 
-static int apply_expiry(struct registry_edit *edit, const struct transition *transition,
+static int apply_expiry(struct registry_edit *edit, struct transition *transition,
                         struct error *err)
 {
     const struct fork_entry *entry = find_active(registry_edit_state(edit), transition->id, err);
@@ -214,7 +261,7 @@ static int merge_datasets(const struct registry *state, const struct fork_entry 
     return 0;
 }
 
-static int apply_datasets(struct registry_edit *edit, const struct transition *transition,
+static int apply_datasets(struct registry_edit *edit, struct transition *transition,
                           struct error *err)
 {
     const struct registry *state = registry_edit_state(edit);
@@ -246,12 +293,13 @@ static bool datasets_landed(const struct registry *registry, const struct transi
 
 static const struct {
     const char *stage;
-    int (*apply)(struct registry_edit *, const struct transition *, struct error *);
+    int (*apply)(struct registry_edit *, struct transition *, struct error *);
     bool (*landed)(const struct registry *, const struct transition *);
 } kinds[] = {
     [TRANSITION_INSERT] = {"entering as pending", apply_insert, insert_landed},
     [TRANSITION_ACTIVATE] = {"activating", apply_activate, activate_landed},
     [TRANSITION_TOMBSTONE] = {"marking as tombstoned", apply_tombstone, tombstone_landed},
+    [TRANSITION_RESTORE] = {"taking back the drop of", apply_restore, activate_landed},
     [TRANSITION_FENCE] = {"fencing", apply_fence, tombstone_landed},
     [TRANSITION_REMOVE] = {"removing the entry of", apply_remove, remove_landed},
     [TRANSITION_EXPIRY] = {"setting the expiry of", apply_expiry, expiry_landed},
@@ -260,7 +308,7 @@ static const struct {
 
 static int apply(struct registry_edit *edit, void *argument, struct error *err)
 {
-    const struct transition *transition = argument;
+    struct transition *transition = argument;
     return kinds[transition->kind].apply(edit, transition, err);
 }
 
@@ -280,7 +328,7 @@ void transitions_commit(struct committer *committer, struct transition *list, si
     committer_commit_all(committer, requests, count, operation);
     for (size_t i = 0; i < count; i++) {
         struct transition *transition = &list[i];
-        const struct ulid *id = transition->entry ? &transition->entry->id : transition->id;
+        const struct ulid *id = transition->id ? transition->id : &transition->entry->id;
         transition->error = requests[i].error;
         transition->code = transition->error.code;
         if (transition->code)

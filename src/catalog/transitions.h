@@ -20,10 +20,16 @@ enum transition_kind {
     TRANSITION_ACTIVATE,
     /* Active to tombstoned, the decision to drop. ERR_STALE when the entry is gone or not active,
      * or when `expired` is set and that fork has not expired (any more); ERR_NOT_EMPTY names its
-     * children, whatever their status. */
+     * children, whatever their status. With `decided_at` the entry gets that as its expiry, so
+     * that no two decisions look alike. */
     TRANSITION_TOMBSTONE,
+    /* Tombstoned to active again, with the expiry that `entry` has: another mount holds the fork.
+     * ERR_STALE when it is not tombstoned by the decision of `decided_at` (any more). */
+    TRANSITION_RESTORE,
     /* Pending to tombstoned: fences off whoever makes the fork. 0 also when it is tombstoned or
-     * gone already; ERR_EXISTS when it is active: the creation was finished. */
+     * gone already; ERR_EXISTS when it is active: the creation was finished. With `decided_at`
+     * also tombstoned to tombstoned, with that as its expiry: takes it over from whoever decided
+     * on it, so that it cannot be restored any more; ERR_STALE when it is not `entry` any more. */
     TRANSITION_FENCE,
     /* Removes the entry, by id; 0 also when it is gone. ERR_STALE when it is not tombstoned. */
     TRANSITION_REMOVE,
@@ -38,11 +44,15 @@ enum transition_kind {
 struct transition {
     enum transition_kind kind;
     const struct ulid *id;             /* all but INSERT */
-    struct fork_entry *entry;          /* INSERT: borrowed */
+    struct fork_entry *entry;          /* INSERT, RESTORE, FENCE: borrowed */
     size_t max_forks;                  /* INSERT: 0 means no limit */
     const struct ulid *expired;        /* TOMBSTONE: whose expiry is the reason; NULL: none */
     const struct timespec *expires_at; /* EXPIRY: NULL clears */
+    const struct timespec *decided_at; /* TOMBSTONE, FENCE, RESTORE: see above; NULL: the catalog
+                                          has one writer only */
     const GPtrArray *datasets;         /* DATASETS */
+    struct fork_entry *before;         /* TOMBSTONE with decided_at: an answer, the entry as it was;
+                                          fork_entry_unref() */
     int code;                          /* the answer; same as error.code */
     struct error error;
 };

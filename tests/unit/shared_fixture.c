@@ -4,7 +4,8 @@
 
 struct catalog *shared_open(struct store *store, int64_t takeover_ms, struct store **ret_faults)
 {
-    const struct catalog_settings settings = {.shared = true, .takeover_ms = takeover_ms};
+    const struct catalog_settings settings = {
+        .shared = true, .takeover_ms = takeover_ms, .lease_ms = -1};
     return fixture_open_with(store, &settings, ret_faults);
 }
 

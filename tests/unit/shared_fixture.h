@@ -1,5 +1,6 @@
 /*
- * Several catalogs on one store in memory: what mounts on different machines are.
+ * Several catalogs on one store in memory: what mounts on different machines are. They have no
+ * leases, which would have to be renewed; see bucket_fixture.h for those that do.
  */
 #ifndef FORKFS_TESTS_SHARED_FIXTURE_H
 #define FORKFS_TESTS_SHARED_FIXTURE_H
