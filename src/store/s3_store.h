@@ -62,7 +62,8 @@ int s3_store_check(struct store *store, const char *prefix, struct operation *op
 
 /* Tries on a key of its own below `prefix` (removed afterwards) whether the server minds
  * If-None-Match and If-Match, and which quotes it wants. ERR_UNSUPPORTED when it ignores them:
- * commits of several writers would then overwrite each other. */
+ * commits of several writers would then overwrite each other. ERR_IO when it refuses what it should
+ * not. */
 int s3_store_probe(struct store *store, const char *prefix, struct operation *operation,
                    struct error *err);
 
