@@ -91,7 +91,7 @@ static void check_descendants(struct round *round, struct store_set *first)
  * fails once that is tombstoned. */
 static void look_at_store(struct round *round)
 {
-    g_autofree char *storage = layout_storage_prefix(round->catalog->layout);
+    g_autofree char *storage = layout_datasets_prefix(round->catalog->layout);
     struct store_set *set = store_set_new();
     const struct store_request *listing = store_set_list_shallow(set, storage);
     check_descendants(round, set);
