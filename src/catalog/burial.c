@@ -49,49 +49,141 @@ GPtrArray *burial_branches(const struct fork_entry *entry, const GPtrArray *cand
 
 /* ---- Burying ---- */
 
-static void delete_remains(struct catalog *catalog, struct burial *list, size_t count,
-                           struct operation *operation)
+struct burials {
+    struct catalog *catalog;
+    struct burial *list;
+    size_t count;
+    struct fork_remains *remains; /* of each */
+    struct remains_deletion *deletion;
+};
+
+struct burials *burials_new(struct catalog *catalog, struct burial *list, size_t count)
 {
-    g_autofree struct fork_remains *remains = g_new0(struct fork_remains, count);
-    for (size_t i = 0; i < count; i++)
-        remains[i] = (struct fork_remains){.id = list[i].id, .branches = list[i].branches};
+    struct burials *burials = g_new0(struct burials, 1);
     auto_registry struct registry *registry = catalog_registry(catalog);
-    fork_remains_delete(catalog->store, catalog->layout, catalog->settings.log, registry, remains,
-                        count, operation);
+    burials->catalog = catalog;
+    burials->list = list;
+    burials->count = count;
+    burials->remains = g_new0(struct fork_remains, count);
     for (size_t i = 0; i < count; i++) {
-        overlays_forget(catalog->overlays, list[i].id);
-        tags_forget(catalog->tags, list[i].id);
-        list[i].code = error_copy(&list[i].error, &remains[i].error);
+        list[i].code = 0;
+        list[i].error = (struct error){0};
+        burials->remains[i] = (struct fork_remains){.id = list[i].id, .branches = list[i].branches};
+    }
+    burials->deletion = remains_deletion_new(catalog->store, catalog->layout, catalog->settings.log,
+                                             registry, burials->remains, count);
+    return burials;
+}
+
+void burials_free(struct burials *burials)
+{
+    if (!burials)
+        return;
+    remains_deletion_free(burials->deletion);
+    g_free(burials->remains);
+    g_free(burials);
+}
+
+/* The callers' refusals to the deletion, and its failures to the callers. */
+static void exchange_codes(struct burials *burials)
+{
+    for (size_t i = 0; i < burials->count; i++) {
+        struct burial *burial = &burials->list[i];
+        struct fork_remains *remains = &burials->remains[i];
+        if (burial->code)
+            remains->code = error_copy(&remains->error, &burial->error);
+        else
+            burial->code = error_copy(&burial->error, &remains->error);
     }
 }
 
-static void delete_tombstones(struct catalog *catalog, struct burial *list, size_t count,
-                              struct operation *operation)
+void burials_add_listings(struct burials *burials, struct store_set *set)
+{
+    exchange_codes(burials);
+    remains_deletion_add_listings(burials->deletion, set);
+}
+
+void burials_take_listings(struct burials *burials, struct store_set *set, int run_code)
+{
+    remains_deletion_take_listings(burials->deletion, set, run_code);
+    exchange_codes(burials);
+}
+
+static void delete_remains(struct burials *burials, struct operation *operation)
+{
+    struct catalog *catalog = burials->catalog;
+    exchange_codes(burials);
+    remains_deletion_run(burials->deletion, operation);
+    for (size_t i = 0; i < burials->count; i++) {
+        if (burials->list[i].code)
+            continue;
+        overlays_forget(catalog->overlays, burials->list[i].id);
+        tags_forget(catalog->tags, burials->list[i].id);
+    }
+    exchange_codes(burials);
+}
+
+/* Directories that the deletes have left empty. */
+static void prune(struct burials *burials, struct operation *operation)
 {
     struct store_set *set = store_set_new();
-    g_autofree struct store_request **deletes = g_new0(struct store_request *, count);
-    for (size_t i = 0; i < count; i++) {
-        g_autofree char *key = layout_tombstone_key(catalog->layout, list[i].id);
-        if (list[i].code == 0)
+    remains_deletion_add_prunes(burials->deletion, set);
+    int code = store_run(burials->catalog->store, set, operation, NULL);
+    remains_deletion_take_prunes(burials->deletion, set, code);
+    exchange_codes(burials);
+    store_set_unref(set);
+}
+
+/* `with_prunes`: in the same wave. A crash in between is then no harm as long as there is an entry,
+ * for which all of this is done again. */
+static void delete_tombstones(struct burials *burials, bool with_prunes,
+                              struct operation *operation)
+{
+    struct catalog *catalog = burials->catalog;
+    struct store_set *set = store_set_new();
+    g_autofree struct store_request **deletes = g_new0(struct store_request *, burials->count);
+    for (size_t i = 0; i < burials->count; i++) {
+        g_autofree char *key = layout_tombstone_key(catalog->layout, burials->list[i].id);
+        if (burials->list[i].code == 0)
             deletes[i] = store_set_delete(set, key);
     }
+    if (with_prunes)
+        remains_deletion_add_prunes(burials->deletion, set);
     int code = store_run(catalog->store, set, operation, NULL);
-    for (size_t i = 0; i < count; i++) {
+    if (with_prunes)
+        remains_deletion_take_prunes(burials->deletion, set, code);
+    for (size_t i = 0; i < burials->count; i++) {
         if (!deletes[i])
             continue;
-        list[i].code = store_answer_failure(&deletes[i]->answer, code, &list[i].error);
-        if (list[i].code == 0)
+        struct burial *burial = &burials->list[i];
+        burial->code = store_answer_failure(&deletes[i]->answer, code, &burial->error);
+        if (burial->code == 0)
             tombstones_note_deleted(catalog->tombstones, deletes[i]->key);
     }
+    exchange_codes(burials);
     store_set_unref(set);
+}
+
+void burials_carry_out(struct burials *burials, struct operation *operation)
+{
+    delete_remains(burials, operation);
+    delete_tombstones(burials, true, operation);
 }
 
 void bury(struct catalog *catalog, struct burial *list, size_t count, struct operation *operation)
 {
     if (count == 0)
         return;
-    delete_remains(catalog, list, count, operation);
-    delete_tombstones(catalog, list, count, operation);
+    struct burials *burials = burials_new(catalog, list, count);
+    struct store_set *listings = store_set_new();
+    burials_add_listings(burials, listings);
+    int code = store_run(catalog->store, listings, operation, NULL);
+    burials_take_listings(burials, listings, code);
+    delete_remains(burials, operation);
+    prune(burials, operation);
+    delete_tombstones(burials, false, operation);
+    store_set_unref(listings);
+    burials_free(burials);
 }
 
 int bury_tombstone(struct catalog *catalog, const char *key, struct operation *operation,

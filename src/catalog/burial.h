@@ -15,8 +15,24 @@ struct burial {
     struct error error;
 };
 
-/* Deletes what the forks have, then their tombstones, each durable before the next, in four waves
- * for all of the list; each succeeds or fails on its own. Repeatable. Errors of the store. */
+/* Burials under way, whose first wave a caller shares with other requests. The list and what it
+ * points at must outlive them; its answers are cleared. Those with a code are left alone from then
+ * on, also when the caller set it. */
+struct burials;
+struct burials *burials_new(struct catalog *catalog, struct burial *list, size_t count);
+void burials_free(struct burials *burials); /* NULL: nothing */
+
+/* Asks what there is to delete. The set must outlive burials_carry_out(); run_code: what
+ * store_run() returned for it. */
+void burials_add_listings(struct burials *burials, struct store_set *set);
+void burials_take_listings(struct burials *burials, struct store_set *set, int run_code);
+
+/* Deletes it, durably, and then the tombstones, in two waves for all of the list; each succeeds or
+ * fails on its own. Only for forks that have an entry, by which all of this can be repeated. */
+void burials_carry_out(struct burials *burials, struct operation *operation);
+
+/* All of that for forks with an entry or without, in four waves. Repeatable. Errors of the store.
+ */
 void bury(struct catalog *catalog, struct burial *list, size_t count, struct operation *operation);
 
 /* The names of the datasets on the store in which a fork may have branches that its entry does not

@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "catalog/burial.h"
 #include "catalog/round.h"
 
 /* The first failed answer among the task's requests of the wave. */
@@ -68,20 +67,14 @@ static void add_files(struct round *round, struct store_set *set)
     }
 }
 
-/* One wave: the files of the new forks, the tombstones of the old ones; for the latter also a
- * listing of the datasets. */
+/* One wave: the files of the new forks, the tombstones of the old ones; for the latter also
+ * listings of what there is to delete. */
 static void put_files(struct round *round)
 {
     struct store_set *set = store_set_new();
-    const struct store_request *storage = NULL;
     add_files(round, set);
-    if (has_decided_drops(round)) {
-        g_autofree char *prefix = layout_storage_prefix(round->catalog->layout);
-        storage = store_set_list_shallow(set, prefix);
-    }
+    drop_add_listings(round, set);
     int code = store_run(round->catalog->store, set, operation_of(round), NULL);
-    if (storage && error_copy(&round->unlistable, &storage->answer.error) == 0)
-        round->candidates = burial_candidates_listed(storage);
     for (size_t i = 0; i < round->count; i++) {
         struct task *task = &round->tasks[i];
         if (task->code)
@@ -92,7 +85,7 @@ static void put_files(struct round *round)
         else
             drop_files_put(round, task);
     }
-    store_set_unref(set);
+    drop_take_listings(round, set, code);
 }
 
 static void carry_out(struct round *round)
@@ -109,7 +102,7 @@ static void carry_out(struct round *round)
     commit(round, &activate, &remove, operation_of(round));
     round->finishing.deadline_ns = round->deadline_ns;
     create_undo(round);
-    drop_open_doors(round);
+    drop_end(round);
 }
 
 /* ---- Names ---- */
@@ -218,8 +211,6 @@ static void round_end(struct round *round)
         task_end(&round->tasks[i]);
     operation_destroy(&round->finishing);
     g_ptr_array_unref(round->points);
-    if (round->candidates)
-        g_ptr_array_unref(round->candidates);
     g_free(round->tasks);
 }
 

@@ -259,14 +259,12 @@ static int check_dependence(const struct dependence *dependence, struct error *e
 
 /* ---- The check ---- */
 
-static struct store_set *list_refs(struct check *check, struct descendants_query *list,
-                                   size_t count, struct operation *operation)
+static void list_refs(struct check *check, struct descendants_query *list, size_t count,
+                      struct store_set *set, struct operation *operation)
 {
-    struct store_set *set = store_set_new();
     for (size_t i = 0; i < count; i++)
         add_query(check, set, &list[i]);
     store_run(check->descendants->store, set, operation, NULL); /* the answers say more */
-    return set;
 }
 
 static struct store_set *get_refs(struct check *check, struct operation *operation)
@@ -287,7 +285,8 @@ static struct store_set *get_refs(struct check *check, struct operation *operati
 }
 
 void descendants_check(struct descendants *descendants, const struct registry *registry,
-                       struct descendants_query *list, size_t count, struct operation *operation)
+                       struct descendants_query *list, size_t count, struct store_set *first,
+                       struct operation *operation)
 {
     g_autoptr(GHashTable) datasets =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, dataset_refs_free);
@@ -296,7 +295,8 @@ void descendants_check(struct descendants *descendants, const struct registry *r
                           .registry = registry,
                           .datasets = datasets,
                           .dependences = dependences};
-    struct store_set *listings = list_refs(&check, list, count, operation);
+    struct store_set *listings = first ? first : store_set_new();
+    list_refs(&check, list, count, listings, operation);
     struct store_set *gets = get_refs(&check, operation);
     for (guint i = 0; i < dependences->len; i++) {
         const struct dependence *dependence = g_ptr_array_index(dependences, i);
@@ -305,5 +305,6 @@ void descendants_check(struct descendants *descendants, const struct registry *r
             query->code = check_dependence(dependence, &query->error);
     }
     store_set_unref(gets);
-    store_set_unref(listings);
+    if (!first)
+        store_set_unref(listings);
 }

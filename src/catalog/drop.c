@@ -3,6 +3,16 @@
 #include "catalog/fork_remains.h"
 #include "catalog/round.h"
 
+/* What the drops of a round share. */
+struct drops {
+    GPtrArray *candidates; /* datasets in which a fork may have branches that are not recorded */
+    GPtrArray *tasks;      /* struct task: those being buried */
+    GPtrArray *branches;   /* of each: array of struct dataset_branch */
+    struct burial *list;   /* of each */
+    struct burials *burials;
+    struct store_set *listings; /* a wave whose answers the burials read */
+};
+
 static bool is_going(const struct task *task)
 {
     return task->code == 0 && task->change->kind == CHANGE_DROP;
@@ -29,9 +39,18 @@ static int find_fork(struct round *round, struct task *task, struct error *err)
     return code ? code : transition_check_childless(registry, &entry->id, err);
 }
 
+static void fail_all(struct round *round, const struct error *failure)
+{
+    for (size_t i = 0; i < round->count; i++) {
+        struct task *task = &round->tasks[i];
+        if (is_going(task))
+            task->code = error_copy(&task->error, failure);
+    }
+}
+
 /* Nothing foreign may depend on the forks that are active. Child forks are looked at again when the
  * decision is committed; what the engine has made is not: it takes no part in the registry. */
-static void check_descendants(struct round *round)
+static void check_descendants(struct round *round, struct store_set *first)
 {
     auto_registry struct registry *registry = catalog_registry(round->catalog);
     g_autofree struct descendants_query *list = g_new0(struct descendants_query, round->count);
@@ -43,11 +62,28 @@ static void check_descendants(struct round *round)
         list[tasks->len].entry = task->entry;
         g_ptr_array_add(tasks, task);
     }
-    descendants_check(round->catalog->descendants, registry, list, tasks->len, round->operation);
+    descendants_check(round->catalog->descendants, registry, list, tasks->len, first,
+                      round->operation);
     for (guint i = 0; i < tasks->len; i++) {
         struct task *task = g_ptr_array_index(tasks, i);
         task->code = error_copy(&task->error, &list[i].error);
     }
+}
+
+/* In one wave what decides whether the forks can go, and in which datasets they may have branches.
+ * Nobody makes further ones afterwards: whoever registers datasets records them in the entry, and
+ * fails once that is tombstoned. */
+static void look_at_store(struct round *round)
+{
+    g_autofree char *storage = layout_storage_prefix(round->catalog->layout);
+    struct store_set *set = store_set_new();
+    const struct store_request *listing = store_set_list_shallow(set, storage);
+    check_descendants(round, set);
+    if (listing->answer.code)
+        fail_all(round, &listing->answer.error);
+    else
+        round->drops->candidates = burial_candidates_listed(listing);
+    store_set_unref(set);
 }
 
 static void close_door(struct round *round, struct task *task, int64_t drain_until_ns)
@@ -60,6 +96,14 @@ static void close_door(struct round *round, struct task *task, int64_t drain_unt
     task->door_closed = task->code == 0;
 }
 
+static bool has_drops(const struct round *round)
+{
+    for (size_t i = 0; i < round->count; i++)
+        if (is_going(&round->tasks[i]))
+            return true;
+    return false;
+}
+
 void drop_prepare(struct round *round)
 {
     for (size_t i = 0; i < round->count; i++) {
@@ -67,7 +111,10 @@ void drop_prepare(struct round *round)
         if (is_going(task))
             task->code = find_fork(round, task, &task->error);
     }
-    check_descendants(round);
+    if (!has_drops(round))
+        return;
+    round->drops = g_new0(struct drops, 1);
+    look_at_store(round);
     int64_t drain_until_ns =
         monotonic_now_ns() + round->catalog->settings.drain_timeout_ms * 1000000;
     for (size_t i = 0; i < round->count; i++) {
@@ -126,34 +173,67 @@ void drop_add_files(struct round *round, struct task *task, struct store_set *se
     store_set_put(set, task->tombstone_key, task->tombstone, STORE_ALWAYS, NULL);
 }
 
-void drop_files_put(struct round *round, struct task *task)
+void drop_add_listings(struct round *round, struct store_set *set)
 {
-    if (task->code == 0)
-        tombstones_note_put(round->catalog->tombstones, task->tombstone_key, task->tombstone);
-    if (task->code == 0 && !round->candidates)
-        task->code = error_copy(&task->error, &round->unlistable);
-}
-
-void drop_delete(struct round *round)
-{
-    g_autofree struct burial *list = g_new0(struct burial, round->count);
-    g_autoptr(GPtrArray) branches =
-        g_ptr_array_new_with_free_func((GDestroyNotify)g_ptr_array_unref);
-    g_autoptr(GPtrArray) tasks = g_ptr_array_new();
+    struct drops *drops = round->drops;
+    if (!drops || !has_drops(round))
+        return;
+    drops->tasks = g_ptr_array_new();
+    drops->branches = g_ptr_array_new_with_free_func((GDestroyNotify)g_ptr_array_unref);
+    drops->list = g_new0(struct burial, round->count);
     for (size_t i = 0; i < round->count; i++) {
         struct task *task = &round->tasks[i];
         if (!is_going(task))
             continue;
-        list[tasks->len].id = &task->entry->id;
-        list[tasks->len].branches = burial_branches(task->entry, round->candidates);
-        g_ptr_array_add(branches, (void *)list[tasks->len].branches);
-        g_ptr_array_add(tasks, task);
+        GPtrArray *branches = burial_branches(task->entry, drops->candidates);
+        drops->list[drops->tasks->len] =
+            (struct burial){.id = &task->entry->id, .branches = branches};
+        g_ptr_array_add(drops->branches, branches);
+        g_ptr_array_add(drops->tasks, task);
     }
-    bury(round->catalog, list, tasks->len, &round->finishing);
-    for (guint i = 0; i < tasks->len; i++) {
-        struct task *task = g_ptr_array_index(tasks, i);
-        task->code = error_copy(&task->error, &list[i].error);
+    drops->burials = burials_new(round->catalog, drops->list, drops->tasks->len);
+    burials_add_listings(drops->burials, set);
+}
+
+void drop_files_put(struct round *round, struct task *task)
+{
+    if (task->code == 0)
+        tombstones_note_put(round->catalog->tombstones, task->tombstone_key, task->tombstone);
+}
+
+/* What happened to the tasks so far to their burials, or the other way round. */
+static void exchange_codes(struct drops *drops)
+{
+    for (guint i = 0; i < drops->tasks->len; i++) {
+        struct task *task = g_ptr_array_index(drops->tasks, i);
+        struct burial *burial = &drops->list[i];
+        if (task->code)
+            burial->code = error_copy(&burial->error, &task->error);
+        else
+            task->code = error_copy(&task->error, &burial->error);
     }
+}
+
+void drop_take_listings(struct round *round, struct store_set *set, int run_code)
+{
+    struct drops *drops = round->drops;
+    if (!drops || !drops->burials) {
+        store_set_unref(set);
+        return;
+    }
+    drops->listings = set;
+    exchange_codes(drops);
+    burials_take_listings(drops->burials, set, run_code);
+    exchange_codes(drops);
+}
+
+void drop_delete(struct round *round)
+{
+    struct drops *drops = round->drops;
+    if (!drops || !drops->burials)
+        return;
+    burials_carry_out(drops->burials, &round->finishing);
+    exchange_codes(drops);
 }
 
 bool drop_removal(struct task *task, struct transition *transition)
@@ -169,8 +249,21 @@ void drop_removed(struct round *round, struct task *task, const struct transitio
     task->code = error_copy(&task->error, &transition->error);
 }
 
+static void drops_free(struct drops *drops)
+{
+    if (!drops)
+        return;
+    burials_free(drops->burials);
+    store_set_unref(drops->listings);
+    g_clear_pointer(&drops->tasks, g_ptr_array_unref);
+    g_clear_pointer(&drops->branches, g_ptr_array_unref);
+    g_clear_pointer(&drops->candidates, g_ptr_array_unref);
+    g_free(drops->list);
+    g_free(drops);
+}
+
 /* Whatever came of a drop, from now on the status in the registry keeps the door. */
-void drop_open_doors(struct round *round)
+void drop_end(struct round *round)
 {
     for (size_t i = 0; i < round->count; i++) {
         struct task *task = &round->tasks[i];
@@ -179,4 +272,5 @@ void drop_open_doors(struct round *round)
         if (task->code && task->decided)
             error_prefix(&task->error, "the fork stays tombstoned");
     }
+    drops_free(round->drops);
 }

@@ -23,14 +23,14 @@ struct doomed_fork {
     char *wal;
     struct store_request *listed_files;
     struct store_request *listed_wal;
-    size_t first; /* its requests in the wave being run: first to end - 1 */
+    size_t first; /* its requests in the set at hand: first to end - 1 */
     size_t end;
 };
 
-struct deletion {
+struct remains_deletion {
     struct store *store;
     const struct layout *layout;
-    struct operation *operation;
+    struct fork_remains *list;
     struct doomed_fork *forks;
     size_t count;
 };
@@ -77,26 +77,35 @@ static GPtrArray *choose_branches(const struct layout *layout, struct log *log,
     return chosen;
 }
 
-static void deletion_begin(struct deletion *deletion, struct log *log,
-                           const struct registry *registry, struct fork_remains *list)
+struct remains_deletion *remains_deletion_new(struct store *store, const struct layout *layout,
+                                              struct log *log, const struct registry *registry,
+                                              struct fork_remains *list, size_t count)
 {
-    deletion->forks = g_new0(struct doomed_fork, deletion->count);
-    for (size_t i = 0; i < deletion->count; i++) {
+    struct remains_deletion *deletion = g_new0(struct remains_deletion, 1);
+    deletion->store = store;
+    deletion->layout = layout;
+    deletion->list = list;
+    deletion->count = count;
+    deletion->forks = g_new0(struct doomed_fork, count);
+    for (size_t i = 0; i < count; i++) {
         struct doomed_fork *fork = &deletion->forks[i];
         fork->remains = &list[i];
         list[i].code = 0;
         list[i].error = (struct error){0};
-        fork->branches = choose_branches(deletion->layout, log, registry, &list[i]);
-        fork->overlay = layout_overlay_key(deletion->layout, list[i].id);
-        fork->registration = layout_registration_key(deletion->layout, list[i].id);
-        fork->tagging = layout_tagging_key(deletion->layout, list[i].id);
-        fork->files = layout_fork_prefix(deletion->layout, list[i].id);
-        fork->wal = layout_fork_wal_prefix(deletion->layout, list[i].id);
+        fork->branches = choose_branches(layout, log, registry, &list[i]);
+        fork->overlay = layout_overlay_key(layout, list[i].id);
+        fork->registration = layout_registration_key(layout, list[i].id);
+        fork->tagging = layout_tagging_key(layout, list[i].id);
+        fork->files = layout_fork_prefix(layout, list[i].id);
+        fork->wal = layout_fork_wal_prefix(layout, list[i].id);
     }
+    return deletion;
 }
 
-static void deletion_end(struct deletion *deletion)
+void remains_deletion_free(struct remains_deletion *deletion)
 {
+    if (!deletion)
+        return;
     for (size_t i = 0; i < deletion->count; i++) {
         struct doomed_fork *fork = &deletion->forks[i];
         g_ptr_array_unref(fork->branches);
@@ -107,22 +116,19 @@ static void deletion_end(struct deletion *deletion)
         g_free(fork->wal);
     }
     g_free(deletion->forks);
+    g_free(deletion);
 }
 
 /* ---- The three waves, each for one fork ---- */
 
-/* Takes away what makes branches and fork visible, and lists the rest. */
-static void add_visible(struct store_set *set, struct doomed_fork *fork)
+static void add_listings(struct store_set *set, struct doomed_fork *fork)
 {
     for (guint i = 0; i < fork->branches->len; i++) {
         struct doomed_branch *doomed = g_ptr_array_index(fork->branches, i);
-        doomed->listing = lance_branch_delete_request(set, doomed->dataset_key, doomed->branch);
+        doomed->listing = lance_branch_tree_request(set, doomed->dataset_key, doomed->branch);
     }
     if (fork->remains->branches_only)
         return;
-    store_set_delete(set, fork->overlay);
-    store_set_delete(set, fork->registration);
-    store_set_delete(set, fork->tagging);
     fork->listed_files = store_set_list(set, fork->files, NULL, 0);
     fork->listed_wal = store_set_list(set, fork->wal, NULL, 0);
 }
@@ -135,14 +141,18 @@ static void add_listed(struct store_set *set, const struct store_request *listin
     }
 }
 
-static void add_found(struct store_set *set, struct doomed_fork *fork)
+/* What makes branches and fork visible comes first. */
+static void add_deletes(struct store_set *set, struct doomed_fork *fork)
 {
     for (guint i = 0; i < fork->branches->len; i++) {
         const struct doomed_branch *doomed = g_ptr_array_index(fork->branches, i);
-        lance_branch_delete_found(set, doomed->dataset_key, doomed->branch, doomed->listing);
+        lance_branch_delete_requests(set, doomed->dataset_key, doomed->branch, doomed->listing);
     }
     if (fork->remains->branches_only)
         return;
+    store_set_delete(set, fork->overlay);
+    store_set_delete(set, fork->registration);
+    store_set_delete(set, fork->tagging);
     add_listed(set, fork->listed_files);
     add_listed(set, fork->listed_wal);
 }
@@ -162,12 +172,10 @@ static void add_prunes(struct store_set *set, struct doomed_fork *fork)
     store_set_prune(set, fork->wal);
 }
 
-/* Runs one wave for all forks that are well so far; a failure concerns the fork whose request it
- * is. */
-static struct store_set *run_wave(struct deletion *deletion,
-                                  void (*add)(struct store_set *, struct doomed_fork *))
+/* Adds the requests of all forks that are well so far. */
+static void add_requests(struct remains_deletion *deletion, struct store_set *set,
+                         void (*add)(struct store_set *, struct doomed_fork *))
 {
-    struct store_set *set = store_set_new();
     for (size_t i = 0; i < deletion->count; i++) {
         struct doomed_fork *fork = &deletion->forks[i];
         fork->first = store_set_size(set);
@@ -175,33 +183,74 @@ static struct store_set *run_wave(struct deletion *deletion,
             add(set, fork);
         fork->end = store_set_size(set);
     }
-    int code = store_run(deletion->store, set, deletion->operation, NULL);
+}
+
+/* A failure concerns the fork whose request it is. */
+static void take_answers(struct remains_deletion *deletion, struct store_set *set, int run_code)
+{
     for (size_t i = 0; i < deletion->count; i++) {
         struct doomed_fork *fork = &deletion->forks[i];
         struct fork_remains *remains = fork->remains;
+        if (remains->code)
+            continue;
         for (size_t j = fork->first; remains->code == 0 && j < fork->end; j++)
             remains->code =
-                store_answer_failure(&store_set_at(set, j)->answer, code, &remains->error);
+                store_answer_failure(&store_set_at(set, j)->answer, run_code, &remains->error);
+        if (remains->code)
+            error_prefix(&remains->error, "deleting what fork %s has on the store",
+                         remains->id->text);
     }
-    return set;
+}
+
+void remains_deletion_add_listings(struct remains_deletion *deletion, struct store_set *set)
+{
+    add_requests(deletion, set, add_listings);
+}
+
+void remains_deletion_take_listings(struct remains_deletion *deletion, struct store_set *set,
+                                    int run_code)
+{
+    take_answers(deletion, set, run_code);
+}
+
+void remains_deletion_run(struct remains_deletion *deletion, struct operation *operation)
+{
+    struct store_set *set = store_set_new();
+    add_requests(deletion, set, add_deletes);
+    int code = store_run(deletion->store, set, operation, NULL);
+    take_answers(deletion, set, code);
+    store_set_unref(set);
+}
+
+void remains_deletion_add_prunes(struct remains_deletion *deletion, struct store_set *set)
+{
+    add_requests(deletion, set, add_prunes);
+}
+
+void remains_deletion_take_prunes(struct remains_deletion *deletion, struct store_set *set,
+                                  int run_code)
+{
+    take_answers(deletion, set, run_code);
 }
 
 void fork_remains_delete(struct store *store, const struct layout *layout, struct log *log,
                          const struct registry *registry, struct fork_remains *list, size_t count,
                          struct operation *operation)
 {
-    struct deletion deletion = {
-        .store = store, .layout = layout, .operation = operation, .count = count};
-    deletion_begin(&deletion, log, registry, list);
-    struct store_set *listings = run_wave(&deletion, add_visible);
-    store_set_unref(run_wave(&deletion, add_found));
-    store_set_unref(listings); /* the second wave reads them */
-    store_set_unref(run_wave(&deletion, add_prunes));
-    deletion_end(&deletion);
-    for (size_t i = 0; i < count; i++)
-        if (list[i].code)
-            error_prefix(&list[i].error, "deleting what fork %s has on the store",
-                         list[i].id->text);
+    struct remains_deletion *deletion =
+        remains_deletion_new(store, layout, log, registry, list, count);
+    struct store_set *listings = store_set_new();
+    struct store_set *prunes = store_set_new();
+    remains_deletion_add_listings(deletion, listings);
+    int code = store_run(store, listings, operation, NULL);
+    remains_deletion_take_listings(deletion, listings, code);
+    remains_deletion_run(deletion, operation);
+    remains_deletion_add_prunes(deletion, prunes);
+    code = store_run(store, prunes, operation, NULL);
+    remains_deletion_take_prunes(deletion, prunes, code);
+    store_set_unref(listings);
+    store_set_unref(prunes);
+    remains_deletion_free(deletion);
 }
 
 int fork_remains_delete_one(struct store *store, const struct layout *layout, struct log *log,

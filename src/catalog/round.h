@@ -58,8 +58,7 @@ struct round {
     int64_t deadline_ns; /* of the whole operation, undoing included */
     /* After a decision to drop, and for undoing: goes on although the caller lost interest. */
     struct operation finishing;
-    GPtrArray *candidates;   /* DROP: datasets in which a fork may have branches not recorded */
-    struct error unlistable; /* why `candidates` is not known */
+    struct drops *drops; /* what the drops share; NULL: there is none */
 };
 
 /* ---- Creating, in the order of use ---- */
@@ -76,14 +75,17 @@ void create_undo(struct round *round); /* all that failed after they were entere
 
 /* ---- Dropping, in the order of use ---- */
 
-void drop_prepare(struct round *round); /* entries, names, descendants, doors */
+void drop_prepare(struct round *round); /* entries, names, descendants, datasets, doors */
 bool drop_transition(struct task *task, struct transition *transition); /* the decision */
 void drop_decided(struct round *round, struct task *task, const struct transition *transition);
 void drop_add_files(struct round *round, struct task *task, struct store_set *set);
+/* Listings of what there is to delete, in the same wave; the set then belongs to the round. */
+void drop_add_listings(struct round *round, struct store_set *set);
 void drop_files_put(struct round *round, struct task *task);
+void drop_take_listings(struct round *round, struct store_set *set, int run_code);
 void drop_delete(struct round *round); /* what the forks have, then their tombstones */
 bool drop_removal(struct task *task, struct transition *transition);
 void drop_removed(struct round *round, struct task *task, const struct transition *transition);
-void drop_open_doors(struct round *round);
+void drop_end(struct round *round); /* opens the doors */
 
 #endif

@@ -133,7 +133,7 @@ static void check_descendants(struct sweep *sweep)
             g_ptr_array_add(owners, subtree);
         }
     }
-    descendants_check(sweep->catalog->descendants, sweep->registry, list, owners->len,
+    descendants_check(sweep->catalog->descendants, sweep->registry, list, owners->len, NULL,
                       sweep->operation);
     for (guint i = 0; i < owners->len; i++) {
         struct subtree *subtree = g_ptr_array_index(owners, i);

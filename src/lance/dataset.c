@@ -78,12 +78,10 @@ void lance_branch_put_requests(struct store_set *set, const char *dataset, const
     store_set_put(set, ref_key, ref, STORE_IF_ABSENT, NULL);
 }
 
-struct store_request *lance_branch_delete_request(struct store_set *set, const char *dataset,
-                                                  const char *branch)
+struct store_request *lance_branch_tree_request(struct store_set *set, const char *dataset,
+                                                const char *branch)
 {
-    g_autofree char *ref_key = lance_branch_ref_key(dataset, branch);
     g_autofree char *tree = lance_branch_tree_prefix(dataset, branch);
-    store_set_delete(set, ref_key);
     return store_set_list(set, tree, NULL, 0);
 }
 
@@ -139,14 +137,16 @@ static size_t delete_rows(struct store_set *set, const GPtrArray *rows, const ch
     return added;
 }
 
-size_t lance_branch_delete_found(struct store_set *set, const char *dataset, const char *branch,
-                                 const struct store_request *listing)
+size_t lance_branch_delete_requests(struct store_set *set, const char *dataset, const char *branch,
+                                    const struct store_request *listing)
 {
+    g_autofree char *ref_key = lance_branch_ref_key(dataset, branch);
     g_autofree char *tree = lance_branch_tree_prefix(dataset, branch);
     const GPtrArray *rows = listing->answer.objects;
-    size_t added = 0;
+    size_t added = 1;
+    store_set_delete(set, ref_key);
     if (!rows)
-        return 0;
+        return added;
     for (size_t i = 0; i < G_N_ELEMENTS(branch_directories); i++)
         added += delete_rows(set, rows, tree, branch_directories[i]);
     return added + delete_rows(set, rows, tree, NULL);

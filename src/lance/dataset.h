@@ -47,14 +47,14 @@ struct store_request *lance_tip_request_all(struct store_set *set, const char *d
 void lance_branch_put_requests(struct store_set *set, const char *dataset, const char *branch,
                                uint64_t version, struct bytes *manifest, struct bytes *ref);
 
-/* Deleting a branch takes two waves. First: the ref file, and a listing of tree/BRANCH/. */
-struct store_request *lance_branch_delete_request(struct store_set *set, const char *dataset,
-                                                  const char *branch);
-/* Second: deletes what the listing found, manifests first, but never anything of a branch nested in
- * its directory (docs/formats.md). `listing` is what lance_branch_delete_request() returned, after
- * its run. Returns the number of deletes added. */
-size_t lance_branch_delete_found(struct store_set *set, const char *dataset, const char *branch,
-                                 const struct store_request *listing);
+/* Deleting a branch takes two waves. First: a listing of tree/BRANCH/. */
+struct store_request *lance_branch_tree_request(struct store_set *set, const char *dataset,
+                                                const char *branch);
+/* Second: deletes the ref file and what the listing found, manifests first, but never anything of a
+ * branch nested in its directory (docs/formats.md). `listing` is what lance_branch_tree_request()
+ * returned, after its run. Returns the number of deletes added. */
+size_t lance_branch_delete_requests(struct store_set *set, const char *dataset, const char *branch,
+                                    const struct store_request *listing);
 /* Last, after the deletes: temporary files and empty directories below and including tree/BRANCH/,
  * and temporary files of the ref. "tree/" and "_refs/branches/" stay even when empty: other
  * branches may be under way in them. */

@@ -45,9 +45,19 @@ static void the_name_is_free_afterwards(void **state)
 static void there_is_a_limit_to_dependent_requests(void **state)
 {
     struct fork_fixture *fixture = *state;
+    g_autofree char *data = g_strdup_printf(FORK_DATASET "/tree/%s/data/x.lance", fixture->branch);
+    fixture_put(fixture->store, data, "rows");
     unsigned before = fault_store_waves(fixture->faults);
     assert_drops(fixture);
-    assert_in_range(fault_store_waves(fixture->faults) - before, 1, 8);
+    assert_in_range(fault_store_waves(fixture->faults) - before, 1, 6);
+}
+
+static void datasets_that_cannot_be_listed_leave_the_fork(void **state)
+{
+    struct fork_fixture *fixture = *state;
+    fault_store_arm(fixture->faults, FAULT_FAIL, 1u << STORE_LIST, 1, false, ERR_UNREACHABLE);
+    assert_refused(fixture, ERR_UNREACHABLE, "audit");
+    assert_int_equal(fixture_status(fixture->store, "audit"), FORK_ACTIVE);
 }
 
 /* ---- Which fork ---- */
@@ -331,6 +341,7 @@ int main(void)
         TEST(dropping_leaves_other_forks_and_unknown_members),
         TEST(the_name_is_free_afterwards),
         TEST(there_is_a_limit_to_dependent_requests),
+        TEST(datasets_that_cannot_be_listed_leave_the_fork),
         TEST(an_unknown_fork_is_not_found),
         TEST(another_fork_of_the_name_is_not_dropped),
         TEST(a_fork_whose_key_is_no_c_string_is_dropped_by_its_id),

@@ -323,10 +323,10 @@ static void a_missing_branch_is_found(void **state)
     struct fixture *fixture = *state;
     struct store_set *set = store_set_new();
     struct store_request *listing =
-        lance_branch_delete_request(set, "storage/vertices.lance", fixture->branch);
+        lance_branch_tree_request(set, "storage/vertices.lance", fixture->branch);
     struct store_set *deletes = store_set_new();
     assert_int_equal(store_run(fixture->store, set, NULL, NULL), 0);
-    lance_branch_delete_found(deletes, "storage/vertices.lance", fixture->branch, listing);
+    lance_branch_delete_requests(deletes, "storage/vertices.lance", fixture->branch, listing);
     assert_int_equal(store_run(fixture->store, deletes, NULL, NULL), 0);
     store_set_unref(deletes);
     store_set_unref(set);

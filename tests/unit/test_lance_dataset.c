@@ -172,10 +172,10 @@ static size_t delete_branch(struct store *store, const char *branch)
     struct store_set *first = store_set_new();
     struct store_set *second = store_set_new();
     struct store_set *last = store_set_new();
-    struct store_request *listing = lance_branch_delete_request(first, DATASET, branch);
+    struct store_request *listing = lance_branch_tree_request(first, DATASET, branch);
     assert_int_equal(store_run(store, first, NULL, NULL), 0);
     assert_int_equal(store_set_failure(first, 0, NULL), 0);
-    size_t deletes = lance_branch_delete_found(second, DATASET, branch, listing);
+    size_t deletes = lance_branch_delete_requests(second, DATASET, branch, listing);
     assert_int_equal(store_set_size(second), deletes);
     assert_int_equal(store_run(store, second, NULL, NULL), 0);
     assert_int_equal(store_set_failure(second, 0, NULL), 0);
@@ -197,9 +197,9 @@ static void deleting_a_branch_leaves_nothing_of_it(void **state)
     put(store, DATASET "/tree/b/_deletions/0-1-2.arrow", "");
     put(store, DATASET "/tree/b/_indices/u/index.idx", "");
     put(store, DATASET "/tree/b/_transactions/1-u.txn", "");
-    assert_int_equal(delete_branch(store, "b"), 5);
+    assert_int_equal(delete_branch(store, "b"), 6);
     assert_keys_below(store, DATASET "/", "_versions/" V3);
-    assert_int_equal(delete_branch(store, "b"), 0);
+    assert_int_equal(delete_branch(store, "b"), 1);
     store_free(store);
 }
 
@@ -210,7 +210,7 @@ static void deleting_a_branch_spares_names_that_continue_its_own(void **state)
     assert_int_equal(make_branch(store, "b2"), 0);
     assert_int_equal(make_branch(store, "b/nested"), 0);
     put(store, DATASET "/tree/b/nested/data/a.lance", "");
-    assert_int_equal(delete_branch(store, "b"), 1);
+    assert_int_equal(delete_branch(store, "b"), 2);
     assert_keys_below(store, DATASET "/",
                       "_refs/branches/b%2Fnested.json _refs/branches/b2.json "
                       "tree/b/nested/_versions/" V3 " tree/b/nested/data/a.lance "
@@ -225,7 +225,7 @@ static void deleting_a_branch_takes_files_that_no_rule_names(void **state)
     assert_int_equal(make_branch(store, "b/x/y"), 0);
     put(store, DATASET "/tree/b/notes.txt", "");
     put(store, DATASET "/tree/b/_future/1.bin", "");
-    assert_int_equal(delete_branch(store, "b"), 3);
+    assert_int_equal(delete_branch(store, "b"), 4);
     assert_keys_below(store, DATASET "/", "_refs/branches/b%2Fx%2Fy.json tree/b/x/y/_versions/" V3);
     store_free(store);
 }
@@ -238,10 +238,11 @@ static void manifests_are_deleted_before_what_they_refer_to(void **state)
     put(store, DATASET "/tree/b/_deletions/0-1-2.arrow", "");
     struct store_set *first = store_set_new();
     struct store_set *second = store_set_new();
-    struct store_request *listing = lance_branch_delete_request(first, DATASET, "b");
+    struct store_request *listing = lance_branch_tree_request(first, DATASET, "b");
     assert_int_equal(store_run(store, first, NULL, NULL), 0);
-    assert_int_equal(lance_branch_delete_found(second, DATASET, "b", listing), 3);
-    assert_string_equal(store_set_at(second, 0)->key, DATASET "/tree/b/_versions/" V3);
+    assert_int_equal(lance_branch_delete_requests(second, DATASET, "b", listing), 4);
+    assert_string_equal(store_set_at(second, 0)->key, DATASET "/_refs/branches/b.json");
+    assert_string_equal(store_set_at(second, 1)->key, DATASET "/tree/b/_versions/" V3);
     store_set_unref(first);
     store_set_unref(second);
     store_free(store);
