@@ -7,9 +7,11 @@ it is divided by the delay is the depth of dependent requests as a user feels it
 
     (median at 20 ms - median at 0 ms) / 20 ms
 
-Run it from the build directory after `make check TESTS=`, or with FORKFS naming the program. The proxy delays
-what the server sends, not the making of connections; all connections are made before the first
-measurement. Exit status 1 when an operation takes more than its target.
+Run it from the build directory after `make check TESTS=`, or with FORKFS naming the program there. It
+needs the packages of the integration tests. The proxy delays what the server sends, each answer by itself;
+it does not delay the making of connections, and all of them are there before the first measurement.
+The server's own work counts in both medians, so the machine has to have nothing else to do; with a
+larger --delay that matters less. Exit status 1 when an operation takes more than its target.
 """
 import argparse
 import datetime
@@ -27,7 +29,7 @@ import urllib.parse
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SNAPSHOT = "6f1c2a9e-3b0d-4d7e-9a51-0c8e2f4b7d11"
-STORAGE = "graph/"
+PREFIX = "graph/"  # of the datasets; all else lies at the root of the bucket
 VERSION = 2  # of main, in the sample manifest
 WARM_UP_ROUNDS = 3
 
@@ -84,15 +86,15 @@ def make_database(gateway, bucket, datasets):
         "catalog/schema.json": f'{{"schema_version": 4, "labels": {{{labels}}}, "edge_types": {{}}, '
                                '"properties": {}}',
         "id_allocator.json": '{"next_vid_batch": 3000, "next_eid_batch": 1000}',
-        STORAGE + "catalog/latest": SNAPSHOT,
-        f"{STORAGE}catalog/manifests/{SNAPSHOT}.json":
+        "catalog/latest": SNAPSHOT,
+        f"catalog/manifests/{SNAPSHOT}.json":
             f'{{"snapshot_id": "{SNAPSHOT}", "name": null, "created_at": "2026-08-01T12:34:55Z", '
             '"parent_snapshot": null, "schema_version": 4, "version_high_water_mark": 42, '
             '"wal_high_water_mark": 9, "vertices": {}, "edges": {}}'}
     with open(os.path.join(TOP, "tests", "data", "manifests", "plain.manifest"), "rb") as stream:
         manifest = stream.read()
     for i in range(datasets):
-        objects[f"{STORAGE}vertices_L{i:02}.lance/_versions/{2**64 - 1 - VERSION:020}.manifest"] = manifest
+        objects[f"{PREFIX}vertices_L{i:02}.lance/_versions/{2**64 - 1 - VERSION:020}.manifest"] = manifest
     gateway.put("/" + bucket)
     for key, body in objects.items():
         gateway.put(f"/{bucket}/{key}", body if isinstance(body, bytes) else body.encode())
@@ -121,7 +123,7 @@ class Mount:
         os.mkdir(self.path)
         words = [f"endpoint=http://127.0.0.1:{proxy.port}", "path_style", *options]
         self.process = subprocess.Popen(
-            [program, "-f", "-o", ",".join(words), f"s3://{bucket}/{STORAGE.rstrip('/')}", self.path],
+            [program, "-f", "-o", ",".join(words), f"s3://{bucket}/{PREFIX.rstrip('/')}", self.path],
             env={**os.environ, **gateway.variables})
         while not os.path.ismount(self.path):
             if self.process.poll() is not None:
