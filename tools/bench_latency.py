@@ -9,7 +9,7 @@ it is divided by the delay is the depth of dependent requests as a user feels it
 
 Run it from the build directory after `make check TESTS=`, or with FORKFS naming the program there. It
 needs the packages of the integration tests. The proxy delays what the server sends, each answer by itself;
-it does not delay the making of connections, and all of them are there before the first measurement.
+it does not delay the making of connections; it tells how many were made while measuring.
 The server's own work counts in both medians, so the machine has to have nothing else to do; with a
 larger --delay that matters less. Exit status 1 when an operation takes more than its target.
 """
@@ -109,9 +109,9 @@ class Proxy:
         self.port = int(self.process.stdout.readline())
 
     def set_delay(self, milliseconds):
-        """From now on; gives the number of connections that are open."""
+        """From now on; gives the numbers of connections that are open, and that were ever made."""
         self.process.stdin.write(f"{milliseconds}\n")
-        return int(self.process.stdout.readline().split()[1])
+        return [int(word) for word in self.process.stdout.readline().split()[1:]]
 
     def stop(self):
         self.process.communicate()
@@ -227,11 +227,12 @@ def main():
                             for bucket in ("wide", "narrow"))
             measure_in_turns(proxy, chosen.delay, WARM_UP_ROUNDS,
                              lambda: measure(wide, narrow, chosen.creates))
-            before = proxy.set_delay(0)
+            _, made_before = proxy.set_delay(0)
             found = measure_in_turns(proxy, chosen.delay, chosen.rounds,
                                      lambda: measure(wide, narrow, chosen.creates))
-            print(f"medians of {chosen.rounds} rounds; {before} connections before, "
-                  f"{proxy.set_delay(0)} after")
+            connections, made_after = proxy.set_delay(0)
+            print(f"medians of {chosen.rounds} rounds; {connections} connections, "
+                  f"{made_after - made_before} made while measuring")
             return report(found, chosen.delay, rows)
         finally:
             for thing in reversed(started):

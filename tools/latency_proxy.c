@@ -9,8 +9,8 @@
  * passes at once, and so does the making of a connection.
  *
  * Reads lines from standard input: a number is the delay from now on, in milliseconds (0 at first),
- * and is answered with "ok" and the number of connections that are open. Ends when there is no more
- * input.
+ * and is answered with "ok", the number of connections that are open, and of those that were ever
+ * made. Ends when there is no more input.
  *
  * One thread. Nothing limits what is kept in memory, if one side sends faster than the other reads.
  */
@@ -66,7 +66,8 @@ struct proxy {
     int64_t delay_ns;
     GQueue pieces; /* struct piece, by due_ns */
     GQueue closed; /* struct pair that may still be named in events at hand */
-    unsigned connections;
+    unsigned open; /* connections */
+    unsigned ever_made;
 };
 
 static void check(bool success, const char *what)
@@ -106,7 +107,8 @@ static void pair_open(struct proxy *proxy, int client)
     struct pair *pair = g_new0(struct pair, 1);
     side_open(proxy, pair, &pair->client, client);
     side_open(proxy, pair, &pair->server, server);
-    proxy->connections++;
+    proxy->open++;
+    proxy->ever_made++;
 }
 
 static void pair_close(struct proxy *proxy, struct pair *pair)
@@ -116,7 +118,7 @@ static void pair_close(struct proxy *proxy, struct pair *pair)
     pair->closed = true;
     close(pair->client.socket);
     close(pair->server.socket);
-    proxy->connections--;
+    proxy->open--;
     g_queue_push_tail(&proxy->closed, pair);
 }
 
@@ -232,7 +234,7 @@ static bool read_command(struct proxy *proxy)
         return false;
     line[size] = '\0';
     proxy->delay_ns = (int64_t)(g_ascii_strtod(line, NULL) * NS_PER_MS);
-    printf("ok %u\n", proxy->connections);
+    printf("ok %u %u\n", proxy->open, proxy->ever_made);
     return true;
 }
 
