@@ -59,6 +59,9 @@ need_build_tools() {
     need_library json-c libjson-c-dev json-c-devel
     need_library fuse3 libfuse3-dev fuse3-devel
     need_library libprotobuf-c libprotobuf-c-dev protobuf-c-devel
+    need_library libcurl libcurl4-openssl-dev libcurl-devel
+    need_library libxml-2.0 libxml2-dev libxml2-devel
+    need_file /usr/include/libs3.h libs3-dev libs3-devel
 }
 
 # run_privileged COMMAND...: as root, through sudo where that is needed.

@@ -16,6 +16,11 @@
 #include "open_catalog.h"
 #include "options.h"
 #include "paths.h"
+#include "store/s3_endpoint.h"
+#include "store/s3_wire.h"
+
+/* For so long a mount watches the unfinished work of another one before it takes that over. */
+#define TAKEOVER_MS 120000
 
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
@@ -27,6 +32,8 @@ struct program {
     struct catalog *catalog;
     struct local_watch *watch; /* until the caretaker takes it over; NULL: there is none */
     struct caretaker *caretaker;
+    bool on_s3;
+    bool warn_single_writer;
 };
 
 static void complain(const struct error *failure)
@@ -34,13 +41,19 @@ static void complain(const struct error *failure)
     fprintf(stderr, "forkfs: %s\n", failure->text);
 }
 
-static void close_catalog(struct store *store, struct layout *layout)
+static void close_catalog(struct opened_catalog *opened)
 {
-    layout_free(layout);
-    store_free(store);
+    layout_free(opened->layout);
+    store_free(opened->store);
 }
 
-static struct session *make_session(const struct program *program, const char *mountpoint)
+static int64_t operation_timeout_ms(const struct program *program)
+{
+    return (int64_t)program->options->operation_timeout_s * 1000;
+}
+
+static struct session *make_session(const struct program *program,
+                                    const struct opened_catalog *opened, const char *mountpoint)
 {
     const struct options *options = program->options;
     const struct session_settings settings = {
@@ -52,7 +65,8 @@ static struct session *make_session(const struct program *program, const char *m
         .uid = options->uid,
         .gid = options->gid,
         .umask = options->umask,
-        .operation_timeout_ms = (int64_t)options->operation_timeout_s * 1000,
+        .operation_timeout_ms = operation_timeout_ms(program),
+        .s3_store = opened->s3_store,
         .max_forks = options->max_forks,
         .debug = options->debug,
         .log = program->log,
@@ -61,35 +75,30 @@ static struct session *make_session(const struct program *program, const char *m
 }
 
 /* Takes over store and layout, also on failure. */
-static int start_catalog(struct program *program, struct store *store, struct layout *layout,
-                         struct error *err)
+static int start_catalog(struct program *program, struct opened_catalog *opened,
+                         struct operation *operation, struct error *err)
 {
+    const struct options *options = program->options;
     const struct catalog_settings settings = {
-        .read_only = program->options->read_only,
-        .drain_timeout_ms = (int64_t)program->options->drain_timeout_ms,
-        .max_forks = program->options->max_forks,
-        .default_ttl_s = program->options->default_ttl_s,
+        .read_only = options->read_only,
+        .drain_timeout_ms = (int64_t)options->drain_timeout_ms,
+        .max_forks = options->max_forks,
+        .default_ttl_s = options->default_ttl_s,
+        .shared = program->on_s3 && !options->single_writer && !options->read_only,
+        .takeover_ms = TAKEOVER_MS,
         .log = program->log,
         .observer = session_registry_changed,
         .observer_argument = program->session,
     };
-    int code = catalog_open(store, layout, &settings, NULL, &program->catalog, err);
+    int code =
+        catalog_open(opened->store, opened->layout, &settings, operation, &program->catalog, err);
     if (code == 0)
         return 0;
-    close_catalog(store, layout);
-    return error_prefix(err, "catalog '%s'", program->options->catalog);
+    close_catalog(opened);
+    return error_prefix(err, "catalog '%s'", options->catalog);
 }
 
-static void tell_recovery(struct program *program, const struct recovery_report *report)
-{
-    if (report->rolled_back + report->finished + report->orphans > 0)
-        log_info(program->log,
-                 "recovery: %u half-made forks removed, %u drops finished, %u orphans removed",
-                 report->rolled_back, report->finished, report->orphans);
-    for (guint i = 0; i < report->problems->len; i++)
-        session_note_failure(program->session, "recover", "forks", report->problems->pdata[i]);
-}
-
+/* Takes as long as there is work left over; a store that stops answering ends it. */
 static int recover(struct program *program, struct error *err)
 {
     if (program->options->read_only)
@@ -97,7 +106,7 @@ static int recover(struct program *program, struct error *err)
     struct recovery_report report = {0};
     int code = catalog_recover(program->catalog, NULL, &report, err);
     if (code == 0)
-        tell_recovery(program, &report);
+        session_recovered(program->session, &report, NULL);
     recovery_report_clear(&report);
     return code;
 }
@@ -107,20 +116,34 @@ static int start_caretaker(struct program *program, struct error *err)
     const struct caretaker_settings settings = {
         .catalog = program->catalog,
         .sweep_interval_ms = (int64_t)program->options->sweep_interval_s * 1000,
-        .operation_timeout_ms = (int64_t)program->options->operation_timeout_s * 1000,
+        .recovery_interval_ms = catalog_recovery_interval_ms(program->catalog),
+        .refresh_ms = (int64_t)program->options->refresh_s * 1000,
+        .operation_timeout_ms = operation_timeout_ms(program),
         .watch = g_steal_pointer(&program->watch),
         .sweeping = session_sweeping,
         .failed = session_care_failed,
+        .recovered = session_recovered,
         .overlay_changed = session_overlay_changed,
         .argument = program->session,
     };
     return caretaker_start(&settings, &program->caretaker, err);
 }
 
+static void warn_single_writer(const struct program *program)
+{
+    if (program->warn_single_writer)
+        log_warning(program->log,
+                    "%s: the server ignores preconditions: if anything else writes this catalog, "
+                    "forks will be lost",
+                    program->options->catalog);
+}
+
 static void mount_answers(void *argument)
 {
     struct program *program = argument;
     daemon_ready(program->daemon, program->log);
+    if (!program->options->foreground)
+        warn_single_writer(program); /* once more: the log goes elsewhere now */
     log_info(program->log, "%s is mounted at %s", program->options->catalog,
              program->options->mountpoint);
 }
@@ -139,56 +162,73 @@ static int mount_and_serve(struct program *program, struct error *err)
 
 /* From before the first read, so that no change is missed. What others change is then seen late, or
  * at the next commit; that is no reason not to mount. */
-static void watch_catalog(struct program *program, const struct catalog_location *location,
-                          const struct layout *layout)
+static void watch_catalog(struct program *program, const char *path, const struct layout *layout)
 {
     struct error failure;
-    if (open_watch(location, layout, &program->watch, &failure) != 0)
+    if (open_watch(path, layout, &program->watch, &failure) != 0)
         log_warning(program->log, "changes by other programs will not be noticed: %s",
                     failure.text);
 }
 
-/* Where everything lies, checked before anything is touched. */
-static int open_places(struct program *program, struct store **ret_store,
-                       struct layout **ret_layout, char **ret_mountpoint, struct error *err)
+/* Where everything lies, checked before anything is touched. *ret_path NULL: on S3. */
+static int resolve_places(const struct program *program, char **ret_path, char **ret_mountpoint,
+                          struct error *err)
 {
     const struct options *options = program->options;
-    g_autofree char *catalog = NULL;
-    int code = catalog_path_resolve(options->catalog, &catalog, err);
-    if (code != 0)
-        return code;
-    const struct catalog_location location = {
-        .path = catalog,
-        .metadata = options->metadata,
-        .storage = options->storage,
-        .jobs = options->jobs,
-        .lock = !options->read_only,
-    };
-    code = open_catalog(&location, ret_store, ret_layout, err);
-    if (code != 0)
-        return code;
-    code = mountpoint_resolve(options->mountpoint, catalog, ret_mountpoint, err);
-    if (code != 0)
-        close_catalog(*ret_store, *ret_layout);
-    else
-        watch_catalog(program, &location, *ret_layout);
+    *ret_path = NULL;
+    int code = program->on_s3 ? 0 : catalog_path_resolve(options->catalog, ret_path, err);
+    if (code == 0)
+        code = mountpoint_resolve(options->mountpoint, *ret_path, ret_mountpoint, err);
     return code;
+}
+
+static int open_place(struct program *program, const char *path, struct operation *operation,
+                      struct opened_catalog *ret, struct error *err)
+{
+    const struct options *options = program->options;
+    const struct catalog_location location = {
+        .catalog = path ? path : options->catalog,
+        .options = &options->where,
+        .writable = !options->read_only,
+        .single_writer = options->single_writer,
+    };
+    int code = open_catalog(&location, operation, ret, err);
+    if (code != 0)
+        return code;
+    program->warn_single_writer = ret->needs_single_writer;
+    warn_single_writer(program);
+    if (path)
+        watch_catalog(program, path, ret->layout);
+    return 0;
+}
+
+/* From the store to a catalog that is in memory, within the time of one operation. */
+static int load(struct program *program, const char *path, const char *mountpoint,
+                struct operation *operation, struct error *err)
+{
+    struct opened_catalog opened;
+    int code = open_place(program, path, operation, &opened, err);
+    if (code != 0)
+        return code;
+    if (!program->options->foreground && chdir("/") < 0) {
+        close_catalog(&opened);
+        return error_set_errno(err, errno, "changing to the root directory");
+    }
+    program->session = make_session(program, &opened, mountpoint);
+    return start_catalog(program, &opened, operation, err);
 }
 
 static int run(struct program *program, struct error *err)
 {
+    g_autofree char *path = NULL;
     g_autofree char *mountpoint = NULL;
-    struct store *store;
-    struct layout *layout;
-    int code = open_places(program, &store, &layout, &mountpoint, err);
+    int code = resolve_places(program, &path, &mountpoint, err);
     if (code != 0)
         return code;
-    if (!program->options->foreground && chdir("/") < 0) {
-        close_catalog(store, layout);
-        return error_set_errno(err, errno, "changing to the root directory");
-    }
-    program->session = make_session(program, mountpoint);
-    code = start_catalog(program, store, layout, err);
+    struct operation operation;
+    operation_init(&operation, program->on_s3 ? operation_timeout_ms(program) : -1);
+    code = load(program, path, mountpoint, &operation, err);
+    operation_destroy(&operation);
     if (code == 0)
         code = mount_and_serve(program, err);
     caretaker_stop(program->caretaker);
@@ -206,6 +246,7 @@ static int run_logged(const struct options *options, struct daemon *daemon)
         .options = options,
         .daemon = daemon,
         .log = log_new(level, LOG_TO_STDERR),
+        .on_s3 = s3_url_is(options->catalog),
     };
     bool background = daemon->ready_fd >= 0;
     struct error failure;
@@ -241,8 +282,10 @@ static int dispatch(const struct options *options)
         return print(usage);
     }
     if (options->show_version) {
+        g_autofree char *curl = s3_wire_curl_name();
         g_autofree char *version =
-            g_strdup_printf("%s\nlibfuse %s\n", PACKAGE_STRING, fuse_pkgversion());
+            g_strdup_printf("%s\nlibfuse %s\nS3 clients: %s, %s\n", PACKAGE_STRING,
+                            fuse_pkgversion(), s3_wire_libs3_name(), curl);
         return print(version);
     }
     return start(options);

@@ -7,25 +7,37 @@
 #include <stdbool.h>
 
 #include "base/error.h"
+#include "base/operation.h"
 #include "catalog/layout.h"
+#include "catalog_options.h"
 #include "store/local_watch.h"
 #include "store/store.h"
 
 struct catalog_location {
-    const char *path;     /* absolute, see catalog_path_resolve() */
-    const char *metadata; /* key prefix, "" or ending in '/' */
-    const char *storage;  /* the same */
-    unsigned jobs;        /* requests to the store at a time */
-    bool lock;            /* keep other writers out, as long as the store is open */
+    const char *catalog; /* an absolute path (catalog_path_resolve()), or a URL s3://... */
+    const struct catalog_options *options;
+    bool writable; /* local: keep other writers out, as long as the store is open; S3: make sure
+                      that writers cannot overwrite each other's changes */
+    bool single_writer; /* S3: be content when they can */
 };
 
-/* ERR_NOT_FOUND, ERR_ACCESS, ERR_INVALID (no directory), ERR_HELD (somebody else has the lock).
- * *ret_store: store_free(); *ret_layout: layout_free(). */
-int open_catalog(const struct catalog_location *location, struct store **ret_store,
-                 struct layout **ret_layout, struct error *err);
+struct opened_catalog {
+    struct store *store;      /* store_free() */
+    struct layout *layout;    /* layout_free() */
+    struct store *s3_store;   /* the same store, for s3_store.h; NULL: local */
+    bool needs_single_writer; /* its server ignores preconditions */
+};
 
-/* Watches what the catalog keeps in memory for changes by others. Errors of local_watch_new(). */
-int open_watch(const struct catalog_location *location, const struct layout *layout,
-               struct local_watch **ret, struct error *err);
+/* Local: ERR_NOT_FOUND, ERR_ACCESS, ERR_INVALID (no directory), ERR_HELD (somebody else has the
+ * lock). S3: credentials, bucket, region, endpoint and certificate have been tried out; errors of
+ * s3_profile_open(), s3_store.h; ERR_UNSUPPORTED when the server ignores preconditions. `operation`
+ * limits the requests for that. */
+int open_catalog(const struct catalog_location *location, struct operation *operation,
+                 struct opened_catalog *ret, struct error *err);
+
+/* Local: watches what the catalog keeps in memory for changes by others. Errors of
+ * local_watch_new(). */
+int open_watch(const char *path, const struct layout *layout, struct local_watch **ret,
+               struct error *err);
 
 #endif

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "store/store.h"
+#include "store/s3_store.h"
 
 static void *field_of(const struct option_row *row, void *target)
 {
@@ -52,6 +52,36 @@ static int parse_log_level(const struct option_row *row, const char *value, void
     return 0;
 }
 
+static int parse_s3_client(const struct option_row *row, const char *value, void *target,
+                           struct error *err)
+{
+    enum s3_client *client = field_of(row, target);
+    if (strcmp(value, "libs3") == 0)
+        *client = S3_CLIENT_LIBS3;
+    else if (strcmp(value, "curl") == 0)
+        *client = S3_CLIENT_CURL;
+    else
+        return error_set(err, ERR_INVALID, "option '%s': '%s' is neither libs3 nor curl", row->name,
+                         value);
+    return 0;
+}
+
+static void replace_text(const struct option_row *row, char *value, void *target)
+{
+    char **field = field_of(row, target);
+    g_free(*field);
+    *field = value;
+}
+
+static int parse_text(const struct option_row *row, const char *value, void *target,
+                      struct error *err)
+{
+    if (value[0] == '\0')
+        return error_set(err, ERR_INVALID, "option '%s' is empty", row->name);
+    replace_text(row, g_strdup(value), target);
+    return 0;
+}
+
 static int parse_prefix(const struct option_row *row, const char *value, void *target,
                         struct error *err)
 {
@@ -64,9 +94,7 @@ static int parse_prefix(const struct option_row *row, const char *value, void *t
                          "option '%s': '%s' is no prefix of keys (relative, without empty, '.' or "
                          "'..' segments)",
                          row->name, value);
-    char **field = field_of(row, target);
-    g_free(*field);
-    *field = key[0] == '\0' ? g_strdup("") : g_strconcat(key, "/", NULL);
+    replace_text(row, key[0] == '\0' ? g_strdup("") : g_strconcat(key, "/", NULL), target);
     return 0;
 }
 
@@ -79,6 +107,10 @@ static int apply_value(const struct option_row *row, const char *value, void *ta
         return parse_number(row, value, target, err);
     case OPTION_LOG_LEVEL:
         return parse_log_level(row, value, target, err);
+    case OPTION_S3_CLIENT:
+        return parse_s3_client(row, value, target, err);
+    case OPTION_TEXT:
+        return parse_text(row, value, target, err);
     default:
         return parse_prefix(row, value, target, err);
     }

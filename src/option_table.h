@@ -19,6 +19,8 @@ enum option_kind {
     OPTION_NUMBER,    /* decimal, within the range; field: uint64_t */
     OPTION_OCTAL,     /* octal, within the range; field: uint64_t */
     OPTION_LOG_LEVEL, /* field: enum log_level */
+    OPTION_S3_CLIENT, /* field: enum s3_client */
+    OPTION_TEXT,      /* any that is not empty; field: char * */
     OPTION_PREFIX, /* a key prefix, "/" at its end optional; field: char *, "" or ending in "/" */
     OPTION_PASS,   /* no value; field: GString *, to which the option is appended */
     OPTION_IGNORE, /* nothing to do, with a value or without; a name that ends in '*' stands for

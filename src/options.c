@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "option_table.h"
+#include "store/s3_endpoint.h"
 
 #define FIELD(member) offsetof(struct options, member)
 #define LARGEST_ID (UINT32_MAX - 1) /* (uid_t)-1 means "none" */
@@ -12,6 +13,10 @@
 #define MOST_FORKS 1000000000
 #define LONGEST_TTL_S UINT64_C(3155760000) /* a hundred years */
 #define LONGEST_INTERVAL_S 86400
+
+/* Stands for "not given": what an interval then is depends on the catalog. */
+#define NOT_GIVEN UINT64_MAX
+#define S3_REFRESH_S 1
 
 static const struct option_row rows[] = {
     {"ro", OPTION_SET, 0, 0, FIELD(read_only), NULL, "change nothing, take no lock"},
@@ -31,14 +36,13 @@ static const struct option_row rows[] = {
      "after which new forks expire (default: 0, never)"},
     {"sweep_interval", OPTION_NUMBER, 0, LONGEST_INTERVAL_S, FIELD(sweep_interval_s), "SECONDS",
      "how often expired forks are dropped (default: 60; 0: never)"},
-    {"jobs", OPTION_NUMBER, 1, 1024, FIELD(jobs), "N",
-     "requests to the store at a time (1 to 1024, default: 192)"},
+    {"refresh", OPTION_NUMBER, 0, LONGEST_INTERVAL_S, FIELD(refresh_s), "SECONDS",
+     "how often to ask for changes (default: 1 on S3, else 0, never)"},
     {"log_level", OPTION_LOG_LEVEL, 0, 0, FIELD(log_level), "LEVEL",
      "error, warning, info (default) or debug"},
-    {"metadata", OPTION_PREFIX, 0, 0, FIELD(metadata), "PREFIX",
-     "where the registry lies in CATALOG (default: its top)"},
-    {"storage", OPTION_PREFIX, 0, 0, FIELD(storage), "PREFIX",
-     "where the datasets lie in CATALOG (default: storage/)"},
+    CATALOG_OPTION_ROWS(struct options, where),
+    {"single_writer", OPTION_SET, 0, 0, FIELD(single_writer), NULL,
+     "S3: nobody else writes, so do without conditional puts"},
 
     /* What mount(8), fstab and the kernel know. */
     {"rw", OPTION_CLEAR, 0, 0, FIELD(read_only), NULL, NULL},
@@ -88,12 +92,11 @@ static void set_defaults(struct options *options)
         .drain_timeout_ms = 250,
         .operation_timeout_s = 30,
         .sweep_interval_s = 60,
-        .jobs = 192,
+        .refresh_s = NOT_GIVEN,
         .log_level = LOG_LEVEL_INFO,
-        .metadata = g_strdup(""),
-        .storage = g_strdup("storage/"),
         .fuse_options = g_string_new(NULL),
     };
+    catalog_options_init(&options->where);
 }
 
 static int take_operand(struct options *options, const char *operand, struct error *err)
@@ -165,15 +168,19 @@ int options_parse(int argc, char *const argv[], struct options *ret, struct erro
         return error_set(err, ERR_INVALID, "CATALOG and MOUNTPOINT are missing");
     if (!ret->mountpoint)
         return error_set(err, ERR_INVALID, "MOUNTPOINT is missing");
-    return 0;
+    if (ret->refresh_s == NOT_GIVEN)
+        ret->refresh_s = s3_url_is(ret->catalog) ? S3_REFRESH_S : 0;
+    code = catalog_options_check(&ret->where, ret->catalog, err);
+    return code != 0
+               ? code
+               : catalog_option_needs_s3(ret->catalog, "single_writer", ret->single_writer, err);
 }
 
 void options_clear(struct options *options)
 {
     g_free(options->catalog);
     g_free(options->mountpoint);
-    g_free(options->metadata);
-    g_free(options->storage);
+    catalog_options_clear(&options->where);
     if (options->fuse_options)
         g_string_free(options->fuse_options, TRUE);
     *options = (struct options){0};
@@ -185,7 +192,7 @@ char *options_usage(void)
         "usage: forkfs [options] CATALOG MOUNTPOINT\n"
         "\n"
         "Mounts the fork catalog of a Uni graph database: mkdir MOUNTPOINT/forks/NAME creates a\n"
-        "fork, rmdir drops it. CATALOG is the directory of the database.\n"
+        "fork, rmdir drops it. CATALOG is the directory of the database, or s3://BUCKET[/PREFIX].\n"
         "\n"
         "options:\n"
         "    -f                        stay in the foreground, log to stderr\n"

@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "catalog_options.h"
 
 struct options {
     bool show_help;    /* -h: nothing else counts */
@@ -31,10 +32,10 @@ struct options {
     uint64_t max_forks;        /* 0: no limit */
     uint64_t default_ttl_s;    /* 0: none */
     uint64_t sweep_interval_s; /* 0: no sweeps */
-    uint64_t jobs;
+    uint64_t refresh_s;        /* how often to ask for changes by others; 0: never */
+    bool single_writer;        /* S3: there is no other, whatever the server can do */
     enum log_level log_level;
-    char *metadata;        /* key prefix, "" or ending in '/' */
-    char *storage;         /* the same */
+    struct catalog_options where;
     GString *fuse_options; /* comma-separated, for libfuse and the kernel; may be empty */
 };
 

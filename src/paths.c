@@ -38,10 +38,6 @@ static char *resolve(const char *path)
 
 int catalog_path_resolve(const char *given, char **ret, struct error *err)
 {
-    if (strncmp(given, "s3://", 5) == 0)
-        return error_set(err, ERR_UNSUPPORTED,
-                         "catalog '%s': this version mounts databases in local directories only",
-                         given);
     g_autofree char *path = tidy_absolute(given);
     if (!path)
         path = resolve(given);
@@ -74,15 +70,9 @@ static bool lies_in(const char *path, const char *directory)
     return strncmp(path, directory, length) == 0 && (path[length] == '\0' || path[length] == '/');
 }
 
-int mountpoint_resolve(const char *given, const char *catalog, char **ret, struct error *err)
+/* Neither may lie in the other. `path`: of the mountpoint, resolved. */
+static int check_apart(const char *given, const char *path, const char *catalog, struct error *err)
 {
-    struct stat status;
-    struct statvfs file_system; /* the kernel may remember the stat of a dead mount, but not this */
-    g_autofree char *path = resolve(given);
-    if (!path || stat(path, &status) < 0 || statvfs(path, &file_system) < 0)
-        return mountpoint_failure(given, errno, err);
-    if (!S_ISDIR(status.st_mode))
-        return error_set(err, ERR_INVALID, "mountpoint '%s' is no directory", given);
     g_autofree char *directory = resolve(catalog);
     if (!directory)
         return error_set_errno(err, errno, "catalog '%s'", catalog);
@@ -92,6 +82,20 @@ int mountpoint_resolve(const char *given, const char *catalog, char **ret, struc
     if (lies_in(directory, path))
         return error_set(err, ERR_INVALID, "mountpoint '%s' would hide the catalog '%s'", given,
                          catalog);
-    *ret = g_steal_pointer(&path);
     return 0;
+}
+
+int mountpoint_resolve(const char *given, const char *catalog, char **ret, struct error *err)
+{
+    struct stat status;
+    struct statvfs file_system; /* the kernel may remember the stat of a dead mount, but not this */
+    g_autofree char *path = resolve(given);
+    if (!path || stat(path, &status) < 0 || statvfs(path, &file_system) < 0)
+        return mountpoint_failure(given, errno, err);
+    if (!S_ISDIR(status.st_mode))
+        return error_set(err, ERR_INVALID, "mountpoint '%s' is no directory", given);
+    int code = catalog ? check_apart(given, path, catalog, err) : 0;
+    if (code == 0)
+        *ret = g_steal_pointer(&path);
+    return code;
 }

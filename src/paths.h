@@ -11,12 +11,12 @@
 /* The path that goes into branch manifests, where engines look for the parent's files. An absolute
  * path without "." and ".." stays as it is, symbolic links included, but for superfluous slashes:
  * it is how the database is known to others. Any other is resolved. ERR_NOT_FOUND, ERR_ACCESS, ...;
- * ERR_INVALID when it is not UTF-8; ERR_UNSUPPORTED for s3:// */
+ * ERR_INVALID when it is not UTF-8. */
 int catalog_path_resolve(const char *given, char **ret, struct error *err);
 
 /* The mountpoint: an existing directory, in which no file system of a crashed process hangs, and
- * that neither lies in `catalog` (a result of catalog_path_resolve) nor hides it. ERR_NOT_FOUND,
- * ERR_ACCESS, ...; ERR_INVALID. */
+ * that neither lies in `catalog` (a result of catalog_path_resolve(); NULL: it is in no directory)
+ * nor hides it. ERR_NOT_FOUND, ERR_ACCESS, ...; ERR_INVALID. */
 int mountpoint_resolve(const char *given, const char *catalog, char **ret, struct error *err);
 
 #endif

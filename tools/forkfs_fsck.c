@@ -11,23 +11,21 @@
 #include "open_catalog.h"
 #include "option_table.h"
 #include "paths.h"
+#include "store/s3_endpoint.h"
+
+/* To see whether a server works at all. Then it takes as long as it takes. */
+#define OPEN_TIMEOUT_MS 30000
 
 enum { EXIT_CLEAN = 0, EXIT_FINDINGS = 1, EXIT_USAGE = 2, EXIT_FAILED = 3 };
 
 struct fsck_options {
     bool show_help, show_version;
     const char *catalog;
-    char *metadata, *storage;
-    uint64_t jobs;
+    struct catalog_options where;
 };
 
 static const struct option_row rows[] = {
-    {"metadata", OPTION_PREFIX, 0, 0, offsetof(struct fsck_options, metadata), "PREFIX",
-     "where the registry lies in CATALOG (default: its top)"},
-    {"storage", OPTION_PREFIX, 0, 0, offsetof(struct fsck_options, storage), "PREFIX",
-     "where the datasets lie in CATALOG (default: storage/)"},
-    {"jobs", OPTION_NUMBER, 1, 1024, offsetof(struct fsck_options, jobs), "N",
-     "requests to the store at a time (1 to 1024, default: 192)"},
+    CATALOG_OPTION_ROWS(struct fsck_options, where),
     {NULL, OPTION_IGNORE, 0, 0, 0, NULL, NULL},
 };
 
@@ -57,7 +55,7 @@ static int parse(int argc, char *argv[], struct fsck_options *options, struct er
     if (optind + 1 != argc)
         return error_set(err, ERR_INVALID, "there must be one CATALOG");
     options->catalog = argv[optind];
-    return 0;
+    return catalog_options_check(&options->where, options->catalog, err);
 }
 
 static void print_usage(void)
@@ -79,26 +77,33 @@ static void print_usage(void)
     fputs(out->str, stdout);
 }
 
-static int check(const struct fsck_options *options, GPtrArray **ret_findings, struct error *err)
+static int open_place(const struct fsck_options *options, struct opened_catalog *ret,
+                      struct error *err)
 {
     g_autofree char *path = NULL;
-    int code = catalog_path_resolve(options->catalog, &path, err);
+    int code = s3_url_is(options->catalog) ? 0 : catalog_path_resolve(options->catalog, &path, err);
     if (code != 0)
         return code;
     const struct catalog_location location = {
-        .path = path,
-        .metadata = options->metadata,
-        .storage = options->storage,
-        .jobs = options->jobs,
+        .catalog = path ? path : options->catalog,
+        .options = &options->where,
     };
-    struct store *store;
-    struct layout *layout;
-    code = open_catalog(&location, &store, &layout, err);
+    struct operation operation;
+    operation_init(&operation, OPEN_TIMEOUT_MS);
+    code = open_catalog(&location, &operation, ret, err);
+    operation_destroy(&operation);
+    return code;
+}
+
+static int check(const struct fsck_options *options, GPtrArray **ret_findings, struct error *err)
+{
+    struct opened_catalog opened;
+    int code = open_place(options, &opened, err);
     if (code != 0)
         return code;
-    code = catalog_fsck(store, layout, NULL, ret_findings, err);
-    layout_free(layout);
-    store_free(store);
+    code = catalog_fsck(opened.store, opened.layout, NULL, ret_findings, err);
+    layout_free(opened.layout);
+    store_free(opened.store);
     return code == 0 ? 0 : error_prefix(err, "catalog '%s'", options->catalog);
 }
 
@@ -131,8 +136,8 @@ static int dispatch(const struct fsck_options *options)
 int main(int argc, char *argv[])
 {
     daemon_open_standard_descriptors();
-    struct fsck_options options = {
-        .metadata = g_strdup(""), .storage = g_strdup("storage/"), .jobs = 192};
+    struct fsck_options options = {0};
+    catalog_options_init(&options.where);
     struct error failure;
     int status;
     if (parse(argc, argv, &options, &failure) == 0) {
@@ -141,8 +146,7 @@ int main(int argc, char *argv[])
         fprintf(stderr, "forkfs-fsck: %s (forkfs-fsck -h prints the usage)\n", failure.text);
         status = EXIT_USAGE;
     }
-    g_free(options.metadata);
-    g_free(options.storage);
+    catalog_options_clear(&options.where);
     if (fflush(stdout) != 0)
         status = EXIT_FAILED;
     return status;

@@ -5,7 +5,8 @@ _forkfs()
     local current=${COMP_WORDS[COMP_CWORD]}
     local previous=${COMP_WORDS[COMP_CWORD - 1]}
     local options='ro allow_other uid= gid= umask= drain_timeout= op_timeout= max_forks= default_ttl=
-        sweep_interval= jobs= log_level= metadata= storage='
+        sweep_interval= refresh= jobs= log_level= metadata= storage= endpoint= region= profile= path_style
+        ca_file= s3_client= single_writer'
 
     # bash splits words at "=": "log_level=" and its value are separate words then.
     if [[ $current == "=" || $previous == "=" && $current != *,* ]]; then
@@ -13,6 +14,11 @@ _forkfs()
         [[ $previous == "=" ]] && option=${COMP_WORDS[COMP_CWORD - 2]}
         if [[ $option == *log_level ]]; then
             mapfile -t COMPREPLY < <(compgen -W 'error warning info debug' -- "${current#=}")
+        elif [[ $option == *s3_client ]]; then
+            mapfile -t COMPREPLY < <(compgen -W 'libs3 curl' -- "${current#=}")
+        elif [[ $option == *ca_file ]]; then
+            compopt -o filenames
+            mapfile -t COMPREPLY < <(compgen -f -- "${current#=}")
         fi
     elif [[ $previous == -o || $previous == "=" ]]; then
         # Options are joined by commas; complete the last one.

@@ -17,6 +17,10 @@ static struct catalog *catalog_new(struct store *store, struct layout *layout,
     catalog->refs = ref_cache_new();
     catalog->descendants = descendants_new(store, layout, catalog->refs);
     catalog->tags = tags_new(store, layout, catalog->refs);
+    if (settings->shared) {
+        catalog->takeover = takeover_new(settings->takeover_ms);
+        tags_confirm_with(catalog->tags, catalog_confirm_active, catalog);
+    }
     return catalog;
 }
 
@@ -24,6 +28,7 @@ static struct catalog *catalog_new(struct store *store, struct layout *layout,
 static void catalog_release(struct catalog *catalog)
 {
     committer_free(catalog->committer);
+    takeover_free(catalog->takeover);
     tags_free(catalog->tags);
     descendants_free(catalog->descendants);
     ref_cache_free(catalog->refs);

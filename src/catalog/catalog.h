@@ -66,10 +66,21 @@ int catalog_open(struct store *store, struct layout *layout,
 void catalog_free(struct catalog *catalog);
 bool catalog_is_read_only(const struct catalog *catalog);
 
-/* Finishes what crashed creates and drops left. 0 also when something was left alone: see the
- * report, which the caller clears. An error means that the store failed. ERR_READ_ONLY. */
+/* Finishes what crashed creates and drops left; what other mounts may have left, only once it has
+ * been watched unchanged for takeover_ms, that is, not at mount. 0 also when something was left
+ * alone: see the report, which the caller clears. An error means that the store failed.
+ * ERR_READ_ONLY. */
 int catalog_recover(struct catalog *catalog, struct operation *operation,
                     struct recovery_report *report, struct error *err);
+
+/* For a catalog that several mounts write, from time to time after that: finishes what this mount
+ * left unfinished, and what it has watched others leave unchanged for takeover_ms; begins to watch
+ * the rest. Without requests when nothing is to be done, but for a look at everything once in
+ * takeover_ms. One thread at a time, the one that called catalog_recover() or a later one. */
+int catalog_recover_due(struct catalog *catalog, struct operation *operation,
+                        struct recovery_report *report, struct error *err);
+/* How often; 0: never, for a catalog that nobody else writes, or that is read-only. */
+int64_t catalog_recovery_interval_ms(const struct catalog *catalog);
 
 /* ---- From memory ---- */
 
@@ -106,7 +117,8 @@ int catalog_create(struct catalog *catalog, const char *name, const char *parent
 /* Drops the fork with that key. `id` (may be NULL): fail with ERR_STALE if the key is another
  * fork's by now. `key` NULL: the fork with that id, for entries whose key cannot be a C string.
  * Returns 0 only when nothing of it is left. A fork that an earlier drop left tombstoned is
- * finished; one that a crash left pending is removed. ERR_HELD, ERR_NOT_EMPTY, ERR_NOT_FOUND,
+ * finished; one that a crash left pending is removed; another mount's only once it may be taken
+ * over (takeover_ms), ERR_HELD until then. ERR_HELD, ERR_NOT_EMPTY, ERR_NOT_FOUND,
  * ERR_CORRUPT (names or ids on whose word nothing is deleted), ... */
 int catalog_drop(struct catalog *catalog, const char *key, const struct ulid *id,
                  struct operation *operation, struct error *err);
@@ -158,6 +170,15 @@ struct refreshed_overlay {
 };
 int catalog_refresh(struct catalog *catalog, const char *key, struct operation *operation,
                     struct refreshed_overlay *ret_overlay, struct error *err);
+
+/* Looks at all that others may have changed, in one wave (one request for the registry, one listing
+ * each of tombstones and overlays), and re-reads or forgets what differs; when nothing does, there
+ * is nothing else to it. Tells `news` (may be NULL) of every active fork whose overlay somebody
+ * else has changed. For stores that cannot tell of changes. Errors of the store, ERR_CORRUPT; what
+ * is kept then stays. */
+typedef void overlay_news(void *argument, const struct ulid *fork);
+int catalog_poll(struct catalog *catalog, struct operation *operation, overlay_news *news,
+                 void *argument, struct error *err);
 
 /* Numbers for `stats`, since the start of the mount. */
 struct catalog_counts {

@@ -9,6 +9,7 @@
 #include "base/timestamp.h"
 #include "catalog/catalog_private.h"
 #include "catalog/overlay_document.h"
+#include "catalog/tag_intent.h"
 #include "catalog/transitions.h"
 
 /* ---- Expiry ---- */
@@ -76,16 +77,32 @@ int catalog_tags(struct catalog *catalog, const struct ulid *id, struct operatio
     return tags_read(catalog->tags, entry, operation, ret, err);
 }
 
+typedef int tag_change(struct tags *tags, const struct fork_entry *entry, const char *tag,
+                       struct operation *operation, struct error *err);
+
+/* What an earlier change left is cleared away first; a tag that is to be removed may go with it. */
+static int change_tag_locked(struct catalog *catalog, const struct fork_entry *entry,
+                             const char *tag, tag_change *change, struct operation *operation,
+                             struct error *err)
+{
+    int code = change(catalog->tags, entry, tag, operation, err);
+    if (code != ERR_HELD)
+        return code;
+    code = intent_clear(catalog, &tag_intents, &entry->id, operation, err);
+    if (code == 0)
+        code = change(catalog->tags, entry, tag, operation, err);
+    return code == ERR_NOT_FOUND && change == tags_remove ? 0 : code;
+}
+
 static int change_tag(struct catalog *catalog, const struct ulid *id, const char *tag,
-                      int (*change)(struct tags *, const struct fork_entry *, const char *,
-                                    struct operation *, struct error *),
-                      const char *what, struct operation *operation, struct error *err)
+                      tag_change *change, const char *what, struct operation *operation,
+                      struct error *err)
 {
     struct error failure = {0};
     struct fork_entry *entry = NULL;
     int code = catalog_lock_active(catalog, id, operation, &entry, &failure);
     if (code == 0) {
-        code = change(catalog->tags, entry, tag, operation, &failure);
+        code = change_tag_locked(catalog, entry, tag, change, operation, &failure);
         catalog_unlock(catalog, entry);
     }
     if (code) {

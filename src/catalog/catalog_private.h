@@ -12,6 +12,7 @@
 #include "catalog/name_locks.h"
 #include "catalog/overlays.h"
 #include "catalog/tags.h"
+#include "catalog/takeover.h"
 #include "catalog/tombstones.h"
 
 struct catalog {
@@ -27,8 +28,28 @@ struct catalog {
     struct ref_cache *refs;
     struct descendants *descendants;
     struct tags *tags;
+    struct takeover *takeover;                      /* NULL: nobody else writes */
+    int64_t full_look_due_ns;                       /* of recovery; for the thread that recovers */
     uint64_t rolled_back, finished, orphans, swept; /* atomic counters */
 };
+
+/* Reads the registry again if its etag has changed. Errors of the store, ERR_CORRUPT. */
+int catalog_refresh_registry(struct catalog *catalog, struct operation *operation,
+                             struct error *err);
+
+/* Whether a fork is active on the store; `argument` is the catalog. ERR_STALE, ERR_PENDING, errors
+ * of the store. */
+int catalog_confirm_active(void *argument, const struct ulid *id, struct operation *operation,
+                           struct error *err);
+
+/* The name that is locked for a fork: its key, or its id when that is no C string. */
+const char *catalog_lock_name(const struct fork_entry *entry);
+
+/* Whether this mount may finish what an entry that is not active says: its own work, or that of
+ * another mount that it has watched unchanged long enough (takeover.h). *ret_wait_ms (may be NULL):
+ * else how long it has to be watched still. */
+bool catalog_may_take_over(struct catalog *catalog, const struct fork_entry *entry,
+                           int64_t *ret_wait_ms);
 
 /* Locks the name of an active fork and gives its entry as it is then. ERR_STALE, ERR_PENDING,
  * ERR_READ_ONLY, ERR_INTERRUPTED, ERR_DEADLINE. */

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/timestamp.h"
 #include "catalog/round.h"
 
 /* The first failed answer among the task's requests of the wave. */
@@ -9,6 +10,15 @@ static void take_wave(struct task *task, struct store_set *set, int run_code)
 {
     for (size_t i = task->first; task->code == 0 && i < task->end; i++)
         task->code = store_answer_failure(&store_set_at(set, i)->answer, run_code, &task->error);
+}
+
+/* Whether a run that ended early has left puts of the task under way. */
+static bool has_abandoned(const struct task *task, struct store_set *set, int run_code)
+{
+    for (size_t i = task->first; run_code && i < task->end; i++)
+        if (store_set_at(set, i)->answer.code == ERR_OUTCOME_UNKNOWN)
+            return true;
+    return false;
 }
 
 /* ---- Steps that creates and drops share ---- */
@@ -80,8 +90,9 @@ static void put_files(struct round *round)
         if (task->code)
             continue;
         take_wave(task, set, code);
+        task->late_writes = has_abandoned(task, set, code);
         if (task->change->kind == CHANGE_CREATE)
-            create_files_put(round, task, set, code);
+            create_files_put(round, task, set);
         else
             drop_files_put(round, task);
     }
@@ -103,6 +114,35 @@ static void carry_out(struct round *round)
     round->finishing.deadline_ns = round->deadline_ns;
     create_undo(round);
     drop_end(round);
+}
+
+/* ---- What stays unfinished ---- */
+
+/* Whether the task has left an entry that is not active, or may have, and that only this mount
+ * could have brought to life: a fork it made, or one that it is known to have given up. */
+static bool has_left_unfinished(const struct task *task, const struct fork_entry *entry)
+{
+    bool is_there = entry && entry->status != FORK_ACTIVE;
+    if (task->code == 0)
+        return false;
+    if (task->change->kind == CHANGE_CREATE)
+        return task->late_entry || (task->entered && is_there);
+    return is_there && task->decided && task->entry->status != FORK_TOMBSTONED &&
+           task->code != ERR_OUTCOME_UNKNOWN;
+}
+
+static void note_unfinished(struct round *round)
+{
+    auto_registry struct registry *registry = catalog_registry(round->catalog);
+    for (size_t i = 0; i < round->count; i++) {
+        const struct task *task = &round->tasks[i];
+        const struct ulid *id = task->change->kind == CHANGE_CREATE ? &task->id
+                                : task->entry                       ? &task->entry->id
+                                                                    : NULL;
+        if (id && has_left_unfinished(task, registry_find_id(registry, id)))
+            takeover_add_own(round->catalog->takeover, TAKEOVER_ENTRY, id->text,
+                             monotonic_now_ns() + (task->late_writes ? TAKEOVER_LATE_NS : 0));
+    }
 }
 
 /* ---- Names ---- */
@@ -221,6 +261,7 @@ static void run_round(struct catalog *catalog, const GPtrArray *changes,
     round_begin(&round, catalog, changes, operation);
     g_autoptr(GPtrArray) locked = lock_names(&round);
     carry_out(&round);
+    note_unfinished(&round);
     unlock_names(&round, locked);
     round_end(&round);
 }

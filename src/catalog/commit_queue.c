@@ -96,6 +96,20 @@ void commit_queue_end(struct commit_queue *queue)
 
 /* ---- The committer ---- */
 
+/* With the lock held. */
+static void take_all(struct commit_queue *queue, GPtrArray *commits, GPtrArray *reloads)
+{
+    for (GList *at = queue->waiting.head, *next; at; at = next) {
+        struct commit_ticket *ticket = at->data;
+        next = at->next;
+        if (ticket->request && !commits)
+            continue;
+        ticket->taken = true;
+        g_queue_delete_link(&queue->waiting, at);
+        g_ptr_array_add(ticket->request ? commits : reloads, ticket);
+    }
+}
+
 bool commit_queue_take(struct commit_queue *queue, int64_t until_ns, GPtrArray *commits,
                        GPtrArray *reloads)
 {
@@ -106,12 +120,14 @@ bool commit_queue_take(struct commit_queue *queue, int64_t until_ns, GPtrArray *
         if (!monotonic_cond_wait(&queue->arrived, &queue->lock, until_ns))
             break;
     }
-    struct commit_ticket *ticket;
-    while ((ticket = g_queue_pop_head(&queue->waiting))) {
-        ticket->taken = true;
-        g_ptr_array_add(ticket->request ? commits : reloads, ticket);
-    }
+    take_all(queue, commits, reloads);
     return true;
+}
+
+void commit_queue_take_more(struct commit_queue *queue, GPtrArray *commits, GPtrArray *reloads)
+{
+    LOCK_SCOPE(&queue->lock);
+    take_all(queue, commits, reloads);
 }
 
 void commit_queue_pause(struct commit_queue *queue, int64_t until_ns)
@@ -151,6 +167,10 @@ unsigned commit_queue_answer_expired(struct commit_queue *queue, GPtrArray *tick
             error_set(&error, ERR_OUTCOME_UNKNOWN,
                       "committing to %s: the store did not tell whether the change was stored",
                       object);
+        else if (ticket->races_lost > 0)
+            error_set(&error, ERR_CONTENDED,
+                      "committing to %s: other writers won %u times until the deadline passed",
+                      object, ticket->races_lost);
         else
             error_set(&error, ERR_DEADLINE, "committing to %s: deadline passed", object);
         commit_queue_answer(queue, tickets, i - 1, &error);

@@ -21,10 +21,11 @@
 struct commit_ticket {
     const struct commit_request *request; /* NULL: reload only */
     struct operation *operation;
-    bool maybe_stored;  /* the committer's: a put that carried it had an unknown outcome */
-    bool taken;         /* the queue's: it can no longer be withdrawn */
-    bool answered;      /* the queue's */
-    struct error error; /* the queue's: the answer; code 0 for success */
+    bool maybe_stored;   /* the committer's: a put that carried it had an unknown outcome */
+    unsigned races_lost; /* the committer's: how often other writers were faster */
+    bool taken;          /* the queue's: it can no longer be withdrawn */
+    bool answered;       /* the queue's */
+    struct error error;  /* the queue's: the answer; code 0 for success */
 };
 
 struct commit_queue;
@@ -50,6 +51,9 @@ void commit_queue_end(struct commit_queue *queue);
 bool commit_queue_take(struct commit_queue *queue, int64_t until_ns, GPtrArray *commits,
                        GPtrArray *reloads);
 
+/* Takes all that wait now, as above, without waiting. commits NULL: they go on waiting. */
+void commit_queue_take_more(struct commit_queue *queue, GPtrArray *commits, GPtrArray *reloads);
+
 /* Waits until until_ns, or until the queue ends. */
 void commit_queue_pause(struct commit_queue *queue, int64_t until_ns);
 
@@ -59,8 +63,8 @@ void commit_queue_answer(struct commit_queue *queue, GPtrArray *tickets, guint i
 void commit_queue_answer_all(struct commit_queue *queue, GPtrArray *tickets,
                              const struct error *error);
 
-/* Answers those whose deadline has passed: ERR_OUTCOME_UNKNOWN if maybe stored, else ERR_DEADLINE.
- * `object` is for the text. Returns their number. */
+/* Answers those whose deadline has passed: ERR_OUTCOME_UNKNOWN if maybe stored, ERR_CONTENDED if
+ * they have lost races, else ERR_DEADLINE. `object` is for the text. Returns their number. */
 unsigned commit_queue_answer_expired(struct commit_queue *queue, GPtrArray *tickets,
                                      const char *object);
 

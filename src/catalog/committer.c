@@ -5,11 +5,14 @@
 #include "catalog/commit_queue.h"
 #include "catalog/registry_load.h"
 
-/* How often a group is applied to a newer registry before its requests are told that others win. */
-#define LOST_RACES_MAX 64
-/* First pause after a lost race or an unknown outcome; doubles up to the longest one. */
+/* How often a request without a deadline is applied to a newer registry before it is told that
+ * others win. */
+#define LOST_RACES_MAX 1000
+/* First pause after a lost race or an unknown outcome; doubles up to the longest one. After a lost
+ * race another put succeeded, so the longest is not longer than a few puts. */
 #define PAUSE_SHORTEST_MS 2
 #define PAUSE_LONGEST_MS 500
+#define PAUSE_AFTER_RACE_LONGEST_MS 64
 /* While nobody waits: how often to look at what the store holds, and for how long after a put was
  * abandoned that may still arrive. */
 #define UNCERTAIN_RETRY_NS INT64_C(1000000000)
@@ -40,7 +43,7 @@ struct group {
     GPtrArray *tickets;
     struct registry *image; /* put with unknown outcome, to be repeated; NULL: none */
     struct registry *base;  /* what `image` was made from */
-    unsigned races_lost;
+    GPtrArray *reloads;     /* tickets that the next look at the store answers */
     int64_t pause_ms;
 };
 
@@ -192,24 +195,39 @@ static void group_stored(struct committer *committer, struct group *group,
         committer->requests += group->tickets->len;
     }
     publish(committer, registry);
+    commit_queue_answer_all(committer->queue, group->reloads, NULL);
     commit_queue_answer_all(committer->queue, group->tickets, NULL);
     group_forget_image(group);
 }
 
-/* Another registry than the group's is on the store: answers the requests whose effect it shows
- * although their put was never confirmed. The others' can no longer arrive. */
+/* A registry that was not known to be the group's is on the store: answers the requests whose
+ * effect it shows although their put was never confirmed, or was told that it lost, perhaps to
+ * itself. The others' can no longer arrive. */
 static void answer_landed(struct committer *committer, struct group *group,
                           const struct registry *found)
 {
     for (guint i = 0; i < group->tickets->len;) {
         struct commit_ticket *ticket = g_ptr_array_index(group->tickets, i);
-        if (ticket->maybe_stored && ticket->request->landed(found, ticket->request->argument)) {
+        bool was_put = ticket->maybe_stored || group->image;
+        if (was_put && ticket->request->landed(found, ticket->request->argument)) {
             commit_queue_answer(committer->queue, group->tickets, i, NULL);
             continue;
         }
         ticket->maybe_stored = false;
         i++;
     }
+}
+
+/* Other writers may have stored the same bytes; then they show the effect of every request, but not
+ * of those that demand to know who it was. */
+static bool all_landed(const struct group *group, const struct registry *found)
+{
+    for (guint i = 0; i < group->tickets->len; i++) {
+        const struct commit_ticket *ticket = g_ptr_array_index(group->tickets, i);
+        if (!ticket->request->landed(found, ticket->request->argument))
+            return false;
+    }
+    return true;
 }
 
 static bool group_maybe_stored(const struct group *group)
@@ -248,18 +266,28 @@ static bool only_some_expired(struct committer *committer, struct group *group, 
     return group->tickets->len > 0;
 }
 
+static bool has_deadline(const struct commit_ticket *ticket)
+{
+    return ticket->operation && ticket->operation->deadline_ns != INT64_MAX;
+}
+
 /* Someone else's registry is on the store: the group is applied to it, unless others always win. */
 static void start_over(struct committer *committer, struct group *group, struct registry *found)
 {
-    struct error contended;
     publish(committer, registry_ref(found));
+    commit_queue_answer_all(committer->queue, group->reloads, NULL);
     answer_landed(committer, group, found);
     group_forget_image(group);
-    if (++group->races_lost <= LOST_RACES_MAX)
-        return;
-    error_set(&contended, ERR_CONTENDED, "committing to %s: other writers won %u times",
-              committer->key, group->races_lost);
-    answer_failure(committer, group, &contended);
+    group->pause_ms = MIN(group->pause_ms, PAUSE_AFTER_RACE_LONGEST_MS);
+    for (guint i = group->tickets->len; i > 0; i--) {
+        struct commit_ticket *ticket = g_ptr_array_index(group->tickets, i - 1);
+        struct error contended;
+        if (++ticket->races_lost <= LOST_RACES_MAX || has_deadline(ticket))
+            continue;
+        error_set(&contended, ERR_CONTENDED, "committing to %s: other writers won %u times",
+                  committer->key, ticket->races_lost);
+        commit_queue_answer(committer->queue, group->tickets, i - 1, &contended);
+    }
 }
 
 /* Looks at what is on the store after a lost precondition or an unknown outcome, and decides what
@@ -275,7 +303,8 @@ static void resolve(struct committer *committer, struct group *group)
         answer_failure(committer, group, &failure);
     else if (code)
         return; /* still uncertain; tried again until the callers' time is over */
-    else if (group->image && bytes_equal(found->text, group->image->text))
+    else if (group->image && bytes_equal(found->text, group->image->text) &&
+             all_landed(group, found))
         group_stored(committer, group, registry_ref(found));
     else if (group->image && same_version(found, group->base) && group_maybe_stored(group))
         publish(committer, registry_ref(found)); /* not so far; the identical put decides */
@@ -320,14 +349,23 @@ static void attempt_put(struct committer *committer, struct group *group)
     }
 }
 
-static void commit_group(struct committer *committer, GPtrArray *tickets)
+/* Those who have come meanwhile join, unless an identical put has to be repeated first. */
+static void let_join(struct committer *committer, struct group *group)
 {
-    struct group group = {.tickets = tickets, .pause_ms = PAUSE_SHORTEST_MS};
+    commit_queue_take_more(committer->queue, group->image ? NULL : group->tickets, group->reloads);
+}
+
+static void commit_group(struct committer *committer, GPtrArray *tickets, GPtrArray *reloads)
+{
+    struct group group = {.tickets = tickets, .reloads = reloads, .pause_ms = PAUSE_SHORTEST_MS};
     for (bool first = true; group.tickets->len > 0; first = false) {
-        if (!first)
+        if (!first) {
             pause_before_retry(committer, &group);
+            let_join(committer, &group);
+        }
         /* Those whose time passes leave; what was put with them may be put again. */
         commit_queue_answer_expired(committer->queue, group.tickets, committer->key);
+        commit_queue_answer_expired(committer->queue, group.reloads, committer->key);
         if (group.tickets->len > 0 && committer->uncertain)
             resolve(committer, &group);
         else if (group.tickets->len > 0)
@@ -363,7 +401,9 @@ static void *run(void *argument)
         if (commits->len == 0 || reloads->len > 0)
             reload_and_answer(committer, reloads);
         if (commits->len > 0)
-            commit_group(committer, commits);
+            commit_group(committer, commits, reloads);
+        if (reloads->len > 0)
+            reload_and_answer(committer, reloads);
     }
 }
 

@@ -25,7 +25,9 @@ struct commit_request {
     /* Validates against registry_edit_state(edit) and makes the edit; on failure it must not have
      * changed anything. May be called several times, on new states. */
     int (*apply)(struct registry_edit *edit, void *argument, struct error *err);
-    /* Whether a registry that was re-read after a lost answer shows the effect of apply(). */
+    /* Whether a registry that was re-read after a put whose answer was lost, or that was told that
+     * it lost, shows the effect of apply(). False where that might be another writer's doing and
+     * makes a difference. */
     bool (*landed)(const struct registry *registry, void *argument);
     void *argument;
     struct error error; /* the answer; code 0 for success */

@@ -206,18 +206,8 @@ void create_add_files(struct round *round, struct task *task, struct store_set *
     store_set_put(set, overlay_key, task->overlay, STORE_IF_ABSENT, NULL);
 }
 
-/* Whether a run that ended early has left puts of the task under way. */
-static bool has_abandoned(const struct task *task, struct store_set *set)
+void create_files_put(struct round *round, struct task *task, struct store_set *set)
 {
-    for (size_t i = task->first; i < task->end; i++)
-        if (store_set_at(set, i)->answer.code == ERR_OUTCOME_UNKNOWN)
-            return true;
-    return false;
-}
-
-void create_files_put(struct round *round, struct task *task, struct store_set *set, int run_code)
-{
-    task->late_writes = run_code != 0 && has_abandoned(task, set);
     if (task->code) {
         error_prefix(&task->error, "writing the branches of fork %s", task->id.text);
         return;

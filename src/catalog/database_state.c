@@ -11,7 +11,7 @@ void database_state_request_common(struct database_state *state, struct store_se
     *state = (struct database_state){0};
     g_autofree char *wal = layout_wal_prefix(layout);
     g_autofree char *intent = layout_bulk_load_intent_key(layout);
-    g_autofree char *storage = layout_storage_prefix(layout);
+    g_autofree char *storage = layout_datasets_prefix(layout);
     g_autofree char *schema = layout_schema_key(layout);
     g_autofree char *legacy_schema = layout_legacy_schema_key(layout);
     state->wal = store_set_list(set, wal, NULL, 0);

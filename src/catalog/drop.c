@@ -20,6 +20,20 @@ static bool is_going(const struct task *task)
 
 /* ---- Preparing ---- */
 
+/* Another mount may be about to finish the fork, or to give it up. */
+static int check_takeover(struct catalog *catalog, const struct fork_entry *entry,
+                          struct error *err)
+{
+    int64_t wait_ms = 0;
+    if (entry->status == FORK_ACTIVE || catalog_may_take_over(catalog, entry, &wait_ms))
+        return 0;
+    return error_set(err, ERR_HELD,
+                     "another mount may still be %s it (it is %s); it can be taken over in %" PRId64
+                     " s, unless it changes",
+                     entry->status == FORK_PENDING ? "making" : "dropping",
+                     fork_status_name(entry->status), (wait_ms + 999) / 1000);
+}
+
 static int find_fork(struct round *round, struct task *task, struct error *err)
 {
     const struct change *change = task->change;
@@ -35,7 +49,9 @@ static int find_fork(struct round *round, struct task *task, struct error *err)
         return error_set(err, ERR_CORRUPT, "several entries of the registry have the id %s",
                          entry->id.text);
     task->entry = fork_entry_ref(entry);
-    int code = fork_remains_check_names(entry->datasets, err);
+    int code = check_takeover(round->catalog, entry, err);
+    if (code == 0)
+        code = fork_remains_check_names(entry->datasets, err);
     return code ? code : transition_check_childless(registry, &entry->id, err);
 }
 
@@ -75,7 +91,7 @@ static void check_descendants(struct round *round, struct store_set *first)
  * fails once that is tombstoned. */
 static void look_at_store(struct round *round)
 {
-    g_autofree char *storage = layout_storage_prefix(round->catalog->layout);
+    g_autofree char *storage = layout_datasets_prefix(round->catalog->layout);
     struct store_set *set = store_set_new();
     const struct store_request *listing = store_set_list_shallow(set, storage);
     check_descendants(round, set);
@@ -198,7 +214,7 @@ void drop_add_listings(struct round *round, struct store_set *set)
 void drop_files_put(struct round *round, struct task *task)
 {
     if (task->code == 0)
-        tombstones_note_put(round->catalog->tombstones, task->tombstone_key, task->tombstone);
+        tombstones_note_put(round->catalog->tombstones, task->tombstone_key, NULL, task->tombstone);
 }
 
 /* What happened to the tasks so far to their burials, or the other way round. */

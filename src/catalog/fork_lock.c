@@ -1,8 +1,9 @@
 #include <string.h>
 
+#include "base/timestamp.h"
 #include "catalog/catalog_private.h"
 
-static const char *lock_name(const struct fork_entry *entry)
+const char *catalog_lock_name(const struct fork_entry *entry)
 {
     return entry->key ? entry->key : entry->id.text;
 }
@@ -22,13 +23,25 @@ static int find_active(struct catalog *catalog, const struct ulid *id, struct fo
     return 0;
 }
 
+int catalog_confirm_active(void *argument, const struct ulid *id, struct operation *operation,
+                           struct error *err)
+{
+    struct catalog *catalog = argument;
+    struct fork_entry *entry = NULL;
+    int code = catalog_refresh_registry(catalog, operation, err);
+    if (code == 0)
+        code = find_active(catalog, id, &entry, err);
+    fork_entry_unref(entry);
+    return code;
+}
+
 /* While we waited for the name, the fork may have been dropped, or (by somebody who edits the
  * registry) given another name, which is not locked. */
 static int find_still_active(struct catalog *catalog, const struct fork_entry *before,
                              struct fork_entry **ret, struct error *err)
 {
     int code = find_active(catalog, &before->id, ret, err);
-    if (code || strcmp(lock_name(*ret), lock_name(before)) == 0)
+    if (code || strcmp(catalog_lock_name(*ret), catalog_lock_name(before)) == 0)
         return code;
     fork_entry_unref(*ret);
     *ret = NULL;
@@ -44,11 +57,11 @@ int catalog_lock_active(struct catalog *catalog, const struct ulid *id, struct o
     int code = find_active(catalog, id, &before, err);
     if (code)
         return code;
-    code = name_locks_acquire(catalog->names, lock_name(before), operation, err);
+    code = name_locks_acquire(catalog->names, catalog_lock_name(before), operation, err);
     if (code == 0) {
         code = find_still_active(catalog, before, ret, err);
         if (code)
-            name_locks_release(catalog->names, lock_name(before));
+            name_locks_release(catalog->names, catalog_lock_name(before));
     }
     fork_entry_unref(before);
     return code;
@@ -56,6 +69,16 @@ int catalog_lock_active(struct catalog *catalog, const struct ulid *id, struct o
 
 void catalog_unlock(struct catalog *catalog, struct fork_entry *entry)
 {
-    name_locks_release(catalog->names, lock_name(entry));
+    name_locks_release(catalog->names, catalog_lock_name(entry));
     fork_entry_unref(entry);
+}
+
+bool catalog_may_take_over(struct catalog *catalog, const struct fork_entry *entry,
+                           int64_t *ret_wait_ms)
+{
+    int64_t wait_ms = takeover_wait_ms(catalog->takeover, TAKEOVER_ENTRY, entry->id.text,
+                                       entry->text, monotonic_now_ns());
+    if (ret_wait_ms)
+        *ret_wait_ms = wait_ms;
+    return wait_ms == 0;
 }

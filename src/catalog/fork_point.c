@@ -313,7 +313,7 @@ int fork_point_datasets(struct fork_point_reader *reader, struct operation *oper
                         GPtrArray **ret, struct error *err)
 {
     struct store_set *set = store_set_new();
-    g_autofree char *storage = layout_storage_prefix(reader->layout);
+    g_autofree char *storage = layout_datasets_prefix(reader->layout);
     const struct store_request *listing = store_set_list_shallow(set, storage);
     int code = run_set(reader, set, operation, err);
     if (code == 0)

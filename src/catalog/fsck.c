@@ -76,7 +76,7 @@ static int take_survey(struct fsck *fsck, struct survey *survey, struct error *e
     survey->fork_wals = list(survey, layout_fork_wals_prefix(layout), true);
     survey->registrations = list(survey, layout_registrations_prefix(layout), true);
     survey->taggings = list(survey, layout_taggings_prefix(layout), true);
-    g_autofree char *storage = layout_storage_prefix(layout);
+    g_autofree char *storage = layout_datasets_prefix(layout);
     survey->storage = store_set_list_shallow(survey->set, storage);
     /* Temporary files of the registry are called "registry#digits". */
     survey->metadata = list(survey, layout_registry_key(layout), true);

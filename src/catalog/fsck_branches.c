@@ -303,7 +303,7 @@ int fsck_check_branches(struct fsck *fsck, const GPtrArray *rows, struct error *
 {
     static const char suffix[] = ".lance/";
     g_autoptr(GHashTable) present = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    g_autofree char *prefix = layout_storage_prefix(fsck->layout);
+    g_autofree char *prefix = layout_datasets_prefix(fsck->layout);
     int code = 0;
     for (guint i = 0; code == 0 && i < rows->len; i++) {
         const struct store_object *row = rows->pdata[i];

@@ -1,83 +1,168 @@
 #include "catalog/intents.h"
 
-#include <string.h>
+#include "base/timestamp.h"
 
 #define SUFFIX ".json"
+
+/* ---- Writing ---- */
+
+/* A put that lost may have lost to itself: its answer was lost, and it was repeated. */
+static int check_present(struct store *store, const char *key, const struct bytes *body,
+                         const struct error *failure, struct operation *operation,
+                         struct error *err)
+{
+    auto_bytes struct bytes *present = NULL;
+    int code = store_get(store, key, operation, &present, NULL, NULL);
+    if (code == 0 && bytes_equal(present, body))
+        return 0;
+    if (failure->code == ERR_OUTCOME_UNKNOWN)
+        return error_copy(err, failure);
+    return error_set(err, ERR_HELD,
+                     "%s is there: the same is being done to the fork elsewhere, or "
+                     "was not finished",
+                     key);
+}
 
 int intent_put(struct store *store, const char *key, struct bytes *body,
                struct operation *operation, struct error *err)
 {
-    int code = store_put(store, key, body, STORE_ALWAYS, NULL, operation, NULL, err);
-    if (code != ERR_OUTCOME_UNKNOWN)
-        return code;
-    auto_bytes struct bytes *stored = NULL;
-    if (store_get(store, key, operation, &stored, NULL, NULL) == 0 && bytes_equal(stored, body))
-        return 0;
+    struct error failure = {0};
+    int code = store_put(store, key, body, STORE_IF_ABSENT, NULL, operation, NULL, &failure);
+    if (code == ERR_OUTCOME_UNKNOWN || code == ERR_PRECONDITION)
+        return check_present(store, key, body, &failure, operation, err);
+    return code ? error_copy(err, &failure) : 0;
+}
+
+/* ---- Recovering ---- */
+
+/* With the name of the fork locked. */
+static int recover_one(struct catalog *catalog, const struct intent_kind *kind,
+                       const struct ulid *id, const struct store_answer *found, const char *key,
+                       struct operation *operation, struct error *err)
+{
+    auto_registry struct registry *registry = catalog_registry(catalog);
+    const struct fork_entry *entry = registry_find_id(registry, id);
+    int code = kind->recover(catalog, id, entry, found->body, operation, err);
+    if (code == 0)
+        code = store_delete(catalog->store, key, operation, err);
+    if (code == 0)
+        takeover_forget(catalog->takeover, kind->takeover, key);
     return code;
 }
 
-static bool id_of_key(const char *key, const char *prefix, struct ulid *ret)
+static int clear_found(struct catalog *catalog, const struct intent_kind *kind,
+                       const struct ulid *id, const struct store_request *get,
+                       struct operation *operation, struct error *err)
 {
-    const char *name = key + strlen(prefix);
-    return strlen(name) == ULID_LENGTH + strlen(SUFFIX) &&
-           strcmp(name + ULID_LENGTH, SUFFIX) == 0 && ulid_parse(name, ULID_LENGTH, ret) &&
-           memcmp(name, ret->text, ULID_LENGTH) == 0;
+    int64_t wait_ms = takeover_wait_ms(catalog->takeover, kind->takeover, get->key,
+                                       get->answer.etag, monotonic_now_ns());
+    if (wait_ms > 0)
+        return error_set(err, ERR_HELD,
+                         "another mount may still be at work on the fork (%s is there); that can "
+                         "be taken over in %" PRId64 " s, unless it changes",
+                         get->key, (wait_ms + 999) / 1000);
+    return recover_one(catalog, kind, id, &get->answer, get->key, operation, err);
 }
 
-static int recover_one(struct catalog *catalog, const char *prefix, intent_recovery *recover,
-                       const struct store_request *get, struct operation *operation,
-                       struct error *err)
+int intent_clear(struct catalog *catalog, const struct intent_kind *kind, const struct ulid *id,
+                 struct operation *operation, struct error *err)
 {
-    struct ulid id;
-    if (!id_of_key(get->key, prefix, &id))
-        return error_set(err, ERR_CORRUPT, "its name is no fork's id");
+    g_autofree char *key = kind->key(catalog->layout, id);
+    struct store_set *set = store_set_new();
+    const struct store_request *get = store_set_get(set, key);
+    int code = store_run(catalog->store, set, operation, err);
+    if (code == 0)
+        code = store_set_failure(set, ERR_NOT_FOUND, err);
+    if (code == 0 && get->answer.code == 0)
+        code = clear_found(catalog, kind, id, get, operation, err);
+    store_set_unref(set);
+    return code;
+}
+
+/* Whoever works on the fork in this mount has its name. NULL when it is taken; g_free(). */
+static char *lock_fork(struct catalog *catalog, const struct ulid *id)
+{
     auto_registry struct registry *registry = catalog_registry(catalog);
-    const struct fork_entry *entry = registry_find_id(registry, &id);
-    int code = recover(catalog, &id, entry, get->answer.body, operation, err);
-    return code ? code : store_delete(catalog->store, get->key, operation, err);
+    const struct fork_entry *entry = registry_find_id(registry, id);
+    const char *name = entry ? catalog_lock_name(entry) : id->text;
+    return name_locks_try(catalog->names, name) ? g_strdup(name) : NULL;
 }
 
-static int recover_listed(struct catalog *catalog, const struct store_request *listing,
-                          const char *what, intent_recovery *recover, struct operation *operation,
-                          struct recovery_report *report, struct error *err)
+static int recover_found(struct catalog *catalog, const struct intent_kind *kind,
+                         const struct store_request *get, struct operation *operation,
+                         struct recovery_report *report, struct error *err)
+{
+    struct error problem = {0};
+    struct ulid id;
+    g_autofree char *prefix = kind->prefix(catalog->layout);
+    if (!layout_id_of_key(get->key, prefix, SUFFIX, &id)) {
+        error_set(&problem, ERR_CORRUPT, "its name is no fork's id");
+        recovery_report_problem(report, &problem, kind->what, get->key);
+        return 0;
+    }
+    g_autofree char *locked = lock_fork(catalog, &id);
+    if (!locked)
+        return 0;
+    int code = recover_one(catalog, kind, &id, &get->answer, get->key, operation, &problem);
+    name_locks_release(catalog->names, locked);
+    if (code == 0)
+        report->orphans++;
+    else if (code == ERR_CORRUPT || code == ERR_IO || code == ERR_ACCESS)
+        recovery_report_problem(report, &problem, kind->what, get->key);
+    else
+        return error_copy(err, &problem);
+    return 0;
+}
+
+/* A get of each that may be taken over; the others are watched. */
+static struct store_set *get_due(struct catalog *catalog, const struct intent_kind *kind,
+                                 const GPtrArray *objects, GPtrArray *due)
 {
     struct store_set *set = store_set_new();
-    for (guint i = 0; i < listing->answer.objects->len; i++)
-        store_set_get(set,
-                      ((struct store_object *)g_ptr_array_index(listing->answer.objects, i))->key);
+    takeover_begin_look(catalog->takeover, kind->takeover);
+    for (guint i = 0; i < objects->len; i++) {
+        struct store_object *object = g_ptr_array_index(objects, i);
+        if (takeover_wait_ms(catalog->takeover, kind->takeover, object->key, object->etag,
+                             monotonic_now_ns()) > 0)
+            continue;
+        store_set_get(set, object->key);
+        g_ptr_array_add(due, object);
+    }
+    takeover_end_look(catalog->takeover, kind->takeover, monotonic_now_ns());
+    return set;
+}
+
+static int recover_listed(struct catalog *catalog, const struct intent_kind *kind,
+                          const GPtrArray *objects, struct operation *operation,
+                          struct recovery_report *report, struct error *err)
+{
+    g_autoptr(GPtrArray) due = g_ptr_array_new();
+    struct store_set *set = get_due(catalog, kind, objects, due);
     int code = store_run(catalog->store, set, operation, err);
     if (code == 0)
         code = store_set_failure(set, ERR_NOT_FOUND, err);
     for (size_t i = 0; code == 0 && i < store_set_size(set); i++) {
         const struct store_request *get = store_set_at(set, i);
-        if (get->answer.code)
-            continue; /* gone meanwhile */
-        struct error problem = {0};
-        code = recover_one(catalog, listing->key, recover, get, operation, &problem);
-        if (code == 0) {
-            report->orphans++;
-        } else if (code == ERR_CORRUPT || code == ERR_IO || code == ERR_ACCESS) {
-            recovery_report_problem(report, &problem, what, get->key);
-            code = 0;
-        } else {
-            error_copy(err, &problem);
-        }
+        const struct store_object *object = g_ptr_array_index(due, i);
+        if (get->answer.code || g_strcmp0(get->answer.etag, object->etag) != 0)
+            continue; /* gone meanwhile, or another */
+        code = recover_found(catalog, kind, get, operation, report, err);
     }
     store_set_unref(set);
     return code;
 }
 
-int intents_recover(struct catalog *catalog, const char *prefix, const char *what,
-                    intent_recovery *recover, struct operation *operation,
-                    struct recovery_report *report, struct error *err)
+int intents_recover(struct catalog *catalog, const struct intent_kind *kind,
+                    struct operation *operation, struct recovery_report *report, struct error *err)
 {
+    g_autofree char *prefix = kind->prefix(catalog->layout);
     struct store_set *set = store_set_new();
     const struct store_request *listing = store_set_list(set, prefix, NULL, 0);
     int code = store_run(catalog->store, set, operation, err);
     if (code == 0)
         code = store_set_failure(set, 0, err);
     if (code == 0)
-        code = recover_listed(catalog, listing, what, recover, operation, report, err);
+        code = recover_listed(catalog, kind, listing->answer.objects, operation, report, err);
     store_set_unref(set);
     return code;
 }

@@ -3,6 +3,10 @@
  * Unlike a new fork, a living one has no pending entry that would tell recovery of what a crash
  * left half done. An intent goes when the work is decided or has been taken back.
  *
+ * There is one of a kind for a fork at a time, so an intent also keeps other mounts from doing the
+ * same to the fork. Each is a JSON object with the member "writer", a new ULID, so that no two are
+ * alike and each can be told from all others by its etag.
+ *
  * No state; any thread. Who writes one holds the name lock of the fork.
  */
 #ifndef FORKFS_CATALOG_INTENTS_H
@@ -17,14 +21,29 @@ typedef int intent_recovery(struct catalog *catalog, const struct ulid *id,
                             const struct fork_entry *entry, const struct bytes *body,
                             struct operation *operation, struct error *err);
 
-/* Writes an intent; errors of the store. */
+/* A kind of intents. */
+struct intent_kind {
+    const char *what; /* "<what> ... was left alone" */
+    enum takeover_kind takeover;
+    char *(*prefix)(const struct layout *layout);                     /* g_free() */
+    char *(*key)(const struct layout *layout, const struct ulid *id); /* g_free() */
+    intent_recovery *recover;
+};
+
+/* Writes an intent whose text nobody else writes. ERR_HELD when the fork has one of that kind;
+ * errors of the store. */
 int intent_put(struct store *store, const char *key, struct bytes *body,
                struct operation *operation, struct error *err);
 
-/* Recovers all intents below a prefix and deletes them; one that cannot be recovered is left and
- * reported as "<what> ... was left alone". Errors of the store. */
-int intents_recover(struct catalog *catalog, const char *prefix, const char *what,
-                    intent_recovery *recover, struct operation *operation,
-                    struct recovery_report *report, struct error *err);
+/* For who was told ERR_HELD: recovers the intent that is there, if this mount may take it over
+ * (takeover.h), and deletes it. ERR_HELD while another mount may be at work; ERR_CORRUPT; errors of
+ * the store. */
+int intent_clear(struct catalog *catalog, const struct intent_kind *kind, const struct ulid *id,
+                 struct operation *operation, struct error *err);
+
+/* Recovers all intents of a kind that this mount may take over, and deletes them; one that cannot
+ * be recovered is left and reported. Errors of the store. */
+int intents_recover(struct catalog *catalog, const struct intent_kind *kind,
+                    struct operation *operation, struct recovery_report *report, struct error *err);
 
 #endif

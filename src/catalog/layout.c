@@ -11,6 +11,7 @@
 struct layout {
     char *metadata;
     char *storage;
+    char *datasets;
     char *base_uri;
 };
 
@@ -29,9 +30,17 @@ static int check_prefix(const char *which, const char *prefix, struct error *err
 int layout_new(const char *metadata, const char *storage, const char *base_uri, struct layout **ret,
                struct error *err)
 {
+    return layout_new_apart(metadata, storage, storage, base_uri, ret, err);
+}
+
+int layout_new_apart(const char *metadata, const char *storage, const char *datasets,
+                     const char *base_uri, struct layout **ret, struct error *err)
+{
     int code = check_prefix("metadata", metadata, err);
     if (!code)
         code = check_prefix("storage", storage, err);
+    if (!code)
+        code = check_prefix("storage", datasets, err);
     if (code)
         return code;
     if (!g_utf8_validate(base_uri, -1, NULL))
@@ -40,6 +49,7 @@ int layout_new(const char *metadata, const char *storage, const char *base_uri, 
     struct layout *layout = g_new0(struct layout, 1);
     layout->metadata = g_strdup(metadata);
     layout->storage = g_strdup(storage);
+    layout->datasets = g_strdup(datasets);
     layout->base_uri = g_strdup(base_uri);
     *ret = layout;
     return 0;
@@ -51,6 +61,7 @@ void layout_free(struct layout *layout)
         return;
     g_free(layout->metadata);
     g_free(layout->storage);
+    g_free(layout->datasets);
     g_free(layout->base_uri);
     g_free(layout);
 }
@@ -110,9 +121,9 @@ char *layout_tombstone_key(const struct layout *layout, const struct ulid *id)
     return g_strconcat(layout->metadata, "catalog/fork_tombstones/", id->text, ".json", NULL);
 }
 
-char *layout_storage_prefix(const struct layout *layout)
+char *layout_datasets_prefix(const struct layout *layout)
 {
-    return g_strdup(layout->storage);
+    return g_strdup(layout->datasets);
 }
 
 char *layout_snapshot_pointer_key(const struct layout *layout)
@@ -182,6 +193,11 @@ char *layout_tagging_key(const struct layout *layout, const struct ulid *id)
     return g_strconcat(layout->storage, "catalog/fork_taggings/", id->text, ".json", NULL);
 }
 
+char *layout_probes_prefix(const struct layout *layout)
+{
+    return storage_key(layout, "catalog/fork_probes/");
+}
+
 char *layout_fork_wals_prefix(const struct layout *layout)
 {
     return storage_key(layout, "wal_forks/");
@@ -194,7 +210,7 @@ char *layout_fork_wal_prefix(const struct layout *layout, const struct ulid *id)
 
 char *layout_dataset_key(const struct layout *layout, const char *dataset)
 {
-    return g_strconcat(layout->storage, dataset, ".lance", NULL);
+    return g_strconcat(layout->datasets, dataset, ".lance", NULL);
 }
 
 char *layout_dataset_uri(const struct layout *layout, const char *dataset)
@@ -205,6 +221,14 @@ char *layout_dataset_uri(const struct layout *layout, const char *dataset)
 char *layout_branch_name(const struct ulid *id, const char *dataset)
 {
     return g_strconcat("fork_", id->text, "_", dataset, NULL);
+}
+
+bool layout_id_of_key(const char *key, const char *prefix, const char *suffix, struct ulid *ret)
+{
+    const char *name = key + strlen(prefix);
+    return g_str_has_prefix(key, prefix) && strlen(name) == ULID_LENGTH + strlen(suffix) &&
+           strcmp(name + ULID_LENGTH, suffix) == 0 && ulid_parse(name, ULID_LENGTH, ret) &&
+           memcmp(name, ret->text, ULID_LENGTH) == 0;
 }
 
 bool layout_dataset_name_is_safe(const char *dataset)

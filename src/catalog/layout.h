@@ -2,8 +2,9 @@
  * Where everything of a catalog lies: keys on the store, derived from two prefixes.
  *
  * "metadata" holds registry, overlays, tombstones, schema, the primary WAL and allocator;
- * "storage" holds datasets, snapshots and per-fork files. Locally these are "" and "storage/",
- * on S3 "" (the bucket's root) and "PREFIX/". Facts: docs/formats.md ("Layout").
+ * "storage" holds snapshots and per-fork files, and below a prefix of their own, "datasets", the
+ * datasets. Locally these are "", "storage/" and "storage/"; on S3 "", "" (the bucket's root) and
+ * "PREFIX/". Facts: docs/formats.md ("Layout").
  *
  * Immutable after creation, thread-safe. Strings returned are freed with g_free().
  */
@@ -17,11 +18,15 @@
 
 struct layout;
 
-/* metadata, storage: "" or a key prefix that ends in '/'. base_uri: how the Lance engine names the
- * storage prefix (absolute path or s3:// URI, without trailing slash); it is written into branch
- * manifests. ERR_INVALID for a prefix that is no valid key, or a URI that is not UTF-8. */
+/* metadata, storage: "" or a key prefix that ends in '/'; the datasets lie in the storage.
+ * base_uri: how the Lance engine names the datasets' prefix (absolute path or s3:// URI, without
+ * trailing slash); it is written into branch manifests. ERR_INVALID for a prefix that is no valid
+ * key, or a URI that is not UTF-8. */
 int layout_new(const char *metadata, const char *storage, const char *base_uri, struct layout **ret,
                struct error *err);
+/* The same, with the datasets somewhere else than the rest of the storage. */
+int layout_new_apart(const char *metadata, const char *storage, const char *datasets,
+                     const char *base_uri, struct layout **ret, struct error *err);
 void layout_free(struct layout *layout); /* NULL: nothing */
 
 char *layout_registry_key(const struct layout *layout);
@@ -35,7 +40,7 @@ char *layout_overlay_key(const struct layout *layout, const struct ulid *id);
 char *layout_tombstones_prefix(const struct layout *layout);
 char *layout_tombstone_key(const struct layout *layout, const struct ulid *id);
 
-char *layout_storage_prefix(const struct layout *layout);
+char *layout_datasets_prefix(const struct layout *layout); /* "storage/" */
 char *layout_snapshot_pointer_key(const struct layout *layout);
 char *layout_snapshots_prefix(const struct layout *layout);
 char *layout_snapshot_key(const struct layout *layout, const char *snapshot_id);
@@ -54,6 +59,8 @@ char *layout_registration_key(const struct layout *layout, const struct ulid *id
 /* forkfs's own: which tag of a fork is being made or removed. "storage/catalog/fork_taggings/" */
 char *layout_taggings_prefix(const struct layout *layout);
 char *layout_tagging_key(const struct layout *layout, const struct ulid *id);
+/* forkfs's own: keys on which it tries out conditional puts. "storage/catalog/fork_probes/" */
+char *layout_probes_prefix(const struct layout *layout);
 char *layout_fork_wals_prefix(const struct layout *layout); /* "storage/wal_forks/" */
 char *layout_fork_wal_prefix(const struct layout *layout, const struct ulid *id);
 
@@ -63,6 +70,11 @@ char *layout_dataset_uri(const struct layout *layout, const char *dataset);
 
 /* "fork_<ULID>_<dataset>", Uni's name for a fork's branch. */
 char *layout_branch_name(const struct ulid *id, const char *dataset);
+
+/* The id in a key "<prefix><ULID><suffix>", e.g. of an overlay, or of a directory of a shallow
+ * listing. False if there is none, or one in lower case: that is not a name that forks' files have.
+ */
+bool layout_id_of_key(const char *key, const char *prefix, const char *suffix, struct ulid *ret);
 
 /* Whether a dataset name read from a document can be used in a key: valid UTF-8, not empty, not "."
  * or "..", no '/', no '\\', no control character, at most 240 bytes. */

@@ -55,6 +55,13 @@ int name_locks_acquire(struct name_locks *locks, const char *name, struct operat
     return code;
 }
 
+bool name_locks_try(struct name_locks *locks, const char *name)
+{
+    LOCK_SCOPE(&locks->lock);
+    return !g_hash_table_contains(locks->names, name) &&
+           g_hash_table_add(locks->names, g_strdup(name));
+}
+
 void name_locks_release(struct name_locks *locks, const char *name)
 {
     LOCK_SCOPE(&locks->lock);

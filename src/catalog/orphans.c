@@ -2,27 +2,18 @@
 
 #include <string.h>
 
+#include "base/timestamp.h"
 #include "catalog/fork_remains.h"
 #include "lance/branch_name.h"
 
 #define OVERLAY_SUFFIX ".json"
-
-/* The id in the last segment of a key below `prefix`, e.g. "ULID.json" or "ULID/"; false if none,
- * or one in lower case: that is not a name that forks' files have. */
-static bool id_of_key(const char *key, const char *prefix, const char *suffix, struct ulid *ret)
-{
-    const char *name = key + strlen(prefix);
-    return strlen(name) == ULID_LENGTH + strlen(suffix) &&
-           strcmp(name + ULID_LENGTH, suffix) == 0 && ulid_parse(name, ULID_LENGTH, ret) &&
-           memcmp(name, ret->text, ULID_LENGTH) == 0;
-}
 
 static void collect_ids(const struct store_request *listing, const char *suffix, GHashTable *ids)
 {
     for (guint i = 0; i < listing->answer.objects->len; i++) {
         const struct store_object *object = g_ptr_array_index(listing->answer.objects, i);
         struct ulid id;
-        if (id_of_key(object->key, listing->key, suffix, &id))
+        if (layout_id_of_key(object->key, listing->key, suffix, &id))
             g_hash_table_add(ids, g_strdup(id.text));
     }
 }
@@ -64,7 +55,7 @@ static void forget_known(struct catalog *catalog, GHashTable *ids)
             g_hash_table_remove(ids, tombstone->entry->id.text);
         struct ulid id; /* one that does not parse still tells its fork by its name */
         g_autofree char *prefix = layout_tombstones_prefix(catalog->layout);
-        if (id_of_key(tombstone->key, prefix, OVERLAY_SUFFIX, &id))
+        if (layout_id_of_key(tombstone->key, prefix, OVERLAY_SUFFIX, &id))
             g_hash_table_remove(ids, id.text);
     }
 }
@@ -117,6 +108,19 @@ static int remove_orphan(struct catalog *catalog, const char *text, const GPtrAr
     return code;
 }
 
+/* Others are watched. */
+static void forget_those_not_due(struct catalog *catalog, GHashTable *ids)
+{
+    GHashTableIter iterator;
+    void *id;
+    takeover_begin_look(catalog->takeover, TAKEOVER_ORPHAN);
+    g_hash_table_iter_init(&iterator, ids);
+    while (g_hash_table_iter_next(&iterator, &id, NULL))
+        if (takeover_wait_ms(catalog->takeover, TAKEOVER_ORPHAN, id, "", monotonic_now_ns()) > 0)
+            g_hash_table_iter_remove(&iterator);
+    takeover_end_look(catalog->takeover, TAKEOVER_ORPHAN, monotonic_now_ns());
+}
+
 int orphans_remove(struct catalog *catalog, struct operation *operation,
                    struct recovery_report *report, struct error *err)
 {
@@ -127,6 +131,7 @@ int orphans_remove(struct catalog *catalog, struct operation *operation,
     if (code)
         return code;
     forget_known(catalog, ids);
+    forget_those_not_due(catalog, ids);
     if (g_hash_table_size(ids) == 0)
         return 0;
     g_autoptr(GPtrArray) datasets = NULL;

@@ -10,8 +10,11 @@ struct overlays {
     struct store *store;
     const struct layout *layout;
     pthread_mutex_t lock;
-    GHashTable *by_id; /* id text -> struct overlay */
-    uint64_t changes;  /* counts what was put or forgotten */
+    GHashTable *by_id;   /* id text -> struct overlay */
+    uint64_t changes;    /* counts what was put or forgotten */
+    GHashTable *seen;    /* id text -> etag on the store, as last listed or put */
+    unsigned listings;   /* under way */
+    GHashTable *touched; /* set of ids put or forgotten since then: the listings may be older */
 };
 
 void overlay_free(struct overlay *overlay)
@@ -40,6 +43,8 @@ struct overlays *overlays_new(struct store *store, const struct layout *layout)
     pthread_mutex_init(&overlays->lock, NULL);
     overlays->by_id =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)overlay_free);
+    overlays->seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    overlays->touched = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     return overlays;
 }
 
@@ -48,6 +53,8 @@ void overlays_free(struct overlays *overlays)
     if (!overlays)
         return;
     g_hash_table_unref(overlays->by_id);
+    g_hash_table_unref(overlays->seen);
+    g_hash_table_unref(overlays->touched);
     pthread_mutex_destroy(&overlays->lock);
     g_free(overlays);
 }
@@ -198,6 +205,14 @@ int overlays_write(struct overlays *overlays, const struct ulid *id, struct byte
     return 0;
 }
 
+/* With the lock held. */
+static void touch(struct overlays *overlays, const struct ulid *id)
+{
+    overlays->changes++;
+    if (overlays->listings > 0)
+        g_hash_table_add(overlays->touched, g_strdup(id->text));
+}
+
 void overlays_note_put(struct overlays *overlays, const struct ulid *id, struct bytes *body,
                        const char *etag)
 {
@@ -209,43 +224,113 @@ void overlays_note_put(struct overlays *overlays, const struct ulid *id, struct 
     struct overlay *overlay =
         overlay_new(body, etag, (int64_t)now.tv_sec * 1000000000 + now.tv_nsec);
     LOCK_SCOPE(&overlays->lock);
-    overlays->changes++;
+    touch(overlays, id);
     g_hash_table_replace(overlays->by_id, g_strdup(id->text), overlay);
+    g_hash_table_replace(overlays->seen, g_strdup(id->text), g_strdup(etag));
 }
 
 void overlays_forget(struct overlays *overlays, const struct ulid *id)
 {
     LOCK_SCOPE(&overlays->lock);
-    overlays->changes++;
+    touch(overlays, id);
     g_hash_table_remove(overlays->by_id, id->text);
+    g_hash_table_remove(overlays->seen, id->text);
 }
 
-/* What overlays_compare() looks for. */
-struct comparison {
-    const struct layout *layout;
-    GHashTable *etags; /* by key */
-};
+/* ---- Comparing with a listing ---- */
 
-static gboolean differs(gpointer id_text, gpointer value, gpointer data)
+void overlays_begin_listing(struct overlays *overlays)
 {
-    const struct comparison *comparison = data;
-    const struct overlay *overlay = value;
-    struct ulid id;
-    if (!ulid_parse(id_text, ULID_LENGTH, &id))
-        return TRUE;
-    g_autofree char *key = layout_overlay_key(comparison->layout, &id);
-    return g_strcmp0(g_hash_table_lookup(comparison->etags, key), overlay->version) != 0;
+    LOCK_SCOPE(&overlays->lock);
+    overlays->listings++;
 }
 
-void overlays_compare(struct overlays *overlays, const GPtrArray *objects)
+void overlays_end_listing(struct overlays *overlays)
 {
-    g_autoptr(GHashTable) etags = g_hash_table_new(g_str_hash, g_str_equal);
+    LOCK_SCOPE(&overlays->lock);
+    if (--overlays->listings == 0)
+        g_hash_table_remove_all(overlays->touched);
+}
+
+static GHashTable *etags_by_id(const struct overlays *overlays, const GPtrArray *objects)
+{
+    GHashTable *etags = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_autofree char *prefix = layout_overlays_prefix(overlays->layout);
     for (guint i = 0; i < objects->len; i++) {
         const struct store_object *object = g_ptr_array_index(objects, i);
-        g_hash_table_insert(etags, object->key, object->etag);
+        struct ulid id;
+        if (layout_id_of_key(object->key, prefix, ".json", &id))
+            g_hash_table_insert(etags, g_strdup(id.text), object->etag);
     }
-    struct comparison comparison = {overlays->layout, etags};
+    return etags;
+}
+
+static void add_id(GPtrArray *ids, const char *text)
+{
+    struct ulid *id = g_new0(struct ulid, 1);
+    ulid_parse(text, ULID_LENGTH, id);
+    g_ptr_array_add(ids, id);
+}
+
+/* With the lock held: an object that is listed. What was read as absent and is there now has
+ * changed; what was never looked at has not. */
+static void compare_listed(struct overlays *overlays, const char *id, const char *etag,
+                           GPtrArray *changed)
+{
+    const char *seen = g_hash_table_lookup(overlays->seen, id);
+    const struct overlay *kept = g_hash_table_lookup(overlays->by_id, id);
+    bool differs = seen ? g_strcmp0(seen, etag) != 0 : kept && !kept->version;
+    if (kept && g_strcmp0(kept->version, etag) != 0)
+        g_hash_table_remove(overlays->by_id, id);
+    if (differs)
+        add_id(changed, id);
+    if (differs || !seen) {
+        overlays->changes++;
+        g_hash_table_replace(overlays->seen, g_strdup(id), g_strdup(etag));
+    }
+}
+
+/* With the lock held: removes from a table the ids that are neither listed nor touched, and adds
+ * them to `changed`. */
+static void drop_unlisted(struct overlays *overlays, GHashTable *table, GHashTable *etags,
+                          bool (*counts)(const void *value), GPtrArray *changed)
+{
+    GHashTableIter iterator;
+    void *id, *value;
+    g_hash_table_iter_init(&iterator, table);
+    while (g_hash_table_iter_next(&iterator, &id, &value)) {
+        if (g_hash_table_contains(etags, id) || g_hash_table_contains(overlays->touched, id) ||
+            !counts(value))
+            continue;
+        if (changed)
+            add_id(changed, id);
+        overlays->changes++;
+        g_hash_table_iter_remove(&iterator);
+    }
+}
+
+static bool is_any(const void *value)
+{
+    return value != NULL;
+}
+
+static bool was_present(const void *value)
+{
+    return ((const struct overlay *)value)->version != NULL;
+}
+
+GPtrArray *overlays_compare(struct overlays *overlays, const GPtrArray *objects)
+{
+    GPtrArray *changed = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GHashTable) etags = etags_by_id(overlays, objects);
+    GHashTableIter iterator;
+    void *id, *etag;
     LOCK_SCOPE(&overlays->lock);
-    overlays->changes++;
-    g_hash_table_foreach_remove(overlays->by_id, differs, &comparison);
+    g_hash_table_iter_init(&iterator, etags);
+    while (g_hash_table_iter_next(&iterator, &id, &etag))
+        if (!g_hash_table_contains(overlays->touched, id))
+            compare_listed(overlays, id, etag, changed);
+    drop_unlisted(overlays, overlays->seen, etags, is_any, changed);
+    drop_unlisted(overlays, overlays->by_id, etags, was_present, NULL);
+    return changed;
 }

@@ -46,7 +46,13 @@ void overlays_note_put(struct overlays *overlays, const struct ulid *id, struct 
                        const char *etag);
 /* After a fork went away, or its overlay changed elsewhere. */
 void overlays_forget(struct overlays *overlays, const struct ulid *id);
-/* Forgets what differs from a listing of all overlays on the store: struct store_object. */
-void overlays_compare(struct overlays *overlays, const GPtrArray *objects);
+
+/* Forgets what differs from a listing of all overlays on the store: struct store_object. Returns
+ * the ids (struct ulid, owned by the array, unref) of those that somebody else has changed since
+ * they were last listed, put, or read as absent. What this mount puts or forgets between
+ * _begin_listing() and _end_listing(), around listing and comparison, is left out. */
+void overlays_begin_listing(struct overlays *overlays);
+GPtrArray *overlays_compare(struct overlays *overlays, const GPtrArray *objects);
+void overlays_end_listing(struct overlays *overlays);
 
 #endif

@@ -21,9 +21,10 @@ static int head(struct catalog *catalog, const char *key, struct operation *oper
     return code;
 }
 
-static int refresh_registry(struct catalog *catalog, const char *key, struct operation *operation,
-                            struct error *err)
+int catalog_refresh_registry(struct catalog *catalog, struct operation *operation,
+                             struct error *err)
 {
+    g_autofree char *key = layout_registry_key(catalog->layout);
     g_autofree char *etag = NULL;
     int code = head(catalog, key, operation, &etag, err);
     if (code)
@@ -79,24 +80,15 @@ static int compare_overlays(struct catalog *catalog, const char *prefix,
 {
     struct store_set *set = store_set_new();
     const struct store_request *listing = store_set_list(set, prefix, NULL, 0);
+    overlays_begin_listing(catalog->overlays);
     int code = store_run(catalog->store, set, operation, err);
     if (code == 0)
         code = store_set_failure(set, 0, err);
     if (code == 0)
-        overlays_compare(catalog->overlays, listing->answer.objects);
+        g_ptr_array_unref(overlays_compare(catalog->overlays, listing->answer.objects));
+    overlays_end_listing(catalog->overlays);
     store_set_unref(set);
     return code;
-}
-
-/* The fork whose overlay the object is. */
-static bool overlay_id(const struct catalog *catalog, const char *key, struct ulid *ret)
-{
-    const char *name = strrchr(key, '/');
-    name = name ? name + 1 : key;
-    if (strlen(name) < ULID_LENGTH || !ulid_parse(name, ULID_LENGTH, ret))
-        return false;
-    g_autofree char *own = layout_overlay_key(catalog->layout, ret);
-    return strcmp(own, key) == 0;
 }
 
 /* Whether `key` is `object`, or stands for a directory that `object` is in. */
@@ -116,12 +108,12 @@ int catalog_refresh(struct catalog *catalog, const char *key, struct operation *
     int code = 0;
     if (ret_overlay)
         *ret_overlay = (struct refreshed_overlay){0};
-    if (overlay_id(catalog, key, &id))
+    if (layout_id_of_key(key, overlays, ".json", &id))
         return refresh_overlay(catalog, key, &id, operation, ret_overlay, err);
     if (covers(key, overlays))
         code = compare_overlays(catalog, overlays, operation, err);
     if (code == 0 && covers(key, registry))
-        code = refresh_registry(catalog, registry, operation, err);
+        code = catalog_refresh_registry(catalog, operation, err);
     if (code == 0 && (covers(key, tombstones) || g_str_has_prefix(key, tombstones)))
         code =
             tombstones_load(catalog->tombstones, catalog->store, catalog->layout, operation, err);

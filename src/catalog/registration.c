@@ -318,6 +318,21 @@ static int commit(struct registration *registration, struct error *err)
                              registration->operation, err);
 }
 
+/* What an earlier registration left is cleared away first. */
+static int put_intent(struct registration *registration, const GPtrArray *branches,
+                      struct error *err)
+{
+    struct catalog *catalog = registration->catalog;
+    const struct ulid *id = &registration->entry->id;
+    int code = registration_intent_put(catalog, id, branches, registration->operation, err);
+    if (code != ERR_HELD)
+        return code;
+    code = intent_clear(catalog, &registration_intents, id, registration->operation, err);
+    if (code == 0)
+        code = registration_intent_put(catalog, id, branches, registration->operation, err);
+    return code;
+}
+
 /* Branches are made between the writing of the intent and its removal. */
 static int make_and_commit(struct registration *registration, const GPtrArray *branches,
                            struct error *err)
@@ -326,7 +341,8 @@ static int make_and_commit(struct registration *registration, const GPtrArray *b
     const struct ulid *id = &registration->entry->id;
     struct store_set *puts = store_set_new();
     bool undecided = false;
-    int code = registration_intent_put(catalog, id, branches, registration->operation, err);
+    int code = put_intent(registration, branches, err);
+    bool others = code == ERR_HELD;
     if (code == 0)
         code = delete_zombies(registration, err);
     if (code == 0)
@@ -337,7 +353,7 @@ static int make_and_commit(struct registration *registration, const GPtrArray *b
     }
     if (code == 0) /* if it stays, recovery finds that it has nothing to do */
         registration_intent_delete(catalog, id, &registration->undoing, NULL);
-    else if (!undecided)
+    else if (!undecided && !others)
         take_back(registration, puts, err);
     store_set_unref(puts);
     return code;

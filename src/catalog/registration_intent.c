@@ -9,7 +9,9 @@
 
 static struct bytes *render(const GPtrArray *branches)
 {
-    g_autoptr(GString) text = g_string_new("{");
+    const struct ulid writer = ulid_new();
+    g_autoptr(GString) text = g_string_new(NULL);
+    g_string_printf(text, "{\"writer\":\"%s\",\"datasets\":{", writer.text);
     for (guint i = 0; i < branches->len; i++) {
         const struct dataset_branch *pair = g_ptr_array_index(branches, i);
         if (i > 0)
@@ -18,7 +20,7 @@ static struct bytes *render(const GPtrArray *branches)
         g_string_append_c(text, ':');
         json_append_string(text, pair->branch);
     }
-    g_string_append_c(text, '}');
+    g_string_append(text, "}}");
     return bytes_new(text->str, text->len);
 }
 
@@ -44,8 +46,14 @@ int registration_intent_delete(struct catalog *catalog, const struct ulid *id,
 static int parse(const struct bytes *body, const struct ulid *id, const struct fork_entry *entry,
                  GPtrArray *branches, struct error *err)
 {
+    g_autoptr(GArray) document = NULL;
     g_autoptr(GArray) members = NULL;
-    int code = members_of_document(body, &members, err);
+    struct json_span datasets;
+    int code = members_of_document(body, &document, err);
+    if (code == 0)
+        code = members_object(document, "datasets", &datasets, err);
+    if (code == 0)
+        members = json_members(datasets);
     for (guint i = 0; code == 0 && i < members->len; i++) {
         const char *dataset = g_array_index(members, struct json_member, i).key;
         if (!dataset || !layout_dataset_name_is_safe(dataset))
@@ -72,9 +80,10 @@ static int take_back(struct catalog *catalog, const struct ulid *id, const struc
     return remains.code ? error_copy(err, &remains.error) : 0;
 }
 
-int registration_intents_recover(struct catalog *catalog, struct operation *operation,
-                                 struct recovery_report *report, struct error *err)
-{
-    g_autofree char *prefix = layout_registrations_prefix(catalog->layout);
-    return intents_recover(catalog, prefix, "registration", take_back, operation, report, err);
-}
+const struct intent_kind registration_intents = {
+    .what = "registration",
+    .takeover = TAKEOVER_REGISTRATION,
+    .prefix = layout_registrations_prefix,
+    .key = layout_registration_key,
+    .recover = take_back,
+};

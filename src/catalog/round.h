@@ -34,7 +34,6 @@ struct task {
     GPtrArray *plans;               /* struct branch_plan */
     bool entered;                   /* the pending entry was written, or may have been */
     bool late_entry;                /* it had no known outcome, and may still arrive */
-    bool late_writes;               /* puts of files were abandoned, and may still arrive */
     struct bytes *overlay;
 
     /* DROP */
@@ -46,6 +45,7 @@ struct task {
     /* Its requests in the wave of files: first to end - 1. */
     size_t first;
     size_t end;
+    bool late_writes; /* puts of files were abandoned, and may still arrive */
 };
 
 struct round {
@@ -67,8 +67,7 @@ void create_prepare(struct round *round); /* names, parents, fork points, plans,
 bool create_transition(struct task *task, struct transition *transition); /* enter as pending */
 void create_entered(struct round *round, struct task *task, const struct transition *transition);
 void create_add_files(struct round *round, struct task *task, struct store_set *set);
-/* run_code: what store_run() returned. */
-void create_files_put(struct round *round, struct task *task, struct store_set *set, int run_code);
+void create_files_put(struct round *round, struct task *task, struct store_set *set);
 bool create_activation(struct task *task, struct transition *transition);
 void create_activated(struct round *round, struct task *task, const struct transition *transition);
 void create_undo(struct round *round); /* all that failed after they were entered */

@@ -8,7 +8,9 @@ int tag_intent_put(struct store *store, const struct layout *layout, const struc
                    const char *tag, struct operation *operation, struct error *err)
 {
     g_autofree char *key = layout_tagging_key(layout, id);
-    g_autoptr(GString) text = g_string_new("{\"tag\":");
+    const struct ulid writer = ulid_new();
+    g_autoptr(GString) text = g_string_new(NULL);
+    g_string_printf(text, "{\"writer\":\"%s\",\"tag\":", writer.text);
     json_append_string(text, tag);
     g_string_append_c(text, '}');
     auto_bytes struct bytes *body = bytes_new(text->str, text->len);
@@ -40,9 +42,10 @@ static int remove_tag(struct catalog *catalog, const struct ulid *id,
     return code == ERR_NOT_FOUND ? 0 : code;
 }
 
-int tag_intents_recover(struct catalog *catalog, struct operation *operation,
-                        struct recovery_report *report, struct error *err)
-{
-    g_autofree char *prefix = layout_taggings_prefix(catalog->layout);
-    return intents_recover(catalog, prefix, "tag intent", remove_tag, operation, report, err);
-}
+const struct intent_kind tag_intents = {
+    .what = "tag intent",
+    .takeover = TAKEOVER_TAGGING,
+    .prefix = layout_taggings_prefix,
+    .key = layout_tagging_key,
+    .recover = remove_tag,
+};

@@ -8,15 +8,14 @@
 #ifndef FORKFS_CATALOG_TAG_INTENT_H
 #define FORKFS_CATALOG_TAG_INTENT_H
 
-#include "catalog/catalog_private.h"
+#include "catalog/intents.h"
 
+extern const struct intent_kind tag_intents;
+
+/* ERR_HELD, see intents.h; errors of the store. */
 int tag_intent_put(struct store *store, const struct layout *layout, const struct ulid *id,
                    const char *tag, struct operation *operation, struct error *err);
 int tag_intent_delete(struct store *store, const struct layout *layout, const struct ulid *id,
                       struct operation *operation, struct error *err);
-
-/* For recovery. One that does not parse is left and reported. Errors of the store. */
-int tag_intents_recover(struct catalog *catalog, struct operation *operation,
-                        struct recovery_report *report, struct error *err);
 
 #endif

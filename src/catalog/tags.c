@@ -37,6 +37,12 @@ struct tags *tags_new(struct store *store, const struct layout *layout, struct r
     return tags;
 }
 
+void tags_confirm_with(struct tags *tags, tag_confirmation *confirm, void *argument)
+{
+    tags->confirm = confirm;
+    tags->confirm_argument = argument;
+}
+
 void tags_free(struct tags *tags)
 {
     if (!tags)

@@ -38,6 +38,13 @@ struct fork_tag {
 struct tags *tags_new(struct store *store, const struct layout *layout, struct ref_cache *cache);
 void tags_free(struct tags *tags); /* NULL: nothing */
 
+/* Before anybody uses them: tags_create() asks, when the tag refs are there and before it decides,
+ * whether the fork still lives; a failure takes them back. For catalogs that other mounts write:
+ * who drops the fork there looks for tags after deciding so, and one of the two sees the other. */
+typedef int tag_confirmation(void *argument, const struct ulid *fork, struct operation *operation,
+                             struct error *err);
+void tags_confirm_with(struct tags *tags, tag_confirmation *confirm, void *argument);
+
 /* What is in memory: struct fork_tag, sorted by name; an array that nobody changes any more, to be
  * unreferenced. NULL when it has to be read. */
 GPtrArray *tags_cached(struct tags *tags, const struct ulid *id);

@@ -53,9 +53,10 @@ static int look(struct tags *tags, const struct fork_entry *entry, const char *t
     return code;
 }
 
-static void put_pins(struct tags *tags, const struct fork_entry *entry,
-                     const struct pinning *pinnings, struct store_set *set,
-                     struct operation *operation)
+/* Returns what store_run() did. */
+static int put_pins(struct tags *tags, const struct fork_entry *entry,
+                    const struct pinning *pinnings, struct store_set *set,
+                    struct operation *operation)
 {
     struct timespec now = timestamp_now();
     for (guint i = 0; i < entry->datasets->len; i++) {
@@ -66,7 +67,7 @@ static void put_pins(struct tags *tags, const struct fork_entry *entry,
         auto_bytes struct bytes *body = tag_ref_render(&ref, now);
         store_set_put(set, pinnings[i].key, body, STORE_IF_ABSENT, NULL);
     }
-    store_run(tags->store, set, operation, NULL); /* the answers say more */
+    return store_run(tags->store, set, operation, NULL); /* the answers say more */
 }
 
 static bool is_doubtful(const struct store_request *put)
@@ -74,8 +75,9 @@ static bool is_doubtful(const struct store_request *put)
     return put->answer.code == ERR_OUTCOME_UNKNOWN || put->answer.code == ERR_PRECONDITION;
 }
 
-/* What a put turned out to have done, from a look at the object. */
-static void settle_put(struct store_request *put, const struct store_request *get)
+/* What a put turned out to have done, from a look at the object. One that was abandoned (`late`)
+ * and is not there may still arrive. */
+static void settle_put(struct store_request *put, const struct store_request *get, bool late)
 {
     struct store_answer *answer = &put->answer;
     if (get->answer.code == 0 && bytes_equal(get->answer.body, put->body)) {
@@ -84,14 +86,15 @@ static void settle_put(struct store_request *put, const struct store_request *ge
     } else if (get->answer.code == 0 || answer->code == ERR_PRECONDITION) {
         answer->code = error_set(&answer->error, ERR_EXISTS,
                                  "another writer made tag ref %s at the same time", put->key);
-    } else if (get->answer.code == ERR_NOT_FOUND) {
+    } else if (get->answer.code == ERR_NOT_FOUND && !late) {
         struct error cause = answer->error;
         answer->code = error_set(&answer->error, ERR_IO, "%.900s; it was not stored", cause.text);
     }
 }
 
 /* Puts whose answer was lost, or that were told that they lost, perhaps to themselves. */
-static void settle_doubtful(struct tags *tags, struct store_set *puts, struct operation *undoing)
+static void settle_doubtful(struct tags *tags, struct store_set *puts, bool late,
+                            struct operation *undoing)
 {
     struct store_set *gets = store_set_new();
     g_autoptr(GPtrArray) doubtful = g_ptr_array_new();
@@ -104,7 +107,7 @@ static void settle_doubtful(struct tags *tags, struct store_set *puts, struct op
     }
     store_run(tags->store, gets, undoing, NULL);
     for (guint i = 0; i < doubtful->len; i++)
-        settle_put(g_ptr_array_index(doubtful, i), store_set_at(gets, i));
+        settle_put(g_ptr_array_index(doubtful, i), store_set_at(gets, i), late);
     store_set_unref(gets);
 }
 
@@ -139,9 +142,11 @@ static int pin_decided(struct tags *tags, const struct fork_entry *entry,
                        struct operation *undoing, struct error *err)
 {
     struct store_set *puts = store_set_new();
-    put_pins(tags, entry, pinnings, puts, operation);
-    settle_doubtful(tags, puts, undoing);
+    bool late = put_pins(tags, entry, pinnings, puts, operation) != 0;
+    settle_doubtful(tags, puts, late, undoing);
     int code = store_set_failure(puts, 0, err);
+    if (code == 0 && tags->confirm)
+        code = tags->confirm(tags->confirm_argument, &entry->id, operation, err);
     if (code == 0)
         code = tag_intent_delete(tags->store, tags->layout, &entry->id, operation, err);
     if (code && take_back(tags, puts, undoing, err))

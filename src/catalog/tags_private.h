@@ -13,6 +13,8 @@ struct tags {
     struct store *store;
     const struct layout *layout;
     struct ref_cache *cache;
+    tag_confirmation *confirm; /* NULL: nobody need be asked */
+    void *confirm_argument;
     pthread_mutex_t lock;
     GHashTable *by_id; /* id text -> struct kept_tags */
     uint64_t changes;  /* counts what was forgotten */

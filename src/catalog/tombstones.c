@@ -17,6 +17,7 @@ static void tombstone_free(void *pointer)
 {
     struct tombstone *tombstone = pointer;
     g_free(tombstone->key);
+    g_free(tombstone->etag);
     bytes_unref(tombstone->body);
     fork_entry_unref(tombstone->entry);
     g_free(tombstone);
@@ -41,10 +42,11 @@ void tombstones_free(struct tombstones *tombstones)
     g_free(tombstones);
 }
 
-static struct tombstone *tombstone_parse(const char *key, struct bytes *body)
+static struct tombstone *tombstone_parse(const char *key, const char *etag, struct bytes *body)
 {
     struct tombstone *tombstone = g_new0(struct tombstone, 1);
     tombstone->key = g_strdup(key);
+    tombstone->etag = g_strdup(etag);
     tombstone->body = bytes_ref(body);
     struct json_span document = {body->data, body->size};
     int code = json_check(body->data, body->size, &tombstone->problem);
@@ -59,6 +61,7 @@ static struct tombstone *tombstone_copy(const struct tombstone *from)
 {
     struct tombstone *copy = g_new0(struct tombstone, 1);
     copy->key = g_strdup(from->key);
+    copy->etag = g_strdup(from->etag);
     copy->body = bytes_ref(from->body);
     copy->entry = from->entry ? fork_entry_ref(from->entry) : NULL;
     copy->problem = from->problem;
@@ -72,9 +75,10 @@ static void touch(struct tombstones *tombstones, const char *key)
         g_hash_table_add(tombstones->touched, g_strdup(key));
 }
 
-void tombstones_note_put(struct tombstones *tombstones, const char *key, struct bytes *body)
+void tombstones_note_put(struct tombstones *tombstones, const char *key, const char *etag,
+                         struct bytes *body)
 {
-    struct tombstone *tombstone = tombstone_parse(key, body);
+    struct tombstone *tombstone = tombstone_parse(key, etag, body);
     LOCK_SCOPE(&tombstones->lock);
     touch(tombstones, key);
     g_hash_table_replace(tombstones->by_key, tombstone->key, tombstone);
@@ -87,13 +91,28 @@ void tombstones_note_deleted(struct tombstones *tombstones, const char *key)
     g_hash_table_remove(tombstones->by_key, key);
 }
 
-/* Adds a get for each row of the listing. */
-static struct store_set *get_listed(const struct store_request *listing)
+/* The tombstone of a row of a listing as it is kept, NULL when it has to be read. A copy. */
+static struct tombstone *find_unchanged(struct tombstones *tombstones,
+                                        const struct store_object *object)
+{
+    LOCK_SCOPE(&tombstones->lock);
+    const struct tombstone *kept = g_hash_table_lookup(tombstones->by_key, object->key);
+    bool unchanged = kept && object->etag && g_strcmp0(kept->etag, object->etag) == 0;
+    return unchanged ? tombstone_copy(kept) : NULL;
+}
+
+/* Moves what need not be read to `found`; adds a get for the other rows of the listing. */
+static struct store_set *get_changed(struct tombstones *tombstones,
+                                     const struct store_request *listing, GPtrArray *found)
 {
     struct store_set *gets = store_set_new();
     for (guint i = 0; i < listing->answer.objects->len; i++) {
         const struct store_object *object = g_ptr_array_index(listing->answer.objects, i);
-        store_set_get(gets, object->key);
+        struct tombstone *kept = find_unchanged(tombstones, object);
+        if (kept)
+            g_ptr_array_add(found, kept);
+        else
+            store_set_get(gets, object->key);
     }
     return gets;
 }
@@ -108,8 +127,8 @@ static void replace_table(struct tombstones *tombstones, GPtrArray *found)
 {
     LOCK_SCOPE(&tombstones->lock);
     g_hash_table_foreach_remove(tombstones->by_key, is_untouched, tombstones->touched);
-    for (guint i = 0; i < found->len; i++) {
-        struct tombstone *tombstone = g_ptr_array_index(found, i);
+    while (found->len > 0) {
+        struct tombstone *tombstone = g_ptr_array_steal_index(found, found->len - 1);
         if (g_hash_table_contains(tombstones->touched, tombstone->key))
             tombstone_free(tombstone);
         else
@@ -117,37 +136,37 @@ static void replace_table(struct tombstones *tombstones, GPtrArray *found)
     }
 }
 
-static int read_listed(struct tombstones *tombstones, struct store *store,
-                       const struct store_request *listing, struct operation *operation,
-                       struct error *err)
-{
-    struct store_set *gets = get_listed(listing);
-    int code = store_run(store, gets, operation, err);
-    if (code == 0)
-        code = store_set_failure(gets, ERR_NOT_FOUND, err);
-    g_autoptr(GPtrArray) found = g_ptr_array_new();
-    for (size_t i = 0; code == 0 && i < store_set_size(gets); i++) {
-        const struct store_request *get = store_set_at(gets, i);
-        if (get->answer.code == 0)
-            g_ptr_array_add(found, tombstone_parse(get->key, get->answer.body));
-    }
-    if (code == 0)
-        replace_table(tombstones, found);
-    store_set_unref(gets);
-    return code;
-}
-
-static void begin_load(struct tombstones *tombstones)
+void tombstones_begin_load(struct tombstones *tombstones)
 {
     LOCK_SCOPE(&tombstones->lock);
     tombstones->loads++;
 }
 
-static void end_load(struct tombstones *tombstones)
+void tombstones_end_load(struct tombstones *tombstones)
 {
     LOCK_SCOPE(&tombstones->lock);
     if (--tombstones->loads == 0)
         g_hash_table_remove_all(tombstones->touched);
+}
+
+int tombstones_take_listing(struct tombstones *tombstones, struct store *store,
+                            const struct store_request *listing, struct operation *operation,
+                            struct error *err)
+{
+    g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func(tombstone_free);
+    struct store_set *gets = get_changed(tombstones, listing, found);
+    int code = store_run(store, gets, operation, err);
+    if (code == 0)
+        code = store_set_failure(gets, ERR_NOT_FOUND, err);
+    for (size_t i = 0; code == 0 && i < store_set_size(gets); i++) {
+        const struct store_request *get = store_set_at(gets, i);
+        if (get->answer.code == 0)
+            g_ptr_array_add(found, tombstone_parse(get->key, get->answer.etag, get->answer.body));
+    }
+    if (code == 0)
+        replace_table(tombstones, found);
+    store_set_unref(gets);
+    return code;
 }
 
 int tombstones_load(struct tombstones *tombstones, struct store *store, const struct layout *layout,
@@ -157,13 +176,13 @@ int tombstones_load(struct tombstones *tombstones, struct store *store, const st
     struct error failure = {0};
     struct store_set *set = store_set_new();
     const struct store_request *listing = store_set_list(set, prefix, NULL, 0);
-    begin_load(tombstones);
+    tombstones_begin_load(tombstones);
     int code = store_run(store, set, operation, &failure);
     if (code == 0)
         code = store_set_failure(set, 0, &failure);
     if (code == 0)
-        code = read_listed(tombstones, store, listing, operation, &failure);
-    end_load(tombstones);
+        code = tombstones_take_listing(tombstones, store, listing, operation, &failure);
+    tombstones_end_load(tombstones);
     store_set_unref(set);
     if (code) {
         error_prefix(&failure, "reading the tombstones below %s", prefix);

@@ -19,7 +19,8 @@ struct tombstones;
 
 /* One object below the tombstones' prefix. */
 struct tombstone {
-    char *key; /* on the store */
+    char *key;  /* on the store */
+    char *etag; /* of the version that was read or put; NULL: the store did not tell */
     struct bytes *body;
     struct fork_entry *entry; /* NULL: the object does not parse */
     struct error problem;     /* set when entry is NULL */
@@ -28,13 +29,24 @@ struct tombstone {
 struct tombstones *tombstones_new(void);
 void tombstones_free(struct tombstones *tombstones); /* NULL: nothing */
 
-/* Replaces the table by what is on the store: one listing, one wave of gets. One that does not
- * parse is kept with its problem; one that vanishes meanwhile is skipped; what this mount puts or
- * deletes meanwhile counts more than what was read. Errors of the store. */
+/* Replaces the table by what is on the store: one listing, one wave of gets for those that are not
+ * known at their etag. One that does not parse is kept with its problem; one that vanishes
+ * meanwhile is skipped; what this mount puts or deletes meanwhile counts more than what was read.
+ * Errors of the store. */
 int tombstones_load(struct tombstones *tombstones, struct store *store, const struct layout *layout,
                     struct operation *operation, struct error *err);
 
-void tombstones_note_put(struct tombstones *tombstones, const char *key, struct bytes *body);
+/* The same for a listing of their prefix that the caller has made in a wave of its own, between
+ * _begin_load() and _end_load(); answered with success. */
+void tombstones_begin_load(struct tombstones *tombstones);
+int tombstones_take_listing(struct tombstones *tombstones, struct store *store,
+                            const struct store_request *listing, struct operation *operation,
+                            struct error *err);
+void tombstones_end_load(struct tombstones *tombstones);
+
+/* etag: as the put's answer tells it; NULL: it does not. */
+void tombstones_note_put(struct tombstones *tombstones, const char *key, const char *etag,
+                         struct bytes *body);
 void tombstones_note_deleted(struct tombstones *tombstones, const char *key);
 
 /* A copy of the table, sorted by key: struct tombstone *, owned by the array. */

@@ -26,6 +26,7 @@ struct session *session_new(const struct session_settings *settings)
     session->allow_other = settings->allow_other;
     session->debug = settings->debug;
     session->operation_timeout_ms = settings->operation_timeout_ms;
+    session->s3_store = settings->s3_store;
     session->attributes = (struct attribute_settings){
         .uid = settings->uid,
         .gid = settings->gid,

@@ -33,8 +33,9 @@ struct session_settings {
     gid_t gid;
     mode_t umask; /* taken off the modes 0755 and 0644/0444 */
     int64_t operation_timeout_ms;
-    uint64_t max_forks; /* budget, for statfs; 0: none */
-    bool debug;         /* libfuse's own trace on stderr */
+    struct store *s3_store; /* for `stats` (s3_store.h), outlives the session; NULL: not on S3 */
+    uint64_t max_forks;     /* budget, for statfs; 0: none */
+    bool debug;             /* libfuse's own trace on stderr */
     struct log *log;
 };
 
@@ -52,6 +53,9 @@ void session_note_failure(struct session *session, const char *operation, const 
 /* For the caretaker (caretaker.h); `argument` is the session. */
 void session_sweeping(void *argument, bool begins);
 void session_care_failed(void *argument, const char *fork, const struct error *failure);
+/* What a recovery did, also the one at mount; `failure` may be NULL. */
+void session_recovered(void *argument, const struct recovery_report *report,
+                       const struct error *failure);
 void session_overlay_changed(void *argument, const struct ulid *fork);
 
 /* Mounts. ERR_NOT_FOUND, ERR_ACCESS ..., and for a dead mountpoint ERR_INVALID with a text that

@@ -50,6 +50,20 @@ void session_sweeping(void *argument, bool begins)
     __atomic_store_n(&session->sweeping, begins, __ATOMIC_RELAXED);
 }
 
+void session_recovered(void *argument, const struct recovery_report *report,
+                       const struct error *failure)
+{
+    struct session *session = argument;
+    if (report->rolled_back + report->finished + report->orphans > 0)
+        log_info(session->log,
+                 "recovery: %u half-made forks removed, %u drops finished, %u orphans removed",
+                 report->rolled_back, report->finished, report->orphans);
+    for (guint i = 0; i < report->problems->len; i++)
+        session_note_failure(session, "recover", "forks", report->problems->pdata[i]);
+    if (failure)
+        session_note_failure(session, "recover", "forks", failure);
+}
+
 /* The fork that the sweeper calls so: by key, or by id when its key is no C string. */
 static struct fork_entry *find_swept(const struct registry *registry, const char *fork)
 {

@@ -9,7 +9,8 @@
 #include "catalog/catalog.h"
 #include "fs/operation_counts.h"
 
+/* s3_store: see s3_store.h; NULL when the catalog is not on S3. */
 struct bytes *stats_render(struct catalog *catalog, const struct registry *registry,
-                           struct operation_counts *operations);
+                           struct operation_counts *operations, struct store *s3_store);
 
 #endif

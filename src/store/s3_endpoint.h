@@ -28,13 +28,17 @@ int s3_url_parse(const char *url, char **ret_bucket, char **ret_prefix, struct e
 /* Whether a catalog is meant to be on S3: "s3://...". */
 bool s3_url_is(const char *catalog);
 
-/* url: "http[s]://host[:port]", without path, query, user; NULL: AWS in that region. region: NULL
- * for "us-east-1". path_style: as demanded; also taken where the bucket's name cannot be part of a
- * host name (dots with https, an address as host). ERR_INVALID names what is wrong.
- * s3_endpoint_clear(), also after a failure. */
+/* url: "http[s]://host[:port][/]", without path, query, user; NULL: AWS in that region. region:
+ * NULL for "us-east-1". path_style: as demanded; also taken where the bucket's name cannot be part
+ * of a host name (dots with https, an address as host, upper case). ERR_INVALID names what is
+ * wrong. s3_endpoint_clear(), also after a failure. */
 int s3_endpoint_init(struct s3_endpoint *endpoint, const char *url, const char *region,
                      const char *bucket, bool path_style, struct error *err);
 void s3_endpoint_clear(struct s3_endpoint *endpoint);
+/* *to is overwritten; s3_endpoint_clear() it. */
+void s3_endpoint_copy(struct s3_endpoint *to, const struct s3_endpoint *from);
+/* Host, and port if there is one, without the bucket: "[::1]:8000". g_free(). */
+char *s3_endpoint_host(const struct s3_endpoint *endpoint);
 
 /* Scheme, host and port as curl and people want them, the bucket included in virtual-host style,
  * without trailing slash: "http://127.0.0.1:8000" or "https://bucket.s3.eu-west-1.amazonaws.com".

@@ -6,15 +6,25 @@
  * as the operation's time allows; what an unclear answer means is found out by reading again, and
  * only where that does not tell is a put ERR_OUTCOME_UNKNOWN. Bodies are checked for length.
  *
- * When the server does not answer several times in a row a circuit breaker opens: requests fail
- * at once (ERR_UNREACHABLE) but for one at a time that looks whether it is back.
+ * When the server does not answer several times in a row, for some seconds, a circuit breaker
+ * opens: new requests fail at once (ERR_UNREACHABLE) but for one at a time that looks whether it is
+ * back.
+ *
+ * After an exchange of a conditional put that ended unclear, the put counts as a success when the
+ * object has its content. Who wants to be told apart from others that create the same object
+ * writes something into it that only he writes: documents of the catalog hold random ids.
+ *
+ * Listings leave out what has no valid key (directory markers of S3 consoles), and names like those
+ * of temporary files, as those of other stores do, although there are no temporary files. A prune
+ * has nothing to do. Equal content may have equal etags.
  *
  * Etags are unquoted. How If-Match wants them (quoted or bare: servers differ) is found out by
  * s3_store_probe(), and again when a put is refused although the etag has not changed.
  *
  * Errors: ERR_ACCESS (refused), ERR_UNREACHABLE (no connection, or no good certificate),
- * ERR_DEADLINE, ERR_IO (the server fails, or answers nonsense), ERR_INVALID (bucket or region are
- * wrong). None has a credential in it.
+ * ERR_DEADLINE, ERR_IO (the server fails, or answers nonsense), ERR_NO_SPACE, ERR_INVALID (bucket
+ * or region are wrong). None has a credential in it. An operation without a deadline is given up
+ * after a minute of trying.
  */
 #ifndef FORKFS_STORE_S3_STORE_H
 #define FORKFS_STORE_S3_STORE_H
@@ -43,10 +53,12 @@ int s3_store_open(const struct s3_store_settings *settings, struct store **ret, 
 int s3_store_open_wires(struct s3_wire *reads, struct s3_wire *writes, struct s3_profile *profile,
                         unsigned jobs, struct store **ret, struct error *err);
 
-/* Asks for the bucket, so that what is wrong with credentials, bucket, region, endpoint or
- * certificate is told in one clear line. Where the client was to be chosen and the server takes no
- * requests of libs3, goes over to libcurl. */
-int s3_store_check(struct store *store, struct operation *operation, struct error *err);
+/* Asks for a key below `prefix` ("" or ending in '/'; a policy may allow no other), so that what is
+ * wrong with credentials, bucket, region, endpoint or certificate is told in one clear line; does
+ * not insist when the server cannot be reached. Where the client was to be chosen and the server
+ * takes no requests of libs3, goes over to libcurl. */
+int s3_store_check(struct store *store, const char *prefix, struct operation *operation,
+                   struct error *err);
 
 /* Tries on a key of its own below `prefix` (removed afterwards) whether the server minds
  * If-None-Match and If-Match, and which quotes it wants. ERR_UNSUPPORTED when it ignores them:
@@ -54,8 +66,16 @@ int s3_store_check(struct store *store, struct operation *operation, struct erro
 int s3_store_probe(struct store *store, const char *prefix, struct operation *operation,
                    struct error *err);
 
-/* "libs3/2.0 for reads, libcurl/7.88.1 for writes"; lives as the store does, but for a change by
- * s3_store_check(). */
+/* "libs3/2.0 for reads, libcurl/7.88.1 for writes", or one of them where it does both. Lives as the
+ * store does, though it may say something else later. */
 const char *s3_store_clients(const struct store *store);
+
+struct s3_store_counts {
+    uint64_t repeats;        /* exchanges that were made again */
+    uint64_t breaker_opened; /* how often */
+    bool breaker_open;       /* now */
+};
+/* For `stats`; how requests ended is in store_metrics(). Any thread, at any time. */
+void s3_store_counts(struct store *store, struct s3_store_counts *ret);
 
 #endif

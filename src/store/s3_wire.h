@@ -2,7 +2,8 @@
  * The wire to an S3 server: one request in, one answer out.
  *
  * Below this interface sit libs3 and libcurl; above it the S3 store, which chooses between them,
- * repeats what can be repeated, and finds out what an unclear answer means. A wire repeats nothing,
+ * repeats what can be repeated, and finds out what an unclear answer means. A wire repeats nothing
+ * (though libcurl sends a request again when a connection that it had kept turns out to be dead),
  * follows no redirect, and decides nothing.
  *
  * Threading: any number of threads may perform requests at a time; each call blocks its thread.
@@ -24,7 +25,7 @@
 enum s3_wire_method {
     S3_WIRE_GET,
     S3_WIRE_HEAD,
-    S3_WIRE_LIST, /* one page */
+    S3_WIRE_LIST, /* one page, the first that is not empty */
     S3_WIRE_PUT,  /* libcurl only */
     S3_WIRE_DELETE,
 };
@@ -119,16 +120,20 @@ enum s3_wire_result s3_wire_classify(int status, const char *s3_code);
 
 /* libcurl: every method, SigV4, certificates always checked. `endpoint` is copied. ca_file: PEM
  * file that replaces the system's certificates; NULL: the system's. ERR_INVALID, ERR_NOT_FOUND,
- * ERR_ACCESS for the ca_file, ERR_IO. */
+ * ERR_ACCESS for the ca_file, ERR_UNSUPPORTED, ERR_IO. */
 int s3_wire_curl_new(const struct s3_endpoint *endpoint, const char *ca_file, struct s3_wire **ret,
                      struct error *err);
+/* "libcurl/7.88.1", of the library that is in use. g_free(). */
+char *s3_wire_curl_name(void);
 
-/* libs3: all but PUT. Keys must be made of [A-Za-z0-9._/-] (2.0 mixes up others), and there can be
- * only one such wire in a process. ERR_UNSUPPORTED where it cannot be trusted: https, session
- * tokens are refused request by request (S3_WIRE_REJECTED). A request that is stuck is not
- * interrupted by 2.0: it ends by itself when nothing moves for about 15 s. */
+/* libs3: GET, HEAD and DELETE. PUT it cannot do safely, nor LIST: it takes a listing that was cut
+ * for a whole one. Keys must be made of [A-Za-z0-9._/-] (2.0 mixes up others). What it cannot be
+ * asked (also: session tokens, with 2.0; no credentials) is refused request by request
+ * (S3_WIRE_REJECTED). There can be only one such wire in a process. ERR_UNSUPPORTED where it cannot
+ * be trusted at all: https; AWS, with 2.0. A request that is stuck is not interrupted by 2.0: it
+ * ends by itself when nothing moves for about 15 s. It follows redirects by itself. */
 int s3_wire_libs3_new(const struct s3_endpoint *endpoint, struct s3_wire **ret, struct error *err);
-/* "libs3/2.0", of the version that it was built with. */
+/* "libs3/2.0" or "libs3/4", of the version that it was built with. */
 const char *s3_wire_libs3_name(void);
 
 #endif

@@ -3,7 +3,7 @@
  * each queued job; whoever lets go last frees it. So a caller whose deadline has passed can leave
  * while stuck workers still fill their answers, which nobody will see.
  *
- * Lock order: the operation's, the wave's, the pool's.
+ * Lock order: the caller's operation, the wave, its own operation or the pool.
  */
 #include "store/store.h"
 
@@ -33,7 +33,7 @@ struct store_wave {
     unsigned references; /* atomic */
     struct store *store;
     struct store_set *set;      /* a reference: requests must outlive stuck workers */
-    struct operation operation; /* a copy of the caller's, with its deadline only */
+    struct operation operation; /* for those under way: deadline and cancel of the caller's */
     /* The caller's own, or NULL. Alive as long as a slot is waiting, for so long he is. */
     const struct operation *callers;
     pthread_mutex_t lock; /* guards all below, answers of running slots excepted */
@@ -172,28 +172,33 @@ static bool finish_slot(struct wave_slot *slot)
     return close_slot(slot->wave);
 }
 
-static void perform_slot(struct wave_slot *slot)
+static void perform_slot(struct wave_slot *slot, const struct operation *operation)
 {
     struct store *store = slot->wave->store;
     struct call_metrics *metrics = &store->metrics[slot->request->method];
     int64_t started_ns = monotonic_now_ns();
-    store->operations->perform(store, slot->request, &slot->wave->operation, &slot->answer);
+    store->operations->perform(store, slot->request, operation, &slot->answer);
     call_metrics_time(metrics, monotonic_now_ns() - started_ns);
     call_metrics_count(metrics, slot->answer.code);
 }
 
-static void slot_job(void *argument)
+static void run_slot(struct wave_slot *slot, const struct operation *operation)
 {
-    struct wave_slot *slot = argument;
     struct store_wave *wave = slot->wave;
     bool settle = false;
     if (start_slot(slot, &settle)) {
-        perform_slot(slot);
+        perform_slot(slot, operation);
         settle = finish_slot(slot);
     }
     if (settle)
         settle_wave(wave);
     wave_unref(wave);
+}
+
+static void slot_job(void *argument)
+{
+    struct wave_slot *slot = argument;
+    run_slot(slot, &slot->wave->operation);
 }
 
 static struct worker_pool *pool_of(const struct store *store)
@@ -218,7 +223,7 @@ static void submit_slot(struct wave_slot *slot)
     wave_ref(wave);
     /* A caller who waits for one request without a limit may as well run it himself. */
     if (wave->size == 1 && !has_deadline(wave)) {
-        slot_job(slot);
+        run_slot(slot, wave->callers ? wave->callers : &wave->operation);
         return;
     }
     if (worker_pool_submit(pool_of(wave->store), slot_job, slot, &error) == 0)
@@ -257,9 +262,11 @@ static void submit_wave(struct store_wave *wave)
 static bool wait_for_wave(struct store_wave *wave, const struct operation *operation)
 {
     while (wave->phase != WAVE_DONE) {
-        if (operation_is_cancelled(operation) &&
-            refuse_waiting(wave, ERR_INTERRUPTED, "interrupted"))
-            return true;
+        if (operation_is_cancelled(operation)) {
+            operation_cancel(&wave->operation);
+            if (refuse_waiting(wave, ERR_INTERRUPTED, "interrupted"))
+                return true;
+        }
         if (monotonic_cond_wait(&wave->changed, &wave->lock, wave->operation.deadline_ns))
             continue;
         if (wave->phase == WAVE_DONE)

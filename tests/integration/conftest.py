@@ -6,6 +6,9 @@ Run from the build directory, or with these variables (see support/mounts.py for
   FORKFS_FSCK     the checker
   FORKFS_ENGINE   the directory where the Lance engine is installed (default tests/engine)
   FORKFS_TEST_NO_ENGINE=1  leaves out the tests that need the engine
+
+A test that takes a database runs once for each kind of store, local and s3; --store=local or
+--store=s3 choose. The S3 server is a Ceph gateway that the tests start themselves (tests/s3/gateway).
 """
 import os
 import shutil
@@ -14,17 +17,68 @@ import signal
 import pytest
 
 from support import mounts
-from support.database import Database
+from support.database import LocalDatabase
 from support.engine import VERSIONS, Engine
+from support.gateway import Gateway
 from support.process import Child, run
+from support.s3_database import S3Database
 
+STORES = ("local", "s3")
 SAMPLE = os.path.join(mounts.TOP, "contrib", "sample.tar.xz")
+
+
+def pytest_addoption(parser):
+    parser.addoption("--store", choices=("local", *STORES[1:], "all"), default="all",
+                     help="kind of store that the tests work on (default: every one)")
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: takes more than a few seconds")
+    config.addinivalue_line("markers", "local_only(reason): not on S3")
+    config.addinivalue_line("markers", "s3_only: not on local directories")
+    config.addinivalue_line("markers", "single_writer: mounts of a bucket are told that they are alone, "
+                                       "as those of a directory always are")
     # Who starts this in the background of a script makes it ignore SIGINT, and all its children, too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def stores_of(definition):
+    """The kinds of stores that a test is for."""
+    if definition.get_closest_marker("local_only"):
+        return STORES[:1]
+    return STORES[1:] if definition.get_closest_marker("s3_only") else STORES
+
+
+def pytest_generate_tests(metafunc):
+    if "store" in metafunc.fixturenames:
+        metafunc.parametrize("store", stores_of(metafunc.definition), indirect=True)
+
+
+def pytest_collection_modifyitems(config, items):
+    wanted = config.getoption("--store")
+    kept = [item for item in items if wanted in ("all", kind_of_store(item))]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+    items[:] = kept
+
+
+def kind_of_store(item):
+    """Where a test works; what takes no database is counted as local."""
+    callspec = getattr(item, "callspec", None)
+    return callspec.params.get("store", "local") if callspec else "local"
+
+
+@pytest.fixture
+def store(request):
+    """The kind of store that a test works on: "local" or "s3"."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def gateway():
+    """The S3 server of this run; it starts with the first test that needs it."""
+    server = Gateway()
+    yield server
+    server.stop()
 
 
 @pytest.fixture(scope="session")
@@ -35,17 +89,24 @@ def sample_directory(tmp_path_factory):
 
 
 @pytest.fixture
-def new_database(tmp_path, sample_directory):
+def new_database(request, tmp_path, sample_directory, store):
     """Makes fresh copies of the sample database."""
     made = []
 
     def make():
-        root = os.path.join(os.path.realpath(tmp_path), f"database{len(made)}")
-        shutil.copytree(sample_directory, root)
-        made.append(Database(root))
+        if store == "s3":
+            made.append(S3Database.upload(request.getfixturevalue("gateway"), sample_directory))
+        else:
+            root = os.path.join(os.path.realpath(tmp_path), f"database{len(made)}")
+            shutil.copytree(sample_directory, root)
+            made.append(LocalDatabase(root))
+        if store == "s3" and request.node.get_closest_marker("single_writer"):
+            made[-1].mount_options = ("single_writer",)
         return made[-1]
 
-    return make
+    yield make
+    for database in made:
+        database.remove()
 
 
 @pytest.fixture

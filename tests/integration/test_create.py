@@ -184,8 +184,9 @@ def test_nothing_but_the_fork_is_written(mount, database):
 def test_a_dataset_with_names_of_the_first_scheme_is_branched(mount, database):
     dataset = database.datasets()[0]
     for key in database.manifests(dataset):
-        os.rename(database.path(key), database.path(
-            f"{key.rpartition('/')[0]}/{lance.version_of_name(key)}.manifest"))
+        folder = key.rpartition("/")[0]
+        database.put_object(f"{folder}/{lance.version_of_name(key)}.manifest", database.read_object(key))
+        database.delete_object(key)
     os.mkdir(mount.fork("a"))
     (made,) = database.manifests(dataset, database.fork("a")["datasets"][dataset])
     assert lance.version_of_name(made) == lance.version_of_name(database.manifests(dataset)[0])
@@ -266,7 +267,7 @@ def test_an_interrupted_bulk_load_refuses(mount, database):
 
 
 def test_an_interrupted_table_swap_refuses(mount, database):
-    database.put_object(database.storage + "vertices_staging.lance/_versions/1.manifest", b"x")
+    database.put_object(database.dataset_prefix + "vertices_staging.lance/_versions/1.manifest", b"x")
     assert_mkdir_refused(mount, "a", errno.EBUSY, "vertices_staging")
 
 

@@ -85,9 +85,9 @@ def test_what_was_written_to_the_fork_goes_too(mount, database, fork):
                      "_transactions/1-x.txn", "_versions/.tmpAb12Cd",
                      "_versions/latest_version_hint.json", "data/deep/er/file"):
             database.put_object(f"{place}/{name}", b"x")
-    database.put_object(f"storage/wal_forks/{fork_id}/00000000000000000001_x.wal", b"x")
-    database.put_object(f"storage/catalog/forks/{fork_id}/latest", snapshot_id)
-    database.put_object(f"storage/catalog/forks/{fork_id}/manifests/{snapshot_id}.json", b"{}")
+    database.put_object(database.fork_wal_prefix(fork_id) + "00000000000000000001_x.wal", b"x")
+    database.put_object(database.fork_prefix(fork_id) + "latest", snapshot_id)
+    database.put_object(f"{database.fork_prefix(fork_id)}manifests/{snapshot_id}.json", b"{}")
     os.rmdir(mount.fork("a"))
     assert_no_trace(database, fork_id)
     assert_sound(database)

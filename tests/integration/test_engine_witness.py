@@ -31,11 +31,11 @@ def fork(mount, database):
 
 def files_of_main(database):
     """The files of all main branches, which nothing may change."""
-    return {key: body for key, body in database.snapshot().items() if is_of_main(key)}
+    return {key: body for key, body in database.snapshot().items() if is_of_main(database, key)}
 
 
-def is_of_main(key):
-    return key.startswith("storage/") and ".lance/" in key and not any(
+def is_of_main(database, key):
+    return key.startswith(database.dataset_prefix) and ".lance/" in key and not any(
         part in key for part in ("/tree/", "/_refs/", "latest_version_hint")) and not key.endswith("/")
 
 

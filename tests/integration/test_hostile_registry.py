@@ -47,13 +47,15 @@ HOSTILE = ["..", ".", "../..", "../../victim", "../victim", "a/../../victim", "/
 
 @pytest.mark.parametrize("status", ["active", "pending", "tombstoned"])
 @pytest.mark.parametrize("what", ["dataset", "branch"])
-def test_names_of_datasets_and_branches_do_not_escape(new_mount, small_database, template, status, what):
+def test_names_of_datasets_and_branches_do_not_escape(new_mount, small_database, template, tmp_path, status,
+                                                      what):
     database = small_database
-    outside = os.path.join(os.path.dirname(database.root), "victim")
+    outside = os.path.join(os.path.realpath(tmp_path), "victim")
     os.makedirs(outside + "/_versions")
     with open(outside + "/_versions/file", "w", encoding="utf-8") as stream:
         stream.write("precious")
-    for place in ("storage/victim", "victim", "storage/vertices.lance/victim", "storage/victim.lance"):
+    for place in ("storage/victim", "victim", database.dataset_key("vertices") + "/victim",
+                  database.dataset_key("victim"), database.dataset_prefix + "victim"):
         database.put_object(place + "/_versions/file", b"precious")
     absolute = HOSTILE + [outside, outside + "/_versions"]
     forks = {"good": template}
@@ -158,6 +160,7 @@ def test_thousands_of_entries_are_listed_and_changed(new_mount, small_database, 
 
 
 @pytest.mark.slow
+@pytest.mark.local_only("moving it takes too long")
 def test_a_registry_of_100_megabytes_works(new_mount, small_database, template):
     registry = {"forks": {"good": {**template, "note": "x" * 50_000_000}}, "padding": ["y" * 1000] * 50_000}
     small_database.put_registry(registry)
@@ -252,6 +255,7 @@ def test_the_same_registry_without_damage_mounts(new_mount, database):
     assert os.listdir(new_mount(database).forks) == ["a"]
 
 
+@pytest.mark.local_only("of symbolic links")
 def test_a_registry_that_cannot_be_read_refuses_the_mount(new_mount, database):
     os.symlink("fork_registry.json", database.path(database.registry_key))
     with pytest.raises(MountFailed) as failure:

@@ -1,6 +1,5 @@
 """The n-th request to the store goes wrong, for n = 1, 2, 3 ... until mkdir or rmdir need fewer."""
 import os
-import shutil
 import signal
 
 import pytest
@@ -8,7 +7,7 @@ import pytest
 from support.checks import assert_no_trace, assert_sound, assert_unchanged, assert_whole
 
 MORE_THAN_EVER_NEEDED = 120
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.single_writer]
 
 
 class Sweep:
@@ -30,10 +29,9 @@ class Sweep:
             if self.call == "rmdir":
                 os.mkdir(mount.fork("a"))
             assert mount.unmount() == 0
-            shutil.copytree(self.template.root, self.template.root + ".copy")
+            self.template.save()
         else:
-            shutil.rmtree(self.template.root)
-            shutil.copytree(self.template.root + ".copy", self.template.root)
+            self.template.restore()
         return self.template
 
     def perform(self, mount):
@@ -64,8 +62,8 @@ def test_a_killed_mount_leaves_the_fork_whole_or_not_at_all(sweep, new_mount, ki
         database = sweep.database()
         mount = new_mount(database, "jobs=1", fault=f"{kind}:{n}")
         succeeded = sweep.perform(mount)
-        if mount.process.poll() is None and succeeded:
-            assert mount.unmount() == 0
+        # The call may need fewer, and what the mount does beside it still come to that number.
+        if succeeded and mount.unmount() == 0:
             assert n > 10
             ends.add("a" in database.forks())
             break

@@ -14,6 +14,10 @@ def forkfs(*arguments, **options):
     return run(mounts.forkfs(), *arguments, check=False, **options)
 
 
+def forkfs_on(database, mountpoint, options=""):
+    return forkfs(*database.arguments(options), mountpoint, variables=database.environment)
+
+
 def assert_refused(done, status, *words):
     """One clear line on stderr, nothing on stdout."""
     assert done.returncode == status, done.stderr
@@ -60,6 +64,7 @@ def test_a_daemon_keeps_neither_terminal_nor_directory_of_its_caller(new_mount, 
     assert os.getsid(mount.pid) != os.getsid(0)
 
 
+@pytest.mark.local_only("of paths")
 def test_relative_paths_work_as_a_daemon(database, mountpoint):
     folder, name = os.path.split(database.source)
     done = forkfs(name, os.path.relpath(mountpoint, folder), cwd=folder)
@@ -115,7 +120,7 @@ def test_help_is_printed():
     "log_level=loud",
 ])
 def test_a_bad_option_is_a_usage_error_that_names_it(options, database, mountpoint):
-    done = forkfs("-o", options, database.source, mountpoint)
+    done = forkfs_on(database, mountpoint, options)
     assert done.returncode == 2
     assert options.partition("=")[0] in done.stderr
     assert mounts.mount_entry(mountpoint) is None
@@ -145,12 +150,12 @@ def test_a_directory_that_is_no_database_is_refused_and_stays_empty(tmp_path, mo
 
 
 def test_a_mountpoint_that_does_not_exist_is_refused(database, tmp_path):
-    assert_refused(forkfs(database.source, tmp_path / "missing"), 1, "missing")
+    assert_refused(forkfs_on(database, tmp_path / "missing"), 1, "missing")
 
 
 def test_a_mountpoint_that_is_a_file_is_refused(database, tmp_path):
     (tmp_path / "file").write_text("x")
-    assert_refused(forkfs(database.source, tmp_path / "file"), 1, "file")
+    assert_refused(forkfs_on(database, tmp_path / "file"), 1, "file")
 
 
 def test_failures_are_told_in_the_foreground_too(tmp_path, mountpoint):
@@ -163,7 +168,7 @@ def test_over_a_dead_mountpoint_it_says_what_to_run(new_mount, database):
     dead.kill()
     dead.wait()
     assert dead.is_mounted
-    done = forkfs(database.source, dead.path)
+    done = forkfs_on(database, dead.path)
     try:
         assert_refused(done, 1, dead.path)
     finally:
@@ -173,8 +178,9 @@ def test_over_a_dead_mountpoint_it_says_what_to_run(new_mount, database):
     assert "run: fusermount3 -u" in done.stderr
 
 
+@pytest.mark.local_only("a bucket takes several")
 def test_a_second_writable_mount_is_refused(mount, database, mountpoint):
-    done = forkfs(database.source, mountpoint)
+    done = forkfs_on(database, mountpoint)
     assert_refused(done, 1, database.source)
     assert mounts.mount_entry(mountpoint) is None
     os.mkdir(mount.fork("a"))  # the first one is not impressed
@@ -204,6 +210,7 @@ def test_mountinfo_shows_source_and_type(mount, database):
     assert source == database.source
 
 
+@pytest.mark.local_only("of paths")
 def test_a_comma_in_the_path_of_the_catalog_works(new_mount, database):
     moved = database.root + ",rw,x y"
     os.rename(database.root, moved)
@@ -213,6 +220,7 @@ def test_a_comma_in_the_path_of_the_catalog_works(new_mount, database):
     assert_whole(database, "a")
 
 
+@pytest.mark.local_only("test_s3_layout.py has it")
 def test_a_catalog_given_with_a_trailing_slash_is_the_same(new_mount, database):
     root = database.root
     database.root += "/"
@@ -239,12 +247,13 @@ def test_without_options_everything_belongs_to_the_caller(mount):
     assert (status.st_uid, status.st_gid) == (os.getuid(), os.getgid())
 
 
+@pytest.mark.local_only("test_s3_layout.py has it")
 def test_metadata_and_storage_prefixes_move_the_keys(new_mount, database):
     os.makedirs(database.path("meta"))
     for name in ("catalog", "id_allocator.json", "wal"):
         os.rename(database.path(name), database.path("meta/" + name))
     os.rename(database.path("storage"), database.path("data"))
-    database.metadata, database.storage = "meta/", "data/"
+    database.metadata, database.storage, database.dataset_prefix = "meta/", "data/", "data/"
     mount = new_mount(database, "metadata=meta/,storage=data/")
     os.mkdir(mount.fork("a"))
     assert_whole(database, "a")
@@ -275,12 +284,13 @@ def run_where_it_is_installed(script, *arguments, **options):
 @needs_mount_namespace
 def test_mount_8_mounts_by_type(database, mountpoint):
     done = run_where_it_is_installed("""
-mount -t fuse.forkfs "$1" "$2" -o ro,drain_timeout=100
+mount -t fuse.forkfs "$1" "$2" -o "$3"
 grep "^$1 $2 fuse.forkfs ro," /proc/mounts
 cat "$2/registry.json"
 ! mkdir "$2/forks/a" 2>/dev/null
 umount "$2"
-""", database.source, mountpoint)
+""", database.source, mountpoint, ",".join(["ro,drain_timeout=100", *database.catalog_options]),
+                                     variables=database.environment)
     assert done.stdout.endswith('{\n  "forks": {}\n}\n')
     assert database.forks() == {}
 
@@ -289,13 +299,14 @@ umount "$2"
 def test_an_fstab_line_mounts(database, mountpoint, tmp_path):
     fstab = tmp_path / "fstab"
     fstab.write_text(f"{database.source} {mountpoint} fuse.forkfs "
-                     "noauto,users,nofail,_netdev,allow_other,drain_timeout=100 0 0\n")
+                     + ",".join(["noauto,users,nofail,_netdev,allow_other,drain_timeout=100",
+                                 *database.catalog_options]) + " 0 0\n")
     done = run_where_it_is_installed("""
 mount -T "$1" "$2"
 mkdir "$2/forks/a"
 cat "$2/forks/a/status"
 umount "$2"
-""", fstab, mountpoint)
+""", fstab, mountpoint, variables=database.environment)
     assert done.stdout.endswith("active\n")
     assert_whole(database, "a")
 
@@ -309,8 +320,9 @@ def test_mount_8_reports_a_failure(tmp_path, mountpoint):
 
 
 def test_it_starts_with_its_standard_descriptors_closed(database, mountpoint):
-    done = subprocess.run(["sh", "-c", 'exec "$0" "$@" <&- >&- 2>&-', mounts.forkfs(), database.source,
-                           mountpoint], timeout=PATIENCE, check=False)
+    done = subprocess.run(["sh", "-c", 'exec "$0" "$@" <&- >&- 2>&-', mounts.forkfs(),
+                           *database.arguments(), mountpoint], timeout=PATIENCE, check=False,
+                          env={**os.environ, **database.environment})
     assert done.returncode == 0
     os.mkdir(os.path.join(mountpoint, "forks", "a"))
     assert_whole(database, "a")

@@ -8,6 +8,7 @@ from support.checks import (assert_fsck_clean, assert_no_trace, assert_sound, as
                             mentions)
 
 UNKNOWN = "01KYYN40FVQ2D7R9S4TAX6BCE3"
+pytestmark = pytest.mark.single_writer
 
 
 @pytest.fixture
@@ -52,8 +53,8 @@ def test_an_unfinished_fork_is_removed_whole(new_mount, forked, broken, status):
 def test_an_unfinished_fork_with_data_of_the_engine_is_removed_whole(new_mount, forked, broken, status):
     dataset, branch = next(iter(broken["datasets"].items()))
     forked.put_object(forked.branch_key(dataset, branch) + "/data/0011.lance", b"x")
-    forked.put_object(f"storage/wal_forks/{broken['id']}/00000000000000000001_x.wal", b"x")
-    forked.put_object(f"storage/catalog/forks/{broken['id']}/latest", b"x")
+    forked.put_object(forked.fork_wal_prefix(broken["id"]) + "00000000000000000001_x.wal", b"x")
+    forked.put_object(forked.fork_prefix(broken["id"]) + "latest", b"x")
     forked.change_fork("broken", status=status)
     recover(new_mount, forked, "live")
     assert_no_trace(forked, broken["id"])
@@ -188,9 +189,9 @@ def test_they_stay_when_a_dataset_still_knows_the_fork(new_mount, forked):
 
 
 def test_what_is_no_forks_is_left_alone(new_mount, forked):
-    for key in ("catalog/fork_schemas/README", "catalog/locy_rules.json", "storage/catalog/forks/notes/x",
-                "storage/wal_forks/README", "catalog/fork_registry.json.backup",
-                f"storage/vertices.lance/tree/fork_{UNKNOWN}_vertices/data/x"):
+    for key in ("catalog/fork_schemas/README", "catalog/locy_rules.json", forked.fork_prefix("notes") + "x",
+                forked.storage + "wal_forks/README", "catalog/fork_registry.json.backup",
+                forked.branch_key("vertices", f"fork_{UNKNOWN}_vertices") + "/data/x"):
         forked.put_object(key, b"mine")
     before = forked.snapshot()
     new_mount(forked)

@@ -27,7 +27,7 @@ def tag(mount, name, fork="a"):
 
 
 def tags_on_store(database):
-    return [key for key in database.list_objects(database.storage) if "/_refs/tags/" in key]
+    return [key for key in database.list_objects(database.dataset_prefix) if "/_refs/tags/" in key]
 
 
 def test_a_tag_pins_the_tip_of_every_branch(forked, database):

@@ -1,6 +1,6 @@
 /*
  * Faults for the mounted filesystem. The program forkfs-faulty is forkfs, linked so that
- * __wrap_open_catalog() and __wrap_daemon_ready() below take the place of open_catalog() and
+ * __wrap_open_catalog() and the like below take the place of open_catalog(), catalog_open() and
  * daemon_ready() (ld --wrap): the store gets a wrapper that makes one request go wrong.
  */
 /* clang-format off */
@@ -22,6 +22,9 @@
  * it); with early- from the start, recovery included. FORKFS_FAULT_REPORT=FILE: at the end, or
  * before the kill, FILE gets the line "fired F count C", F being 0 or 1, C the number of requests
  * that matched.
+ *
+ * FORKFS_TAKEOVER_MS=N: on a catalog that several mounts write, the unfinished work of another one is
+ * taken over after N milliseconds.
  */
 /* clang-format on */
 #include <fcntl.h>
@@ -32,6 +35,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "catalog/catalog.h"
 #include "daemon.h"
 #include "open_catalog.h"
 #include "store/fault_store.h"
@@ -62,10 +66,16 @@ struct hook_store {
 /* What connects the two wrapped functions. */
 static struct hook_store *hook;
 
-int __real_open_catalog(const struct catalog_location *location, struct store **ret_store,
-                        struct layout **ret_layout, struct error *err);
-int __wrap_open_catalog(const struct catalog_location *location, struct store **ret_store,
-                        struct layout **ret_layout, struct error *err);
+int __real_open_catalog(const struct catalog_location *location, struct operation *operation,
+                        struct opened_catalog *ret, struct error *err);
+int __wrap_open_catalog(const struct catalog_location *location, struct operation *operation,
+                        struct opened_catalog *ret, struct error *err);
+int __real_catalog_open(struct store *store, struct layout *layout,
+                        const struct catalog_settings *settings, struct operation *operation,
+                        struct catalog **ret, struct error *err);
+int __wrap_catalog_open(struct store *store, struct layout *layout,
+                        const struct catalog_settings *settings, struct operation *operation,
+                        struct catalog **ret, struct error *err);
 void __real_daemon_ready(struct daemon *daemon, struct log *log);
 void __wrap_daemon_ready(struct daemon *daemon, struct log *log);
 
@@ -73,7 +83,7 @@ void __wrap_daemon_ready(struct daemon *daemon, struct log *log);
 
 static void refuse(const char *text, const char *what)
 {
-    fprintf(stderr, "forkfs-faulty: FORKFS_FAULT: %s: '%s'\n", what, text);
+    fprintf(stderr, "forkfs-faulty: environment: %s: '%s'\n", what, text);
     exit(2);
 }
 
@@ -265,17 +275,28 @@ static void arm(void)
     hook->armed = true;
 }
 
-int __wrap_open_catalog(const struct catalog_location *location, struct store **ret_store,
-                        struct layout **ret_layout, struct error *err)
+int __wrap_open_catalog(const struct catalog_location *location, struct operation *operation,
+                        struct opened_catalog *ret, struct error *err)
 {
-    int code = __real_open_catalog(location, ret_store, ret_layout, err);
+    int code = __real_open_catalog(location, operation, ret, err);
     const char *request = getenv("FORKFS_FAULT");
     if (code != 0 || !request)
         return code;
-    *ret_store = wrap(*ret_store, request);
+    ret->store = wrap(ret->store, request);
     if (hook->request.early)
         arm();
     return 0;
+}
+
+int __wrap_catalog_open(struct store *store, struct layout *layout,
+                        const struct catalog_settings *settings, struct operation *operation,
+                        struct catalog **ret, struct error *err)
+{
+    struct catalog_settings changed = *settings;
+    const char *takeover_ms = getenv("FORKFS_TAKEOVER_MS");
+    if (takeover_ms)
+        changed.takeover_ms = (int64_t)parse_count(takeover_ms);
+    return __real_catalog_open(store, layout, &changed, operation, ret, err);
 }
 
 void __wrap_daemon_ready(struct daemon *daemon, struct log *log)

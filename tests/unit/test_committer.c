@@ -337,7 +337,7 @@ static void others_win_until_the_time_is_over(void **state)
     struct operation operation;
     operation_init(&operation, 100);
     fault_store_arm(fixture->outer, FAULT_FAIL, 1u << STORE_PUT, 1, true, ERR_PRECONDITION);
-    assert_int_equal(insert(fixture->committer, "made", &operation), ERR_DEADLINE);
+    assert_int_equal(insert(fixture->committer, "made", &operation), ERR_CONTENDED);
     operation_destroy(&operation);
     fault_store_disarm(fixture->outer);
     assert_false(on_store(fixture, "made"));

@@ -18,6 +18,22 @@ static void assert_text(char *actual, const char *expected)
     g_free(actual);
 }
 
+static void datasets_may_lie_apart(void **state)
+{
+    struct layout *layout = NULL;
+    assert_int_equal(
+        layout_new_apart("", "", "graphs/one/", "s3://bucket/graphs/one", &layout, NULL), 0);
+    assert_text(layout_registry_key(layout), "catalog/fork_registry.json");
+    assert_text(layout_snapshot_pointer_key(layout), "catalog/latest");
+    assert_text(layout_fork_allocator_key(layout, &id), "catalog/forks/" ID "/id_allocator.json");
+    assert_text(layout_fork_wals_prefix(layout), "wal_forks/");
+    assert_text(layout_probes_prefix(layout), "catalog/fork_probes/");
+    assert_text(layout_datasets_prefix(layout), "graphs/one/");
+    assert_text(layout_dataset_key(layout, "edges"), "graphs/one/edges.lance");
+    assert_text(layout_dataset_uri(layout, "edges"), "s3://bucket/graphs/one/edges.lance");
+    layout_free(layout);
+}
+
 static struct layout *make(const char *metadata, const char *storage, const char *base_uri)
 {
     struct layout *layout = NULL;
@@ -44,7 +60,7 @@ static void local_metadata_keys_are_those_of_uni(void **state)
 static void local_storage_keys_are_those_of_uni(void **state)
 {
     struct layout *layout = make("", "storage/", "/srv/graph/storage");
-    assert_text(layout_storage_prefix(layout), "storage/");
+    assert_text(layout_datasets_prefix(layout), "storage/");
     assert_text(layout_snapshot_pointer_key(layout), "storage/catalog/latest");
     assert_text(layout_snapshots_prefix(layout), "storage/catalog/manifests/");
     assert_text(layout_snapshot_key(layout, "s-1"), "storage/catalog/manifests/s-1.json");
@@ -78,7 +94,7 @@ static void prefixes_of_an_object_store_go_in_front(void **state)
 static void empty_prefixes_mean_the_root(void **state)
 {
     struct layout *layout = make("", "", "s3://bucket");
-    assert_text(layout_storage_prefix(layout), "");
+    assert_text(layout_datasets_prefix(layout), "");
     assert_text(layout_snapshot_pointer_key(layout), "catalog/latest");
     assert_text(layout_dataset_key(layout, "edges"), "edges.lance");
     layout_free(layout);
@@ -136,6 +152,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(local_metadata_keys_are_those_of_uni),
+        cmocka_unit_test(datasets_may_lie_apart),
         cmocka_unit_test(local_storage_keys_are_those_of_uni),
         cmocka_unit_test(prefixes_of_an_object_store_go_in_front),
         cmocka_unit_test(empty_prefixes_mean_the_root),

@@ -46,10 +46,11 @@ static void defaults_are_those_of_the_manual(void **state)
     assert_int_equal(options.max_forks, 0);
     assert_int_equal(options.default_ttl_s, 0);
     assert_int_equal(options.sweep_interval_s, 60);
-    assert_int_equal(options.jobs, 192);
+    assert_int_equal(options.where.jobs, 192);
     assert_int_equal(options.log_level, LOG_LEVEL_INFO);
-    assert_string_equal(options.metadata, "");
-    assert_string_equal(options.storage, "storage/");
+    assert_string_equal(options.where.metadata, "");
+    assert_null(options.where.storage);
+    assert_int_equal(options.refresh_s, 0);
     assert_string_equal(options.fuse_options->str, "");
     options_clear(&options);
 }
@@ -58,11 +59,11 @@ static void every_option_fills_its_field(void **state)
 {
     struct options options;
     struct error err;
-    assert_int_equal(PARSE(&options, &err, "-f", "-o",
-                           "ro,allow_other,uid=7,gid=8,umask=077,drain_timeout=1", "-o",
-                           "op_timeout=60,jobs=3,log_level=debug,metadata=m,storage=s/t/", "-o",
-                           "max_forks=4,default_ttl=3155760000,sweep_interval=0", "/c", "/m"),
-                     0);
+    assert_int_equal(
+        PARSE(&options, &err, "-f", "-o", "ro,allow_other,uid=7,gid=8,umask=077,drain_timeout=1",
+              "-o", "op_timeout=60,jobs=3,log_level=debug,metadata=m,storage=s/t/", "-o",
+              "max_forks=4,default_ttl=3155760000,sweep_interval=0,refresh=7", "/c", "/m"),
+        0);
     assert_true(options.foreground && options.read_only && options.allow_other);
     assert_false(options.debug);
     assert_int_equal(options.uid, 7);
@@ -70,14 +71,96 @@ static void every_option_fills_its_field(void **state)
     assert_int_equal(options.umask, 077);
     assert_int_equal(options.drain_timeout_ms, 1);
     assert_int_equal(options.operation_timeout_s, 60);
-    assert_int_equal(options.jobs, 3);
+    assert_int_equal(options.where.jobs, 3);
     assert_int_equal(options.max_forks, 4);
     assert_int_equal(options.default_ttl_s, 3155760000);
     assert_int_equal(options.sweep_interval_s, 0);
+    assert_int_equal(options.refresh_s, 7);
     assert_int_equal(options.log_level, LOG_LEVEL_DEBUG);
-    assert_string_equal(options.metadata, "m/");
-    assert_string_equal(options.storage, "s/t/");
+    assert_string_equal(options.where.metadata, "m/");
+    assert_string_equal(options.where.storage, "s/t/");
     options_clear(&options);
+}
+
+static void options_of_s3_fill_their_fields(void **state)
+{
+    struct options options;
+    struct error err;
+    assert_int_equal(PARSE(&options, &err, "-o",
+                           "endpoint=http://127.0.0.1:8000,region=r,profile=my profile,path_style",
+                           "-o", "ca_file=/a\\,b.pem,s3_client=curl,single_writer,refresh=0",
+                           "s3://bucket/p/q", "/m"),
+                     0);
+    assert_string_equal(options.catalog, "s3://bucket/p/q");
+    assert_string_equal(options.where.endpoint, "http://127.0.0.1:8000");
+    assert_string_equal(options.where.region, "r");
+    assert_string_equal(options.where.profile, "my profile");
+    assert_string_equal(options.where.ca_file, "/a,b.pem");
+    assert_int_equal(options.where.client, S3_CLIENT_CURL);
+    assert_true(options.where.path_style && options.single_writer);
+    assert_int_equal(options.refresh_s, 0);
+    options_clear(&options);
+}
+
+static void defaults_on_s3_are_those_of_the_manual(void **state)
+{
+    struct options options;
+    struct error err;
+    assert_int_equal(PARSE(&options, &err, "s3://bucket", "/m"), 0);
+    assert_null(options.where.endpoint);
+    assert_null(options.where.region);
+    assert_null(options.where.profile);
+    assert_null(options.where.ca_file);
+    assert_null(options.where.storage);
+    assert_string_equal(options.where.metadata, "");
+    assert_int_equal(options.where.client, S3_CLIENT_AUTOMATIC);
+    assert_false(options.where.path_style || options.single_writer);
+    assert_int_equal(options.refresh_s, 1);
+    options_clear(&options);
+}
+
+static void options_of_s3_are_refused_on_a_directory(void **state)
+{
+    assert_refused("endpoint=http://h", "option 'endpoint' is for catalogs on S3");
+    assert_refused("region=r", "'region'");
+    assert_refused("profile=p", "'profile'");
+    assert_refused("path_style", "'path_style'");
+    assert_refused("ca_file=/f", "'ca_file'");
+    assert_refused("s3_client=libs3", "'s3_client'");
+    assert_refused("single_writer", "'single_writer'");
+}
+
+static void assert_refused_on(const char *catalog, const char *option_list,
+                              const char *part_of_message)
+{
+    struct options options;
+    struct error err;
+    assert_int_equal(PARSE(&options, &err, "-o", option_list, catalog, "/m"), ERR_INVALID);
+    if (!strstr(err.text, part_of_message))
+        fail_msg("'%s' is not in '%s'", part_of_message, err.text);
+    assert_null(strstr(err.text, "hush"));
+    options_clear(&options);
+}
+
+static void urls_that_cannot_be_are_refused(void **state)
+{
+    assert_refused_on("s3://", "", "bucket");
+    assert_refused_on("s3:///p", "", "bucket");
+    assert_refused_on("s3://bucket/a/../b", "", "..");
+    assert_refused_on("s3://user:hush@bucket/p", "", "password");
+    assert_refused_on("s3://bucket/p?token=hush", "", "'?'");
+    assert_refused_on("s3://bucket", "endpoint=ftp://h", "ftp");
+    assert_refused_on("s3://bucket", "endpoint=http://u:hush@h", "password");
+    assert_refused_on("s3://bucket", "endpoint=http://h/path", "path");
+}
+
+static void values_of_s3_options_are_checked(void **state)
+{
+    assert_refused("s3_client=wget", "neither libs3 nor curl");
+    assert_refused("endpoint=", "'endpoint' is empty");
+    assert_refused("profile", "needs a value");
+    assert_refused("path_style=1", "takes no value");
+    assert_refused("refresh=86401", "between 0 and 86400");
 }
 
 static void options_may_follow_the_operands_as_mount_puts_them(void **state)
@@ -93,7 +176,7 @@ static void options_may_follow_the_operands_as_mount_puts_them(void **state)
     unsetenv("POSIXLY_CORRECT");
     assert_string_equal(options.mountpoint, "/m");
     assert_string_equal(options.fuse_options->str, "dev,nosuid");
-    assert_int_equal(options.jobs, 2);
+    assert_int_equal(options.where.jobs, 2);
     options_clear(&options);
 }
 
@@ -114,8 +197,8 @@ static void a_backslash_keeps_a_comma_within_a_value(void **state)
     struct options options;
     struct error err;
     assert_int_equal(PARSE(&options, &err, "-o", "metadata=a\\,b\\\\c,jobs=5", "/c", "/m"), 0);
-    assert_string_equal(options.metadata, "a,b\\c/");
-    assert_int_equal(options.jobs, 5);
+    assert_string_equal(options.where.metadata, "a,b\\c/");
+    assert_int_equal(options.where.jobs, 5);
     options_clear(&options);
 }
 
@@ -124,8 +207,8 @@ static void an_empty_prefix_is_the_top(void **state)
     struct options options;
     struct error err;
     assert_int_equal(PARSE(&options, &err, "-o", "storage=,metadata=meta/", "/c", "/m"), 0);
-    assert_string_equal(options.storage, "");
-    assert_string_equal(options.metadata, "meta/");
+    assert_string_equal(options.where.storage, "");
+    assert_string_equal(options.where.metadata, "meta/");
     options_clear(&options);
 }
 
@@ -249,7 +332,9 @@ static void usage_names_every_option(void **state)
         "ro",           "allow_other=",    "uid=",        "gid=",
         "umask=",       "drain_timeout=",  "op_timeout=", "max_forks=",
         "default_ttl=", "sweep_interval=", "jobs=",       "log_level=",
-        "metadata=",    "storage="};
+        "metadata=",    "storage=",        "refresh=",    "endpoint=",
+        "region=",      "profile=",        "path_style",  "ca_file=",
+        "s3_client=",   "single_writer"};
     g_autofree char *usage = options_usage();
     for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
         g_autofree char *bare = g_strndup(names[i], strcspn(names[i], "="));
@@ -263,6 +348,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_are_those_of_the_manual),
         cmocka_unit_test(every_option_fills_its_field),
+        cmocka_unit_test(options_of_s3_fill_their_fields),
+        cmocka_unit_test(defaults_on_s3_are_those_of_the_manual),
+        cmocka_unit_test(options_of_s3_are_refused_on_a_directory),
+        cmocka_unit_test(urls_that_cannot_be_are_refused),
+        cmocka_unit_test(values_of_s3_options_are_checked),
         cmocka_unit_test(options_may_follow_the_operands_as_mount_puts_them),
         cmocka_unit_test(the_last_of_ro_and_rw_wins),
         cmocka_unit_test(a_backslash_keeps_a_comma_within_a_value),

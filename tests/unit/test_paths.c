@@ -106,7 +106,6 @@ static void a_catalog_that_cannot_be_named_is_refused(void **state)
 {
     assert_catalog_refused("no/such/place", ERR_NOT_FOUND, "no/such/place");
     assert_catalog_refused("/srv/\xff", ERR_INVALID, "UTF-8");
-    assert_catalog_refused("s3://bucket/graph", ERR_UNSUPPORTED, "s3://bucket/graph");
 }
 
 static void a_mountpoint_beside_the_catalog_is_resolved(void **state)
@@ -128,6 +127,16 @@ static void a_name_that_only_starts_like_the_catalog_is_no_part_of_it(void **sta
     assert_int_equal(g_mkdir(longer, 0700), 0);
     assert_int_equal(mountpoint_resolve(longer, scratch->database, &path, &err), 0);
     assert_int_equal(rmdir(longer), 0);
+}
+
+static void any_directory_is_beside_a_catalog_in_a_bucket(void **state)
+{
+    struct scratch *scratch = *state;
+    g_autofree char *path = NULL;
+    struct error err;
+    assert_int_equal(mountpoint_resolve(scratch->link, NULL, &path, &err), 0);
+    assert_string_equal(path, scratch->database);
+    assert_int_equal(mountpoint_resolve(scratch->file, NULL, &path, &err), ERR_INVALID);
 }
 
 static void an_unsuitable_mountpoint_is_refused(void **state)
@@ -152,6 +161,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_name_that_only_starts_like_the_catalog_is_no_part_of_it,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(any_directory_is_beside_a_catalog_in_a_bucket, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(an_unsuitable_mountpoint_is_refused, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -192,7 +192,7 @@ static void what_is_no_object_of_datasets_is_refused(void **state)
                                         "{\"" GHOST "\": \"\"}",
                                         "{\"" GHOST "\": \"a b\"}",
                                         "{\"" GHOST "\": \"main\"}",
-                                        "{\"../x\": null}",
+                                        "{\"datasets\": {\"../x\": null}}",
                                         "{\"\": null}",
                                         "{\"a\\u0000b\": null}",
                                         "{\"" GHOST "\": null, \"" GHOST "\": null}"};
@@ -331,7 +331,8 @@ static void an_intent_never_deletes_a_registered_branch(void **state)
     g_autofree char *branch = layout_branch_name(&other, "edges");
     g_autofree char *key =
         g_strdup_printf("storage/catalog/fork_registrations/%s.json", fixture->id.text);
-    g_autofree char *text = g_strdup_printf("{\"edges\": \"%s\", \"vertices\": \"main\"}", branch);
+    g_autofree char *text =
+        g_strdup_printf("{\"datasets\": {\"edges\": \"%s\", \"vertices\": \"main\"}}", branch);
     g_autofree char *before = fixture_dump(fixture->store, NULL);
     fixture_put(fixture->store, key, text);
     assert_int_equal(fixture_recover(fixture->catalog, NULL), 1);

@@ -129,20 +129,37 @@ static void a_failing_store_leaves_the_table_as_it_was(void **state)
     put(fixture, PREFIX FIRST ".json", FIRST, "first");
     load(fixture);
     for (unsigned n = 1; n <= 2; n++) {
+        put(fixture, PREFIX SECOND ".json", SECOND, "second"); /* to be read, each time */
         fault_store_arm(fixture->faults, FAULT_FAIL, FAULT_READS, n, false, ERR_ACCESS);
         assert_int_equal(
             tombstones_load(fixture->tombstones, fixture->faults, fixture->layout, NULL, NULL),
             ERR_ACCESS);
         assert_true(tombstones_name_is_taken(fixture->tombstones, "first"));
+        assert_false(tombstones_name_is_taken(fixture->tombstones, "second"));
     }
+}
+
+static void what_is_known_at_its_etag_is_not_read_again(void **state)
+{
+    struct fixture *fixture = *state;
+    put(fixture, PREFIX FIRST ".json", FIRST, "first");
+    load(fixture);
+    unsigned before = fault_store_total(fixture->faults, STORE_GET);
+    load(fixture);
+    assert_int_equal(fault_store_total(fixture->faults, STORE_GET), before);
+    assert_true(tombstones_name_is_taken(fixture->tombstones, "first"));
+    put(fixture, PREFIX FIRST ".json", FIRST, "renamed");
+    load(fixture);
+    assert_int_equal(fault_store_total(fixture->faults, STORE_GET), before + 1);
+    assert_true(tombstones_name_is_taken(fixture->tombstones, "renamed"));
 }
 
 static void what_this_mount_does_is_noted(void **state)
 {
     struct fixture *fixture = *state;
     auto_bytes struct bytes *body = document(FIRST, "first");
-    tombstones_note_put(fixture->tombstones, PREFIX FIRST ".json", body);
-    tombstones_note_put(fixture->tombstones, PREFIX FIRST ".json", body);
+    tombstones_note_put(fixture->tombstones, PREFIX FIRST ".json", NULL, body);
+    tombstones_note_put(fixture->tombstones, PREFIX FIRST ".json", NULL, body);
     assert_true(tombstones_name_is_taken(fixture->tombstones, "first"));
     assert_false(tombstones_name_is_taken(fixture->tombstones, "firs"));
     assert_rendered(fixture, "[\n  {\n    \"id\": \"" FIRST "\",\n    \"name\": \"first\",\n"
@@ -165,6 +182,7 @@ int main(void)
         TEST(what_does_not_parse_is_kept_with_its_problem),
         TEST(a_tombstone_that_vanishes_meanwhile_is_skipped),
         TEST(a_failing_store_leaves_the_table_as_it_was),
+        TEST(what_is_known_at_its_etag_is_not_read_again),
         TEST(what_this_mount_does_is_noted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

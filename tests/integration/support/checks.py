@@ -49,7 +49,7 @@ def assert_sound(database):
 
 
 def fsck(database):
-    return run(mounts.forkfs_fsck(), database.source, check=False)
+    return run(mounts.forkfs_fsck(), *database.arguments(), check=False, variables=database.environment)
 
 
 def assert_fsck_clean(database):

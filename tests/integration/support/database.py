@@ -1,7 +1,6 @@
 """A Uni database as the tests see it: objects on a store, and the documents among them.
 
-Tests reach the store only through this class, so that another kind of store needs nothing but
-another implementation of the methods in the first section.
+Tests reach the store only through the classes for its kinds: LocalDatabase below, and S3Database.
 """
 import json
 import os
@@ -16,72 +15,33 @@ def serde_pretty(document):
 
 
 class Database:
-    # Prefixes of the two families of keys; see docs/formats.md.
+    """What all kinds of stores have in common."""
+
+    # Prefixes of the families of keys; see docs/formats.md. Datasets may lie apart from the rest of
+    # the storage.
     metadata = ""
     storage = "storage/"
+    dataset_prefix = "storage/"
 
-    def __init__(self, root):
-        self.root = os.fspath(root)
+    # ---- How programs reach it ----
 
-    # ---- The store: a local directory ----
-
-    @property
-    def source(self):
-        """What the command line of forkfs takes as CATALOG."""
-        return self.root
+    catalog_options = ()  # of forkfs -o, and of the tools
+    mount_options = ()  # further ones of forkfs
 
     @property
-    def base_uri(self):
-        """How the Lance engine names the place of the datasets."""
-        return os.path.join(self.root, self.storage.rstrip("/"))
+    def environment(self):
+        """Variables for forkfs and its tools."""
+        return {}
 
-    def path(self, key):
-        return os.path.join(self.root, key)
+    @property
+    def engine_environment(self):
+        """Variables for the Lance engine."""
+        return {}
 
-    def has_object(self, key):
-        return os.path.isfile(self.path(key))
-
-    def read_object(self, key):
-        """The bytes of an object; FileNotFoundError when there is none."""
-        with open(self.path(key), "rb") as stream:
-            return stream.read()
-
-    def list_objects(self, prefix=""):
-        """Sorted keys of all objects whose key starts with the prefix."""
-        keys = []
-        start = self.path(prefix.rpartition("/")[0])
-        for folder, _, names in os.walk(start):
-            for name in names:
-                key = os.path.relpath(os.path.join(folder, name), self.root)
-                if key.startswith(prefix):
-                    keys.append(key)
-        return sorted(keys)
-
-    def put_object(self, key, body):
-        os.makedirs(os.path.dirname(self.path(key)), exist_ok=True)
-        with open(self.path(key), "wb") as stream:
-            stream.write(body if isinstance(body, bytes) else body.encode())
-
-    def delete_object(self, key):
-        os.unlink(self.path(key))
-
-    def delete_prefix(self, prefix):
-        """Deletes what lies under a prefix that ends in a slash."""
-        shutil.rmtree(self.path(prefix), ignore_errors=True)
-
-    def snapshot(self):
-        """Everything that is on the store: {key: bytes}; directories are {key + "/": None}."""
-        found = {}
-        for folder, folders, names in os.walk(self.root):
-            for name in folders:
-                found[os.path.relpath(os.path.join(folder, name), self.root) + "/"] = None
-            for name in names:
-                key = os.path.relpath(os.path.join(folder, name), self.root)
-                try:
-                    found[key] = self.read_object(key)
-                except FileNotFoundError:
-                    continue  # it went away meanwhile
-        return found
+    def arguments(self, *options):
+        """The command line of forkfs or a tool up to CATALOG, with further options."""
+        words = ",".join([*self.catalog_options, *filter(None, options)])
+        return (["-o", words] if words else []) + [self.source]
 
     # ---- Documents ----
 
@@ -107,8 +67,15 @@ class Database:
     def tombstone_key(self, fork_id):
         return f"{self.metadata}catalog/fork_tombstones/{fork_id}.json"
 
+    def fork_prefix(self, fork_id):
+        """Of the files of a fork that are not in datasets."""
+        return f"{self.storage}catalog/forks/{fork_id}/"
+
     def fork_allocator_key(self, fork_id):
-        return f"{self.storage}catalog/forks/{fork_id}/id_allocator.json"
+        return self.fork_prefix(fork_id) + "id_allocator.json"
+
+    def fork_wal_prefix(self, fork_id):
+        return f"{self.storage}wal_forks/{fork_id}/"
 
     def snapshot_key(self, snapshot_id):
         return f"{self.storage}catalog/manifests/{snapshot_id}.json"
@@ -163,7 +130,7 @@ class Database:
         return sorted(names)
 
     def dataset_key(self, dataset):
-        return f"{self.storage}{dataset}.lance"
+        return f"{self.dataset_prefix}{dataset}.lance"
 
     def dataset_uri(self, dataset):
         return f"{self.base_uri}/{dataset}.lance"
@@ -194,3 +161,86 @@ class Database:
 
     def tag_key(self, dataset, tag):
         return f"{self.dataset_key(dataset)}/_refs/tags/{tag}.json"
+
+
+class LocalDatabase(Database):
+    """In a directory."""
+
+    is_local = True
+
+    def __init__(self, root):
+        self.root = os.fspath(root)
+
+    @property
+    def source(self):
+        """What the command line of forkfs takes as CATALOG."""
+        return self.root
+
+    @property
+    def base_uri(self):
+        """How the Lance engine names the place of the datasets."""
+        return os.path.join(self.root, self.dataset_prefix.rstrip("/"))
+
+    def path(self, key):
+        return os.path.join(self.root, key)
+
+    def has_object(self, key):
+        return os.path.isfile(self.path(key))
+
+    def read_object(self, key):
+        """The bytes of an object; FileNotFoundError when there is none."""
+        with open(self.path(key), "rb") as stream:
+            return stream.read()
+
+    def list_objects(self, prefix=""):
+        """Sorted keys of all objects whose key starts with the prefix."""
+        keys = []
+        start = self.path(prefix.rpartition("/")[0])
+        for folder, _, names in os.walk(start):
+            for name in names:
+                key = os.path.relpath(os.path.join(folder, name), self.root)
+                if key.startswith(prefix):
+                    keys.append(key)
+        return sorted(keys)
+
+    def put_object(self, key, body):
+        os.makedirs(os.path.dirname(self.path(key)), exist_ok=True)
+        with open(self.path(key), "wb") as stream:
+            stream.write(body if isinstance(body, bytes) else body.encode())
+
+    def delete_object(self, key):
+        os.unlink(self.path(key))
+
+    def replace_object(self, key, text):
+        """As Uni and backups write: a new file is renamed over the old one."""
+        self.put_object(key + "#1", text)
+        os.rename(self.path(key + "#1"), self.path(key))
+
+    def delete_prefix(self, prefix):
+        """Deletes what lies under a prefix that ends in a slash."""
+        shutil.rmtree(self.path(prefix), ignore_errors=True)
+
+    def snapshot(self):
+        """Everything that is on the store: {key: bytes}; directories are {key + "/": None}."""
+        found = {}
+        for folder, folders, names in os.walk(self.root):
+            for name in folders:
+                found[os.path.relpath(os.path.join(folder, name), self.root) + "/"] = None
+            for name in names:
+                key = os.path.relpath(os.path.join(folder, name), self.root)
+                try:
+                    found[key] = self.read_object(key)
+                except FileNotFoundError:
+                    continue  # it went away meanwhile
+        return found
+
+    def save(self):
+        """Keeps a copy; restore() goes back to it, at the same place: branches record absolute paths."""
+        shutil.copytree(self.root, self.root + ".saved")
+
+    def restore(self):
+        shutil.rmtree(self.root)
+        shutil.copytree(self.root + ".saved", self.root)
+
+    def remove(self):
+        """At the end of a test. pytest removes the directories."""

@@ -33,7 +33,8 @@ class Engine:
     def __call__(self, database, command, *operands):
         """The steps of a command and what they gave; EngineError when one failed."""
         done = run("node", "witness.mjs", "--engine", self.version, database.source, command,
-                   *map(str, operands), cwd=self.directory, check=False, timeout=180)
+                   *map(str, operands), cwd=self.directory, check=False, timeout=180,
+                   variables=database.engine_environment)
         assert done.returncode in (0, 1), done.stderr
         steps = json.loads(done.stdout)
         if done.returncode:

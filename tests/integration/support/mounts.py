@@ -44,6 +44,10 @@ def forkfs_fsck():
     return _program("FORKFS_FSCK", "forkfs-fsck", "tools/forkfs-fsck")
 
 
+def compare_and_swap():
+    return _program("FORKFS_COMPARE_AND_SWAP", "tests/compare-and-swap")
+
+
 def mount_entry(path):
     """(type, source, options) of the mount on a path, without touching it; None when there is none."""
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as stream:
@@ -82,7 +86,7 @@ class Mount:
     """One run of forkfs on a mountpoint of its own."""
 
     def __init__(self, database, mountpoint, stderr_path, options="", binary=None, fault=None,
-                 daemon=False):
+                 daemon=False, variables=None):
         self.database = database
         self.path = mountpoint
         self.stderr_path = stderr_path
@@ -90,18 +94,18 @@ class Mount:
         self.binary = binary or (forkfs_faulty() if fault else forkfs())
         self.fault = fault
         self.daemon = daemon
+        self.variables = variables or {}  # of the environment
         self.process = None
         self.status = None  # exit status, when it has ended
         self.watchdog = None
 
     def command(self):
         words = [self.binary] + ([] if self.daemon else ["-f"])
-        words += ["-o", self.options] if self.options else []
-        return words + [self.database.source, self.path]
+        return words + self.database.arguments(*self.database.mount_options, self.options) + [self.path]
 
     def start(self):
         os.makedirs(self.path, exist_ok=True)
-        environment = dict(os.environ)
+        environment = {**os.environ, **self.database.environment, **self.variables}
         environment.pop("FORKFS_FAULT", None)
         if self.fault:
             environment["FORKFS_FAULT"] = self.fault

@@ -20,9 +20,10 @@ def wait_until(condition, timeout=PATIENCE, what="the condition"):
         time.sleep(0.005)
 
 
-def run(*command, check=True, timeout=PATIENCE, **options):
-    """Runs a command; its output is captured as text. A failure shows all of it."""
-    options.setdefault("env", {**os.environ, "LC_ALL": "C.UTF-8"})
+def run(*command, check=True, timeout=PATIENCE, variables=None, **options):
+    """Runs a command, with further environment variables; its output is captured as text. A failure
+    shows all of it."""
+    options.setdefault("env", {**os.environ, "LC_ALL": "C.UTF-8", **(variables or {})})
     done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True, errors="surrogateescape",
                           timeout=timeout, stdin=subprocess.DEVNULL, **options)

@@ -1,0 +1,216 @@
+#include "base/timestamp.h"
+#include "catalog/burial.h"
+#include "catalog/fork_remains.h"
+#include "catalog/recovery_private.h"
+#include "catalog/transitions.h"
+
+/* An entry that is neither active nor given up on, and that this mount may finish. Its name is
+ * locked. */
+struct unfinished {
+    struct fork_entry *entry;
+    GPtrArray *branches; /* struct dataset_branch; NULL until they are chosen */
+    bool done;
+    struct error problem;
+};
+
+static void unfinished_free(void *pointer)
+{
+    struct unfinished *fork = pointer;
+    fork_entry_unref(fork->entry);
+    if (fork->branches)
+        g_ptr_array_unref(fork->branches);
+    g_free(fork);
+}
+
+/* Unless somebody works on the fork in this mount, or has done so since the registry was looked at.
+ */
+static bool lock_unfinished(struct catalog *catalog, const struct fork_entry *entry)
+{
+    if (!name_locks_try(catalog->names, catalog_lock_name(entry)))
+        return false;
+    auto_registry struct registry *latest = catalog_registry(catalog);
+    const struct fork_entry *same = registry_find_id(latest, &entry->id);
+    if (registry_id_is_ambiguous(latest, &entry->id) ||
+        (same && g_strcmp0(same->text, entry->text) == 0))
+        return true;
+    name_locks_release(catalog->names, catalog_lock_name(entry));
+    return false;
+}
+
+bool recovery_has_entries(struct catalog *catalog)
+{
+    auto_registry struct registry *registry = catalog_registry(catalog);
+    bool any = false;
+    takeover_begin_look(catalog->takeover, TAKEOVER_ENTRY);
+    for (guint i = 0; i < registry->entries->len; i++) {
+        const struct fork_entry *entry = g_ptr_array_index(registry->entries, i);
+        if (entry->status != FORK_ACTIVE)
+            any = catalog_may_take_over(catalog, entry, NULL) || any;
+    }
+    takeover_end_look(catalog->takeover, TAKEOVER_ENTRY, monotonic_now_ns());
+    return any;
+}
+
+/* Looks at all entries, so that those which may not be finished yet are watched. */
+static GPtrArray *list_unfinished(struct catalog *catalog)
+{
+    GPtrArray *list = g_ptr_array_new_with_free_func(unfinished_free);
+    auto_registry struct registry *registry = catalog_registry(catalog);
+    takeover_begin_look(catalog->takeover, TAKEOVER_ENTRY);
+    for (guint i = 0; i < registry->entries->len; i++) {
+        struct fork_entry *entry = g_ptr_array_index(registry->entries, i);
+        if (entry->status == FORK_ACTIVE || !catalog_may_take_over(catalog, entry, NULL) ||
+            !lock_unfinished(catalog, entry))
+            continue;
+        struct unfinished *fork = g_new0(struct unfinished, 1);
+        fork->entry = fork_entry_ref(entry);
+        if (registry_id_is_ambiguous(registry, &entry->id))
+            error_set(&fork->problem, ERR_CORRUPT, "several entries have its id");
+        else
+            fork_remains_check_names(entry->datasets, &fork->problem);
+        g_ptr_array_add(list, fork);
+    }
+    takeover_end_look(catalog->takeover, TAKEOVER_ENTRY, monotonic_now_ns());
+    return list;
+}
+
+static void unlock_unfinished(struct catalog *catalog, const GPtrArray *list)
+{
+    for (guint i = 0; i < list->len; i++) {
+        const struct unfinished *fork = g_ptr_array_index(list, i);
+        name_locks_release(catalog->names, catalog_lock_name(fork->entry));
+    }
+}
+
+/* Those that no fork descends from (any more). A child's files lie in part in its parent's
+ * branches, so children go first, and a parent with a child that stays, too. */
+static GPtrArray *choose_childless(struct catalog *catalog, const GPtrArray *list)
+{
+    auto_registry struct registry *registry = catalog_registry(catalog);
+    GPtrArray *chosen = g_ptr_array_new();
+    for (guint i = 0; i < list->len; i++) {
+        struct unfinished *fork = g_ptr_array_index(list, i);
+        if (!fork->done && fork->problem.code == 0 &&
+            transition_check_childless(registry, &fork->entry->id, NULL) == 0)
+            g_ptr_array_add(chosen, fork);
+    }
+    return chosen;
+}
+
+/* Once fenced or removed, a fork cannot be brought back to life by anybody. */
+static void note_committed(struct catalog *catalog, struct unfinished *fork,
+                           enum transition_kind kind)
+{
+    fork->done = kind == TRANSITION_REMOVE && fork->problem.code == 0;
+    if (fork->done)
+        takeover_forget(catalog->takeover, TAKEOVER_ENTRY, fork->entry->id.text);
+    else if (fork->problem.code == 0)
+        takeover_add_own(catalog->takeover, TAKEOVER_ENTRY, fork->entry->id.text,
+                         monotonic_now_ns());
+}
+
+/* One commit for all that are well: the pending ones fenced, or (`kind`) all removed. */
+static void commit_all(struct catalog *catalog, GPtrArray *forks, enum transition_kind kind,
+                       struct operation *operation)
+{
+    g_autofree struct transition *list = g_new0(struct transition, forks->len);
+    g_autoptr(GPtrArray) committed = g_ptr_array_new();
+    for (guint i = 0; i < forks->len; i++) {
+        struct unfinished *fork = g_ptr_array_index(forks, i);
+        if (fork->problem.code || (kind == TRANSITION_FENCE && fork->entry->status != FORK_PENDING))
+            continue;
+        list[committed->len] = (struct transition){.kind = kind, .id = &fork->entry->id};
+        g_ptr_array_add(committed, fork);
+    }
+    transitions_commit(catalog->committer, list, committed->len, operation);
+    for (guint i = 0; i < committed->len; i++) {
+        struct unfinished *fork = g_ptr_array_index(committed, i);
+        fork->problem = list[i].error;
+        note_committed(catalog, fork, kind);
+    }
+}
+
+static void bury_all(struct catalog *catalog, GPtrArray *forks, struct operation *operation)
+{
+    g_autofree struct burial *list = g_new0(struct burial, forks->len);
+    g_autoptr(GPtrArray) buried = g_ptr_array_new();
+    for (guint i = 0; i < forks->len; i++) {
+        struct unfinished *fork = g_ptr_array_index(forks, i);
+        if (fork->problem.code)
+            continue;
+        list[buried->len] = (struct burial){.id = &fork->entry->id, .branches = fork->branches};
+        g_ptr_array_add(buried, fork);
+    }
+    bury(catalog, list, buried->len, operation);
+    for (guint i = 0; i < buried->len; i++)
+        ((struct unfinished *)g_ptr_array_index(buried, i))->problem = list[i].error;
+}
+
+/* Its creator came back to life and finished it, or another mount is faster. */
+static bool is_decided_elsewhere(const struct catalog *catalog, int code)
+{
+    return catalog->takeover && (code == ERR_EXISTS || code == ERR_STALE);
+}
+
+/* What came of the entries; the first error of the store. */
+static int report_unfinished(struct catalog *catalog, const GPtrArray *list,
+                             struct recovery_report *report, struct error *err)
+{
+    auto_registry struct registry *registry = catalog_registry(catalog);
+    int code = 0;
+    for (guint i = 0; i < list->len; i++) {
+        struct unfinished *fork = g_ptr_array_index(list, i);
+        const struct ulid *id = &fork->entry->id;
+        if (fork->done)
+            *(fork->entry->status == FORK_PENDING ? &report->rolled_back : &report->finished) += 1;
+        else if (fork->problem.code == 0)
+            transition_check_childless(registry, id, &fork->problem);
+        if (is_decided_elsewhere(catalog, fork->problem.code))
+            continue;
+        if (fork->problem.code && recovery_is_about_one_fork(fork->problem.code))
+            recovery_report_problem(report, &fork->problem, "fork", id->text);
+        else if (fork->problem.code && code == 0)
+            code = error_copy(err, &fork->problem);
+    }
+    return code;
+}
+
+static int choose_branches(struct catalog *catalog, const GPtrArray *list,
+                           struct operation *operation, struct error *err)
+{
+    g_autoptr(GPtrArray) candidates = NULL;
+    int code = burial_candidates(catalog, operation, &candidates, err);
+    for (guint i = 0; code == 0 && i < list->len; i++) {
+        struct unfinished *fork = g_ptr_array_index(list, i);
+        fork->branches = burial_branches(fork->entry, candidates);
+    }
+    return code;
+}
+
+static int finish_all(struct catalog *catalog, const GPtrArray *list, struct operation *operation,
+                      struct recovery_report *report, struct error *err)
+{
+    int code = choose_branches(catalog, list, operation, err);
+    if (code)
+        return code;
+    for (;;) {
+        g_autoptr(GPtrArray) forks = choose_childless(catalog, list);
+        if (forks->len == 0)
+            break;
+        commit_all(catalog, forks, TRANSITION_FENCE, operation);
+        bury_all(catalog, forks, operation);
+        commit_all(catalog, forks, TRANSITION_REMOVE, operation);
+    }
+    return report_unfinished(catalog, list, report, err);
+}
+
+int recovery_of_entries(struct catalog *catalog, struct operation *operation,
+                        struct recovery_report *report, struct error *err)
+{
+    g_autoptr(GPtrArray) list = list_unfinished(catalog);
+    if (list->len == 0)
+        return 0;
+    int code = finish_all(catalog, list, operation, report, err);
+    unlock_unfinished(catalog, list);
+    return code;
+}

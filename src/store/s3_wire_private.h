@@ -1,0 +1,19 @@
+/*
+ * What the wires share. Nobody else includes this.
+ */
+#ifndef FORKFS_STORE_S3_WIRE_PRIVATE_H
+#define FORKFS_STORE_S3_WIRE_PRIVATE_H
+
+#include "store/s3_wire.h"
+
+/* Ends an exchange with a result and a text for people, which is made safe to print: one line, of
+ * valid UTF-8, not too long, without the request's session token. */
+void s3_wire_conclude(const struct s3_wire_request *request, struct s3_wire_answer *answer,
+                      enum s3_wire_result result, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* An etag as servers write it, `"abc"` or `W/"abc"`, without quotes; NULL for NULL and when
+ * nothing is left. g_free(). */
+char *s3_wire_etag(const char *quoted);
+
+#endif

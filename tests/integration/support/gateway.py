@@ -1,0 +1,75 @@
+"""The S3 server of a test run, and clients for it."""
+import functools
+import os
+import shlex
+import subprocess
+import threading
+
+from support.mounts import TOP
+
+PROGRAM = os.path.join(TOP, "tests", "s3", "gateway")
+
+
+class Gateway:
+    """One run of tests/s3/gateway. It ends with this process, however that ends."""
+
+    def __init__(self):
+        # In a session of its own: Ctrl-C must not stop it before the mounts that use it.
+        self.process = subprocess.Popen([PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        text=True, start_new_session=True)
+        self.variables = {}
+        for line in iter(self.process.stdout.readline, "\n"):
+            assert line, ("the S3 server for the tests does not start (see above); "
+                          "--store=local leaves out the tests that need it")
+            name, _, value = line.partition("=")
+            self.variables[name] = "".join(shlex.split(value))
+        self.lock = threading.Lock()
+        self.buckets = 0
+
+    def stop(self):
+        self.process.communicate()  # closes its standard input
+
+    @property
+    def endpoint(self):
+        return self.variables["AWS_ENDPOINT_URL"]
+
+    @property
+    def https_endpoint(self):
+        return self.variables["S3_HTTPS_ENDPOINT"]
+
+    @property
+    def ca_file(self):
+        return self.variables["S3_CA_FILE"]
+
+    @property
+    def credentials(self):
+        """The variables that every client needs."""
+        names = ("AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "no_proxy")
+        return {name: self.variables[name] for name in names}
+
+    @functools.cached_property
+    def client(self):
+        """A client for the tests' own use; any number of threads may use it at a time."""
+        import boto3  # here, since it takes a while, and only tests on S3 need it
+        from botocore.config import Config
+        config = Config(max_pool_connections=64, s3={"addressing_style": "path"}, proxies={},
+                        retries={"max_attempts": 4, "mode": "standard"})
+        return boto3.client("s3", endpoint_url=self.endpoint, region_name=self.variables["AWS_REGION"],
+                            aws_access_key_id=self.variables["AWS_ACCESS_KEY_ID"],
+                            aws_secret_access_key=self.variables["AWS_SECRET_ACCESS_KEY"], config=config)
+
+    def make_bucket(self):
+        """The name of a new bucket."""
+        with self.lock:
+            self.buckets += 1
+            name = f"bucket-{self.buckets}"
+        self.client.create_bucket(Bucket=name)
+        return name
+
+    def remove_bucket(self, name):
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=name)
+        for page in pages:
+            keys = [{"Key": row["Key"]} for row in page.get("Contents", [])]
+            if keys:
+                self.client.delete_objects(Bucket=name, Delete={"Objects": keys, "Quiet": True})
+        self.client.delete_bucket(Bucket=name)

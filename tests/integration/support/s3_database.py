@@ -1,0 +1,162 @@
+"""A Uni database in a bucket."""
+import copy
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+from support.database import Database, LocalDatabase
+
+
+class S3Database(Database):
+    """In a bucket of its own, as Uni lays out remote databases."""
+
+    is_local = False
+    storage = ""
+    dataset_prefix = "graph/"
+    leases = "catalog/fork_leases/"
+    # Contents by their MD5, which is what an etag is here; so a snapshot fetches only what is new.
+    contents = {}
+
+    def __init__(self, gateway):
+        self.gateway = gateway
+        self.bucket = gateway.make_bucket()
+        self.source = self.base_uri
+        self.reached_by = ("endpoint=" + gateway.endpoint, "path_style")
+        self.lies_at = ()
+        self.saved = None
+
+    @property
+    def base_uri(self):
+        return f"s3://{self.bucket}/{self.dataset_prefix}".rstrip("/")
+
+    @property
+    def catalog_options(self):
+        return self.reached_by + self.lies_at
+
+    @property
+    def environment(self):
+        return self.gateway.credentials
+
+    @property
+    def engine_environment(self):
+        return {**self.environment, "AWS_ENDPOINT_URL": self.gateway.endpoint}
+
+    @property
+    def client(self):
+        return self.gateway.client
+
+    def through(self, proxy):
+        """The same database, for mounts that reach it by way of a proxy."""
+        return self.reached("endpoint=" + proxy.endpoint, "path_style")
+
+    def reached(self, *options):
+        """The same database, for mounts that reach its server in another way."""
+        other = copy.copy(self)
+        other.reached_by = options
+        return other
+
+    def has_object(self, key):
+        return self.etag(key) is not None
+
+    def etag(self, key):
+        """None when there is no such object."""
+        try:
+            return self.client.head_object(Bucket=self.bucket, Key=key)["ETag"]
+        except self.client.exceptions.ClientError as failure:
+            if failure.response["Error"]["Code"] in ("404", "NoSuchKey"):
+                return None
+            raise
+
+    def read_object(self, key):
+        try:
+            return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        except self.client.exceptions.NoSuchKey as missing:
+            raise FileNotFoundError(key) from missing
+
+    def etags(self, prefix=""):
+        """{key: etag}, in the order of keys."""
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
+        return {row["Key"]: row["ETag"] for page in pages for row in page.get("Contents", [])}
+
+    def list_objects(self, prefix=""):
+        return sorted(self.etags(prefix))
+
+    def put_object(self, key, body):
+        body = body if isinstance(body, bytes) else body.encode()
+        self.contents[self.client.put_object(Bucket=self.bucket, Key=key, Body=body)["ETag"]] = body
+
+    def put_objects(self, objects):
+        """Puts {key: bytes}."""
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda key: self.put_object(key, objects[key]), objects))
+
+    def replace_object(self, key, text):
+        self.put_object(key, text)
+
+    def delete_object(self, key):
+        self.client.delete_object(Bucket=self.bucket, Key=key)
+
+    def delete_objects(self, keys):
+        keys = sorted(keys)
+        for first in range(0, len(keys), 1000):
+            rows = [{"Key": key} for key in keys[first:first + 1000]]
+            self.client.delete_objects(Bucket=self.bucket, Delete={"Objects": rows, "Quiet": True})
+
+    def delete_prefix(self, prefix):
+        self.delete_objects(self.list_objects(prefix))
+
+    def snapshot(self):
+        """What is on the store, but for what mounts that run keep there for themselves."""
+        return {key: body for key, body in self.everything().items() if not key.startswith(self.leases)}
+
+    def everything(self):
+        """The same with that."""
+        etags = self.etags()
+        with ThreadPoolExecutor(8) as pool:
+            bodies = pool.map(lambda key: self.content(key, etags[key]), etags)
+            return {key: body for key, body in zip(etags, bodies) if body is not None}
+
+    def content(self, key, etag):
+        """The bytes of a listed object; None when it has gone away meanwhile."""
+        if etag not in self.contents:
+            try:
+                self.contents[etag] = self.read_object(key)
+            except FileNotFoundError:
+                return None
+        return self.contents[etag]
+
+    def save(self):
+        self.saved = self.snapshot()
+
+    def restore(self):
+        now = self.snapshot()
+        self.delete_objects(now.keys() - self.saved.keys())
+        self.put_objects({key: body for key, body in self.saved.items() if now.get(key) != body})
+
+    def open_to_all(self):
+        """Lets everybody do everything with the bucket."""
+        resources = [f"arn:aws:s3:::{self.bucket}", f"arn:aws:s3:::{self.bucket}/*"]
+        statement = {"Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": resources}
+        policy = {"Version": "2012-10-17", "Statement": [statement]}
+        self.client.put_bucket_policy(Bucket=self.bucket, Policy=json.dumps(policy))
+
+    @classmethod
+    def upload(cls, gateway, directory, **prefixes):
+        """A database with what a directory holds that is laid out as local databases are."""
+        database = cls(gateway)
+        for name, prefix in prefixes.items():
+            setattr(database, name, prefix)
+        database.source = database.base_uri
+        local = LocalDatabase(directory)
+        database.put_objects({database.key_here(key): body for key, body in local.snapshot().items()
+                              if body is not None})
+        return database
+
+    def key_here(self, local_key):
+        """The key of what a local database has under a key."""
+        if not local_key.startswith(LocalDatabase.storage):
+            return self.metadata + local_key
+        name = local_key[len(LocalDatabase.storage):]
+        return (self.dataset_prefix if ".lance/" in name else self.storage) + name
+
+    def remove(self):
+        self.gateway.remove_bucket(self.bucket)

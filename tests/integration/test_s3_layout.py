@@ -1,0 +1,124 @@
+"""Where things lie in a bucket."""
+import os
+
+import pytest
+
+from support.checks import assert_sound, assert_whole
+from support.s3_database import S3Database
+
+pytestmark = pytest.mark.s3_only
+
+
+@pytest.fixture
+def place(gateway, sample_directory, store):
+    """Makes databases with prefixes of one's own."""
+    made = []
+
+    def make(**prefixes):
+        made.append(S3Database.upload(gateway, sample_directory, **prefixes))
+        return made[-1]
+
+    yield make
+    for database in made:
+        database.remove()
+
+
+def keys_of_a_fork(database, name):
+    """All keys that a fork accounts for, by what is known of the layout."""
+    fork = database.fork(name)
+    keys = {database.registry_key, database.overlay_key(fork["id"]), database.fork_allocator_key(fork["id"])}
+    for dataset, branch in fork["datasets"].items():
+        keys.update({database.ref_key(dataset, branch), *database.manifests(dataset, branch)})
+    return keys
+
+
+def assert_works(new_mount, database):
+    """A fork comes and goes, with the right keys and the right names in its manifests."""
+    before = database.snapshot()
+    mount = new_mount(database)
+    os.mkdir(mount.fork("a"))
+    assert_whole(database, "a")
+    assert database.snapshot().keys() - before.keys() == keys_of_a_fork(database, "a")
+    for dataset, branch in database.fork("a")["datasets"].items():
+        (manifest,) = database.manifests(dataset, branch)
+        assert f"s3://{database.bucket}/{database.dataset_prefix}{dataset}.lance".encode() in (
+            database.read_object(manifest))
+    assert_sound(database)
+    os.rmdir(mount.fork("a"))
+    assert database.snapshot().keys() - before.keys() == {database.registry_key}
+    assert_sound(database)
+    mount.unmount()
+    assert database.everything().keys() - before.keys() == {database.registry_key}
+
+
+def test_by_default_only_datasets_are_below_the_prefix(new_mount, database):
+    assert database.registry_key == "catalog/fork_registry.json"
+    assert_works(new_mount, database)
+
+
+@pytest.mark.parametrize("prefix", ["", "a/", "a/b/c/", "Graph-1_x.y/"])
+def test_any_prefix_does(new_mount, place, prefix):
+    assert_works(new_mount, place(dataset_prefix=prefix))
+
+
+def test_a_trailing_slash_changes_nothing(new_mount, database):
+    database.source += "/"
+    assert_works(new_mount, database)
+
+
+def test_metadata_and_storage_move_the_keys(new_mount, place):
+    database = place(metadata="meta/", storage="data/", dataset_prefix="data/")
+    database.source = f"s3://{database.bucket}"
+    database.lies_at = ("metadata=meta/", "storage=data/")
+    assert_works(new_mount, database)
+    assert {key.partition("/")[0] for key in database.everything()} == {"meta", "data"}
+
+
+def test_metadata_alone_moves_the_registry(new_mount, place):
+    database = place(metadata="x/y/")
+    database.lies_at = ("metadata=x/y",)
+    assert_works(new_mount, database)
+
+
+def test_candidates_that_do_not_exist_are_skipped(new_mount, database):
+    missing = [name for name in database.candidates() if name not in database.datasets()]
+    assert missing  # an edge type without adjacency tables, for one
+    dropped = database.datasets()[0]
+    database.delete_prefix(database.dataset_key(dropped) + "/")
+    mount = new_mount(database)
+    os.mkdir(mount.fork("a"))
+    assert dropped not in database.fork("a")["datasets"]
+    assert_whole(database, "a")
+
+
+@pytest.mark.parametrize("dataset_prefix", ["graph/", ""])
+def test_the_engine_works_on_branches_in_the_bucket(new_mount, place, engine, dataset_prefix):
+    database = place(dataset_prefix=dataset_prefix)
+    database.limit_to(["Person"])
+    mount = new_mount(database)
+    os.mkdir(mount.fork("a"))
+    for dataset, branch in database.fork("a")["datasets"].items():
+        engine(database, "check", dataset, branch)
+        engine(database, "exercise", dataset, branch)
+    os.mkdir(mount.fork("a", "children", "b"))
+    for dataset, branch in database.fork("b")["datasets"].items():
+        engine(database, "check", dataset, branch)
+    os.rmdir(mount.fork("a", "children", "b"))
+    os.rmdir(mount.fork("a"))
+    assert_sound(database)
+
+
+def test_objects_of_others_in_the_bucket_are_left_alone(new_mount, database):
+    strange = {"other/file": b"x", "catalog": b"x", "catalog/": b"", "graph/": b"", "graph": b"x",
+               "graph/catalog/latest": b"x", "a b+c%20": b"x", "tab\there": b"x", "\u00fc/\u65e5": b"x",
+               "catalog/fork_leases/README": b"x", "catalog/fork_schemas/": b"", "graph/vertices.lance/": b"",
+               "wal/": b""}
+    database.put_objects(strange)
+    before = database.everything()
+    mount = new_mount(database)
+    os.mkdir(mount.fork("a"))
+    os.rmdir(mount.fork("a"))
+    mount.unmount()
+    after = database.everything()
+    assert {key: after.get(key) for key in before} == before
+    assert after.keys() - before.keys() == {database.registry_key}

@@ -1,0 +1,327 @@
+"""Several writable mounts of one bucket."""
+import collections
+import errno
+import os
+import select
+import signal
+import threading
+
+import pytest
+
+from support import mounts
+from support.checks import assert_fsck_clean, assert_no_trace, assert_sound, assert_whole
+from support.process import DIRECTORY_CALL, wait_until
+
+pytestmark = [pytest.mark.s3_only, pytest.mark.slow]
+
+# Makes and drops forks of a few names at random, and prints what worked: "mkdir NAME" ...
+RANDOM_WALK = """
+import errno, os, random, sys
+print("ready", flush=True)
+sys.stdin.readline()
+chance = random.Random(int(sys.argv[2]))
+for _ in range(int(sys.argv[3])):
+    call, name = chance.choice(["mkdir", "rmdir"]), chance.choice("abcdef")
+    try:
+        getattr(os, call)(f"{sys.argv[1]}/{name}")
+        print(call, name)
+    except OSError as failure:
+        if failure.errno not in (errno.EEXIST, errno.ENOENT, errno.EBUSY, errno.ESTALE):
+            print(call, name, errno.errorcode[failure.errno])
+"""
+
+
+@pytest.fixture
+def four(new_mount, small_database):
+    """Four mounts of the sample with two datasets."""
+    return [new_mount(small_database) for _ in range(4)]
+
+
+@pytest.fixture
+def two(new_mount, small_database):
+    return [new_mount(small_database) for _ in range(2)]
+
+
+@pytest.fixture
+def outcomes(new_child):
+    """Calls os.mkdir or os.rmdir on several paths at a time; "0" or the errno of each."""
+    def call(name, paths):
+        children = [new_child(DIRECTORY_CALL, name, path) for path in paths]
+        return [child.result().split()[-1] for child in children]
+    return call
+
+
+def outcome(call, *arguments):
+    """The errno of a call by its name, or "0"."""
+    try:
+        call(*arguments)
+    except OSError as failure:
+        return errno.errorcode[failure.errno]
+    return "0"
+
+
+def shows(mount, *names):
+    return sorted(os.listdir(mount.forks)) == sorted(names)
+
+
+def test_creates_and_drops_of_different_names_all_work(new_child, four, small_database):
+    makers = [new_child("""
+import os, sys
+for number in range(8):
+    os.mkdir(f"{sys.argv[1]}/{sys.argv[2]}-{number}")
+""", mount.forks, f"maker{index}") for index, mount in enumerate(four)]
+    for maker in makers:
+        maker.result(timeout=120)
+    names = [f"maker{index}-{number}" for index in range(4) for number in range(8)]
+    assert sorted(small_database.forks()) == names
+    assert len({entry["id"] for entry in small_database.forks().values()}) == 32
+    for mount in four:
+        wait_until(lambda: shows(mount, *names))
+    for name in names:
+        assert_whole(small_database, name)
+    removers = [new_child("""
+import os, sys
+for number in range(8):
+    os.rmdir(f"{sys.argv[1]}/{sys.argv[2]}-{number}")
+""", mount.forks, f"maker{(index + 1) % 4}") for index, mount in enumerate(four)]
+    for remover in removers:
+        remover.result(timeout=120)
+    assert small_database.forks() == {}
+    assert_sound(small_database)
+    for mount in four:
+        wait_until(lambda: shows(mount))
+        assert mount.errors() == []
+
+
+def test_of_several_mkdirs_of_one_name_one_wins(four, small_database, outcomes):
+    for number in range(8):
+        found = outcomes("mkdir", [mount.fork(f"a{number}") for mount in four])
+        assert sorted(found) == ["0", "EEXIST", "EEXIST", "EEXIST"]
+    assert len(small_database.forks()) == 8
+    assert_sound(small_database)
+
+
+def test_of_several_rmdirs_of_one_name_one_wins(four, small_database, outcomes):
+    for number in range(8):
+        os.mkdir(four[0].fork("a"))
+        for mount in four:
+            wait_until(lambda: shows(mount, "a"))
+        found = outcomes("rmdir", [mount.fork("a") for mount in four])
+        assert found.count("0") == 1
+        assert set(found) <= {"0", "ENOENT", "EBUSY"}, f"in round {number}"
+        assert small_database.forks() == {}
+    assert_sound(small_database)
+
+
+def test_what_several_mounts_report_adds_up(new_child, four, small_database):
+    children = [new_child(RANDOM_WALK, mount.forks, seed, 25) for seed, mount in enumerate(four)]
+    for child in children:
+        assert child.line() == "ready"
+    for child in children:
+        child.tell("go")
+    count = collections.Counter()
+    for child in children:
+        for line in child.result(timeout=180).splitlines():
+            call, name, *failure = line.split()
+            assert not failure, line
+            count[name] += {"mkdir": 1, "rmdir": -1}[call]
+    assert {name for name, balance in count.items() if balance} == set(small_database.forks())
+    assert set(count.values()) <= {0, 1}
+    assert_sound(small_database)
+    for mount in four:
+        wait_until(lambda: shows(mount, *small_database.forks()))
+
+
+def test_changes_show_in_other_mounts(two, small_database):
+    here, there = two
+    os.mkdir(here.fork("a"))
+    wait_until(lambda: shows(there, "a"))
+    assert there.read("forks", "a", "status") == "active\n"
+    with open(there.fork("a", "ttl"), "w", encoding="utf-8") as stream:
+        stream.write("100000")
+    wait_until(lambda: here.read("forks", "a", "ttl") != "none\n")
+    overlay = '{"added_labels": [], "added_edge_types": [], "added_properties": [], "note": 1}'
+    with open(here.fork("a", "schema.json"), "w", encoding="utf-8") as stream:
+        stream.write(overlay)
+    wait_until(lambda: '"note": 1' in there.read("forks", "a", "schema.json"))
+    os.mkdir(here.fork("a", "tags", "t"))
+    wait_until(lambda: os.listdir(there.fork("a", "tags")) == ["t"])
+    os.mkdir(there.fork("a", "children", "b"))
+    wait_until(lambda: os.listdir(here.fork("a", "children")) == ["b"])
+    os.rmdir(here.fork("a", "children", "b"))
+    os.rmdir(here.fork("a", "tags", "t"))
+    wait_until(lambda: shows(there, "a"))
+    wait_until(lambda: os.listdir(there.fork("a", "tags")) == [])
+    os.rmdir(there.fork("a"))
+    wait_until(lambda: shows(here))
+    assert_sound(small_database)
+
+
+def test_changes_of_others_are_events(two):
+    here, there = two
+    handle = os.open(there.top("events"), os.O_RDONLY)
+    poller = select.poll()
+    poller.register(handle, select.POLLPRI)
+    for call, kind in ((os.mkdir, "active"), (os.rmdir, "dropped")):
+        timer = threading.Timer(0.2, call, [here.fork("a")])
+        timer.start()
+        wait_until(lambda: poller.poll(30000) and f" {kind} a " in os.pread(handle, 1 << 20, 0).decode())
+        timer.join()
+    os.close(handle)
+
+
+def test_a_fork_is_created_on_what_another_mount_has_just_dropped(two, small_database):
+    here, there = two
+    for _ in range(5):
+        os.mkdir(here.fork("a"))
+        wait_until(lambda: outcome(os.rmdir, there.fork("a")) == "0")
+    assert small_database.forks() == {}
+    assert_sound(small_database)
+
+
+# ---- Holders ----
+
+def test_a_fork_held_on_one_mount_is_not_dropped_on_another(two, small_database):
+    here, there = two
+    os.mkdir(here.fork("a"))
+    wait_until(lambda: shows(there, "a"))
+    for _ in range(3):
+        with open(here.fork("a", "status"), encoding="utf-8") as stream:
+            assert outcome(os.rmdir, there.fork("a")) == "EBUSY"
+            assert stream.read() == "active\n"
+            assert small_database.fork("a")["status"] == "active"
+            assert "EBUSY" in there.errors()[-1]
+    assert_whole(small_database, "a")
+    wait_until(lambda: outcome(os.rmdir, there.fork("a")) == "0")
+    assert small_database.forks() == {}
+    wait_until(lambda: shows(here))
+    assert_sound(small_database)
+
+
+def test_a_refused_drop_leaves_the_fork_usable_on_all_mounts(four, small_database):
+    os.mkdir(four[0].fork("a"))
+    for mount in four:
+        wait_until(lambda: shows(mount, "a"))
+    with open(four[1].fork("a", "info.json"), encoding="utf-8"):
+        assert outcome(os.rmdir, four[2].fork("a")) == "EBUSY"
+        for mount in four:
+            wait_until(lambda: outcome(mount.read, "forks", "a", "datasets") == "0")
+    wait_until(lambda: outcome(os.rmdir, four[3].fork("a")) == "0")
+    assert_sound(small_database)
+
+
+def test_a_drop_and_opens_on_another_mount_never_meet(two, small_database, new_child):
+    here, there = two
+    for _ in range(4):
+        os.mkdir(here.fork("a"))
+        wait_until(lambda: shows(there, "a"))
+        reader = new_child("""
+import errno, os, sys, time
+print("ready", flush=True)
+while True:
+    try:
+        handle = os.open(sys.argv[1] + "/datasets", os.O_RDONLY)
+    except OSError as failure:
+        if failure.errno == errno.ENOENT:
+            break
+        assert failure.errno == errno.ESTALE, failure
+        continue
+    # While it is open, the fork is there and stays.
+    with open(sys.argv[1] + "/status") as stream:
+        assert stream.read() == "active\\n"
+    os.close(handle)
+    time.sleep(0.05)
+""", there.fork("a"))
+        assert reader.line() == "ready"
+        wait_until(lambda: outcome(os.rmdir, here.fork("a")) == "0", 120)
+        reader.result()
+    assert_sound(small_database)
+
+
+def test_a_hold_of_a_killed_mount_runs_out(two, small_database):
+    here, there = two
+    os.mkdir(here.fork("a"))
+    wait_until(lambda: shows(there, "a"))
+    handle = os.open(here.fork("a", "status"), os.O_RDONLY)
+    assert outcome(os.rmdir, there.fork("a")) == "EBUSY"
+    here.kill()
+    here.wait()
+    os.close(handle)
+    here.detach()
+    wait_until(lambda: outcome(os.rmdir, there.fork("a")) == "0", 90)
+    assert_sound(small_database)
+
+
+def test_a_mount_that_was_stopped_for_long_goes_on(two, small_database):
+    here, there = two
+    os.mkdir(here.fork("a"))
+    wait_until(lambda: shows(there, "a"))
+    handle = os.open(here.fork("a", "status"), os.O_RDONLY)
+    os.kill(here.pid, signal.SIGSTOP)
+    try:
+        wait_until(lambda: outcome(os.rmdir, there.fork("a")) == "0", 90)
+        os.mkdir(there.fork("b"))
+    finally:
+        os.kill(here.pid, signal.SIGCONT)
+    wait_until(lambda: shows(here, "b"))
+    assert os.read(handle, 100) == b"active\n"
+    os.close(handle)
+    with open(here.fork("b", "status"), encoding="utf-8"):
+        assert outcome(os.rmdir, there.fork("b")) == "EBUSY"
+    wait_until(lambda: outcome(os.rmdir, there.fork("b")) == "0")
+    assert_sound(small_database)
+
+
+# ---- Mounts that die ----
+
+def test_unmounting_leaves_nothing_of_a_mount(new_mount, small_database):
+    before = small_database.everything()
+    several = [new_mount(small_database) for _ in range(3)]
+    for mount in several:
+        assert mount.unmount() == 0
+    assert small_database.everything() == before
+
+
+@pytest.mark.parametrize("call", ["mkdir", "rmdir"])
+@pytest.mark.parametrize("kind", ["kill", "kill-after"])
+def test_another_mount_cleans_up_after_one_that_was_killed(new_mount, small_database, call, kind):
+    """At the n-th request that changes the store, for all n."""
+    database = small_database
+    survivor = new_mount(database, "refresh=1", binary=mounts.forkfs_faulty(),
+                         variables={"FORKFS_TAKEOVER_MS": "300"})
+    os.mkdir(survivor.fork("kept"))
+    ends = set()
+    for n in range(1, 60):
+        if call == "rmdir":
+            os.mkdir(survivor.fork("a"))
+        fork_id = database.forks().get("a", {}).get("id")
+        victim = new_mount(database, "jobs=1", fault=f"{kind}:{n}:writes:fork_",
+                           variables={"FORKFS_TAKEOVER_MS": "3600000"})
+        succeeded = outcome(getattr(os, call), victim.fork("a")) == "0"
+        if succeeded and victim.unmount() == 0:
+            break
+        assert victim.wait() == -signal.SIGKILL, f"at request {n}"
+        victim.detach()
+        wait_until(lambda: all(entry["status"] == "active" for entry in database.forks().values()), 60,
+                   f"the clean-up of request {n}")
+        wait_until(lambda: is_sound(database), 60, f"the clean-up of request {n}")
+        wait_until(lambda: shows(survivor, *database.forks()))
+        assert_whole(database, "kept")
+        ends.add("a" in database.forks())
+        if "a" in database.forks():
+            os.rmdir(survivor.fork("a"))
+        elif fork_id:
+            assert_no_trace(database, fork_id)
+    else:
+        raise AssertionError("the fault fired every time")
+    assert n > 6
+    assert ends == {False, True}
+    assert_fsck_clean(database)
+
+
+def is_sound(database):
+    try:
+        assert_sound(database)
+    except AssertionError:
+        return False
+    return True
