@@ -15,7 +15,8 @@ void database_state_request_common(struct database_state *state, struct store_se
     g_autofree char *schema = layout_schema_key(layout);
     g_autofree char *legacy_schema = layout_legacy_schema_key(layout);
     state->wal = store_set_list(set, wal, NULL, 0);
-    state->intent = store_set_head(set, intent);
+    state->intent =
+        store_set_get(set, intent); /* its absence is told in one request, unlike HEAD's */
     state->storage = store_set_list_shallow(set, storage);
     state->schema = store_set_get(set, schema);
     state->legacy_schema = store_set_get(set, legacy_schema);
