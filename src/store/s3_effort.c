@@ -91,10 +91,27 @@ static bool is_plain(const char *text)
     return true;
 }
 
+/* A request for which there is no kept connection would have to make one, which takes a round trip,
+ * and would close it again. */
+static struct s3_wire *take_place(struct s3_store *store)
+{
+    unsigned places = store->reads->kept_connections;
+    if (places == 0 || __atomic_add_fetch(&store->reading, 1, __ATOMIC_RELAXED) <= places)
+        return store->reads;
+    __atomic_sub_fetch(&store->reading, 1, __ATOMIC_RELAXED);
+    return store->writes;
+}
+
+static void leave_place(struct s3_store *store, const struct s3_wire *used)
+{
+    if (used != store->writes && used->kept_connections > 0)
+        __atomic_sub_fetch(&store->reading, 1, __ATOMIC_RELAXED);
+}
+
 static struct s3_wire *choose_wire(const struct s3_effort *effort,
                                    const struct s3_wire_request *request)
 {
-    const struct s3_store *store = effort->store;
+    struct s3_store *store = effort->store;
     const struct s3_credentials *credentials = request->credentials;
     if (request->method == S3_WIRE_PUT || request->method == S3_WIRE_LIST || effort->by_writes ||
         __atomic_load_n(&store->reads_by_writes, __ATOMIC_ACQUIRE) || !is_plain(request->key))
@@ -103,7 +120,7 @@ static struct s3_wire *choose_wire(const struct s3_effort *effort,
     if (credentials && credentials->session_token &&
         g_str_has_prefix(store->reads->name, "libs3/2."))
         return store->writes;
-    return store->reads;
+    return store->reads == store->writes ? store->writes : take_place(store);
 }
 
 static enum s3_breaker_news news_of(const struct s3_effort *effort,
@@ -220,6 +237,7 @@ static void exchange(struct s3_effort *effort, const struct s3_wire_request *req
     struct s3_wire *wire = choose_wire(effort, request);
     effort->exchanges++;
     s3_wire_perform(wire, request, answer);
+    leave_place(effort->store, wire);
     s3_breaker_report(&effort->store->breaker, ticket, news_of(effort, request, answer->result));
     examine(effort, wire, request, answer);
     if (answer->result == S3_WIRE_DENIED && request->credentials)

@@ -105,6 +105,8 @@ struct s3_wire_operations {
 struct s3_wire {
     const struct s3_wire_operations *operations;
     char name[32]; /* for people: "libcurl/7.88.1" */
+    /* Keeps connections for so many requests at a time; more would make new ones. 0: for all. */
+    unsigned kept_connections;
 };
 
 void s3_wire_perform(struct s3_wire *wire, const struct s3_wire_request *request,
