@@ -56,23 +56,58 @@ static bool has_parent(const struct round_point *read, const struct fork_entry *
     return ulid_equal(&read->parent->id, &parent->id);
 }
 
-/* The fork point of the task's parent, or why there is none: read once for all tasks that have the
- * same parent. */
-static int obtain_point(struct round *round, struct task *task, struct error *err)
+static struct round_point *find_point(const struct round *round, const struct task *task)
 {
-    struct round_point *read = NULL;
-    for (guint i = 0; i < round->points->len && !read; i++)
+    for (guint i = 0; i < round->points->len; i++)
         if (has_parent(g_ptr_array_index(round->points, i), task->parent))
-            read = g_ptr_array_index(round->points, i);
-    if (!read) {
-        read = g_new0(struct round_point, 1);
-        read->parent = task->parent ? fork_entry_ref(task->parent) : NULL;
-        g_ptr_array_add(round->points, read);
-        fork_point_read(round->catalog->fork_points, task->parent, NULL, round->operation,
-                        &read->point, &read->error);
+            return g_ptr_array_index(round->points, i);
+    return NULL;
+}
+
+static bool is_being_created(const struct task *task)
+{
+    return task->code == 0 && task->change->kind == CHANGE_CREATE;
+}
+
+/* Which fork points are needed: one for all tasks with the same parent. */
+static void collect_points(struct round *round)
+{
+    for (size_t i = 0; i < round->count; i++) {
+        struct task *task = &round->tasks[i];
+        if (!is_being_created(task))
+            continue;
+        task->id = ulid_new();
+        task->code = check_name(round, task->change->name, &task->error);
+        if (task->code == 0)
+            task->code = find_parent(round, task, &task->error);
+        if (task->code || find_point(round, task))
+            continue;
+        struct round_point *point = g_new0(struct round_point, 1);
+        point->parent = task->parent ? fork_entry_ref(task->parent) : NULL;
+        g_ptr_array_add(round->points, point);
     }
-    task->point = read->point;
-    return error_copy(err, &read->error);
+}
+
+/* All of them together. */
+static void read_points(struct round *round)
+{
+    g_autofree struct fork_point_query *queries =
+        g_new0(struct fork_point_query, round->points->len);
+    for (guint i = 0; i < round->points->len; i++)
+        queries[i].parent = ((struct round_point *)g_ptr_array_index(round->points, i))->parent;
+    fork_point_read_all(round->catalog->fork_points, queries, round->points->len, round->operation);
+    for (guint i = 0; i < round->points->len; i++) {
+        struct round_point *point = g_ptr_array_index(round->points, i);
+        point->point = queries[i].point;
+        error_copy(&point->error, &queries[i].error);
+    }
+}
+
+static int take_point(const struct round *round, struct task *task, struct error *err)
+{
+    const struct round_point *point = find_point(round, task);
+    task->point = point->point;
+    return error_copy(err, &point->error);
 }
 
 /* Creation and expiry come from one look at the clock. */
@@ -122,16 +157,13 @@ static int describe(struct round *round, struct task *task, struct error *err)
 
 void create_prepare(struct round *round)
 {
+    collect_points(round);
+    read_points(round);
     for (size_t i = 0; i < round->count; i++) {
         struct task *task = &round->tasks[i];
-        if (task->code || task->change->kind != CHANGE_CREATE)
+        if (!is_being_created(task))
             continue;
-        task->id = ulid_new();
-        task->code = check_name(round, task->change->name, &task->error);
-        if (task->code == 0)
-            task->code = find_parent(round, task, &task->error);
-        if (task->code == 0)
-            task->code = obtain_point(round, task, &task->error);
+        task->code = take_point(round, task, &task->error);
         if (task->code == 0)
             task->code = fork_point_plan(task->point, round->catalog->layout, &task->id,
                                          &task->plans, &task->error);

@@ -5,8 +5,8 @@
 #define STAGING_SUFFIX "_staging.lance/"
 #define WAL_SUFFIX ".wal"
 
-void database_state_request(struct database_state *state, struct store_set *set,
-                            const struct layout *layout, const struct ulid *parent)
+void database_state_request_common(struct database_state *state, struct store_set *set,
+                                   const struct layout *layout)
 {
     *state = (struct database_state){0};
     g_autofree char *wal = layout_wal_prefix(layout);
@@ -14,21 +14,34 @@ void database_state_request(struct database_state *state, struct store_set *set,
     g_autofree char *storage = layout_datasets_prefix(layout);
     g_autofree char *schema = layout_schema_key(layout);
     g_autofree char *legacy_schema = layout_legacy_schema_key(layout);
+    state->wal = store_set_list(set, wal, NULL, 0);
+    state->intent =
+        store_set_get(set, intent); /* its absence is told in one request, unlike HEAD's */
+    state->storage = store_set_list_shallow(set, storage);
+    state->schema = store_set_get(set, schema);
+    state->legacy_schema = store_set_get(set, legacy_schema);
+}
+
+void database_state_request_own(struct database_state *state, struct store_set *set,
+                                const struct layout *layout, const struct ulid *parent)
+{
     g_autofree char *pointer =
         parent ? layout_fork_pointer_key(layout, parent) : layout_snapshot_pointer_key(layout);
     g_autofree char *allocator =
         parent ? layout_fork_allocator_key(layout, parent) : layout_allocator_key(layout);
-    state->wal = store_set_list(set, wal, NULL, 0);
     if (parent) {
         g_autofree char *fork_wal = layout_fork_wal_prefix(layout, parent);
         state->fork_wal = store_set_list(set, fork_wal, NULL, 0);
     }
-    state->intent = store_set_head(set, intent);
-    state->storage = store_set_list_shallow(set, storage);
-    state->schema = store_set_get(set, schema);
-    state->legacy_schema = store_set_get(set, legacy_schema);
     state->pointer = store_set_get(set, pointer);
     state->allocator = store_set_get(set, allocator);
+}
+
+void database_state_request(struct database_state *state, struct store_set *set,
+                            const struct layout *layout, const struct ulid *parent)
+{
+    database_state_request_common(state, set, layout);
+    database_state_request_own(state, set, layout, parent);
 }
 
 /* Any segment counts as unflushed: LSNs restart at 1 after a truncation, so a number below the

@@ -1,5 +1,3 @@
-#include <string.h>
-
 #include "base/timestamp.h"
 #include "catalog/dataset_listing.h"
 #include "catalog/fork_point_private.h"
@@ -32,169 +30,163 @@ void fork_point_free(struct fork_point *point)
     g_free(point);
 }
 
-static void reading_begin(struct reading *reading, struct fork_point_reader *reader,
-                          const struct fork_entry *parent, struct operation *operation)
-{
-    *reading = (struct reading){.reader = reader, .parent = parent, .operation = operation};
-    reading->old_sets = g_ptr_array_new_with_free_func((GDestroyNotify)store_set_unref);
-    reading->set = store_set_new();
-    reading->sources = sources_new();
-}
+/* ---- Several readings, which share their waves ---- */
 
-static void reading_end(struct reading *reading)
-{
-    g_ptr_array_unref(reading->sources);
-    store_set_unref(reading->set);
-    g_ptr_array_unref(reading->old_sets);
-    g_free(reading->snapshot_id);
-    snapshot_free(reading->snapshot);
-    snapshot_free(reading->older_snapshot);
-    schema_free(reading->schema);
-}
+struct readings {
+    struct store *store;
+    struct operation *operation;
+    struct reading *list;
+    size_t count;
+    struct store_set *set; /* the wave being built */
+    GPtrArray *old_sets;   /* earlier waves, whose answers are still used */
+    size_t common;         /* so many requests of the wave are everybody's */
+};
 
-/* Runs the wave; a request may only fail with "absent". The next wave starts empty. */
-static int run_wave(struct reading *reading, struct error *err)
+static void readings_begin(struct readings *readings, struct fork_point_reader *reader,
+                           struct fork_point_query *queries, size_t count,
+                           struct operation *operation)
 {
-    struct store_set *set = reading->set;
-    if (store_set_size(set) == 0)
-        return 0;
-    g_ptr_array_add(reading->old_sets, set);
-    reading->set = store_set_new();
-    int code = store_run(reading->reader->store, set, reading->operation, err);
-    if (code == 0)
-        code = store_set_failure(set, ERR_NOT_FOUND, err);
-    return code;
-}
-
-/* ---- The snapshot ---- */
-
-static void add_snapshot_request(struct reading *reading)
-{
-    const struct layout *layout = reading->reader->layout;
-    if (!reading->snapshot_id) {
-        g_autofree char *prefix = layout_snapshots_prefix(layout);
-        if (!reading->parent)
-            reading->snapshot_files = store_set_list(reading->set, prefix, NULL, 1);
-        return;
+    *readings = (struct readings){.store = reader->store, .operation = operation, .count = count};
+    readings->old_sets = g_ptr_array_new_with_free_func((GDestroyNotify)store_set_unref);
+    readings->set = store_set_new();
+    readings->list = g_new0(struct reading, count);
+    for (size_t i = 0; i < count; i++) {
+        struct reading *reading = &readings->list[i];
+        reading->reader = reader;
+        reading->parent = queries[i].parent;
+        reading->besides = queries[i].besides;
+        reading->set = readings->set;
+        reading->sources = sources_new();
+        reading->point = g_new0(struct fork_point, 1);
+        reading->point->origins =
+            g_ptr_array_new_with_free_func((GDestroyNotify)branch_origin_free);
     }
-    reading->snapshot = fork_point_cache_snapshot(reading->reader->cache, reading->snapshot_id);
-    if (reading->snapshot)
-        return;
-    g_autofree char *key = reading->parent ? layout_fork_snapshot_key(layout, &reading->parent->id,
-                                                                      reading->snapshot_id)
-                                           : layout_snapshot_key(layout, reading->snapshot_id);
-    reading->snapshot_files = store_set_get(reading->set, key);
 }
 
-static int read_snapshot(struct reading *reading, struct error *err)
+static void readings_end(struct readings *readings)
 {
-    const struct store_request *files = reading->snapshot_files;
-    if (!files)
-        return 0;
-    if (!reading->snapshot_id) {
-        if (files->answer.objects->len > 0 || reading->sources->len > 0)
-            return error_set(err, ERR_UNCLEAN,
-                             "the database has data but no snapshot pointer %s; open it with Uni "
-                             "first",
-                             reading->state.pointer->key);
-        return 0;
+    for (size_t i = 0; i < readings->count; i++) {
+        struct reading *reading = &readings->list[i];
+        g_ptr_array_unref(reading->sources);
+        g_free(reading->snapshot_id);
+        snapshot_free(reading->snapshot);
+        snapshot_free(reading->older_snapshot);
+        schema_free(reading->schema);
+        fork_point_free(reading->point);
     }
-    if (files->answer.code == ERR_NOT_FOUND)
-        return error_set(err, ERR_CORRUPT, "snapshot manifest %s, named by %s, does not exist",
-                         files->key, reading->state.pointer->key);
-    struct error failure = {0};
-    int code = snapshot_parse(files->answer.body, &reading->snapshot, &failure);
-    if (code) {
-        error_prefix(&failure, "%s", files->key);
-        return error_copy(err, &failure);
+    g_free(readings->list);
+    store_set_unref(readings->set);
+    g_ptr_array_unref(readings->old_sets);
+}
+
+/* A request may only fail with "absent". */
+static int check_answers(struct store_set *set, size_t first, size_t end, struct error *err)
+{
+    for (size_t i = first; i < end; i++) {
+        const struct store_answer *answer = &store_set_at(set, i)->answer;
+        if (answer->code != 0 && answer->code != ERR_NOT_FOUND)
+            return error_copy(err, &answer->error);
     }
-    if (strcmp(reading->snapshot->id, reading->snapshot_id) != 0)
-        return error_set(err, ERR_CORRUPT, "snapshot manifest %s says that it is %s", files->key,
-                         reading->snapshot->id);
-    fork_point_cache_keep_snapshot(reading->reader->cache, reading->snapshot);
     return 0;
 }
 
-/* Databases last written by Uni 2.2.3 or older may have a pointer that a fork's flush overwrote:
- * the mark then lies below that of the snapshot before. */
-static void add_older_snapshot_request(struct reading *reading)
+static bool any_is_well(const struct readings *readings)
 {
-    const struct snapshot *snapshot = reading->snapshot;
-    if (reading->parent || !snapshot || !snapshot->parent_id)
-        return;
-    reading->older_snapshot =
-        fork_point_cache_snapshot(reading->reader->cache, snapshot->parent_id);
-    if (reading->older_snapshot)
-        return;
-    g_autofree char *key = layout_snapshot_key(reading->reader->layout, snapshot->parent_id);
-    reading->older_requested = store_set_get(reading->set, key);
+    for (size_t i = 0; i < readings->count; i++)
+        if (readings->list[i].code == 0)
+            return true;
+    return false;
 }
 
-static int read_older_snapshot(struct reading *reading, struct error *err)
+/* A failure concerns those whose request it is. The next wave starts empty. */
+static void run_wave(struct readings *readings)
 {
-    const struct store_request *get = reading->older_requested;
-    if (!get || get->answer.code == ERR_NOT_FOUND)
-        return 0;
-    struct error failure = {0};
-    int code = snapshot_parse(get->answer.body, &reading->older_snapshot, &failure);
-    if (code == 0) {
-        fork_point_cache_keep_snapshot(reading->reader->cache, reading->older_snapshot);
-    } else {
-        error_prefix(&failure, "%s", get->key);
-        error_copy(err, &failure);
+    struct store_set *set = readings->set;
+    if (!any_is_well(readings) || store_set_size(set) == 0)
+        return;
+    g_ptr_array_add(readings->old_sets, set);
+    readings->set = store_set_new();
+    store_run(readings->store, set, readings->operation, NULL); /* the answers say more */
+    for (size_t i = 0; i < readings->count; i++) {
+        struct reading *reading = &readings->list[i];
+        reading->set = readings->set;
+        if (reading->code == 0)
+            reading->code = check_answers(set, 0, readings->common, &reading->error);
+        if (reading->code == 0)
+            reading->code = check_answers(set, reading->first, reading->end, &reading->error);
     }
-    return code;
+    readings->common = 0;
 }
 
-static int check_older_snapshot(struct reading *reading, struct error *err)
+/* One step of all that are well so far: takes what the last wave has answered, asks for what the
+ * next one is to answer; and that wave. */
+static void take_step(struct readings *readings,
+                      int (*step)(struct reading *reading, struct error *err))
 {
-    int code = read_older_snapshot(reading, err);
-    const struct snapshot *older = reading->older_snapshot;
-    if (code == 0 && older && older->version_mark > reading->snapshot->version_mark)
-        code =
-            error_set(err, ERR_UNCLEAN,
-                      "snapshot %s has a lower version mark than the one before it: %s was "
-                      "overwritten by a fork's flush; open and close the database with Uni first",
-                      reading->snapshot_id, reading->state.pointer->key);
-    return code;
+    for (size_t i = 0; i < readings->count; i++) {
+        struct reading *reading = &readings->list[i];
+        reading->first = store_set_size(readings->set);
+        if (reading->code == 0)
+            reading->code = step(reading, &reading->error);
+        reading->end = store_set_size(readings->set);
+    }
+    run_wave(readings);
 }
 
-/* ---- The whole reading ---- */
+/* ---- The steps of a reading ---- */
 
-static int first_wave(struct reading *reading, struct error *err)
+static void ask_for_common_state(struct readings *readings)
+{
+    struct database_state common;
+    database_state_request_common(&common, readings->set, readings->list[0].reader->layout);
+    readings->common = store_set_size(readings->set);
+    for (size_t i = 0; i < readings->count; i++)
+        readings->list[i].state = common;
+}
+
+static int ask_for_state(struct reading *reading, struct error *err)
 {
     const struct ulid *parent = reading->parent ? &reading->parent->id : NULL;
-    database_state_request(&reading->state, reading->set, reading->reader->layout, parent);
-    int code = sources_request_first(reading, err);
-    if (code == 0)
-        code = run_wave(reading, err);
-    if (code == 0)
-        code = database_state_check_clean(&reading->state, err);
+    database_state_request_own(&reading->state, reading->set, reading->reader->layout, parent);
+    return sources_request_first(reading, err);
+}
+
+static int take_state(struct reading *reading, struct error *err)
+{
+    int code = database_state_check_clean(&reading->state, err);
     if (code == 0)
         code = database_state_schema(&reading->state, &reading->schema, err);
     if (code == 0)
         code =
             snapshot_pointer_parse(reading->state.pointer->answer.body, &reading->snapshot_id, err);
-    return code;
-}
-
-static int second_wave(struct reading *reading, struct error *err)
-{
-    int code = reading->parent ? 0 : sources_settle(reading, err);
+    if (code == 0 && !reading->parent)
+        code = sources_settle(reading, err);
     if (code == 0)
         code = sources_read_tips(reading, err);
     if (code)
         return code;
-    add_snapshot_request(reading);
-    code = run_wave(reading, err);
+    snapshot_request(reading);
+    sources_request_contents(reading);
+    return 0;
+}
+
+static int take_snapshot(struct reading *reading, struct error *err)
+{
+    int code = sources_read_tips(reading, err); /* may ask for V1 tables once more */
     if (code == 0)
-        code = sources_read_tips(reading, err); /* may ask for V1 tables once more */
+        code = snapshot_read(reading, err);
+    if (code)
+        return code;
+    snapshot_request_older(reading);
+    sources_request_contents(reading);
+    return 0;
+}
+
+static int take_tips(struct reading *reading, struct error *err)
+{
+    int code = sources_read_tips(reading, err);
     if (code == 0)
-        code = run_wave(reading, err);
-    if (code == 0)
-        code = sources_read_tips(reading, err);
-    if (code == 0)
-        code = read_snapshot(reading, err);
+        sources_request_contents(reading);
     return code;
 }
 
@@ -210,20 +202,6 @@ static int read_allocator(const struct reading *reading, struct allocator *ret, 
     return code;
 }
 
-static int third_wave(struct reading *reading, struct fork_point *point, struct error *err)
-{
-    sources_request_contents(reading);
-    add_older_snapshot_request(reading);
-    int code = run_wave(reading, err);
-    if (code == 0)
-        code = check_older_snapshot(reading, err);
-    if (code == 0)
-        code = sources_collect(reading, point->origins, err);
-    if (code == 0)
-        code = read_allocator(reading, &point->allocator, err);
-    return code;
-}
-
 /* A reopened Uni starts at the mark plus one; the larger bound is the safer one. */
 static uint64_t version_mark(const struct reading *reading)
 {
@@ -233,33 +211,54 @@ static uint64_t version_mark(const struct reading *reading)
     return reading->parent ? reading->parent->version_mark : 0;
 }
 
+static int take_contents(struct reading *reading, struct error *err)
+{
+    struct fork_point *point = reading->point;
+    int code = snapshot_check_older(reading, err);
+    if (code == 0)
+        code = sources_collect(reading, point->origins, err);
+    if (code == 0)
+        code = read_allocator(reading, &point->allocator, err);
+    if (code)
+        return code;
+    point->snapshot_id = g_strdup(reading->snapshot_id ? reading->snapshot_id : NO_SNAPSHOT);
+    point->version_mark = version_mark(reading);
+    point->schema_version = reading->schema->version;
+    return 0;
+}
+
+void fork_point_read_all(struct fork_point_reader *reader, struct fork_point_query *queries,
+                         size_t count, struct operation *operation)
+{
+    struct readings readings;
+    if (count == 0)
+        return;
+    readings_begin(&readings, reader, queries, count, operation);
+    ask_for_common_state(&readings);
+    take_step(&readings, ask_for_state);
+    take_step(&readings, take_state);
+    take_step(&readings, take_snapshot);
+    take_step(&readings, take_tips);
+    take_step(&readings, take_contents);
+    for (size_t i = 0; i < count; i++) {
+        struct reading *reading = &readings.list[i];
+        if (reading->code)
+            error_prefix(&reading->error, "reading the fork point");
+        else
+            queries[i].point = g_steal_pointer(&reading->point);
+        queries[i].code = error_copy(&queries[i].error, &reading->error);
+    }
+    readings_end(&readings);
+}
+
 int fork_point_read(struct fork_point_reader *reader, const struct fork_entry *parent,
                     const GPtrArray *besides, struct operation *operation, struct fork_point **ret,
                     struct error *err)
 {
-    struct reading reading;
-    reading_begin(&reading, reader, parent, operation);
-    reading.besides = besides;
-    struct fork_point *point = g_new0(struct fork_point, 1);
-    point->origins = g_ptr_array_new_with_free_func((GDestroyNotify)branch_origin_free);
-    struct error failure = {0};
-    int code = first_wave(&reading, &failure);
-    if (code == 0)
-        code = second_wave(&reading, &failure);
-    if (code == 0)
-        code = third_wave(&reading, point, &failure);
-    if (code == 0) {
-        point->snapshot_id = g_strdup(reading.snapshot_id ? reading.snapshot_id : NO_SNAPSHOT);
-        point->version_mark = version_mark(&reading);
-        point->schema_version = reading.schema->version;
-        *ret = g_steal_pointer(&point);
-    } else {
-        error_prefix(&failure, "reading the fork point");
-        error_copy(err, &failure);
-    }
-    fork_point_free(point);
-    reading_end(&reading);
-    return code;
+    struct fork_point_query query = {.parent = parent, .besides = besides};
+    fork_point_read_all(reader, &query, 1, operation);
+    *ret = query.point;
+    return error_copy(err, &query.error);
 }
 
 int fork_point_plan(const struct fork_point *point, const struct layout *layout,
@@ -284,34 +283,41 @@ int fork_point_plan(const struct fork_point *point, const struct layout *layout,
 
 /* ---- For mount and recovery ---- */
 
+static int run_set(struct fork_point_reader *reader, struct store_set *set,
+                   struct operation *operation, struct error *err)
+{
+    int code = store_run(reader->store, set, operation, err);
+    return code ? code : store_set_failure(set, ERR_NOT_FOUND, err);
+}
+
 int fork_point_warm(struct fork_point_reader *reader, struct operation *operation,
                     struct error *err)
 {
-    struct reading reading;
-    struct error failure = {0};
-    reading_begin(&reading, reader, NULL, operation);
-    database_state_request(&reading.state, reading.set, reader->layout, NULL);
-    int code = run_wave(&reading, &failure);
+    struct database_state state;
+    struct schema *schema = NULL;
+    struct store_set *set = store_set_new();
+    database_state_request(&state, set, reader->layout, NULL);
+    int code = run_set(reader, set, operation, err);
     if (code == 0)
-        code = database_state_check_present(&reading.state, &failure);
-    if (code == 0 && database_state_schema(&reading.state, &reading.schema, NULL) == 0) {
-        g_autoptr(GPtrArray) known = dataset_listing_read(reading.state.storage, reading.schema);
+        code = database_state_check_present(&state, err);
+    if (code == 0 && database_state_schema(&state, &schema, NULL) == 0) {
+        g_autoptr(GPtrArray) known = dataset_listing_read(state.storage, schema);
         fork_point_cache_set_datasets(reader->cache, known);
     }
-    reading_end(&reading);
-    return error_copy(err, &failure);
+    schema_free(schema);
+    store_set_unref(set);
+    return code;
 }
 
 int fork_point_datasets(struct fork_point_reader *reader, struct operation *operation,
                         GPtrArray **ret, struct error *err)
 {
-    struct reading reading;
-    reading_begin(&reading, reader, NULL, operation);
+    struct store_set *set = store_set_new();
     g_autofree char *storage = layout_datasets_prefix(reader->layout);
-    const struct store_request *listing = store_set_list_shallow(reading.set, storage);
-    int code = run_wave(&reading, err);
+    const struct store_request *listing = store_set_list_shallow(set, storage);
+    int code = run_set(reader, set, operation, err);
     if (code == 0)
         *ret = dataset_listing_read(listing, NULL);
-    reading_end(&reading);
+    store_set_unref(set);
     return code;
 }

@@ -3,8 +3,9 @@
  * written, and the branch manifests and ref files that follow from it.
  *
  * Reads in waves: (1) WALs, staging tables, bulk-load intent, schema, snapshot pointer, allocator,
- * and the tips of the datasets known from last time; (2) what turned out to be needed besides;
- * (3) manifests not in the cache, snapshot manifests, parents' refs. With a warm cache one wave.
+ * and the tips of the datasets known from last time; (2) tips of the others, manifests not in the
+ * cache, the snapshot manifest, parents' refs; (3) what turned out to be needed besides. With a
+ * warm cache one wave.
  *
  * Threading: a reader may be used by several threads at once; its lock is a leaf, not held over
  * store calls. Facts on what is read: docs/formats.md ("Deriving a fork point").
@@ -32,15 +33,29 @@ struct fork_point {
 };
 void fork_point_free(struct fork_point *point); /* NULL: nothing */
 
+/* A fork point to be read. */
+struct fork_point_query {
+    const struct fork_entry *parent; /* of the forks to be made; NULL: the primary graph */
+    /* Names (char *) of datasets to be read although the schema does not know them, if they exist;
+     * for the primary graph only. May be NULL. */
+    const GPtrArray *besides;
+    struct fork_point *point; /* the answer; NULL after a failure. fork_point_free() */
+    int code;
+    struct error error;
+};
+
 /* store and layout must outlive it. */
 struct fork_point_reader *fork_point_reader_new(struct store *store, const struct layout *layout);
 void fork_point_reader_free(struct fork_point_reader *reader); /* NULL: nothing */
 
-/* Reads the fork point of forks to be made of `parent` (NULL: the primary graph). `besides` (may be
- * NULL): names (char *) of datasets to be read although the schema does not know them, if they
- * exist; for the primary graph only. ERR_UNCLEAN (unflushed WAL, staging table, interrupted bulk
- * load, manifests without pointer), ERR_CORRUPT, ERR_UNSUPPORTED, ERR_CONTENDED (a dataset changed
- * while it was read), errors of the store. Writes nothing. */
+/* Reads many, in as many waves as one; each succeeds or fails on its own. ERR_UNCLEAN (unflushed
+ * WAL, staging table, interrupted bulk load, manifests without pointer), ERR_CORRUPT,
+ * ERR_UNSUPPORTED, ERR_CONTENDED (a dataset changed while it was read), errors of the store. Writes
+ * nothing. */
+void fork_point_read_all(struct fork_point_reader *reader, struct fork_point_query *queries,
+                         size_t count, struct operation *operation);
+
+/* The same for one. */
 int fork_point_read(struct fork_point_reader *reader, const struct fork_entry *parent,
                     const GPtrArray *besides, struct operation *operation, struct fork_point **ret,
                     struct error *err);

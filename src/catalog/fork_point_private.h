@@ -15,14 +15,17 @@ struct fork_point_reader {
     struct fork_point_cache *cache;
 };
 
-/* One reading in progress. */
+/* One reading in progress, for one query. */
 struct reading {
     struct fork_point_reader *reader;
     const struct fork_entry *parent;
-    const GPtrArray *besides; /* char *: datasets wanted though no candidates; may be NULL */
-    struct operation *operation;
-    struct store_set *set; /* the wave being built or just run */
-    GPtrArray *old_sets;   /* earlier waves, whose answers are still used */
+    const GPtrArray *besides;
+    struct store_set *set; /* the wave being built, which others share */
+    size_t first;          /* its own requests in there: first to end - 1 */
+    size_t end;
+    struct fork_point *point; /* what it is about */
+    int code;
+    struct error error;
 
     struct database_state state;
     struct store_request *snapshot_files; /* the manifest, or a listing of all manifests */
@@ -51,10 +54,22 @@ int sources_settle(struct reading *reading, struct error *err);
 /* Reads the tips that have been answered; those with V1 names are asked for again, whole. */
 int sources_read_tips(struct reading *reading, struct error *err);
 
-/* Asks for the manifests that are not in the cache, and for parents' refs. */
+/* Asks for the manifests that are not in the cache, and for parents' refs, of those whose tips are
+ * known by now; for each once. */
 void sources_request_contents(struct reading *reading);
 
 /* The origins (struct branch_origin) of the branches to be made of all sources that exist. */
 int sources_collect(struct reading *reading, GPtrArray *origins, struct error *err);
+
+/* ---- fork_point_snapshot.c: which state of the database it is ---- */
+
+/* Asks for the manifest that the pointer names; without a pointer, whether there is any manifest.
+ */
+void snapshot_request(struct reading *reading);
+/* Its answer; ERR_UNCLEAN, ERR_CORRUPT. */
+int snapshot_read(struct reading *reading, struct error *err);
+/* Then: asks for the manifest of the snapshot before it, and compares the two. */
+void snapshot_request_older(struct reading *reading);
+int snapshot_check_older(struct reading *reading, struct error *err);
 
 #endif

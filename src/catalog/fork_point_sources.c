@@ -13,6 +13,7 @@ struct source {
     const char *parent_branch; /* NULL: main; owned by the parent's entry */
     struct store_request *tip_request;
     struct lance_tip tip;
+    bool asked;                    /* for what follows */
     struct bytes *manifest;        /* the parent's */
     struct branch_ref *parent_ref; /* NULL for main */
     struct store_request *manifest_request;
@@ -172,8 +173,9 @@ void sources_request_contents(struct reading *reading)
     for (guint i = 0; i < reading->sources->len; i++) {
         struct source *source = g_ptr_array_index(reading->sources, i);
         g_autofree char *key = layout_dataset_key(reading->reader->layout, source->dataset);
-        if (!source->tip.exists)
+        if (source->tip_request || !source->tip.exists || source->asked)
             continue;
+        source->asked = true;
         if (!source->parent_branch)
             source->manifest = fork_point_cache_manifest(reading->reader->cache, &source->tip);
         if (!source->manifest)

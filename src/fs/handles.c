@@ -7,6 +7,7 @@
 struct handles {
     pthread_mutex_t lock;
     GHashTable *open; /* set of struct handle */
+    uint64_t opened;  /* files so far */
     struct holders *holders;
 };
 
@@ -66,8 +67,9 @@ static struct handle *add_handle(struct handles *handles, struct handle *handle)
 }
 
 struct handle *handles_open_file(struct handles *handles, uint64_t node_id,
-                                 const struct stat *attributes, struct document *document,
-                                 struct write_buffer *buffer, struct hold *hold)
+                                 const struct stat *attributes, pid_t process,
+                                 struct document *document, struct write_buffer *buffer,
+                                 struct hold *hold)
 {
     struct handle *handle = handle_new();
     handle->document = *document;
@@ -75,6 +77,8 @@ struct handle *handles_open_file(struct handles *handles, uint64_t node_id,
     handle->hold = hold;
     handle->node_id = node_id;
     handle->attributes = *attributes;
+    handle->process = process;
+    handle->number = __atomic_add_fetch(&handles->opened, 1, __ATOMIC_RELAXED);
     *document = (struct document){0};
     return add_handle(handles, handle);
 }
@@ -98,7 +102,8 @@ struct document handle_document(struct handle *handle)
 {
     LOCK_SCOPE(&handle->lock);
     return (struct document){.body = bytes_ref(handle->document.body),
-                             .newline = handle->document.newline};
+                             .newline = handle->document.newline,
+                             .modified = handle->document.modified};
 }
 
 struct handle *handles_open_directory(struct handles *handles, struct registry *registry)
@@ -122,6 +127,26 @@ bool handles_find_attributes(struct handles *handles, uint64_t node_id, struct s
         }
     }
     return false;
+}
+
+bool handles_find_own_attributes(struct handles *handles, uint64_t node_id, pid_t process,
+                                 struct stat *ret)
+{
+    const struct handle *newest = NULL;
+    GHashTableIter iter;
+    gpointer key;
+    LOCK_SCOPE(&handles->lock);
+    g_hash_table_iter_init(&iter, handles->open);
+    while (g_hash_table_iter_next(&iter, &key, NULL)) {
+        const struct handle *handle = key;
+        if (handle->node_id == node_id && handle->process == process &&
+            (!newest || handle->number > newest->number))
+            newest = handle;
+    }
+    if (!newest || process == 0)
+        return false;
+    *ret = newest->attributes;
+    return true;
 }
 
 void handles_close(struct handles *handles, struct handle *handle)

@@ -27,6 +27,8 @@ struct handle {
     struct hold *hold;           /* files; may be NULL */
     uint64_t node_id;            /* files */
     struct stat attributes;      /* files: as they were when it was opened */
+    pid_t process;               /* files: who opened it; 0 when not known */
+    uint64_t number;             /* files: a newer handle has a larger one */
     struct write_buffer *buffer; /* files opened for writing, else NULL */
     struct batch *batch;         /* the file `batch`, else NULL */
     bool reads_answers;          /* the file `batch`: can be read through this handle */
@@ -46,13 +48,15 @@ void handles_free(struct handles *handles); /* closes what is open; NULL: nothin
 /* Where holds are given back; to be set before the first file is opened. */
 void handles_set_holders(struct handles *handles, struct holders *holders);
 
-/* Takes over document, buffer and hold; these two may be NULL. `attributes` is copied. */
+/* Takes over document, buffer and hold; these two may be NULL. `attributes` is copied. process: 0
+ * where nobody will ask for it. */
 struct handle *handles_open_file(struct handles *handles, uint64_t node_id,
-                                 const struct stat *attributes, struct document *document,
-                                 struct write_buffer *buffer, struct hold *hold);
+                                 const struct stat *attributes, pid_t process,
+                                 struct document *document, struct write_buffer *buffer,
+                                 struct hold *hold);
 /* `events`: renders it again and takes note of what was seen. */
 void handle_render_events(struct handle *handle, struct events *events);
-/* A reference to the body of the document, and whether a newline follows. */
+/* The document as it is now, with a reference to its body, without version. */
 struct document handle_document(struct handle *handle);
 /* Takes its own reference to the registry. */
 struct handle *handles_open_directory(struct handles *handles, struct registry *registry);
@@ -63,6 +67,9 @@ void handles_close(struct handles *handles, struct handle *handle);
 /* The attributes of a file as of some handle that is open on it; false when there is none. A linear
  * search: for files of forks that are gone. */
 bool handles_find_attributes(struct handles *handles, uint64_t node_id, struct stat *ret);
+/* The same as of the newest handle that `process` has open on it; false for process 0. */
+bool handles_find_own_attributes(struct handles *handles, uint64_t node_id, pid_t process,
+                                 struct stat *ret);
 
 /* The image to list: a listing that starts anew (rewind true) takes over `current` and `tags` (may
  * be NULL). Both are referenced. */

@@ -1,13 +1,22 @@
 #include "fs/call.h"
+#include "fs/caller.h"
 #include "fs/entries.h"
 #include "fs/operations.h"
 
-static struct write_buffer *buffer_of(const struct call *call)
+/* NULL: the request is about a path. */
+static struct handle *handle_of(const struct call *call)
 {
-    return call->file ? ((struct handle *)(uintptr_t)call->file->fh)->buffer : NULL;
+    return call->file ? (struct handle *)(uintptr_t)call->file->fh : NULL;
 }
 
-/* Through a handle that writes, a file is as long as what it has written. */
+static struct write_buffer *buffer_of(const struct call *call)
+{
+    const struct handle *handle = handle_of(call);
+    return handle ? handle->buffer : NULL;
+}
+
+/* Through a handle, a file is as long as what can be read from it: what was rendered when it was
+ * opened, or what it has written. That is not for others who look at the file. */
 static void reply_attributes(const struct call *call, const struct view *view,
                              const struct tree_child *self, const struct document *document)
 {
@@ -15,10 +24,10 @@ static void reply_attributes(const struct call *call, const struct view *view,
     double timeout = entries_attribute_timeout(self->kind);
     entries_attributes(view, self, document, &attributes);
     struct write_buffer *buffer = buffer_of(call);
-    if (buffer) {
+    if (buffer)
         attributes.st_size = (off_t)write_buffer_size(buffer);
+    if (handle_of(call))
         timeout = 0;
-    }
     fuse_reply_attr(call->request, &attributes, timeout);
 }
 
@@ -30,6 +39,33 @@ static void reply_no_attributes(const struct call *call, int code)
         fuse_reply_attr(call->request, &attributes, 0); /* fstat of a file of a fork that is gone */
     else
         reply_failure(call->request, code);
+}
+
+/* The contents that the size is about. False: as call_renders(). */
+static bool find_document(const struct call *call, const struct view *view,
+                          const struct tree_child *self, struct document *ret)
+{
+    struct handle *handle = handle_of(call);
+    if (!handle)
+        return call_renders(call, view, self, ret);
+    *ret = handle_document(handle);
+    return true;
+}
+
+/* Looking at `stats` changes it. fstat() is told apart from stat() by the process only: the kernel
+ * does not say which handle it is about. So a process that has the file open sees the length of
+ * what it reads. */
+static bool reply_as_opened(const struct call *call, const struct view *view)
+{
+    struct stat attributes;
+    if (view->node->kind != NODE_STATS)
+        return false;
+    struct caller caller = caller_of_thread(fuse_req_ctx(call->request)->pid);
+    if (!handles_find_own_attributes(view->session->handles, call->node, caller.process,
+                                     &attributes))
+        return false;
+    fuse_reply_attr(call->request, &attributes, 0);
+    return true;
 }
 
 static void get_attributes(struct call *call)
@@ -45,9 +81,11 @@ static void get_attributes(struct call *call)
     /* The attributes of tags/ itself do not depend on what is in it. */
     if (view.node->kind != NODE_TAGS && call_fetches_tags(call, &view))
         return;
+    if (reply_as_opened(call, &view))
+        return;
     const struct tree_place place = view_place(&view);
     tree_self(&place, &self);
-    if (call_renders(call, &view, &self, &document))
+    if (find_document(call, &view, &self, &document))
         reply_attributes(call, &view, &self, &document);
 }
 
@@ -106,7 +144,7 @@ static void set_attributes(struct call *call)
     if (code == 0) {
         const struct tree_place place = view_place(&view);
         tree_self(&place, &self);
-        if (!call_renders(call, &view, &self, &document))
+        if (!find_document(call, &view, &self, &document))
             return;
         entries_attributes(&view, &self, &document, &now);
         code = change_attributes(call, &view, &now, &err);

@@ -63,10 +63,13 @@ static void reply_open(const struct view *view, struct call *call, const struct 
     struct write_buffer *buffer = NULL;
     struct stat attributes;
     entries_attributes(view, self, document, &attributes);
+    pid_t process = 0;
+    if (view->node->kind == NODE_STATS) /* fstat wants to know, see operations_attributes.c */
+        process = caller_of_thread(fuse_req_ctx(call->request)->pid).process;
     if (wants_to_write(file->flags) && view->node->kind != NODE_BATCH)
         buffer = write_buffer_new(document, file->flags & O_TRUNC);
-    struct handle *handle =
-        handles_open_file(handles, view->node->id, &attributes, document, buffer, call->hold);
+    struct handle *handle = handles_open_file(handles, view->node->id, &attributes, process,
+                                              document, buffer, call->hold);
     equip(view, handle, file->flags);
     file->fh = (uintptr_t)handle;
     /* The page cache belongs to the file and would mix the contents of its handles. */

@@ -7,6 +7,9 @@
 #define NS_PER_MS INT64_C(1000000)
 #define SLICE_MS 50 /* so often a pause looks whether the operation was cancelled */
 #define MOST_DOUBLINGS 10
+#define TELLING_MS                                                                                 \
+    1000             /* an exchange that was given less does not tell that the server is silent */
+#define MARGIN_MS 50 /* to answer before whoever waits for it leaves */
 #define IMPATIENT_FAILURES 3
 #define MOST_RESCUES 3 /* in a row */
 
@@ -80,6 +83,18 @@ static int64_t pause_ms(const struct s3_effort *effort)
     return g_random_int_range(0, (gint32)MIN(longest, pace->longest_ms) + 1);
 }
 
+/* The time for an exchange; 0: there is none left. The first one leaves as much for another, in
+ * case that it is only the connection that is stuck. */
+static int64_t exchange_ms(const struct s3_effort *effort)
+{
+    int64_t left_ms = remaining_ms(effort);
+    int64_t limit_ms = effort->store->pace.exchange_ms << MIN(effort->timeouts, MOST_DOUBLINGS);
+    int64_t most_ms = left_ms - MIN(left_ms / 10, MARGIN_MS);
+    if (effort->timeouts == 0)
+        limit_ms = MIN(limit_ms, MAX(left_ms / 2, TELLING_MS));
+    return MIN(limit_ms, most_ms);
+}
+
 /* ---- One exchange ---- */
 
 /* Of letters that every library and every server writes the same way in URLs. */
@@ -91,10 +106,27 @@ static bool is_plain(const char *text)
     return true;
 }
 
+/* A request for which there is no kept connection would have to make one, which takes a round trip,
+ * and would close it again. */
+static struct s3_wire *take_place(struct s3_store *store)
+{
+    unsigned places = store->reads->kept_connections;
+    if (places == 0 || __atomic_add_fetch(&store->reading, 1, __ATOMIC_RELAXED) <= places)
+        return store->reads;
+    __atomic_sub_fetch(&store->reading, 1, __ATOMIC_RELAXED);
+    return store->writes;
+}
+
+static void leave_place(struct s3_store *store, const struct s3_wire *used)
+{
+    if (used != store->writes && used->kept_connections > 0)
+        __atomic_sub_fetch(&store->reading, 1, __ATOMIC_RELAXED);
+}
+
 static struct s3_wire *choose_wire(const struct s3_effort *effort,
                                    const struct s3_wire_request *request)
 {
-    const struct s3_store *store = effort->store;
+    struct s3_store *store = effort->store;
     const struct s3_credentials *credentials = request->credentials;
     if (request->method == S3_WIRE_PUT || request->method == S3_WIRE_LIST || effort->by_writes ||
         __atomic_load_n(&store->reads_by_writes, __ATOMIC_ACQUIRE) || !is_plain(request->key))
@@ -103,19 +135,17 @@ static struct s3_wire *choose_wire(const struct s3_effort *effort,
     if (credentials && credentials->session_token &&
         g_str_has_prefix(store->reads->name, "libs3/2."))
         return store->writes;
-    return store->reads;
+    return store->reads == store->writes ? store->writes : take_place(store);
 }
 
-static enum s3_breaker_news news_of(const struct s3_effort *effort,
-                                    const struct s3_wire_request *request,
+static enum s3_breaker_news news_of(const struct s3_wire_request *request,
                                     enum s3_wire_result result)
 {
     if (result == S3_WIRE_UNREACHABLE || result == S3_WIRE_LOST)
         return S3_BREAKER_SILENT;
     /* That an operation had next to no time left says nothing about the server. */
     if (result == S3_WIRE_TIMED_OUT)
-        return request->timeout_ms >= effort->store->pace.exchange_ms ? S3_BREAKER_SILENT
-                                                                      : S3_BREAKER_NOTHING;
+        return request->timeout_ms >= TELLING_MS ? S3_BREAKER_SILENT : S3_BREAKER_NOTHING;
     return result == S3_WIRE_UNTRUSTED ? S3_BREAKER_NOTHING : S3_BREAKER_ANSWERED;
 }
 
@@ -172,8 +202,9 @@ static void examine(struct s3_effort *effort, const struct s3_wire *used,
     compare_wires(effort, used, answer->result);
     if (answer->result == S3_WIRE_TIMED_OUT)
         effort->timeouts++;
+    bool is_unknown = s3_result_is_unknown(answer->result) && !s3_answer_is_no_space(answer);
     if ((request->method == S3_WIRE_PUT || request->method == S3_WIRE_DELETE) &&
-        s3_result_is_unknown(answer->result) && !s3_answer_is_no_space(answer))
+        (is_unknown || answer->repeated))
         effort->unknown = true;
 }
 
@@ -216,10 +247,12 @@ static int wait_for_admission(const struct s3_effort *effort, struct s3_breaker_
 static void exchange(struct s3_effort *effort, const struct s3_wire_request *request,
                      const struct s3_breaker_ticket *ticket, struct s3_wire_answer *answer)
 {
-    struct s3_wire *wire = choose_wire(effort, request);
+    /* libs3 cannot be told when to give up: not for a trial that others wait for. */
+    struct s3_wire *wire = ticket->trial ? effort->store->writes : choose_wire(effort, request);
     effort->exchanges++;
     s3_wire_perform(wire, request, answer);
-    s3_breaker_report(&effort->store->breaker, ticket, news_of(effort, request, answer->result));
+    leave_place(effort->store, wire);
+    s3_breaker_report(&effort->store->breaker, ticket, news_of(request, answer->result));
     examine(effort, wire, request, answer);
     if (answer->result == S3_WIRE_DENIED && request->credentials)
         renew_credentials(effort, request->credentials);
@@ -240,8 +273,7 @@ int s3_effort_exchange(struct s3_effort *effort, const struct s3_wire_request *r
     code = wait_for_admission(effort, &ticket, err);
     if (code == 0) {
         complete.credentials = credentials;
-        complete.timeout_ms = MIN(remaining_ms(effort),
-                                  store->pace.exchange_ms << MIN(effort->timeouts, MOST_DOUBLINGS));
+        complete.timeout_ms = exchange_ms(effort);
         if (complete.timeout_ms > 0)
             exchange(effort, &complete, &ticket, answer);
         else {
@@ -263,20 +295,29 @@ static bool gives_up(const struct s3_effort *effort, enum s3_wire_result result)
     return remaining_ms(effort) < effort->store->pace.first_ms;
 }
 
+/* Counts the failure. */
+static bool is_worth_a_try(struct s3_effort *effort, const struct s3_wire_answer *answer)
+{
+    if (!s3_result_is_passing(answer->result) || s3_answer_is_no_space(answer))
+        return false;
+    effort->failures++;
+    return !gives_up(effort, answer->result);
+}
+
 int s3_effort_again(struct s3_effort *effort, const struct s3_wire_answer *answer,
                     struct error *err)
 {
-    int code = 0;
-    if (effort->renewed)
-        effort->renewed = false;
-    else if (!s3_result_is_passing(answer->result) || s3_answer_is_no_space(answer))
-        return s3_explain(effort, answer, err);
-    else if (effort->failures++, gives_up(effort, answer->result))
-        return s3_explain(effort, answer, err);
-    /* A kept connection that the server had closed meanwhile is replaced at once. */
-    else if (effort->failures > 1 || answer->result != S3_WIRE_LOST)
-        code = sleep_for(effort, MIN(pause_ms(effort), remaining_ms(effort) / 2), err);
+    int64_t ms = 0;
+    if (!effort->renewed) {
+        if (!is_worth_a_try(effort, answer))
+            return s3_explain(effort, answer, err);
+        /* A kept connection that the server had closed meanwhile is replaced at once. */
+        if (effort->failures > 1 || answer->result != S3_WIRE_LOST)
+            ms = MIN(pause_ms(effort), remaining_ms(effort) / 2);
+    }
+    effort->renewed = false;
     s3_explain(effort, answer, &effort->last);
+    int code = sleep_for(effort, ms, err);
     if (code == 0)
         __atomic_fetch_add(&effort->store->repeats, 1, __ATOMIC_RELAXED);
     return code;

@@ -108,11 +108,11 @@ static int match_right_etag(const struct probe *probe, struct error *err)
     int code = store_get(probe->store, probe->key, probe->operation, &body, &etag, err);
     if (code)
         return code;
-    code = try_put(probe, "matched", STORE_IF_MATCH, etag, err);
-    if (code == ERR_PRECONDITION)
-        return error_set(err, ERR_IO,
-                         "the server refuses If-Match with the etag that it has just told");
-    return code;
+    struct error failure;
+    code = try_put(probe, "matched", STORE_IF_MATCH, etag, &failure);
+    if (code == ERR_PRECONDITION || code == ERR_UNSUPPORTED)
+        return error_set(err, ERR_IO, "it does not work with this server: %s", failure.text);
+    return code == 0 ? 0 : error_copy(err, &failure);
 }
 
 static int run_probe(const struct probe *probe, struct error *err)

@@ -35,6 +35,7 @@ struct s3_store {
     struct s3_pace pace;
     bool may_switch;      /* the wire for reads was not the user's choice */
     bool reads_by_writes; /* atomic: the wire for reads has turned out to be of no use */
+    unsigned reading;     /* atomic: exchanges under way on the wire for reads, if it counts them */
     unsigned rescued;     /* atomic: reads in a row that only the other wire could answer */
     bool bare_if_match;   /* atomic: If-Match wants the etag without quotes */
     uint64_t repeats;     /* atomic */

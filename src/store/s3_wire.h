@@ -78,12 +78,14 @@ struct s3_wire_row {
 
 struct s3_wire_answer {
     enum s3_wire_result result;
-    int status;          /* of HTTP; 0 when there is none or the library does not tell */
-    char *s3_code;       /* "SlowDown"; NULL when the answer had none */
-    char *message;       /* what the server or the library said, for people; may be NULL */
-    char *region;        /* that the server asks for (x-amz-bucket-region); NULL mostly */
-    char *etag;          /* unquoted; GET, HEAD, PUT; may be NULL */
-    uint64_t size;       /* GET, HEAD: Content-Length */
+    bool repeated; /* it was sent a second time, because a kept connection was dead: the answer may
+                      be to a repetition of what was executed before */
+    int status;    /* of HTTP; 0 when there is none or the library does not tell */
+    char *s3_code; /* "SlowDown"; NULL when the answer had none */
+    char *message; /* what the server or the library said, for people; may be NULL */
+    char *region;  /* that the server asks for (x-amz-bucket-region); NULL mostly */
+    char *etag;    /* unquoted; GET, HEAD, PUT; may be NULL */
+    uint64_t size; /* GET, HEAD: Content-Length */
     int64_t modified_ns; /* GET, HEAD; since 1970, 0 when unknown */
     struct bytes *body;  /* GET after S3_WIRE_OK */
     GPtrArray *rows;     /* LIST after S3_WIRE_OK: struct s3_wire_row, in key order */
@@ -103,6 +105,8 @@ struct s3_wire_operations {
 struct s3_wire {
     const struct s3_wire_operations *operations;
     char name[32]; /* for people: "libcurl/7.88.1" */
+    /* Keeps connections for so many requests at a time; more would make new ones. 0: for all. */
+    unsigned kept_connections;
 };
 
 void s3_wire_perform(struct s3_wire *wire, const struct s3_wire_request *request,

@@ -90,6 +90,14 @@ static size_t on_body(char *data, size_t size, size_t count, void *context)
     return length;
 }
 
+/* Each time before the request is sent. */
+static int on_request(void *context, char *remote, char *local, int remote_port, int local_port)
+{
+    struct s3_exchange *exchange = context;
+    exchange->sent++;
+    return CURL_PREREQFUNC_OK;
+}
+
 void s3_exchange_begin(struct s3_exchange *exchange, CURL *curl,
                        const struct s3_wire_request *request, struct s3_wire_answer *answer)
 {
@@ -100,6 +108,8 @@ void s3_exchange_begin(struct s3_exchange *exchange, CURL *curl,
     curl_easy_setopt(curl, CURLOPT_HEADERDATA, exchange);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, exchange);
+    curl_easy_setopt(curl, CURLOPT_PREREQFUNCTION, on_request);
+    curl_easy_setopt(curl, CURLOPT_PREREQDATA, exchange);
     curl_easy_setopt(curl, CURLOPT_FILETIME, 1L);
     if (request->method == S3_WIRE_GET)
         curl_easy_setopt(curl, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)S3_WIRE_LARGEST_BODY);
@@ -335,6 +345,7 @@ static void conclude_success(struct s3_exchange *exchange)
 
 void s3_exchange_judge(struct s3_exchange *exchange, CURLcode code)
 {
+    exchange->answer->repeated = exchange->sent > 1;
     exchange->answer->status = exchange_status(exchange);
     int status = exchange->answer->status;
     bool is_success = status >= 200 && status < 300;

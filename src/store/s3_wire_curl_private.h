@@ -16,6 +16,7 @@ struct s3_exchange {
     struct s3_wire_answer *answer;
     CURL *curl;
     char error_text[CURL_ERROR_SIZE];
+    unsigned sent; /* how many times the request was: a dead kept connection is replaced */
     /* Of the headers of the last response; a "100 Continue" comes before it. */
     char *etag;   /* as written */
     char *region; /* x-amz-bucket-region */

@@ -21,6 +21,9 @@
 #define BLOCKING(request) NULL
 #endif
 
+/* For so many calls that block libs3 keeps a connection each. */
+#define KEPT_CONNECTIONS 32
+
 #define ETAG_OF_NOTHING "d41d8cd98f00b204e9800998ecf8427e" /* the MD5 of an empty body */
 
 struct libs3_wire {
@@ -383,6 +386,7 @@ int s3_wire_libs3_new(const struct s3_endpoint *endpoint, struct s3_wire **ret, 
     struct libs3_wire *wire = g_new0(struct libs3_wire, 1);
     wire->base.operations = &libs3_wire_operations;
     g_strlcpy(wire->base.name, LIBRARY_NAME, sizeof wire->base.name);
+    wire->base.kept_connections = KEPT_CONNECTIONS;
     s3_endpoint_copy(&wire->endpoint, endpoint);
     wire->host = g_steal_pointer(&host);
     *ret = &wire->base;

@@ -2,6 +2,7 @@
 import json
 import os
 import stat
+import subprocess
 import time
 
 import pytest
@@ -183,11 +184,22 @@ def test_sizes_are_true(forked):
     top_files = [name for name in TOP if name not in ("by-id", "forks")]
     assert len(forked_files) == len(top_files) + 2 * len(FORK_FILES)
     for path in forked_files:
-        if os.path.basename(path) == "stats":
-            continue  # it counts each look at it, so no two renderings need have one length
         with open(path, "rb") as stream:
             assert os.fstat(stream.fileno()).st_size == len(stream.read()), path
+        if os.path.basename(path) == "stats":
+            continue  # it counts each look at it, so no two renderings need have one length
         assert os.stat(path).st_size == len(open(path, "rb").read()), path
+
+
+def test_stats_is_as_long_as_what_the_process_that_opened_it_reads(forked):
+    with open(forked.top("stats"), "rb") as stream:
+        length = os.fstat(stream.fileno()).st_size
+        for name in ("gamma", "delta"):
+            with pytest.raises(FileNotFoundError):
+                os.rmdir(forked.fork(name))  # a further line of numbers
+        assert os.fstat(stream.fileno()).st_size == length == len(stream.read())
+        other = subprocess.check_output(["stat", "--format=%s", forked.top("stats")])
+        assert int(other) > length  # another process sees it as it is now
 
 
 def test_links_have_the_length_of_their_target(forked):

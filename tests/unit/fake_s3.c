@@ -261,6 +261,7 @@ static void apply_fault(struct fake_s3 *server, const struct fake_s3_fault *faul
     if (fault->applies)
         serve(server, request, answer);
     become(answer, fault->result);
+    answer->repeated = fault->repeated;
     answer->status = fault->status;
     answer->s3_code = g_strdup(fault->s3_code);
     answer->message = g_strdup(fault->message);

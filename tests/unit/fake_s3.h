@@ -29,7 +29,8 @@ struct fake_s3_fault {
     unsigned from;  /* the number of the first such request since fake_s3_forget(), from 1 */
     unsigned count; /* of requests; 0: all from there on */
     enum s3_wire_result result;
-    bool applies; /* the request takes effect nevertheless */
+    bool applies;  /* the request takes effect nevertheless */
+    bool repeated; /* the library has sent it twice */
     int status;
     const char *s3_code, *message, *region;
     void (*meanwhile)(struct fake_s3 *server); /* called when the request has been dealt with */

@@ -40,7 +40,7 @@ static void creates_share_two_registry_writes_and_four_waves(void **state)
     assert_int_equal(fault_store_total(fixture->faults, STORE_PUT) - puts,
                      2 + MANY * (2 * FIXTURE_DATASETS + 2));
     /* The state of the database, read once for all. */
-    assert_true(fault_store_total(fixture->faults, STORE_GET) - gets <= 4);
+    assert_true(fault_store_total(fixture->faults, STORE_GET) - gets <= 5);
     fixture_assert_whole(fixture->store);
     fixture_assert_clean(fixture->store);
 }

@@ -28,14 +28,19 @@ static int tear_down(void **state)
     return 0;
 }
 
-static struct handle *open_file(struct place *place, uint64_t node_id)
+static struct handle *open_file_of(struct place *place, uint64_t node_id, pid_t process, off_t size)
 {
     struct ulid id = fixture_id(ID_A);
     struct hold *hold = NULL;
     struct document document = {.body = bytes_new_text("text")};
-    struct stat attributes = {.st_size = 4};
+    struct stat attributes = {.st_size = size};
     assert_int_equal(holders_hold(place->holders, &id, 1, "test", &hold, NULL), 0);
-    return handles_open_file(place->handles, node_id, &attributes, &document, NULL, hold);
+    return handles_open_file(place->handles, node_id, &attributes, process, &document, NULL, hold);
+}
+
+static struct handle *open_file(struct place *place, uint64_t node_id)
+{
+    return open_file_of(place, node_id, 0, 4);
 }
 
 static void closing_a_file_gives_its_hold_back(void **state)
@@ -72,6 +77,24 @@ static void attributes_are_known_while_a_handle_is_open(void **state)
     assert_false(handles_find_attributes(place->handles, 5, &attributes));
 }
 
+static void a_process_finds_the_newest_of_its_own_handles(void **state)
+{
+    struct place *place = *state;
+    struct stat attributes;
+    open_file_of(place, 5, 10, 1);
+    struct handle *newest = open_file_of(place, 5, 10, 2);
+    open_file_of(place, 5, 11, 3);
+    open_file_of(place, 6, 10, 4);
+    open_file_of(place, 5, 0, 5);
+    assert_true(handles_find_own_attributes(place->handles, 5, 10, &attributes));
+    assert_int_equal(attributes.st_size, 2);
+    handles_close(place->handles, newest);
+    assert_true(handles_find_own_attributes(place->handles, 5, 10, &attributes));
+    assert_int_equal(attributes.st_size, 1);
+    assert_false(handles_find_own_attributes(place->handles, 5, 12, &attributes));
+    assert_false(handles_find_own_attributes(place->handles, 5, 0, &attributes));
+}
+
 static struct registry *snapshot(struct handle *handle, struct registry *current, bool rewind)
 {
     g_autoptr(GPtrArray) tags = NULL;
@@ -100,6 +123,7 @@ int main(void)
         TEST(closing_a_file_gives_its_hold_back),
         TEST(what_is_left_open_is_closed_at_the_end),
         TEST(attributes_are_known_while_a_handle_is_open),
+        TEST(a_process_finds_the_newest_of_its_own_handles),
         TEST(a_directory_lists_one_image_until_it_is_rewound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

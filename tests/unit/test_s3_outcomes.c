@@ -203,9 +203,11 @@ static void sweep(bool lasts)
 {
     for (int kind = 0; kind < KINDS; kind++)
         for (int result = S3_WIRE_OK; result <= S3_WIRE_TIMED_OUT; result++)
-            for (int applies = 0; applies <= can_apply(kind, result); applies++) {
+            for (int applies = 0; applies < 2; applies++) {
                 struct trial trial = {
                     .kind = kind, .result = result, .applies = applies, .lasts = lasts};
+                if (applies && !can_apply(kind, result))
+                    continue;
                 run_trial(&trial);
                 check_trial(&trial);
                 g_free(trial.stored);

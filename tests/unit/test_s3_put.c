@@ -188,6 +188,27 @@ static void own_late_arrival_is_recognised(void **state)
     assert_text(fake_s3_log(fixture->server), "put k; head k; put k; head k; get k");
 }
 
+/* libcurl had sent it twice, and what is refused is the second one. */
+static void refusal_of_a_repetition_is_looked_into(void **state)
+{
+    struct fixture *fixture = *state;
+    static const enum store_precondition preconditions[] = {STORE_IF_ABSENT, STORE_IF_MATCH};
+    for (size_t i = 0; i < G_N_ELEMENTS(preconditions); i++) {
+        fake_s3_set(fixture->server, "k", "old");
+        if (preconditions[i] == STORE_IF_ABSENT)
+            take_away(fixture->server);
+        fake_s3_forget(fixture->server);
+        fake_s3_fault(fixture->server, &(struct fake_s3_fault){.method = S3_WIRE_PUT,
+                                                               .from = 1,
+                                                               .count = 1,
+                                                               .result = S3_WIRE_PRECONDITION,
+                                                               .applies = true,
+                                                               .repeated = true});
+        assert_int_equal(put_if(fixture->store, "k", "new", preconditions[i], fixture->etag), 0);
+        assert_text(fake_s3_log(fixture->server), "put k; head k; get k");
+    }
+}
+
 static void quotes_are_changed_after_an_unclear_answer_too(void **state)
 {
     struct fixture *fixture = *state;
@@ -266,6 +287,7 @@ int main(void)
         TEST(overwritten_after_an_unclear_answer_is_unknown),
         TEST(created_by_another_after_an_unclear_answer_is_unknown),
         TEST(own_late_arrival_is_recognised),
+        TEST(refusal_of_a_repetition_is_looked_into),
         TEST(quotes_are_changed_after_an_unclear_answer_too),
         TEST(refusal_does_not_settle_an_unclear_answer),
         TEST(unclear_answer_that_cannot_be_looked_into_is_unknown),

@@ -402,6 +402,18 @@ static void request_under_way_outlasts_the_silence(void **state)
     assert_false(counts_of(fixture->store).breaker_open);
 }
 
+static void trial_takes_the_wire_that_keeps_to_its_time(void **state)
+{
+    struct fixture *fixture = *state;
+    struct store *store = two_wires(fixture->server);
+    fake_s3_set(fixture->server, "k", "text");
+    break_wire(fixture->server, "first/1", S3_WIRE_REJECTED);
+    ((struct s3_store *)store)->breaker.is_open = true;
+    assert_text(get_text(store, "k"), "text");
+    assert_false(counts_of(store).breaker_open);
+    store_free(store);
+}
+
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
@@ -421,6 +433,7 @@ int main(void)
         TEST(deadline_ends_the_repetitions),
         TEST(silent_server_is_left_alone_and_its_return_noticed),
         TEST(request_under_way_outlasts_the_silence),
+        TEST(trial_takes_the_wire_that_keeps_to_its_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -250,6 +250,22 @@ static void connection_that_the_server_has_closed_is_replaced(void **state)
     assert_int_equal(scripted_server_connections(fixture->server), 3);
 }
 
+/* The server may have carried it out, and refuse the repetition for that very reason. */
+static void repetition_on_a_fresh_connection_is_told(void **state)
+{
+    struct wire_fixture *fixture = *state;
+    scripted_server_add_body(fixture->server, 200, "ETag: \"e\"\n", "");
+    scripted_server_add(fixture->server, SCRIPT_RESET, "");
+    scripted_server_add_body(fixture->server, 412, XML, ERROR_XML("PreconditionFailed", ""));
+    put(fixture, "key", "x", S3_WIRE_ALWAYS, NULL);
+    assert_result(fixture, S3_WIRE_OK, NULL);
+    assert_false(fixture->answer.repeated);
+    put(fixture, "key", "x", S3_WIRE_IF_NONE_MATCH_ANY, NULL);
+    assert_result(fixture, S3_WIRE_PRECONDITION, NULL);
+    assert_true(fixture->answer.repeated);
+    assert_int_equal(scripted_server_requests(fixture->server), 3);
+}
+
 struct getter {
     struct wire_fixture *fixture;
     unsigned good;
@@ -330,6 +346,7 @@ int main(void)
         TEST(head_tells_etag_size_and_time),
         TEST(connection_is_kept),
         TEST(connection_that_the_server_has_closed_is_replaced),
+        TEST(repetition_on_a_fresh_connection_is_told),
         TEST(many_threads_share_a_wire),
         TEST(bad_ca_file_is_told),
     };
