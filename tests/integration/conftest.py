@@ -19,11 +19,12 @@ import pytest
 from support import mounts
 from support.database import LocalDatabase
 from support.engine import VERSIONS, Engine
-from support.gateway import Gateway
+from support.gateway import Gateway, Server
 from support.process import Child, run
 from support.s3_database import S3Database
 
 STORES = ("local", "s3")
+SERVER = pytest.StashKey()
 SAMPLE = os.path.join(mounts.TOP, "contrib", "sample.tar.xz")
 
 
@@ -74,11 +75,31 @@ def store(request):
 
 
 @pytest.fixture(scope="session")
-def gateway():
-    """The S3 server of this run; it starts with the first test that needs it."""
-    server = Gateway()
-    yield server
+def gateway(request):
+    """The S3 server of this run; it starts with the first test that needs it, or where several processes
+    run the tests, with them."""
+    shared = getattr(request.config, "workerinput", None)
+    if shared:
+        yield Gateway(shared["gateway"], shared["workerid"])
+        return
+    server = Server()
+    yield Gateway(server.variables)
     server.stop()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node):
+    """A process that runs tests is about to start (pytest-xdist): all share one server."""
+    config = node.config
+    if config.getoption("--store") != "local" and not config.stash.get(SERVER, None):
+        config.stash[SERVER] = Server()
+    server = config.stash.get(SERVER, None)
+    node.workerinput["gateway"] = server and server.variables
+
+
+def pytest_unconfigure(config):
+    if config.stash.get(SERVER, None):
+        config.stash[SERVER].stop()
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from support.mounts import TOP
 PROGRAM = os.path.join(TOP, "tests", "s3", "gateway")
 
 
-class Gateway:
+class Server:
     """One run of tests/s3/gateway. It ends with this process, however that ends."""
 
     def __init__(self):
@@ -23,11 +23,19 @@ class Gateway:
                           "--store=local leaves out the tests that need it")
             name, _, value = line.partition("=")
             self.variables[name] = "".join(shlex.split(value))
-        self.lock = threading.Lock()
-        self.buckets = 0
 
     def stop(self):
         self.process.communicate()  # closes its standard input
+
+
+class Gateway:
+    """Access to a server. Those who share one have names of their own, for their buckets."""
+
+    def __init__(self, variables, user="tests"):
+        self.variables = variables
+        self.user = user
+        self.lock = threading.Lock()
+        self.buckets = 0
 
     @property
     def endpoint(self):
@@ -62,7 +70,7 @@ class Gateway:
         """The name of a new bucket."""
         with self.lock:
             self.buckets += 1
-            name = f"bucket-{self.buckets}"
+            name = f"{self.user}-{self.buckets}"
         self.client.create_bucket(Bucket=name)
         return name
 
