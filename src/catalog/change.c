@@ -86,7 +86,7 @@ static void put_files(struct round *round)
     add_files(round, set);
     drop_add_listings(round, set);
     drop_add_lease_listing(round, set);
-    int code = store_run(round->catalog->store, set, operation_of(round), NULL);
+    int code = drop_run_files(round, set, operation_of(round));
     for (size_t i = 0; i < round->count; i++) {
         struct task *task = &round->tasks[i];
         if (task->code)

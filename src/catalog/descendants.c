@@ -259,12 +259,12 @@ static int check_dependence(const struct dependence *dependence, struct error *e
 
 /* ---- The check ---- */
 
-static void list_refs(struct check *check, struct descendants_query *list, size_t count,
-                      struct store_set *set, struct operation *operation)
+static int list_refs(struct check *check, struct descendants_query *list, size_t count,
+                     struct store_set *set, struct operation *operation)
 {
     for (size_t i = 0; i < count; i++)
         add_query(check, set, &list[i]);
-    store_run(check->descendants->store, set, operation, NULL); /* the answers say more */
+    return store_run(check->descendants->store, set, operation, NULL);
 }
 
 static struct store_set *get_refs(struct check *check, struct operation *operation)
@@ -284,9 +284,9 @@ static struct store_set *get_refs(struct check *check, struct operation *operati
     return set;
 }
 
-void descendants_check(struct descendants *descendants, const struct registry *registry,
-                       struct descendants_query *list, size_t count, struct store_set *first,
-                       struct operation *operation)
+int descendants_check(struct descendants *descendants, const struct registry *registry,
+                      struct descendants_query *list, size_t count, struct store_set *first,
+                      struct operation *operation)
 {
     g_autoptr(GHashTable) datasets =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, dataset_refs_free);
@@ -296,7 +296,7 @@ void descendants_check(struct descendants *descendants, const struct registry *r
                           .datasets = datasets,
                           .dependences = dependences};
     struct store_set *listings = first ? first : store_set_new();
-    list_refs(&check, list, count, listings, operation);
+    int run_code = list_refs(&check, list, count, listings, operation);
     struct store_set *gets = get_refs(&check, operation);
     for (guint i = 0; i < dependences->len; i++) {
         const struct dependence *dependence = g_ptr_array_index(dependences, i);
@@ -307,4 +307,5 @@ void descendants_check(struct descendants *descendants, const struct registry *r
     store_set_unref(gets);
     if (!first)
         store_set_unref(listings);
+    return run_code;
 }

@@ -34,9 +34,9 @@ struct descendants_query {
 /* Answers 0 where nothing foreign depends on the branches of the entry; ERR_NOT_EMPTY names what
  * does; ERR_CORRUPT a ref file that cannot be read, so that nobody can tell. Two waves for all of
  * the list. `first` (NULL: none): a set with requests of the caller's that share the first wave;
- * afterwards it has been run. */
-void descendants_check(struct descendants *descendants, const struct registry *registry,
-                       struct descendants_query *list, size_t count, struct store_set *first,
-                       struct operation *operation);
+ * afterwards it has been run. Returns what store_run() returned for the first wave. */
+int descendants_check(struct descendants *descendants, const struct registry *registry,
+                      struct descendants_query *list, size_t count, struct store_set *first,
+                      struct operation *operation);
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * Dropping in a catalog that others have mounted, too: the decision stands only when every other
- * mount takes no new holds on the fork, and none holds it; else it is taken back. docs/
- * architecture.md ("Leases") says why this is safe.
+ * mount takes no new holds on the fork, and none holds it, and when nobody has tagged it meanwhile;
+ * else it is taken back. docs/architecture.md ("Leases") says why this is safe.
  */
 #include "base/timestamp.h"
 #include "catalog/round.h"
@@ -77,6 +77,44 @@ void drop_add_lease_listing(struct round *round, struct store_set *set)
         round->looked_ns = leases_now_ns(round->catalog->leases);
         round->lease_listing = leases_add_listing(round->catalog->leases, set);
     }
+}
+
+/* The fork with one of its datasets: a tag is on all of them, or is being made by somebody who is
+ * going to see that the fork is tombstoned. fork_entry_unref(). */
+static struct fork_entry *reduce(const struct fork_entry *entry)
+{
+    const struct dataset_branch *pair = g_ptr_array_index(entry->datasets, 0);
+    g_autoptr(GPtrArray) one = dataset_branches_new();
+    g_ptr_array_add(one, dataset_branch_new(pair->dataset, pair->branch));
+    return fork_entry_with_datasets(entry, one);
+}
+
+int drop_run_files(struct round *round, struct store_set *set, struct operation *operation)
+{
+    struct catalog *catalog = round->catalog;
+    g_autofree struct descendants_query *list = g_new0(struct descendants_query, round->count);
+    g_autoptr(GPtrArray) reduced = g_ptr_array_new_with_free_func((GDestroyNotify)fork_entry_unref);
+    g_autoptr(GPtrArray) tasks = g_ptr_array_new();
+    for (size_t i = 0; i < round->count && catalog->takeover; i++) {
+        struct task *task = &round->tasks[i];
+        if (!needs_agreement(task) || task->entry->status != FORK_ACTIVE ||
+            task->entry->datasets->len == 0)
+            continue;
+        g_ptr_array_add(reduced, reduce(task->entry));
+        list[tasks->len].entry = g_ptr_array_index(reduced, tasks->len);
+        g_ptr_array_add(tasks, task);
+    }
+    if (tasks->len == 0)
+        return store_run(catalog->store, set, operation, NULL);
+    auto_registry struct registry *registry = catalog_registry(catalog);
+    int run_code =
+        descendants_check(catalog->descendants, registry, list, tasks->len, set, operation);
+    for (guint i = 0; i < tasks->len && run_code == 0; i++) {
+        struct task *task = g_ptr_array_index(tasks, i);
+        task->code = error_copy(&task->error, &list[i].error);
+        task->objected = task->code != 0;
+    }
+    return run_code;
 }
 
 /* Why no more time is given to the others; 0: it is. */
@@ -224,10 +262,20 @@ static void agreement_begin(struct agreement *agreement, struct round *round)
             MIN(agreement->answer_until_ns, now_ns + ((deadline_ns - now_ns) / 4 * 3));
 }
 
+static void take_back_objected(struct round *round)
+{
+    g_autoptr(GPtrArray) objected = g_ptr_array_new();
+    for (size_t i = 0; i < round->count; i++)
+        if (round->tasks[i].objected)
+            g_ptr_array_add(objected, &round->tasks[i]);
+    take_back(round, objected);
+}
+
 void drop_agree(struct round *round)
 {
     struct agreement agreement;
     struct operation looking;
+    take_back_objected(round);
     if (!round->lease_listing)
         return;
     agreement_begin(&agreement, round);

@@ -38,8 +38,9 @@ struct task {
 
     /* DROP */
     bool door_closed;
-    bool decided; /* tombstoned */
-    bool agreed;  /* so do the other mounts */
+    bool decided;  /* tombstoned */
+    bool agreed;   /* so do the other mounts */
+    bool objected; /* something depends on the fork after all: the decision is to be taken back */
     char *tombstone_key;
     struct bytes *tombstone;
 
@@ -95,6 +96,9 @@ void drop_take_listings(struct round *round, struct store_set *set, int run_code
 /* The same with the leases of the other mounts; and waits until these agree, or takes the decision
  * back. Nothing in a catalog that is not shared. */
 void drop_add_lease_listing(struct round *round, struct store_set *set);
+/* Runs the set; in a shared catalog also looks in the same wave for tags made since the first look.
+ * Returns as store_run(). */
+int drop_run_files(struct round *round, struct store_set *set, struct operation *operation);
 void drop_agree(struct round *round);
 void drop_delete(struct round *round); /* what the forks have, then their tombstones */
 bool drop_removal(struct round *round, struct task *task, struct transition *transition);

@@ -155,6 +155,25 @@ static int join_drop(struct dropping *dropping)
     return dropping->code;
 }
 
+/* The tag comes after the first look and before the decision. */
+static void a_tag_made_at_the_last_moment_takes_the_decision_back(void **state)
+{
+    struct bucket *bucket = *state;
+    struct scene scene = set_scene(bucket, LONG_LEASE_MS);
+    struct dropping dropping;
+    mount_await_status(scene.other, &scene.id, FORK_ACTIVE);
+    fault_store_match(scene.dropper->faults, FIXTURE_REGISTRY);
+    fault_store_arm(scene.dropper->faults, FAULT_DELAY, 1u << STORE_PUT, 1, false, 0);
+    start_drop(&dropping, scene.dropper);
+    fault_store_wait_held(scene.dropper->faults);
+    assert_int_equal(catalog_tag(scene.other->catalog, &scene.id, "v1", NULL, NULL), 0);
+    fault_store_release(scene.dropper->faults);
+    assert_int_equal(join_drop(&dropping), ERR_NOT_EMPTY);
+    assert_untouched(bucket);
+    assert_int_equal(catalog_untag(scene.other->catalog, &scene.id, "v1", NULL, NULL), 0);
+    assert_int_equal(mount_drop(scene.dropper, 60000, NULL), 0);
+}
+
 static void an_interrupt_while_others_are_to_answer_takes_the_decision_back(void **state)
 {
     struct scene scene = set_scene(*state, LONG_LEASE_MS);
@@ -406,6 +425,7 @@ int main(void)
         TEST(a_hold_that_the_dropper_did_not_know_of_takes_the_decision_back),
         TEST(a_mount_that_does_not_answer_takes_the_decision_back),
         TEST(leases_that_cannot_be_read_take_the_decision_back),
+        TEST(a_tag_made_at_the_last_moment_takes_the_decision_back),
         TEST(an_interrupt_while_others_are_to_answer_takes_the_decision_back),
         TEST(a_fork_that_another_mount_is_dropping_is_left_to_it),
         TEST(what_this_mount_has_left_tombstoned_it_goes_on_with),
