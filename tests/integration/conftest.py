@@ -88,10 +88,20 @@ def sample_directory(tmp_path_factory):
     return place / "sample"
 
 
-@pytest.fixture
-def new_database(request, tmp_path, sample_directory, store):
-    """Makes fresh copies of the sample database."""
+@pytest.fixture(autouse=True)
+def databases():
+    """Those that a test has made. They are removed when all else is over, mounts above all: fixtures that
+    are used by every test come first and go last."""
     made = []
+    yield made
+    for database in made:
+        database.remove()
+
+
+@pytest.fixture
+def new_database(request, tmp_path, sample_directory, store, databases):
+    """Makes fresh copies of the sample database."""
+    made = databases
 
     def make():
         if store == "s3":
@@ -104,9 +114,7 @@ def new_database(request, tmp_path, sample_directory, store):
             made[-1].mount_options = ("single_writer",)
         return made[-1]
 
-    yield make
-    for database in made:
-        database.remove()
+    return make
 
 
 @pytest.fixture

@@ -10,17 +10,13 @@ pytestmark = pytest.mark.s3_only
 
 
 @pytest.fixture
-def place(gateway, sample_directory, store):
+def place(gateway, sample_directory, store, databases):
     """Makes databases with prefixes of one's own."""
-    made = []
-
     def make(**prefixes):
-        made.append(S3Database.upload(gateway, sample_directory, **prefixes))
-        return made[-1]
+        databases.append(S3Database.upload(gateway, sample_directory, **prefixes))
+        return databases[-1]
 
-    yield make
-    for database in made:
-        database.remove()
+    return make
 
 
 def keys_of_a_fork(database, name):

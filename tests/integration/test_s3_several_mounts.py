@@ -103,7 +103,8 @@ def test_of_several_mkdirs_of_one_name_one_wins(four, small_database, outcomes):
 
 def test_of_several_rmdirs_of_one_name_one_wins(four, small_database, outcomes):
     for number in range(8):
-        os.mkdir(four[0].fork("a"))
+        # The kernel hears of the drop a moment after the listing shows it.
+        wait_until(lambda: outcome(os.mkdir, four[0].fork("a")) == "0")
         for mount in four:
             wait_until(lambda: shows(mount, "a"))
         found = outcomes("rmdir", [mount.fork("a") for mount in four])
@@ -173,8 +174,7 @@ def test_changes_of_others_are_events(two):
 def test_a_fork_is_created_on_what_another_mount_has_just_dropped(two, small_database):
     here, there = two
     for _ in range(5):
-        wait_until(lambda: shows(here))
-        os.mkdir(here.fork("a"))
+        wait_until(lambda: outcome(os.mkdir, here.fork("a")) == "0")
         wait_until(lambda: outcome(os.rmdir, there.fork("a")) == "0")
     assert small_database.forks() == {}
     assert_sound(small_database)
@@ -258,6 +258,8 @@ def test_a_mount_that_was_stopped_for_long_goes_on(two, small_database):
     os.mkdir(here.fork("a"))
     wait_until(lambda: shows(there, "a"))
     handle = os.open(here.fork("a", "status"), os.O_RDONLY)
+    leases = small_database.etags(small_database.leases).keys()
+    assert len(leases) == 2
     os.kill(here.pid, signal.SIGSTOP)
     try:
         wait_until(lambda: outcome(os.rmdir, there.fork("a")) == "0", 90)
@@ -266,6 +268,7 @@ def test_a_mount_that_was_stopped_for_long_goes_on(two, small_database):
         os.kill(here.pid, signal.SIGCONT)
     wait_until(lambda: shows(here, "b"))
     assert os.read(handle, 100) == b"active\n"
+    wait_until(lambda: small_database.etags(small_database.leases).keys() - leases, what="a new lease")
     os.close(handle)
     with open(here.fork("b", "status"), encoding="utf-8"):
         assert outcome(os.rmdir, there.fork("b")) == "EBUSY"

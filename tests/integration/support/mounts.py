@@ -100,7 +100,8 @@ class Mount:
         self.watchdog = None
 
     def command(self):
-        words = [self.binary] + ([] if self.daemon else ["-f"])
+        # When the tests are killed, the kernel asks the server to end, and so to unmount.
+        words = ["setpriv", "--pdeathsig", "TERM", self.binary] + ([] if self.daemon else ["-f"])
         return words + self.database.arguments(*self.database.mount_options, self.options) + [self.path]
 
     def start(self):

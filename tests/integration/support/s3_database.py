@@ -12,7 +12,6 @@ class S3Database(Database):
     is_local = False
     storage = ""
     dataset_prefix = "graph/"
-    leases = "catalog/fork_leases/"
     # Contents by their MD5, which is what an etag is here; so a snapshot fetches only what is new.
     contents = {}
 
@@ -53,6 +52,11 @@ class S3Database(Database):
         other = copy.copy(self)
         other.reached_by = options
         return other
+
+    @property
+    def leases(self):
+        """Below which every writable mount has a lease, while it runs."""
+        return self.storage + "catalog/fork_leases/"
 
     def has_object(self, key):
         return self.etag(key) is not None
