@@ -184,7 +184,7 @@ static void check_drop(struct fixture *fixture)
     struct latency_cost cost = cost_of(fixture, drop_one);
     assert_in_range(cost.rounds, 5, 6);
     assert_int_equal(registry_writes(fixture) - writes, 2);
-    assert_in_range(latency_cost_requests(&cost), 0, 5 * fixture->datasets + 12);
+    assert_in_range(latency_cost_requests(&cost), 0, 5 * fixture->datasets + 14);
     assert_int_equal(fixture_mentions(fixture->store, "fork_0"), 0);
 }
 
@@ -199,7 +199,7 @@ static void check_drop_with_data(struct fixture *fixture)
     write_data(fixture, &id);
     struct latency_cost cost = cost_of(fixture, drop_one);
     assert_in_range(cost.rounds, 6, 7);
-    assert_in_range(latency_cost_requests(&cost), 0, 7 * fixture->datasets + 12);
+    assert_in_range(latency_cost_requests(&cost), 0, 7 * fixture->datasets + 14);
     assert_int_equal(fixture_mentions(fixture->store, "fork_0"), 0);
 }
 
