@@ -88,6 +88,23 @@ static int take_lease(struct catalog *catalog, struct operation *operation, stru
     return code;
 }
 
+/* What there is but for the registry, in one wave unless there are tombstones. */
+static int read_all_but_registry(struct catalog *catalog, struct operation *operation,
+                                 struct error *err)
+{
+    g_autofree char *prefix = layout_tombstones_prefix(catalog->layout);
+    struct store_set *set = store_set_new();
+    const struct store_request *listing = store_set_list(set, prefix, NULL, 0);
+    tombstones_begin_load(catalog->tombstones);
+    int code = fork_point_warm(catalog->fork_points, set, operation, err);
+    if (code == 0)
+        code =
+            tombstones_take_listing(catalog->tombstones, catalog->store, listing, operation, err);
+    tombstones_end_load(catalog->tombstones);
+    store_set_unref(set);
+    return code;
+}
+
 int catalog_open(struct store *store, struct layout *layout,
                  const struct catalog_settings *settings, struct operation *operation,
                  struct catalog **ret, struct error *err)
@@ -98,9 +115,7 @@ int catalog_open(struct store *store, struct layout *layout,
      * that this mount sees the fork as tombstoned. */
     int code = take_lease(catalog, operation, err);
     if (code == 0)
-        code = fork_point_warm(catalog->fork_points, operation, err);
-    if (code == 0)
-        code = tombstones_load(catalog->tombstones, store, layout, operation, err);
+        code = read_all_but_registry(catalog, operation, err);
     if (code == 0)
         code = committer_new(store, key, registry_changed, catalog, operation, &catalog->committer,
                              err);

@@ -290,12 +290,11 @@ static int run_set(struct fork_point_reader *reader, struct store_set *set,
     return code ? code : store_set_failure(set, ERR_NOT_FOUND, err);
 }
 
-int fork_point_warm(struct fork_point_reader *reader, struct operation *operation,
-                    struct error *err)
+int fork_point_warm(struct fork_point_reader *reader, struct store_set *set,
+                    struct operation *operation, struct error *err)
 {
     struct database_state state;
     struct schema *schema = NULL;
-    struct store_set *set = store_set_new();
     database_state_request(&state, set, reader->layout, NULL);
     int code = run_set(reader, set, operation, err);
     if (code == 0)
@@ -305,7 +304,6 @@ int fork_point_warm(struct fork_point_reader *reader, struct operation *operatio
         fork_point_cache_set_datasets(reader->cache, known);
     }
     schema_free(schema);
-    store_set_unref(set);
     return code;
 }
 

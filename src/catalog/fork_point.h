@@ -65,11 +65,12 @@ int fork_point_read(struct fork_point_reader *reader, const struct fork_entry *p
 int fork_point_plan(const struct fork_point *point, const struct layout *layout,
                     const struct ulid *id, GPtrArray **ret, struct error *err);
 
-/* Reads schema and snapshot pointer into the cache, at mount. ERR_NOT_FOUND when there is neither
- * schema, snapshot pointer nor any dataset: no Uni database. A schema that does not parse is no
- * error here; creating a fork will tell. */
-int fork_point_warm(struct fork_point_reader *reader, struct operation *operation,
-                    struct error *err);
+/* Reads schema and snapshot pointer into the cache, at mount, by running `set`, in which there may
+ * be requests of the caller's already; a failure of one of these is a failure. ERR_NOT_FOUND when
+ * there is neither schema, snapshot pointer nor any dataset: no Uni database. A schema that does
+ * not parse is no error here; creating a fork will tell. */
+int fork_point_warm(struct fork_point_reader *reader, struct store_set *set,
+                    struct operation *operation, struct error *err);
 
 /* The names of all datasets that exist on the store, candidates or not (char *, owned), from one
  * shallow listing; for recovery. */

@@ -14,6 +14,7 @@
 #define JOBS 192
 
 struct fixture {
+    const struct catalog_settings *settings;
     struct store *store;
     struct store *latency; /* around `store`, what the catalog uses */
     struct catalog *catalog;
@@ -50,12 +51,16 @@ static struct store *database_new(unsigned datasets)
     return store;
 }
 
+/* A lease of that length is not renewed while a test runs. */
+static const struct catalog_settings unshared = {0}, shared = {.shared = true, .lease_ms = 3600000};
+
+/* Sets up all but the settings. */
 static void fixture_begin(struct fixture *fixture, unsigned datasets)
 {
     fixture->datasets = datasets;
     fixture->store = database_new(datasets);
     fixture->latency = latency_store_new(fixture->store, false, JOBS);
-    fixture->catalog = fixture_open(fixture->latency, NULL);
+    fixture->catalog = fixture_open_with(fixture->latency, fixture->settings, NULL);
 }
 
 static void fixture_end(struct fixture *fixture)
@@ -81,12 +86,13 @@ static uint64_t registry_writes(struct fixture *fixture)
     return counts.commits;
 }
 
+/* In a catalog that this mount has for itself, and in one that others may have mounted, too. */
 static void for_few_and_many_datasets(void (*check)(struct fixture *fixture))
 {
     static const unsigned counts[] = {1, 8, 64};
-    for (size_t i = 0; i < G_N_ELEMENTS(counts); i++) {
-        struct fixture fixture = {0};
-        fixture_begin(&fixture, counts[i]);
+    for (size_t i = 0; i < 2 * G_N_ELEMENTS(counts); i++) {
+        struct fixture fixture = {.settings = i % 2 ? &shared : &unshared};
+        fixture_begin(&fixture, counts[i / 2]);
         check(&fixture);
         fixture_end(&fixture);
     }
@@ -178,7 +184,7 @@ static void check_drop(struct fixture *fixture)
     struct latency_cost cost = cost_of(fixture, drop_one);
     assert_in_range(cost.rounds, 5, 6);
     assert_int_equal(registry_writes(fixture) - writes, 2);
-    assert_in_range(latency_cost_requests(&cost), 0, 5 * fixture->datasets + 12);
+    assert_in_range(latency_cost_requests(&cost), 0, 5 * fixture->datasets + 14);
     assert_int_equal(fixture_mentions(fixture->store, "fork_0"), 0);
 }
 
@@ -193,7 +199,7 @@ static void check_drop_with_data(struct fixture *fixture)
     write_data(fixture, &id);
     struct latency_cost cost = cost_of(fixture, drop_one);
     assert_in_range(cost.rounds, 6, 7);
-    assert_in_range(latency_cost_requests(&cost), 0, 7 * fixture->datasets + 12);
+    assert_in_range(latency_cost_requests(&cost), 0, 7 * fixture->datasets + 14);
     assert_int_equal(fixture_mentions(fixture->store, "fork_0"), 0);
 }
 
@@ -205,7 +211,7 @@ static void a_drop_of_branches_with_data_takes_at_most_seven_rounds(void **state
 /* Their refs are listed, but not read. */
 static void other_forks_make_no_drop_dearer(void **state)
 {
-    struct fixture fixture = {0};
+    struct fixture fixture = {.settings = &shared};
     fixture_begin(&fixture, 8);
     create_one(&fixture);
     struct latency_cost alone = cost_of(&fixture, drop_one);
@@ -247,7 +253,7 @@ static void a_batch_of_creates_takes_four_to_six_rounds_for_all(void **state)
 {
     static const unsigned counts[] = {1, 8, 100};
     for (size_t i = 0; i < G_N_ELEMENTS(counts); i++) {
-        struct fixture fixture = {0};
+        struct fixture fixture = {.settings = &shared};
         struct change lines[100];
         unsigned count = counts[i];
         fixture_begin(&fixture, 1);
@@ -268,7 +274,7 @@ static void a_batch_of_creates_takes_four_to_six_rounds_for_all(void **state)
 static void children_of_many_parents_are_made_in_as_many_rounds_as_of_one(void **state)
 {
     enum { PARENTS = 8 };
-    struct fixture fixture = {0};
+    struct fixture fixture = {.settings = &shared};
     struct change lines[PARENTS + 1];
     char *parents[PARENTS];
     fixture_begin(&fixture, 8);
@@ -292,7 +298,7 @@ static void children_of_many_parents_are_made_in_as_many_rounds_as_of_one(void *
 
 static void open_again(struct fixture *fixture)
 {
-    fixture->catalog = fixture_open(fixture->latency, NULL);
+    fixture->catalog = fixture_open_with(fixture->latency, fixture->settings, NULL);
 }
 
 static void check_open(struct fixture *fixture)
@@ -300,9 +306,10 @@ static void check_open(struct fixture *fixture)
     create_one(fixture);
     catalog_free(fixture->catalog);
     struct latency_cost cost = cost_of(fixture, open_again);
-    assert_in_range(cost.rounds, 1, 3);
-    /* The state of the database, as for a create; tombstones; registry. */
-    assert_int_equal(latency_cost_requests(&cost), 7 + 1 + 1);
+    bool has_lease = fixture->settings->shared;
+    assert_int_equal(cost.rounds, has_lease ? 3 : 2);
+    /* The state of the database, as for a create; tombstones; registry; a lease. */
+    assert_int_equal(latency_cost_requests(&cost), 7 + 1 + 1 + (has_lease ? 1 : 0));
 }
 
 static void opening_takes_at_most_three_rounds(void **state)

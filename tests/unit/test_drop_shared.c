@@ -373,14 +373,22 @@ static void *run_user(void *argument)
 
 struct rival {
     struct mount *mount;
+    struct user *users;
     pthread_t thread;
     unsigned dropped;
 };
 
+/* On a busy machine the users may not come to it for a while. */
+static bool have_both_held(const struct user *users)
+{
+    return __atomic_load_n(&users[0].held, __ATOMIC_RELAXED) > 0 &&
+           __atomic_load_n(&users[1].held, __ATOMIC_RELAXED) > 0;
+}
+
 static void *run_rival(void *argument)
 {
     struct rival *rival = argument;
-    while (rival->dropped < 8) {
+    while (rival->dropped < 8 || !have_both_held(rival->users)) {
         struct operation operation;
         operation_init(&operation, 60000);
         rival->dropped += catalog_drop(rival->mount->catalog, "audit", NULL, &operation, NULL) == 0;
@@ -399,7 +407,7 @@ static void whoever_holds_a_fork_on_any_mount_holds_a_whole_one(void **state)
         mount_poll(bucket_mount(bucket, i, LONG_LEASE_MS));
     for (unsigned i = 0; i < 2; i++) {
         users[i].mount = &bucket->mounts[i];
-        rivals[i].mount = &bucket->mounts[2 + i];
+        rivals[i] = (struct rival){.mount = &bucket->mounts[2 + i], .users = users};
         assert_int_equal(pthread_create(&users[i].thread, NULL, run_user, &users[i]), 0);
         assert_int_equal(pthread_create(&rivals[i].thread, NULL, run_rival, &rivals[i]), 0);
     }
@@ -409,7 +417,6 @@ static void whoever_holds_a_fork_on_any_mount_holds_a_whole_one(void **state)
         __atomic_store_n(&users[i].done, true, __ATOMIC_RELEASE);
         pthread_join(users[i].thread, NULL);
         assert_int_equal(users[i].lost, 0);
-        assert_true(users[i].held > 0);
     }
     fixture_assert_whole(bucket->store);
     fixture_assert_clean(bucket->store);
