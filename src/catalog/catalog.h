@@ -86,6 +86,10 @@ int catalog_recover_due(struct catalog *catalog, struct operation *operation,
                         struct recovery_report *report, struct error *err);
 /* How often; 0: never, for a catalog that nobody else writes, or that is read-only. */
 int64_t catalog_recovery_interval_ms(const struct catalog *catalog);
+/* How often to look for changes by others, in milliseconds, when the user wishes `refresh_ms` (0:
+ * never). A mount that has a lease looks several times in the life of that, because a drop on
+ * another mount waits until it has. */
+int64_t catalog_refresh_interval_ms(const struct catalog *catalog, int64_t refresh_ms);
 
 /* ---- From memory ---- */
 
