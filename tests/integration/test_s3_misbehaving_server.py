@@ -196,6 +196,15 @@ def test_mounting_says_in_one_line_what_is_wrong(new_mount, small_database, prox
     assert small_database.environment["AWS_SECRET_ACCESS_KEY"] not in failure.value.stderr
 
 
+def test_mounting_with_the_wrong_region_says_which_one_it_is(new_mount, small_database, proxy):
+    proxy.misbehave(error(301, "PermanentRedirect", headers=[("x-amz-bucket-region", "eu-west-9")]))
+    with pytest.raises(MountFailed) as failure:
+        new_mount(small_database.through(proxy), f"op_timeout={OPERATION_TIMEOUT}")
+    assert failure.value.status == 1
+    (line,) = failure.value.stderr.strip().splitlines()
+    assert "region=eu-west-9" in line
+
+
 def test_secrets_are_not_told_when_things_go_wrong(mount, small_database, proxy, outcome):
     for fault in (error(403, "SignatureDoesNotMatch"), page(502), Noise()):
         proxy.misbehave(fault)

@@ -199,6 +199,59 @@ def test_a_fork_held_on_one_mount_is_not_dropped_on_another(two, small_database)
     assert_sound(small_database)
 
 
+def count_of(mount, metric):
+    """Sum of a counter over all its labels."""
+    return sum(int(line.split()[-1]) for line in mount.read("stats").splitlines()
+               if line.startswith(metric))
+
+
+LISTINGS = 'forkfs_store_requests_total{method="list"'
+
+
+def await_looks(mount):
+    """Waits until a mount has looked for changes by others, from the beginning to the end."""
+    before = count_of(mount, LISTINGS)
+    # A look has three listings; after seven, a whole one has begun after the first and is over.
+    wait_until(lambda: count_of(mount, LISTINGS) > before + 6, 15, "a look")
+
+
+def test_a_mount_learns_of_a_hold_by_itself(new_mount, small_database):
+    """Then a drop is refused without a decision, that is, without closing the fork to anybody."""
+    here, there = [new_mount(small_database, "sweep_interval=0") for _ in range(2)]
+    os.mkdir(here.fork("a"))
+    wait_until(lambda: shows(there, "a"))
+    with open(here.fork("a", "status"), encoding="utf-8"):
+        wait_until(lambda: holds_somewhere(small_database), 15, "a lease that tells of the hold")
+        await_looks(there)
+        registry, commits = small_database.registry_text(), count_of(there, "forkfs_commits_total")
+        assert outcome(os.rmdir, there.fork("a")) == "EBUSY"
+        assert count_of(there, "forkfs_commits_total") == commits
+        assert small_database.registry_text() == registry
+        assert "tombstoned" not in there.read("events") + here.read("events")
+    assert outcome(here.read, "forks", "a", "status") == "0"
+
+
+def holds_somewhere(database):
+    return any(database.read_json(key)["held"] for key in database.etags(database.leases))
+
+
+def test_a_mount_learns_of_the_end_of_a_hold_by_itself(new_mount, small_database):
+    """The sweeper never asks; it believes what it knows."""
+    here = new_mount(small_database, "sweep_interval=0")
+    there = new_mount(small_database, "sweep_interval=1")
+    os.mkdir(here.fork("a"))
+    with open(here.fork("a", "status"), encoding="utf-8"):
+        wait_until(lambda: holds_somewhere(small_database), 15, "a lease that tells of the hold")
+        await_looks(there)
+        with open(here.fork("a", "ttl"), "w", encoding="utf-8") as stream:
+            stream.write("1")
+        wait_until(lambda: " sweep-failed a " in there.read("events"), 15, "a try to sweep")
+        assert "tombstoned" not in there.read("events")
+        assert small_database.fork("a")["status"] == "active"
+    wait_until(lambda: small_database.forks() == {}, 15, "the sweep")
+    assert_sound(small_database)
+
+
 def test_a_refused_drop_leaves_the_fork_usable_on_all_mounts(four, small_database):
     os.mkdir(four[0].fork("a"))
     for mount in four:
@@ -335,8 +388,8 @@ def test_a_mount_that_need_not_look_for_changes_keeps_nobody_from_dropping(new_m
     """What refresh=0 says is about what users see; the leases go on."""
     first = new_mount(small_database)
     second = new_mount(small_database, "refresh=0")
-    first.mkdir("audit")
+    os.mkdir(first.fork("audit"))
     wait_until(lambda: shows(second, "audit"))
-    first.rmdir("audit")
+    os.rmdir(first.fork("audit"))
     assert small_database.forks() == {}
     wait_until(lambda: shows(second))

@@ -372,3 +372,21 @@ char *fake_s3_get(struct fake_s3 *server, const char *key)
     const struct fake_object *object = g_tree_lookup(server->objects, key);
     return object ? g_strndup(object->body->data, object->body->size) : NULL;
 }
+
+int fake_s3_set_up(void **state)
+{
+    struct fake_s3_fixture *fixture = g_new0(struct fake_s3_fixture, 1);
+    fixture->server = fake_s3_new();
+    fixture->store = fake_s3_store(fixture->server, 4);
+    *state = fixture;
+    return 0;
+}
+
+int fake_s3_tear_down(void **state)
+{
+    struct fake_s3_fixture *fixture = *state;
+    store_free(fixture->store);
+    fake_s3_free(fixture->server);
+    g_free(fixture);
+    return 0;
+}

@@ -76,4 +76,12 @@ void fake_s3_set(struct fake_s3 *server, const char *key, const char *text);
 void fake_s3_remove(struct fake_s3 *server, const char *key);
 char *fake_s3_get(struct fake_s3 *server, const char *key); /* NULL: none; g_free() */
 
+/* What many tests begin with, as *state: a server, and a store over it with four jobs. */
+struct fake_s3_fixture {
+    struct fake_s3 *server;
+    struct store *store;
+};
+int fake_s3_set_up(void **state);
+int fake_s3_tear_down(void **state);
+
 #endif

@@ -7,31 +7,8 @@
 #include "store_bench.h"
 #include "unit.h"
 
-struct fixture {
-    struct fake_s3 *server;
-    struct store *store;
-};
-
-static int set_up(void **state)
-{
-    struct fixture *fixture = g_new0(struct fixture, 1);
-    fixture->server = fake_s3_new();
-    fixture->store = fake_s3_store(fixture->server, 4);
-    *state = fixture;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *fixture = *state;
-    store_free(fixture->store);
-    fake_s3_free(fixture->server);
-    g_free(fixture);
-    return 0;
-}
-
 /* Nothing may be left of a probe. */
-static int probe(struct fixture *fixture, struct error *err)
+static int probe(struct fake_s3_fixture *fixture, struct error *err)
 {
     int code = s3_store_probe(fixture->store, "db/", NULL, err);
     assert_text(list_keys(fixture->store, "", NULL, 0), "");
@@ -40,7 +17,7 @@ static int probe(struct fixture *fixture, struct error *err)
 
 static void finds_out_the_quotes(void **state)
 {
-    struct fixture *fixture = *state;
+    struct fake_s3_fixture *fixture = *state;
     static const enum fake_s3_match matches[] = {FAKE_S3_MATCH_QUOTED, FAKE_S3_MATCH_BARE,
                                                  FAKE_S3_MATCH_EITHER};
     for (size_t i = 0; i < G_N_ELEMENTS(matches); i++) {
@@ -57,7 +34,7 @@ static void finds_out_the_quotes(void **state)
 
 static void takes_404_for_a_refusal(void **state)
 {
-    struct fixture *fixture = *state;
+    struct fake_s3_fixture *fixture = *state;
     fixture->server->match = FAKE_S3_MATCH_QUOTED;
     fixture->server->absent_is_404 = true;
     fixture->server->no_etag_of_put = true;
@@ -66,7 +43,7 @@ static void takes_404_for_a_refusal(void **state)
 
 static void refuses_a_server_that_ignores_conditions(void **state)
 {
-    struct fixture *fixture = *state;
+    struct fake_s3_fixture *fixture = *state;
     struct error err;
     fixture->server->match = FAKE_S3_MATCH_IGNORED;
     assert_int_equal(probe(fixture, &err), ERR_UNSUPPORTED);
@@ -76,7 +53,7 @@ static void refuses_a_server_that_ignores_conditions(void **state)
 /* If-None-Match works, but any If-Match goes through. */
 static void refuses_a_server_that_ignores_if_match(void **state)
 {
-    struct fixture *fixture = *state;
+    struct fake_s3_fixture *fixture = *state;
     struct error err;
     fake_s3_fault(fixture->server,
                   &(struct fake_s3_fault){
@@ -88,7 +65,7 @@ static void refuses_a_server_that_ignores_if_match(void **state)
 
 static void refuses_a_server_that_refuses_every_if_match(void **state)
 {
-    struct fixture *fixture = *state;
+    struct fake_s3_fixture *fixture = *state;
     struct error err;
     fixture->server->match = FAKE_S3_MATCH_NEVER;
     assert_int_equal(probe(fixture, &err), ERR_IO); /* not even a single writer could write */
@@ -97,7 +74,7 @@ static void refuses_a_server_that_refuses_every_if_match(void **state)
 
 static void survives_a_bad_connection(void **state)
 {
-    struct fixture *fixture = *state;
+    struct fake_s3_fixture *fixture = *state;
     fixture->server->match = FAKE_S3_MATCH_BARE;
     fixture->server->chaos = 10;
     for (int i = 0; i < 50; i++) {
@@ -109,7 +86,7 @@ static void survives_a_bad_connection(void **state)
 
 static void tells_what_goes_wrong(void **state)
 {
-    struct fixture *fixture = *state;
+    struct fake_s3_fixture *fixture = *state;
     struct error err;
     fake_s3_fault(fixture->server, &(struct fake_s3_fault){.method = S3_WIRE_PUT,
                                                            .from = 2,
@@ -163,7 +140,7 @@ static const struct case_of_check cases[] = {
 
 static void check_says_what_is_wrong_and_does_not_insist(void **state)
 {
-    struct fixture *fixture = *state;
+    struct fake_s3_fixture *fixture = *state;
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
         struct fake_s3_fault fault = cases[i].fault;
         struct error err;
@@ -199,7 +176,7 @@ static struct store *half_accepted(struct fake_s3 *server)
 
 static void check_goes_over_to_the_other_library(void **state)
 {
-    struct fixture *fixture = *state;
+    struct fake_s3_fixture *fixture = *state;
     struct store *store = half_accepted(fixture->server);
     assert_string_equal(s3_store_clients(store), "first/1 for reads, second/2 for writes");
     assert_int_equal(s3_store_check(store, "", NULL, NULL), 0);
@@ -211,7 +188,7 @@ static void check_goes_over_to_the_other_library(void **state)
 
 static void check_keeps_to_the_library_that_was_chosen(void **state)
 {
-    struct fixture *fixture = *state;
+    struct fake_s3_fixture *fixture = *state;
     struct store *store = half_accepted(fixture->server);
     struct error err;
     ((struct s3_store *)store)->may_switch = false;
@@ -222,7 +199,7 @@ static void check_keeps_to_the_library_that_was_chosen(void **state)
 
 int main(void)
 {
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, fake_s3_set_up, fake_s3_tear_down)
     const struct CMUnitTest tests[] = {
         TEST(finds_out_the_quotes),
         TEST(takes_404_for_a_refusal),

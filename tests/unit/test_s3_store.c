@@ -10,34 +10,11 @@
 #include "store_bench.h"
 #include "unit.h"
 
-struct fixture {
-    struct fake_s3 *server;
-    struct store *store;
-};
-
-static int set_up(void **state)
-{
-    struct fixture *fixture = g_new0(struct fixture, 1);
-    fixture->server = fake_s3_new();
-    fixture->store = fake_s3_store(fixture->server, 4);
-    *state = fixture;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *fixture = *state;
-    store_free(fixture->store);
-    fake_s3_free(fixture->server);
-    g_free(fixture);
-    return 0;
-}
-
 /* ---- Listings ---- */
 
 static void keys_that_are_none_are_left_out(void **state)
 {
-    struct fixture *fixture = *state;
+    struct fake_s3_fixture *fixture = *state;
     static const char *const keys[] = {"d/", "d//x", "d/./x", "d/a", "d/b/", "d/b//c", "d/e/f"};
     for (size_t i = 0; i < G_N_ELEMENTS(keys); i++)
         fake_s3_set(fixture->server, keys[i], "x");
@@ -51,7 +28,7 @@ static void keys_that_are_none_are_left_out(void **state)
 
 static void limit_asks_for_few_rows(void **state)
 {
-    struct fixture *fixture = *state;
+    struct fake_s3_fixture *fixture = *state;
     for (int i = 0; i < 50; i++) {
         g_autofree char *key = g_strdup_printf("k%02d", i);
         fake_s3_set(fixture->server, key, "x");
@@ -111,7 +88,7 @@ static void listings_that_make_no_sense_fail(void **state)
 
 static void prune_sends_nothing(void **state)
 {
-    struct fixture *fixture = *state;
+    struct fake_s3_fixture *fixture = *state;
     assert_int_equal(prune_prefix(fixture->store, "d/"), 0);
     assert_text(fake_s3_log(fixture->server), "");
 }
@@ -137,7 +114,7 @@ static void break_wire(struct fake_s3 *server, const char *wire, enum s3_wire_re
 
 static void reads_and_deletes_of_plain_keys_take_the_wire_for_reads(void **state)
 {
-    struct fixture *fixture = *state;
+    struct fake_s3_fixture *fixture = *state;
     struct store *store = two_wires(fixture->server);
     put_text(store, "d/k-1_2.x", "text");
     break_wire(fixture->server, "second/2", S3_WIRE_REJECTED);
@@ -151,7 +128,7 @@ static void reads_and_deletes_of_plain_keys_take_the_wire_for_reads(void **state
 
 static void other_keys_take_the_wire_for_writes(void **state)
 {
-    struct fixture *fixture = *state;
+    struct fake_s3_fixture *fixture = *state;
     struct store *store = two_wires(fixture->server);
     static const char *const keys[] = {"a b", "a+b", "a%20b", "\xC3\xA4", "a~b"};
     break_wire(fixture->server, "first/1", S3_WIRE_REJECTED);
@@ -165,7 +142,7 @@ static void other_keys_take_the_wire_for_writes(void **state)
 
 static void what_one_wire_does_not_understand_the_other_is_asked(void **state)
 {
-    struct fixture *fixture = *state;
+    struct fake_s3_fixture *fixture = *state;
     struct store *store = two_wires(fixture->server);
     put_text(store, "k", "text");
     break_wire(fixture->server, "first/1", S3_WIRE_LOST);
@@ -182,7 +159,7 @@ static void what_one_wire_does_not_understand_the_other_is_asked(void **state)
 
 static void pages_not_found_are_no_absent_objects(void **state)
 {
-    struct fixture *fixture = *state;
+    struct fake_s3_fixture *fixture = *state;
     fake_s3_hurry(fixture->store, 10);
     fake_s3_fault(fixture->server, &(struct fake_s3_fault){.method = S3_WIRE_GET,
                                                            .from = 1,
@@ -229,7 +206,7 @@ static struct store *store_with_credentials(struct fake_s3 *server, const char *
 
 static void refused_credentials_are_read_again(void **state)
 {
-    struct fixture *fixture = *state;
+    struct fake_s3_fixture *fixture = *state;
     char *root = scratch_directory_new();
     g_autofree char *path = scratch_path(root, "credentials");
     struct store *store = store_with_credentials(fixture->server, path);
@@ -252,7 +229,7 @@ static void refused_credentials_are_read_again(void **state)
 
 static void refusal_is_told_after_one_more_try(void **state)
 {
-    struct fixture *fixture = *state;
+    struct fake_s3_fixture *fixture = *state;
     char *root = scratch_directory_new();
     g_autofree char *path = scratch_path(root, "credentials");
     struct store *store = store_with_credentials(fixture->server, path);
@@ -283,7 +260,7 @@ static void cancel(struct fake_s3 *server)
 /* With and without a deadline: on a thread of the pool, and on the caller's. */
 static void cancelled_operation_ends_the_pause(void **state)
 {
-    struct fixture *fixture = *state;
+    struct fake_s3_fixture *fixture = *state;
     static const int64_t timeouts[] = {-1, INT64_C(100) * 3600000};
     make_slow(fixture->store);
     fake_s3_fault(fixture->server, &(struct fake_s3_fault){.method = S3_WIRE_PUT,
@@ -305,7 +282,7 @@ static void cancelled_operation_ends_the_pause(void **state)
 
 static void cancelled_after_an_unclear_answer_is_unknown(void **state)
 {
-    struct fixture *fixture = *state;
+    struct fake_s3_fixture *fixture = *state;
     auto_bytes struct bytes *body = bytes_new_text("x");
     struct operation operation;
     operation_init(&operation, -1);
@@ -323,7 +300,7 @@ static void cancelled_after_an_unclear_answer_is_unknown(void **state)
 
 static void deadline_ends_the_repetitions(void **state)
 {
-    struct fixture *fixture = *state;
+    struct fake_s3_fixture *fixture = *state;
     fake_s3_fault(fixture->server, &(struct fake_s3_fault){
                                        .method = S3_WIRE_GET, .from = 1, .result = S3_WIRE_BUSY});
     struct operation operation;
@@ -350,7 +327,7 @@ static void set_clock(struct store *store, int64_t step_ns)
     ((struct s3_store *)store)->breaker.now_ns = test_clock;
 }
 
-static void silence_server(struct fixture *fixture, unsigned count)
+static void silence_server(struct fake_s3_fixture *fixture, unsigned count)
 {
     for (int method = 0; method < FAKE_S3_METHODS; method++)
         fake_s3_fault(fixture->server, &(struct fake_s3_fault){.method = method,
@@ -368,7 +345,7 @@ static struct s3_store_counts counts_of(struct store *store)
 
 static void silent_server_is_left_alone_and_its_return_noticed(void **state)
 {
-    struct fixture *fixture = *state;
+    struct fake_s3_fixture *fixture = *state;
     fake_s3_set(fixture->server, "k", "text");
     set_clock(fixture->store, INT64_C(100000000));
     fake_s3_hurry(fixture->store, 100);
@@ -394,7 +371,7 @@ static void silent_server_is_left_alone_and_its_return_noticed(void **state)
 /* The silence ends while the request is under way. */
 static void request_under_way_outlasts_the_silence(void **state)
 {
-    struct fixture *fixture = *state;
+    struct fake_s3_fixture *fixture = *state;
     set_clock(fixture->store, INT64_C(500000000));
     silence_server(fixture, 2 * S3_BREAKER_FAILURES);
     assert_int_equal(put_text(fixture->store, "k", "text"), 0);
@@ -404,7 +381,7 @@ static void request_under_way_outlasts_the_silence(void **state)
 
 static void trial_takes_the_wire_that_keeps_to_its_time(void **state)
 {
-    struct fixture *fixture = *state;
+    struct fake_s3_fixture *fixture = *state;
     struct store *store = two_wires(fixture->server);
     fake_s3_set(fixture->server, "k", "text");
     break_wire(fixture->server, "first/1", S3_WIRE_REJECTED);
@@ -416,7 +393,7 @@ static void trial_takes_the_wire_that_keeps_to_its_time(void **state)
 
 int main(void)
 {
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, fake_s3_set_up, fake_s3_tear_down)
     const struct CMUnitTest tests[] = {
         TEST(keys_that_are_none_are_left_out),
         TEST(limit_asks_for_few_rows),

@@ -55,6 +55,12 @@ class Gateway:
         names = ("AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "no_proxy")
         return {name: self.variables[name] for name in names}
 
+    @property
+    def guest(self):
+        """The same for a user to whom no bucket belongs."""
+        return {**self.credentials, "AWS_ACCESS_KEY_ID": self.variables["S3_GUEST_ACCESS_KEY_ID"],
+                "AWS_SECRET_ACCESS_KEY": self.variables["S3_GUEST_SECRET_ACCESS_KEY"]}
+
     @functools.cached_property
     def client(self):
         """A client for the tests' own use; any number of threads may use it at a time."""

@@ -20,6 +20,7 @@ class S3Database(Database):
         self.bucket = gateway.make_bucket()
         self.source = self.base_uri
         self.reached_by = ("endpoint=" + gateway.endpoint, "path_style")
+        self.credentials = gateway.credentials
         self.lies_at = ()
         self.saved = None
 
@@ -33,7 +34,7 @@ class S3Database(Database):
 
     @property
     def environment(self):
-        return self.gateway.credentials
+        return self.credentials
 
     @property
     def engine_environment(self):
@@ -51,6 +52,12 @@ class S3Database(Database):
         """The same database, for mounts that reach its server in another way."""
         other = copy.copy(self)
         other.reached_by = options
+        return other
+
+    def as_guest(self):
+        """The same database, for mounts of a user to whom the bucket does not belong."""
+        other = copy.copy(self)
+        other.credentials = self.gateway.guest
         return other
 
     @property
@@ -139,8 +146,11 @@ class S3Database(Database):
     def open_to_all(self):
         """Lets everybody do everything with the bucket."""
         resources = [f"arn:aws:s3:::{self.bucket}", f"arn:aws:s3:::{self.bucket}/*"]
-        statement = {"Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": resources}
-        policy = {"Version": "2012-10-17", "Statement": [statement]}
+        self.put_policy([{"Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": resources}])
+
+    def put_policy(self, statements):
+        """Who but the owner may do what with the bucket."""
+        policy = {"Version": "2012-10-17", "Statement": statements}
         self.client.put_bucket_policy(Bucket=self.bucket, Policy=json.dumps(policy))
 
     @classmethod
