@@ -128,7 +128,7 @@ def test_rmdir_interrupted_after_its_decision_succeeds(new_mount, new_child, sma
 
 
 def test_an_operation_ends_at_its_deadline_when_the_store_hangs(new_mount, new_child, small_database):
-    mount = new_mount(small_database, "op_timeout=1", fault="delay:1:20000:reads")
+    mount = new_mount(small_database, "op_timeout=1", fault="delay:1:20000:reads:wal")
     child = starts(new_child, "mkdir", mount.fork("a"))
     assert child.result(timeout=15) == "ETIMEDOUT"
     assert small_database.forks() == {}

@@ -345,7 +345,9 @@ def test_three_levels_are_real_branches_and_isolated(engine, family, database):
     assert [steps["count"] for steps in counts] == [count, count + 3, count + 5, count, count + 5]
     checked = engine(database, "check", table, late)
     assert checked["indices"] == of_main["indices"]
-    engine.each(database, "exercise", [(table, late), (table, branches["d"])])
+    # One after the other: the engine does not bear branches of the table that go while it lists them.
+    for branch in (late, branches["d"]):
+        engine(database, "exercise", table, branch)
     assert engine(database, "count", table, branches["c"])["count"] == count + 5
     for name in (child("c", "late"), "d", child("p", "c"), "p"):
         os.rmdir(family.fork(name))

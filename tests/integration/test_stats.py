@@ -131,6 +131,7 @@ def test_histograms_are_cumulative(mount):
             assert buckets[-1] == (float("inf"), stats.value(family + "_count", **dict(labels)))
 
 
+@pytest.mark.single_writer
 def test_recovery_is_counted(new_mount, database):
     mount = new_mount(database)
     os.mkdir(mount.fork("a"))

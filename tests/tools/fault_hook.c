@@ -24,7 +24,8 @@
  * that matched.
  *
  * FORKFS_TAKEOVER_MS=N: on a catalog that several mounts write, the unfinished work of another one is
- * taken over after N milliseconds.
+ * taken over after N milliseconds. FORKFS_LEASE_MS=N: one that does not renew its lease for so long
+ * counts as dead.
  */
 /* clang-format on */
 #include <fcntl.h>
@@ -296,6 +297,9 @@ int __wrap_catalog_open(struct store *store, struct layout *layout,
     const char *takeover_ms = getenv("FORKFS_TAKEOVER_MS");
     if (takeover_ms)
         changed.takeover_ms = (int64_t)parse_count(takeover_ms);
+    const char *lease_ms = getenv("FORKFS_LEASE_MS");
+    if (lease_ms)
+        changed.lease_ms = (int64_t)parse_count(lease_ms);
     return __real_catalog_open(store, layout, &changed, operation, ret, err);
 }
 
