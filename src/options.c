@@ -42,7 +42,7 @@ static const struct option_row rows[] = {
      "error, warning, info (default) or debug"},
     CATALOG_OPTION_ROWS(struct options, where),
     {"single_writer", OPTION_SET, 0, 0, FIELD(single_writer), NULL,
-     "S3: nobody else writes, so do without conditional puts"},
+     "S3: nothing else writes; accept a server without conditional puts"},
 
     /* What mount(8), fstab and the kernel know. */
     {"rw", OPTION_CLEAR, 0, 0, FIELD(read_only), NULL, NULL},

@@ -62,13 +62,18 @@ static void registry_changed(void *argument, const struct registry *before,
         catalog->settings.observer(catalog->settings.observer_argument, before, after);
 }
 
+int64_t catalog_lease_ms(const struct catalog *catalog)
+{
+    return catalog->settings.lease_ms > 0 ? catalog->settings.lease_ms : LEASE_DEFAULT_MS;
+}
+
 /* A read-only mount has no lease: it writes nothing. */
 static int take_lease(struct catalog *catalog, struct operation *operation, struct error *err)
 {
     const struct catalog_settings *settings = &catalog->settings;
     if (!settings->shared || settings->read_only || settings->lease_ms < 0)
         return 0;
-    int64_t lease_ms = settings->lease_ms > 0 ? settings->lease_ms : LEASE_DEFAULT_MS;
+    int64_t lease_ms = catalog_lease_ms(catalog);
     struct leases_settings others = {.store = catalog->store,
                                      .layout = catalog->layout,
                                      .lease_ms = lease_ms,

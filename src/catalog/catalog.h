@@ -1,14 +1,16 @@
 /*
  * The catalog: what the FUSE adapter and the tools see of a Uni database's forks.
  *
- * It owns the store, the committer, the holders and the caches. Reads (registry, tombstones,
+ * It owns the store, the committer, the holders and the caches; where other mounts may write the
+ * same catalog, also the keeper of this mount's lease, what is known of the leases of the others,
+ * and what unfinished work is watched until it may be taken over. Reads (registry, tombstones,
  * cached overlays, holders) answer from memory. Creating and dropping a fork waits for the store
  * and belongs on a worker thread.
  *
  * Thread-safe. Lock order, outermost first: the name locks of forks (several only for a list
- * of changes, in bytewise order), then the leaf locks (committer queue, holders, tombstones,
- * overlays, caches), of which none is held together with another, over a store call, or over a call
- * of an observer.
+ * of changes, in bytewise order), then the leaf locks (committer queue, holders, lease keeper,
+ * leases, takeover, tombstones, overlays, caches), of which none is held together with another,
+ * over a store call, or over a call of an observer.
  */
 #ifndef FORKFS_CATALOG_CATALOG_H
 #define FORKFS_CATALOG_CATALOG_H
@@ -86,6 +88,10 @@ int catalog_recover_due(struct catalog *catalog, struct operation *operation,
                         struct recovery_report *report, struct error *err);
 /* How often; 0: never, for a catalog that nobody else writes, or that is read-only. */
 int64_t catalog_recovery_interval_ms(const struct catalog *catalog);
+/* How often to look for changes by others, in milliseconds, when the user wishes `refresh_ms` (0:
+ * never). A mount that has a lease looks several times in the life of that, because a drop on
+ * another mount waits until it has. */
+int64_t catalog_refresh_interval_ms(const struct catalog *catalog, int64_t refresh_ms);
 
 /* ---- From memory ---- */
 

@@ -37,6 +37,9 @@ struct catalog {
     uint64_t rolled_back, finished, orphans, swept; /* atomic counters */
 };
 
+/* How long a lease lives, in milliseconds. */
+int64_t catalog_lease_ms(const struct catalog *catalog);
+
 /* Reads the registry again if its etag has changed. Errors of the store, ERR_CORRUPT. */
 int catalog_refresh_registry(struct catalog *catalog, struct operation *operation,
                              struct error *err);

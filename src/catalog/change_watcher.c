@@ -143,14 +143,16 @@ static void release(struct change_watcher *watcher)
 int change_watcher_start(const struct caretaker_settings *settings, struct change_watcher **ret,
                          struct error *err)
 {
+    int64_t refresh_ms = catalog_refresh_interval_ms(settings->catalog, settings->refresh_ms);
     *ret = NULL;
-    if (!settings->watch && settings->refresh_ms == 0)
+    if (!settings->watch && refresh_ms == 0)
         return 0;
     struct change_watcher *watcher = g_new0(struct change_watcher, 1);
     watcher->settings = *settings;
+    watcher->settings.refresh_ms = refresh_ms;
     watcher->refresh_due_ns = INT64_MAX;
     watcher->retry_pause_ns = RETRY_SHORTEST_NS;
-    watcher->poll_due_ns = settings->refresh_ms > 0 ? 0 : INT64_MAX;
+    watcher->poll_due_ns = refresh_ms > 0 ? 0 : INT64_MAX;
     watcher->changed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     watcher->unread = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     int code = care_thread_start(&watcher->thread, "watcher", run, watcher, err);

@@ -253,7 +253,7 @@ static void agreement_begin(struct agreement *agreement, struct round *round)
 {
     const struct catalog_settings *settings = &round->catalog->settings;
     int64_t now_ns = monotonic_now_ns(), deadline_ns = round->finishing.deadline_ns;
-    int64_t lease_ms = settings->lease_ms > 0 ? settings->lease_ms : LEASE_DEFAULT_MS;
+    int64_t lease_ms = catalog_lease_ms(round->catalog);
     *agreement = (struct agreement){.round = round, .leases = round->catalog->leases};
     agreement->drain_until_ns = now_ns + (settings->drain_timeout_ms * MILLISECOND);
     agreement->answer_until_ns = now_ns + (LEASES_WAITED * lease_ms * MILLISECOND);

@@ -119,3 +119,11 @@ int catalog_refresh(struct catalog *catalog, const char *key, struct operation *
             tombstones_load(catalog->tombstones, catalog->store, catalog->layout, operation, err);
     return code;
 }
+
+int64_t catalog_refresh_interval_ms(const struct catalog *catalog, int64_t refresh_ms)
+{
+    int64_t longest_ms = catalog_lease_ms(catalog) / 3;
+    if (!catalog->keeper)
+        return refresh_ms;
+    return refresh_ms == 0 ? longest_ms : MIN(refresh_ms, longest_ms);
+}

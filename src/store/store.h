@@ -164,8 +164,8 @@ struct store_operations {
     void (*begin)(struct store *store, const struct store_set *set);
     /* Answers one request; runs on a thread of the pool (or the caller's), concurrently with
      * others. Must fill *answer (zeroed before). Need not validate keys. Must mind `operation`'s
-     * deadline as well as the medium allows, and may end with ERR_INTERRUPTED what had no effect when
-     * it is cancelled; `operation` is never NULL. */
+     * deadline as well as the medium allows, and may end with ERR_INTERRUPTED what had no effect
+     * when it is cancelled; `operation` is never NULL. */
     void (*perform)(struct store *store, const struct store_request *request,
                     const struct operation *operation, struct store_answer *answer);
     /* Makes durable what the set changed; called once per set, after its last request, unless the

@@ -347,3 +347,14 @@ def is_sound(database):
     except AssertionError:
         return False
     return True
+
+
+def test_a_mount_that_need_not_look_for_changes_keeps_nobody_from_dropping(new_mount, small_database):
+    """What refresh=0 says is about what users see; the leases go on."""
+    first = new_mount(small_database)
+    second = new_mount(small_database, "refresh=0")
+    first.mkdir("audit")
+    wait_until(lambda: shows(second, "audit"))
+    first.rmdir("audit")
+    assert small_database.forks() == {}
+    wait_until(lambda: shows(second))
