@@ -126,7 +126,7 @@ static void carry_out(struct round *round)
 static bool has_left_unfinished(const struct task *task, const struct fork_entry *entry)
 {
     bool is_there = entry && entry->status != FORK_ACTIVE;
-    if (task->code == 0)
+    if (task->code == 0 || task->taken_over)
         return false;
     if (task->change->kind == CHANGE_CREATE)
         return task->late_entry || (task->entered && is_there);

@@ -388,6 +388,32 @@ static void another_rmdir_finishes_what_this_mount_left_itself(void **state)
     store_free(store);
 }
 
+/* Another mount has seen it active, decides to drop it, and may take that back. */
+static void a_creator_leaves_its_fork_alone_once_another_mount_drops_it(void **state)
+{
+    struct store *store = database_for(&works[0]), *wrapper;
+    struct sleeper sleeper = {.change = make_fork};
+    sleeper.catalog = shared_open(store, SHARED_TAKEOVER_MS, &wrapper);
+    operation_init(&sleeper.operation, -1);
+    fault_store_match(wrapper, FIXTURE_REGISTRY);
+    fault_store_arm(wrapper, FAULT_DELAY, 1u << STORE_PUT, 2, false, 0);
+    pthread_create(&sleeper.thread, NULL, work_on, &sleeper);
+    fault_store_wait_held(wrapper);
+    fixture_replace(store, FIXTURE_REGISTRY, "\"status\": \"pending\"",
+                    "\"status\": \"tombstoned\"");
+    g_autofree char *before = fixture_dump(store, NULL);
+    fault_store_release(wrapper);
+    pthread_join(sleeper.thread, NULL);
+    assert_int_equal(sleeper.code, ERR_STALE);
+    assert_int_equal(shared_recover(sleeper.catalog), 0);
+    g_autofree char *after = fixture_dump(store, NULL);
+    assert_string_equal(before, after);
+    sleeper_end(&sleeper);
+    struct heir heir = {.catalog = shared_open(store, 0, NULL)};
+    settle(store, &heir, 1);
+    store_free(store);
+}
+
 /* Another mount decides to drop the fork while the tag's refs are put. */
 static void a_tag_is_taken_back_when_another_mount_drops_the_fork(void **state)
 {
@@ -523,6 +549,8 @@ int main(void)
         cmocka_unit_test_setup(a_fork_that_another_mount_makes_or_drops_is_held, one_by_one),
         cmocka_unit_test_setup(what_this_mount_left_itself_is_finished_at_once, one_by_one),
         cmocka_unit_test_setup(another_rmdir_finishes_what_this_mount_left_itself, one_by_one),
+        cmocka_unit_test_setup(a_creator_leaves_its_fork_alone_once_another_mount_drops_it,
+                               side_by_side),
         cmocka_unit_test_setup(a_tag_is_taken_back_when_another_mount_drops_the_fork, side_by_side),
         cmocka_unit_test_setup(two_mounts_do_not_tag_or_register_at_the_same_time, side_by_side),
         cmocka_unit_test_setup(what_this_mount_is_doing_is_not_recovered, side_by_side),
