@@ -225,6 +225,7 @@ static void await_open(struct round *round, const GPtrArray *restored)
 {
     struct operation opening;
     operation_init(&opening, OPEN_TIMEOUT_MS);
+    opening.deadline_ns = MIN(opening.deadline_ns, round->deadline_ns);
     for (guint i = 0; i < restored->len; i++) {
         const struct task *task = g_ptr_array_index(restored, i);
         if (!task->decided && round->catalog->keeper)
