@@ -89,6 +89,14 @@ static struct fork_entry *reduce(const struct fork_entry *entry)
     return fork_entry_with_datasets(entry, one);
 }
 
+/* Leaves time for taking back. */
+static int64_t look_until_ns(const struct round *round)
+{
+    int64_t now_ns = monotonic_now_ns();
+    return round->deadline_ns == INT64_MAX ? INT64_MAX
+                                           : now_ns + ((round->deadline_ns - now_ns) / 4 * 3);
+}
+
 int drop_run_files(struct round *round, struct store_set *set, struct operation *operation)
 {
     struct catalog *catalog = round->catalog;
@@ -107,11 +115,15 @@ int drop_run_files(struct round *round, struct store_set *set, struct operation 
     if (tasks->len == 0)
         return store_run(catalog->store, set, operation, NULL);
     auto_registry struct registry *registry = catalog_registry(catalog);
+    struct operation looking;
+    operation_init(&looking, -1);
+    looking.deadline_ns = MIN(operation->deadline_ns, look_until_ns(round));
     int run_code =
-        descendants_check(catalog->descendants, registry, list, tasks->len, set, operation);
-    for (guint i = 0; i < tasks->len && run_code == 0; i++) {
+        descendants_check(catalog->descendants, registry, list, tasks->len, set, &looking);
+    operation_destroy(&looking);
+    for (guint i = 0; i < tasks->len; i++) {
         struct task *task = g_ptr_array_index(tasks, i);
-        task->code = error_copy(&task->error, &list[i].error);
+        task->code = error_copy(&task->error, &list[i].error); /* also when it was not looked */
         task->objected = task->code != 0;
     }
     return run_code;
@@ -253,21 +265,20 @@ static void take_back(struct round *round, GPtrArray *refused)
 static void agreement_begin(struct agreement *agreement, struct round *round)
 {
     const struct catalog_settings *settings = &round->catalog->settings;
-    int64_t now_ns = monotonic_now_ns(), deadline_ns = round->finishing.deadline_ns;
+    int64_t now_ns = monotonic_now_ns();
     int64_t lease_ms = catalog_lease_ms(round->catalog);
     *agreement = (struct agreement){.round = round, .leases = round->catalog->leases};
     agreement->drain_until_ns = now_ns + (settings->drain_timeout_ms * MILLISECOND);
-    agreement->answer_until_ns = now_ns + (LEASES_WAITED * lease_ms * MILLISECOND);
-    if (deadline_ns != INT64_MAX)
-        agreement->answer_until_ns =
-            MIN(agreement->answer_until_ns, now_ns + ((deadline_ns - now_ns) / 4 * 3));
+    agreement->answer_until_ns =
+        MIN(now_ns + (LEASES_WAITED * lease_ms * MILLISECOND), look_until_ns(round));
 }
 
+/* One whose tombstone may still arrive stays dropped: beside an active fork it would not do. */
 static void take_back_objected(struct round *round)
 {
     g_autoptr(GPtrArray) objected = g_ptr_array_new();
     for (size_t i = 0; i < round->count; i++)
-        if (round->tasks[i].objected)
+        if (round->tasks[i].objected && !round->tasks[i].late_writes)
             g_ptr_array_add(objected, &round->tasks[i]);
     take_back(round, objected);
 }

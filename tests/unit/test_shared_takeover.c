@@ -443,6 +443,36 @@ static void a_tag_is_taken_back_when_another_mount_drops_the_fork(void **state)
     store_free(store);
 }
 
+/* The mount that decided on the drop died before it looked for tags again. */
+static void a_tagged_fork_that_stays_tombstoned_is_left_alone(void **state)
+{
+    struct store *store = database_for(&works[6]);
+    struct catalog *heir = shared_open(store, 0, NULL);
+    struct recovery_report report = {0};
+    fixture_replace(store, FIXTURE_REGISTRY, "\"status\": \"active\"",
+                    "\"status\": \"tombstoned\"");
+    g_autofree char *before = fixture_dump(store, NULL);
+    shared_poll(heir);
+    assert_int_equal(catalog_recover_due(heir, NULL, &report, NULL), 0);
+    assert_int_equal(report.problems->len, 1);
+    assert_int_equal(((const struct error *)report.problems->pdata[0])->code, ERR_NOT_EMPTY);
+    recovery_report_clear(&report);
+    assert_int_equal(catalog_drop(heir, "neighbour", NULL, NULL, NULL), ERR_NOT_EMPTY);
+    g_autofree char *after = fixture_dump(store, NULL);
+    assert_string_equal(before, after);
+    static const char *const datasets[] = {"edges", "vertices", "vertices_Person"};
+    for (size_t i = 0; i < G_N_ELEMENTS(datasets); i++) {
+        g_autofree char *key = g_strdup_printf("storage/%s.lance/_refs/tags/fork_v1_%s.json",
+                                               datasets[i], datasets[i]);
+        fixture_delete(store, key);
+    }
+    assert_int_equal(shared_recover(heir), 1);
+    assert_int_equal(shared_status(heir, "neighbour"), -1);
+    catalog_free(heir);
+    fixture_assert_clean(store);
+    store_free(store);
+}
+
 /* Of two mounts that do the same to a fork, the intent of one keeps the other away. */
 static void two_mounts_do_not_tag_or_register_at_the_same_time(void **state)
 {
@@ -552,6 +582,7 @@ int main(void)
         cmocka_unit_test_setup(a_creator_leaves_its_fork_alone_once_another_mount_drops_it,
                                side_by_side),
         cmocka_unit_test_setup(a_tag_is_taken_back_when_another_mount_drops_the_fork, side_by_side),
+        cmocka_unit_test_setup(a_tagged_fork_that_stays_tombstoned_is_left_alone, one_by_one),
         cmocka_unit_test_setup(two_mounts_do_not_tag_or_register_at_the_same_time, side_by_side),
         cmocka_unit_test_setup(what_this_mount_is_doing_is_not_recovered, side_by_side),
         cmocka_unit_test_setup(an_idle_look_makes_no_requests, one_by_one),
