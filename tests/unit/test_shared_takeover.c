@@ -503,6 +503,32 @@ static void two_mounts_do_not_tag_or_register_at_the_same_time(void **state)
     }
 }
 
+/* Its own intent never came to be, or nobody knows: the one that is there belongs to somebody. */
+static void the_intent_of_another_mount_is_never_deleted(void **state)
+{
+    static const struct {
+        change_function *change;
+        const char *folder;
+    } cases[] = {{tag_fork, "fork_taggings"}, {enroll, "fork_registrations"}};
+    static const enum fault_kind kinds[] = {FAULT_FAIL, FAULT_LOSE_ANSWER};
+    for (size_t i = 0; i < G_N_ELEMENTS(cases) * G_N_ELEMENTS(kinds); i++) {
+        struct store *store = database_for(&works[4]), *wrapper;
+        struct catalog *catalog = shared_open(store, SHARED_TAKEOVER_MS, &wrapper);
+        struct ulid id = neighbour_of(catalog);
+        g_autofree char *key =
+            g_strdup_printf("storage/catalog/%s/%s.json", cases[i / 2].folder, id.text);
+        fixture_put(store, key, "{\"writer\": \"another\", \"tag\": \"v0\", \"datasets\": {}}");
+        fault_store_match(wrapper, key);
+        int code = kinds[i % 2] == FAULT_FAIL ? ERR_IO : ERR_OUTCOME_UNKNOWN;
+        fault_store_arm(wrapper, kinds[i % 2], 1u << STORE_PUT, 1, true, code);
+        assert_int_not_equal(cases[i / 2].change(catalog, NULL, NULL), 0);
+        assert_true(fault_store_fired(wrapper));
+        assert_true(fixture_exists(store, key));
+        catalog_free(catalog);
+        store_free(store);
+    }
+}
+
 /* However short the time of takeover. */
 static void what_this_mount_is_doing_is_not_recovered(void **state)
 {
@@ -584,6 +610,7 @@ int main(void)
         cmocka_unit_test_setup(a_tag_is_taken_back_when_another_mount_drops_the_fork, side_by_side),
         cmocka_unit_test_setup(a_tagged_fork_that_stays_tombstoned_is_left_alone, one_by_one),
         cmocka_unit_test_setup(two_mounts_do_not_tag_or_register_at_the_same_time, side_by_side),
+        cmocka_unit_test_setup(the_intent_of_another_mount_is_never_deleted, one_by_one),
         cmocka_unit_test_setup(what_this_mount_is_doing_is_not_recovered, side_by_side),
         cmocka_unit_test_setup(an_idle_look_makes_no_requests, one_by_one),
         cmocka_unit_test_setup(how_often_follows_from_the_time_of_takeover, one_by_one),
