@@ -254,10 +254,10 @@ static void fence(struct round *round, GPtrArray *fenced, GPtrArray *problems)
         struct task *task = &round->tasks[i];
         if (!needs_undo(task))
             continue;
-        list[tasks->len] = (struct transition){
-            .kind = TRANSITION_FENCE,
-            .id = &task->id,
-            .decided_at = round->catalog->takeover ? &round->decided_at : NULL};
+        list[tasks->len] =
+            (struct transition){.kind = TRANSITION_FENCE,
+                                .id = &task->id,
+                                .decided_at = round->catalog->takeover ? &round->decided_at : NULL};
         g_ptr_array_add(tasks, task);
     }
     transitions_commit(round->catalog->committer, list, tasks->len, &round->finishing);

@@ -68,12 +68,12 @@ static void fail_all(struct round *round, const struct error *failure)
  * a mount that did not come to look for tags made meanwhile. */
 static bool may_have_descendants(const struct catalog *catalog, const struct fork_entry *entry)
 {
-    return entry->status == FORK_ACTIVE ||
-           (entry->status == FORK_TOMBSTONED && catalog->takeover);
+    return entry->status == FORK_ACTIVE || (entry->status == FORK_TOMBSTONED && catalog->takeover);
 }
 
-/* Nothing foreign may depend on the forks that have been active. Child forks are looked at again when the
- * decision is committed; what the engine has made is not: it takes no part in the registry. */
+/* Nothing foreign may depend on the forks that have been active. Child forks are looked at again
+ * when the decision is committed; what the engine has made is not: it takes no part in the
+ * registry. */
 static void check_descendants(struct round *round, struct store_set *first)
 {
     auto_registry struct registry *registry = catalog_registry(round->catalog);

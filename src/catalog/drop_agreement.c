@@ -79,16 +79,6 @@ void drop_add_lease_listing(struct round *round, struct store_set *set)
     }
 }
 
-/* The fork with one of its datasets: a tag is on all of them, or is being made by somebody who is
- * going to see that the fork is tombstoned. fork_entry_unref(). */
-static struct fork_entry *reduce(const struct fork_entry *entry)
-{
-    const struct dataset_branch *pair = g_ptr_array_index(entry->datasets, 0);
-    g_autoptr(GPtrArray) one = dataset_branches_new();
-    g_ptr_array_add(one, dataset_branch_new(pair->dataset, pair->branch));
-    return fork_entry_with_datasets(entry, one);
-}
-
 /* Leaves time for taking back. */
 static int64_t look_until_ns(const struct round *round)
 {
@@ -97,19 +87,18 @@ static int64_t look_until_ns(const struct round *round)
                                            : now_ns + ((round->deadline_ns - now_ns) / 4 * 3);
 }
 
+/* Only mounts make tags by the rule that the decision is looked at afterwards; what the engine
+ * makes at the same time no second look can be sure of. */
 int drop_run_files(struct round *round, struct store_set *set, struct operation *operation)
 {
     struct catalog *catalog = round->catalog;
     g_autofree struct descendants_query *list = g_new0(struct descendants_query, round->count);
-    g_autoptr(GPtrArray) reduced = g_ptr_array_new_with_free_func((GDestroyNotify)fork_entry_unref);
     g_autoptr(GPtrArray) tasks = g_ptr_array_new();
     for (size_t i = 0; i < round->count && catalog->takeover; i++) {
         struct task *task = &round->tasks[i];
-        if (!needs_agreement(task) || task->entry->status != FORK_ACTIVE ||
-            task->entry->datasets->len == 0)
+        if (!needs_agreement(task) || task->entry->status != FORK_ACTIVE)
             continue;
-        g_ptr_array_add(reduced, reduce(task->entry));
-        list[tasks->len].entry = g_ptr_array_index(reduced, tasks->len);
+        list[tasks->len] = (struct descendants_query){.entry = task->entry, .tags_only = true};
         g_ptr_array_add(tasks, task);
     }
     if (tasks->len == 0)
