@@ -288,7 +288,9 @@ static void delete_fenced(struct round *round, GPtrArray *fenced, GPtrArray *pro
     g_autofree struct fork_remains *remains = g_new0(struct fork_remains, fenced->len);
     for (guint i = 0; i < fenced->len; i++) {
         const struct task *task = g_ptr_array_index(fenced, i);
-        remains[i] = (struct fork_remains){.id = &task->id, .branches = task->entry->datasets};
+        remains[i] = (struct fork_remains){.id = &task->id,
+                                           .branches = task->entry->datasets,
+                                           .keep_intents = catalog->takeover != NULL};
     }
     auto_registry struct registry *registry = catalog_registry(catalog);
     fork_remains_delete(catalog->store, catalog->layout, catalog->settings.log, registry, remains,

@@ -529,6 +529,28 @@ static void the_intent_of_another_mount_is_never_deleted(void **state)
     }
 }
 
+/* The mount that tagged the fork died; by the time that its intent is recovered, the fork is gone.
+ */
+static void a_tag_of_a_fork_that_is_gone_is_removed(void **state)
+{
+    struct store *store = database_for(&works[6]);
+    struct catalog *heir = shared_open(store, 0, NULL);
+    struct ulid id = neighbour_of(heir);
+    g_autofree char *intent = g_strdup_printf("storage/catalog/fork_taggings/%s.json", id.text);
+    g_autofree char *tag = fixture_read(store, "storage/edges.lance/_refs/tags/fork_v1_edges.json");
+    assert_int_equal(untag_fork(heir, NULL, NULL), 0);
+    fixture_put(store, intent, "{\"writer\": \"another\", \"tag\": \"v1\"}");
+    assert_int_equal(catalog_drop(heir, "neighbour", NULL, NULL, NULL), 0);
+    assert_true(fixture_exists(store, intent));
+    fixture_put(store, "storage/edges.lance/_refs/tags/fork_v1_edges.json", tag);
+    assert_int_equal(shared_recover(heir), 1);
+    assert_false(fixture_exists(store, intent));
+    fixture_assert_clean(store);
+    assert_int_equal(fixture_mentions(store, "_refs/tags/fork_v1_"), 0);
+    catalog_free(heir);
+    store_free(store);
+}
+
 /* However short the time of takeover. */
 static void what_this_mount_is_doing_is_not_recovered(void **state)
 {
@@ -611,6 +633,7 @@ int main(void)
         cmocka_unit_test_setup(a_tagged_fork_that_stays_tombstoned_is_left_alone, one_by_one),
         cmocka_unit_test_setup(two_mounts_do_not_tag_or_register_at_the_same_time, side_by_side),
         cmocka_unit_test_setup(the_intent_of_another_mount_is_never_deleted, one_by_one),
+        cmocka_unit_test_setup(a_tag_of_a_fork_that_is_gone_is_removed, one_by_one),
         cmocka_unit_test_setup(what_this_mount_is_doing_is_not_recovered, side_by_side),
         cmocka_unit_test_setup(an_idle_look_makes_no_requests, one_by_one),
         cmocka_unit_test_setup(how_often_follows_from_the_time_of_takeover, one_by_one),
