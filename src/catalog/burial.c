@@ -68,7 +68,9 @@ struct burials *burials_new(struct catalog *catalog, struct burial *list, size_t
     for (size_t i = 0; i < count; i++) {
         list[i].code = 0;
         list[i].error = (struct error){0};
-        burials->remains[i] = (struct fork_remains){.id = list[i].id, .branches = list[i].branches};
+        burials->remains[i] = (struct fork_remains){.id = list[i].id,
+                                                    .branches = list[i].branches,
+                                                    .keep_intents = catalog->takeover != NULL};
     }
     burials->deletion = remains_deletion_new(catalog->store, catalog->layout, catalog->settings.log,
                                              registry, burials->remains, count);

@@ -89,10 +89,10 @@ static void put_files(struct round *round)
     int code = drop_run_files(round, set, operation_of(round));
     for (size_t i = 0; i < round->count; i++) {
         struct task *task = &round->tasks[i];
+        task->late_writes = has_abandoned(task, set, code);
         if (task->code)
             continue;
         take_wave(task, set, code);
-        task->late_writes = has_abandoned(task, set, code);
         if (task->change->kind == CHANGE_CREATE)
             create_files_put(round, task, set);
         else
@@ -126,7 +126,7 @@ static void carry_out(struct round *round)
 static bool has_left_unfinished(const struct task *task, const struct fork_entry *entry)
 {
     bool is_there = entry && entry->status != FORK_ACTIVE;
-    if (task->code == 0)
+    if (task->code == 0 || task->taken_over)
         return false;
     if (task->change->kind == CHANGE_CREATE)
         return task->late_entry || (task->entered && is_there);

@@ -244,7 +244,8 @@ static bool is_entered(struct catalog *catalog, const struct ulid *id)
 }
 
 /* Fences all that failed. A fork that turns out to be active was created after all: its
- * activation's answer was lost. One that cannot be fenced is left for recovery. */
+ * activation's answer was lost. One that cannot be fenced is left for recovery; one that another
+ * mount has tombstoned, which may take that back, to that mount. */
 static void fence(struct round *round, GPtrArray *fenced, GPtrArray *problems)
 {
     g_autofree struct transition *list = g_new0(struct transition, round->count);
@@ -253,7 +254,10 @@ static void fence(struct round *round, GPtrArray *fenced, GPtrArray *problems)
         struct task *task = &round->tasks[i];
         if (!needs_undo(task))
             continue;
-        list[tasks->len] = (struct transition){.kind = TRANSITION_FENCE, .id = &task->id};
+        list[tasks->len] =
+            (struct transition){.kind = TRANSITION_FENCE,
+                                .id = &task->id,
+                                .decided_at = round->catalog->takeover ? &round->decided_at : NULL};
         g_ptr_array_add(tasks, task);
     }
     transitions_commit(round->catalog->committer, list, tasks->len, &round->finishing);
@@ -271,6 +275,7 @@ static void fence(struct round *round, GPtrArray *fenced, GPtrArray *problems)
             task->error = (struct error){0};
         } else {
             struct error cause = task->error;
+            task->taken_over = list[i].code == ERR_STALE;
             error_set(&task->error, cause.code, "%.600s; it is left for recovery: %.350s",
                       cause.text, list[i].error.text);
         }
@@ -283,7 +288,9 @@ static void delete_fenced(struct round *round, GPtrArray *fenced, GPtrArray *pro
     g_autofree struct fork_remains *remains = g_new0(struct fork_remains, fenced->len);
     for (guint i = 0; i < fenced->len; i++) {
         const struct task *task = g_ptr_array_index(fenced, i);
-        remains[i] = (struct fork_remains){.id = &task->id, .branches = task->entry->datasets};
+        remains[i] = (struct fork_remains){.id = &task->id,
+                                           .branches = task->entry->datasets,
+                                           .keep_intents = catalog->takeover != NULL};
     }
     auto_registry struct registry *registry = catalog_registry(catalog);
     fork_remains_delete(catalog->store, catalog->layout, catalog->settings.log, registry, remains,

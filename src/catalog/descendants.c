@@ -25,8 +25,8 @@ struct foreign_ref {
 
 /* The refs of one dataset, for all forks that have it. */
 struct dataset_refs {
-    char *key; /* of the dataset */
-    struct store_request *branches;
+    char *key;                      /* of the dataset */
+    struct store_request *branches; /* NULL: nobody asks for them */
     struct store_request *tags;
     GPtrArray *foreign;   /* struct foreign_ref */
     GHashTable *tagged;   /* branch -> key of a tag that points at it */
@@ -94,7 +94,6 @@ static struct dataset_refs *obtain_dataset(struct check *check, struct store_set
         return refs;
     refs = g_new0(struct dataset_refs, 1);
     refs->key = layout_dataset_key(check->descendants->layout, dataset);
-    refs->branches = lance_branch_refs_request(set, refs->key);
     refs->tags = lance_tag_refs_request(set, refs->key);
     refs->foreign = g_ptr_array_new_with_free_func(foreign_ref_free);
     refs->tagged = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
@@ -112,6 +111,8 @@ static void add_query(struct check *check, struct store_set *set, struct descend
         struct dependence *dependence = g_new0(struct dependence, 1);
         dependence->query = query;
         dependence->refs = obtain_dataset(check, set, pair->dataset);
+        if (!query->tags_only && !dependence->refs->branches)
+            dependence->refs->branches = lance_branch_refs_request(set, dependence->refs->key);
         dependence->branch = pair->branch;
         g_ptr_array_add(check->dependences, dependence);
     }
@@ -144,10 +145,10 @@ static void add_foreign(struct check *check, struct dataset_refs *refs,
 
 static void request_foreign(struct check *check, struct dataset_refs *refs, struct store_set *set)
 {
-    if (error_copy(&refs->problem, &refs->branches->answer.error) ||
+    if ((refs->branches && error_copy(&refs->problem, &refs->branches->answer.error)) ||
         error_copy(&refs->problem, &refs->tags->answer.error))
         return;
-    for (guint i = 0; i < refs->branches->answer.objects->len; i++) {
+    for (guint i = 0; refs->branches && i < refs->branches->answer.objects->len; i++) {
         const struct store_object *object = g_ptr_array_index(refs->branches->answer.objects, i);
         g_autofree char *branch = lance_branch_of_ref_key(refs->key, object->key);
         if (branch && !belongs_to_known_fork(check->registry, branch))

@@ -27,7 +27,8 @@ void descendants_free(struct descendants *descendants); /* NULL: nothing */
 /* One fork to be looked at. */
 struct descendants_query {
     const struct fork_entry *entry;
-    int code; /* the answer; same as error.code */
+    bool tags_only; /* branches are not looked for */
+    int code;       /* the answer; same as error.code */
     struct error error;
 };
 

@@ -64,8 +64,16 @@ static void fail_all(struct round *round, const struct error *failure)
     }
 }
 
-/* Nothing foreign may depend on the forks that are active. Child forks are looked at again when the
- * decision is committed; what the engine has made is not: it takes no part in the registry. */
+/* What is pending nobody has used. Among several writers the decision on a tombstoned one may be of
+ * a mount that did not come to look for tags made meanwhile. */
+static bool may_have_descendants(const struct catalog *catalog, const struct fork_entry *entry)
+{
+    return entry->status == FORK_ACTIVE || (entry->status == FORK_TOMBSTONED && catalog->takeover);
+}
+
+/* Nothing foreign may depend on the forks that have been active. Child forks are looked at again
+ * when the decision is committed; what the engine has made is not: it takes no part in the
+ * registry. */
 static void check_descendants(struct round *round, struct store_set *first)
 {
     auto_registry struct registry *registry = catalog_registry(round->catalog);
@@ -73,7 +81,7 @@ static void check_descendants(struct round *round, struct store_set *first)
     g_autoptr(GPtrArray) tasks = g_ptr_array_new();
     for (size_t i = 0; i < round->count; i++) {
         struct task *task = &round->tasks[i];
-        if (!is_going(task) || task->entry->status != FORK_ACTIVE)
+        if (!is_going(task) || !may_have_descendants(round->catalog, task->entry))
             continue;
         list[tasks->len].entry = task->entry;
         g_ptr_array_add(tasks, task);

@@ -79,39 +79,40 @@ void drop_add_lease_listing(struct round *round, struct store_set *set)
     }
 }
 
-/* The fork with one of its datasets: a tag is on all of them, or is being made by somebody who is
- * going to see that the fork is tombstoned. fork_entry_unref(). */
-static struct fork_entry *reduce(const struct fork_entry *entry)
+/* Leaves time for taking back. */
+static int64_t look_until_ns(const struct round *round)
 {
-    const struct dataset_branch *pair = g_ptr_array_index(entry->datasets, 0);
-    g_autoptr(GPtrArray) one = dataset_branches_new();
-    g_ptr_array_add(one, dataset_branch_new(pair->dataset, pair->branch));
-    return fork_entry_with_datasets(entry, one);
+    int64_t now_ns = monotonic_now_ns();
+    return round->deadline_ns == INT64_MAX ? INT64_MAX
+                                           : now_ns + ((round->deadline_ns - now_ns) / 4 * 3);
 }
 
+/* Only mounts make tags by the rule that the decision is looked at afterwards; what the engine
+ * makes at the same time no second look can be sure of. */
 int drop_run_files(struct round *round, struct store_set *set, struct operation *operation)
 {
     struct catalog *catalog = round->catalog;
     g_autofree struct descendants_query *list = g_new0(struct descendants_query, round->count);
-    g_autoptr(GPtrArray) reduced = g_ptr_array_new_with_free_func((GDestroyNotify)fork_entry_unref);
     g_autoptr(GPtrArray) tasks = g_ptr_array_new();
     for (size_t i = 0; i < round->count && catalog->takeover; i++) {
         struct task *task = &round->tasks[i];
-        if (!needs_agreement(task) || task->entry->status != FORK_ACTIVE ||
-            task->entry->datasets->len == 0)
+        if (!needs_agreement(task) || task->entry->status != FORK_ACTIVE)
             continue;
-        g_ptr_array_add(reduced, reduce(task->entry));
-        list[tasks->len].entry = g_ptr_array_index(reduced, tasks->len);
+        list[tasks->len] = (struct descendants_query){.entry = task->entry, .tags_only = true};
         g_ptr_array_add(tasks, task);
     }
     if (tasks->len == 0)
         return store_run(catalog->store, set, operation, NULL);
     auto_registry struct registry *registry = catalog_registry(catalog);
+    struct operation looking;
+    operation_init(&looking, -1);
+    looking.deadline_ns = MIN(operation->deadline_ns, look_until_ns(round));
     int run_code =
-        descendants_check(catalog->descendants, registry, list, tasks->len, set, operation);
-    for (guint i = 0; i < tasks->len && run_code == 0; i++) {
+        descendants_check(catalog->descendants, registry, list, tasks->len, set, &looking);
+    operation_destroy(&looking);
+    for (guint i = 0; i < tasks->len; i++) {
         struct task *task = g_ptr_array_index(tasks, i);
-        task->code = error_copy(&task->error, &list[i].error);
+        task->code = error_copy(&task->error, &list[i].error); /* also when it was not looked */
         task->objected = task->code != 0;
     }
     return run_code;
@@ -225,6 +226,7 @@ static void await_open(struct round *round, const GPtrArray *restored)
 {
     struct operation opening;
     operation_init(&opening, OPEN_TIMEOUT_MS);
+    opening.deadline_ns = MIN(opening.deadline_ns, round->deadline_ns);
     for (guint i = 0; i < restored->len; i++) {
         const struct task *task = g_ptr_array_index(restored, i);
         if (!task->decided && round->catalog->keeper)
@@ -252,21 +254,20 @@ static void take_back(struct round *round, GPtrArray *refused)
 static void agreement_begin(struct agreement *agreement, struct round *round)
 {
     const struct catalog_settings *settings = &round->catalog->settings;
-    int64_t now_ns = monotonic_now_ns(), deadline_ns = round->finishing.deadline_ns;
+    int64_t now_ns = monotonic_now_ns();
     int64_t lease_ms = catalog_lease_ms(round->catalog);
     *agreement = (struct agreement){.round = round, .leases = round->catalog->leases};
     agreement->drain_until_ns = now_ns + (settings->drain_timeout_ms * MILLISECOND);
-    agreement->answer_until_ns = now_ns + (LEASES_WAITED * lease_ms * MILLISECOND);
-    if (deadline_ns != INT64_MAX)
-        agreement->answer_until_ns =
-            MIN(agreement->answer_until_ns, now_ns + ((deadline_ns - now_ns) / 4 * 3));
+    agreement->answer_until_ns =
+        MIN(now_ns + (LEASES_WAITED * lease_ms * MILLISECOND), look_until_ns(round));
 }
 
+/* One whose tombstone may still arrive stays dropped: beside an active fork it would not do. */
 static void take_back_objected(struct round *round)
 {
     g_autoptr(GPtrArray) objected = g_ptr_array_new();
     for (size_t i = 0; i < round->count; i++)
-        if (round->tasks[i].objected)
+        if (round->tasks[i].objected && !round->tasks[i].late_writes)
             g_ptr_array_add(objected, &round->tasks[i]);
     take_back(round, objected);
 }

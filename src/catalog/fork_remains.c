@@ -151,8 +151,10 @@ static void add_deletes(struct store_set *set, struct doomed_fork *fork)
     if (fork->remains->branches_only)
         return;
     store_set_delete(set, fork->overlay);
-    store_set_delete(set, fork->registration);
-    store_set_delete(set, fork->tagging);
+    if (!fork->remains->keep_intents) {
+        store_set_delete(set, fork->registration);
+        store_set_delete(set, fork->tagging);
+    }
     add_listed(set, fork->listed_files);
     add_listed(set, fork->listed_wal);
 }
@@ -251,14 +253,4 @@ void fork_remains_delete(struct store *store, const struct layout *layout, struc
     store_set_unref(listings);
     store_set_unref(prunes);
     remains_deletion_free(deletion);
-}
-
-int fork_remains_delete_one(struct store *store, const struct layout *layout, struct log *log,
-                            const struct registry *registry, const struct ulid *id,
-                            const GPtrArray *branches, struct operation *operation,
-                            struct error *err)
-{
-    struct fork_remains remains = {.id = id, .branches = branches};
-    fork_remains_delete(store, layout, log, registry, &remains, 1, operation);
-    return remains.code ? error_copy(err, &remains.error) : 0;
 }

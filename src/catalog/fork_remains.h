@@ -21,6 +21,7 @@ struct fork_remains {
     const struct ulid *id;
     const GPtrArray *branches; /* struct dataset_branch, names checked */
     bool branches_only;        /* the fork lives on */
+    bool keep_intents;         /* other mounts may be at work by them; recovery takes them over */
     int code;                  /* the answer; same as error.code */
     struct error error;
 };
@@ -59,11 +60,5 @@ void remains_deletion_take_prunes(struct remains_deletion *deletion, struct stor
 void fork_remains_delete(struct store *store, const struct layout *layout, struct log *log,
                          const struct registry *registry, struct fork_remains *list, size_t count,
                          struct operation *operation);
-
-/* The same for one fork. */
-int fork_remains_delete_one(struct store *store, const struct layout *layout, struct log *log,
-                            const struct registry *registry, const struct ulid *id,
-                            const GPtrArray *branches, struct operation *operation,
-                            struct error *err);
 
 #endif

@@ -6,17 +6,19 @@
 
 /* ---- Writing ---- */
 
-/* A put that lost may have lost to itself: its answer was lost, and it was repeated. */
+/* A put that lost may have lost to itself: its answer was lost, and it was repeated. Nothing is
+ * there for sure: its outcome stays unknown. */
 static int check_present(struct store *store, const char *key, const struct bytes *body,
                          const struct error *failure, struct operation *operation,
                          struct error *err)
 {
     auto_bytes struct bytes *present = NULL;
-    int code = store_get(store, key, operation, &present, NULL, NULL);
+    struct error unseen = {0};
+    int code = store_get(store, key, operation, &present, NULL, &unseen);
     if (code == 0 && bytes_equal(present, body))
         return 0;
-    if (failure->code == ERR_OUTCOME_UNKNOWN)
-        return error_copy(err, failure);
+    if (code && failure->code == ERR_OUTCOME_UNKNOWN)
+        return error_copy(err, code == ERR_NOT_FOUND ? failure : &unseen);
     return error_set(err, ERR_HELD,
                      "%s is there: the same is being done to the fork elsewhere, or "
                      "was not finished",

@@ -101,11 +101,14 @@ static int remove_orphan(struct catalog *catalog, const char *text, const GPtrAr
     }
     auto_registry struct registry *registry = catalog_registry(catalog);
     g_autoptr(GPtrArray) none = dataset_branches_new();
-    code = fork_remains_delete_one(catalog->store, catalog->layout, catalog->settings.log, registry,
-                                   &id, none, operation, err);
-    if (code == 0)
-        report->orphans++;
-    return code;
+    struct fork_remains remains = {
+        .id = &id, .branches = none, .keep_intents = catalog->takeover != NULL};
+    fork_remains_delete(catalog->store, catalog->layout, catalog->settings.log, registry, &remains,
+                        1, operation);
+    if (remains.code)
+        return error_copy(err, &remains.error);
+    report->orphans++;
+    return 0;
 }
 
 /* Others are watched. */

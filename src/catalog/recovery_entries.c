@@ -217,10 +217,34 @@ static int check_unheld(struct catalog *catalog, const GPtrArray *list, struct o
     return code;
 }
 
+/* Nor to look whether somebody tagged it at the last moment, and was told that this is done. One
+ * that something depends on is left alone. */
+static void check_descendants(struct catalog *catalog, const GPtrArray *list,
+                              struct operation *operation)
+{
+    auto_registry struct registry *registry = catalog_registry(catalog);
+    g_autofree struct descendants_query *queries = g_new0(struct descendants_query, list->len);
+    g_autoptr(GPtrArray) forks = g_ptr_array_new();
+    for (guint i = 0; catalog->takeover && i < list->len; i++) {
+        struct unfinished *fork = g_ptr_array_index(list, i);
+        if (fork->problem.code || fork->entry->status != FORK_TOMBSTONED)
+            continue;
+        queries[forks->len].entry = fork->entry;
+        g_ptr_array_add(forks, fork);
+    }
+    if (forks->len == 0)
+        return;
+    descendants_check(catalog->descendants, registry, queries, forks->len, NULL, operation);
+    for (guint i = 0; i < forks->len; i++)
+        ((struct unfinished *)g_ptr_array_index(forks, i))->problem = queries[i].error;
+}
+
 static int finish_all(struct catalog *catalog, const GPtrArray *list, struct operation *operation,
                       struct recovery_report *report, struct error *err)
 {
     int code = check_unheld(catalog, list, operation, err);
+    if (code == 0)
+        check_descendants(catalog, list, operation);
     if (code == 0)
         code = choose_branches(catalog, list, operation, err);
     if (code)

@@ -342,7 +342,7 @@ static int make_and_commit(struct registration *registration, const GPtrArray *b
     struct store_set *puts = store_set_new();
     bool undecided = false;
     int code = put_intent(registration, branches, err);
-    bool others = code == ERR_HELD;
+    bool ours = code == 0 || code == ERR_OUTCOME_UNKNOWN;
     if (code == 0)
         code = delete_zombies(registration, err);
     if (code == 0)
@@ -353,7 +353,7 @@ static int make_and_commit(struct registration *registration, const GPtrArray *b
     }
     if (code == 0) /* if it stays, recovery finds that it has nothing to do */
         registration_intent_delete(catalog, id, &registration->undoing, NULL);
-    else if (!undecided && !others)
+    else if (!undecided && ours)
         take_back(registration, puts, err);
     store_set_unref(puts);
     return code;

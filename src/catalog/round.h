@@ -34,6 +34,7 @@ struct task {
     GPtrArray *plans;               /* struct branch_plan */
     bool entered;                   /* the pending entry was written, or may have been */
     bool late_entry;                /* it had no known outcome, and may still arrive */
+    bool taken_over;                /* another mount has tombstoned it */
     struct bytes *overlay;
 
     /* DROP */

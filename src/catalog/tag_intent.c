@@ -1,8 +1,12 @@
 #include "catalog/tag_intent.h"
 
 #include "base/json_string.h"
+#include "catalog/burial.h"
 #include "catalog/intents.h"
 #include "catalog/members.h"
+#include "catalog/tag_names.h"
+#include "lance/branch_name.h"
+#include "lance/branch_ref.h"
 
 int tag_intent_put(struct store *store, const struct layout *layout, const struct ulid *id,
                    const char *tag, struct operation *operation, struct error *err)
@@ -27,6 +31,59 @@ int tag_intent_delete(struct store *store, const struct layout *layout, const st
     return code;
 }
 
+/* ---- Of a fork that is gone ---- */
+
+static bool is_of_fork(const struct store_request *get, const struct ulid *id)
+{
+    g_autofree char *prefix = layout_branch_name(id, "");
+    struct tag_ref *ref = NULL;
+    bool is = get->answer.code == 0 && tag_ref_parse(get->answer.body, &ref, NULL) == 0 &&
+              ref->branch && g_str_has_prefix(ref->branch, prefix);
+    tag_ref_free(ref);
+    return is;
+}
+
+static int delete_refs(struct catalog *catalog, const struct ulid *id, struct store_set *gets,
+                       struct operation *operation, struct error *err)
+{
+    struct store_set *deletes = store_set_new();
+    for (size_t i = 0; i < store_set_size(gets); i++)
+        if (is_of_fork(store_set_at(gets, i), id))
+            store_set_delete(deletes, store_set_at(gets, i)->key);
+    int code = store_run(catalog->store, deletes, operation, err);
+    if (code == 0)
+        code = store_set_failure(deletes, 0, err);
+    store_set_unref(deletes);
+    return code;
+}
+
+/* It has no branches that could be tagged; refs that point at them may be left. */
+static int remove_refs(struct catalog *catalog, const struct ulid *id, const char *tag,
+                       struct operation *operation, struct error *err)
+{
+    g_autoptr(GPtrArray) datasets = NULL;
+    struct error failure = {0};
+    if (lance_tag_name_check(tag, &failure))
+        return error_set(err, ERR_CORRUPT, "it names a tag that cannot be: %s", failure.text);
+    int code = burial_candidates(catalog, operation, &datasets, err);
+    if (code)
+        return code;
+    struct store_set *gets = store_set_new();
+    for (guint i = 0; i < datasets->len; i++) {
+        g_autofree char *key = tag_name_key(catalog->layout, tag, g_ptr_array_index(datasets, i));
+        store_set_get(gets, key);
+    }
+    code = store_run(catalog->store, gets, operation, err);
+    if (code == 0)
+        code = store_set_failure(gets, ERR_NOT_FOUND, err);
+    if (code == 0)
+        code = delete_refs(catalog, id, gets, operation, err);
+    store_set_unref(gets);
+    return code;
+}
+
+/* ---- Recovery ---- */
+
 static int remove_tag(struct catalog *catalog, const struct ulid *id,
                       const struct fork_entry *entry, const struct bytes *body,
                       struct operation *operation, struct error *err)
@@ -36,7 +93,9 @@ static int remove_tag(struct catalog *catalog, const struct ulid *id,
     int code = members_of_document(body, &members, err);
     if (code == 0)
         code = members_string(members, "tag", &tag, err);
-    if (code || !entry) /* a fork that is gone has no branches that could be tagged */
+    if (code == 0 && !entry)
+        return remove_refs(catalog, id, tag, operation, err);
+    if (code)
         return code;
     code = tags_delete_refs(catalog->tags, entry, tag, operation, err);
     return code == ERR_NOT_FOUND ? 0 : code;

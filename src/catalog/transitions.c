@@ -172,6 +172,18 @@ static int apply_restore(struct registry_edit *edit, struct transition *transiti
 
 /* ---- Fence ---- */
 
+/* Whoever expects no particular entry has made the fork: of that, only a pending entry is its own,
+ * and a tombstone may be taken back by whom it is. */
+static bool is_decided_by_another(const struct fork_entry *entry,
+                                  const struct transition *transition)
+{
+    if (!transition->decided_at)
+        return false;
+    if (transition->entry)
+        return strcmp(entry->text, transition->entry->text) != 0;
+    return entry->status == FORK_TOMBSTONED && !is_decision(entry, transition->decided_at);
+}
+
 static int apply_fence(struct registry_edit *edit, struct transition *transition, struct error *err)
 {
     const struct ulid *id = transition->id;
@@ -180,7 +192,7 @@ static int apply_fence(struct registry_edit *edit, struct transition *transition
         return 0;
     if (entry->status == FORK_ACTIVE)
         return error_set(err, ERR_EXISTS, "the fork is active");
-    if (transition->decided_at && strcmp(entry->text, transition->entry->text) != 0)
+    if (is_decided_by_another(entry, transition))
         return error_set(err, ERR_STALE, "another process works on it");
     entomb(edit, entry, transition->decided_at);
     return 0;

@@ -170,8 +170,26 @@ static void a_tag_made_at_the_last_moment_takes_the_decision_back(void **state)
     fault_store_release(scene.dropper->faults);
     assert_int_equal(join_drop(&dropping), ERR_NOT_EMPTY);
     assert_untouched(bucket);
+    mount_await_status(scene.other, &scene.id, FORK_ACTIVE);
     assert_int_equal(catalog_untag(scene.other->catalog, &scene.id, "v1", NULL, NULL), 0);
     assert_int_equal(mount_drop(scene.dropper, 60000, NULL), 0);
+}
+
+/* Nobody has seen that nothing points at the fork. */
+static void a_second_look_that_fails_takes_the_decision_back(void **state)
+{
+    struct bucket *bucket = *state;
+    struct scene scene = set_scene(bucket, LONG_LEASE_MS);
+    unsigned listings = FIXTURE_DATASETS;
+    fault_store_match(scene.dropper->faults, "_refs/tags");
+    fault_store_arm(scene.dropper->faults, FAULT_FAIL, 1u << STORE_LIST, listings + 1, false,
+                    ERR_IO);
+    assert_int_equal(mount_drop(scene.dropper, 60000, NULL), ERR_IO);
+    assert_untouched(bucket);
+    fault_store_arm(scene.dropper->faults, FAULT_DELAY, 1u << STORE_LIST, listings + 1, false, 0);
+    assert_int_equal(mount_drop(scene.dropper, 2000, NULL), ERR_DEADLINE);
+    fault_store_release(scene.dropper->faults);
+    assert_untouched(bucket);
 }
 
 static void an_interrupt_while_others_are_to_answer_takes_the_decision_back(void **state)
@@ -433,6 +451,7 @@ int main(void)
         TEST(a_mount_that_does_not_answer_takes_the_decision_back),
         TEST(leases_that_cannot_be_read_take_the_decision_back),
         TEST(a_tag_made_at_the_last_moment_takes_the_decision_back),
+        TEST(a_second_look_that_fails_takes_the_decision_back),
         TEST(an_interrupt_while_others_are_to_answer_takes_the_decision_back),
         TEST(a_fork_that_another_mount_is_dropping_is_left_to_it),
         TEST(what_this_mount_has_left_tombstoned_it_goes_on_with),

@@ -388,6 +388,32 @@ static void another_rmdir_finishes_what_this_mount_left_itself(void **state)
     store_free(store);
 }
 
+/* Another mount has seen it active, decides to drop it, and may take that back. */
+static void a_creator_leaves_its_fork_alone_once_another_mount_drops_it(void **state)
+{
+    struct store *store = database_for(&works[0]), *wrapper;
+    struct sleeper sleeper = {.change = make_fork};
+    sleeper.catalog = shared_open(store, SHARED_TAKEOVER_MS, &wrapper);
+    operation_init(&sleeper.operation, -1);
+    fault_store_match(wrapper, FIXTURE_REGISTRY);
+    fault_store_arm(wrapper, FAULT_DELAY, 1u << STORE_PUT, 2, false, 0);
+    pthread_create(&sleeper.thread, NULL, work_on, &sleeper);
+    fault_store_wait_held(wrapper);
+    fixture_replace(store, FIXTURE_REGISTRY, "\"status\": \"pending\"",
+                    "\"status\": \"tombstoned\"");
+    g_autofree char *before = fixture_dump(store, NULL);
+    fault_store_release(wrapper);
+    pthread_join(sleeper.thread, NULL);
+    assert_int_equal(sleeper.code, ERR_STALE);
+    assert_int_equal(shared_recover(sleeper.catalog), 0);
+    g_autofree char *after = fixture_dump(store, NULL);
+    assert_string_equal(before, after);
+    sleeper_end(&sleeper);
+    struct heir heir = {.catalog = shared_open(store, 0, NULL)};
+    settle(store, &heir, 1);
+    store_free(store);
+}
+
 /* Another mount decides to drop the fork while the tag's refs are put. */
 static void a_tag_is_taken_back_when_another_mount_drops_the_fork(void **state)
 {
@@ -413,6 +439,36 @@ static void a_tag_is_taken_back_when_another_mount_drops_the_fork(void **state)
     take_over_together(&heir, 1);
     assert_int_equal(catalog_create(heir.catalog, "neighbour", NULL, NULL, NULL, &err), 0);
     catalog_free(heir.catalog);
+    fixture_assert_clean(store);
+    store_free(store);
+}
+
+/* The mount that decided on the drop died before it looked for tags again. */
+static void a_tagged_fork_that_stays_tombstoned_is_left_alone(void **state)
+{
+    struct store *store = database_for(&works[6]);
+    struct catalog *heir = shared_open(store, 0, NULL);
+    struct recovery_report report = {0};
+    fixture_replace(store, FIXTURE_REGISTRY, "\"status\": \"active\"",
+                    "\"status\": \"tombstoned\"");
+    g_autofree char *before = fixture_dump(store, NULL);
+    shared_poll(heir);
+    assert_int_equal(catalog_recover_due(heir, NULL, &report, NULL), 0);
+    assert_int_equal(report.problems->len, 1);
+    assert_int_equal(((const struct error *)report.problems->pdata[0])->code, ERR_NOT_EMPTY);
+    recovery_report_clear(&report);
+    assert_int_equal(catalog_drop(heir, "neighbour", NULL, NULL, NULL), ERR_NOT_EMPTY);
+    g_autofree char *after = fixture_dump(store, NULL);
+    assert_string_equal(before, after);
+    static const char *const datasets[] = {"edges", "vertices", "vertices_Person"};
+    for (size_t i = 0; i < G_N_ELEMENTS(datasets); i++) {
+        g_autofree char *key = g_strdup_printf("storage/%s.lance/_refs/tags/fork_v1_%s.json",
+                                               datasets[i], datasets[i]);
+        fixture_delete(store, key);
+    }
+    assert_int_equal(shared_recover(heir), 1);
+    assert_int_equal(shared_status(heir, "neighbour"), -1);
+    catalog_free(heir);
     fixture_assert_clean(store);
     store_free(store);
 }
@@ -445,6 +501,54 @@ static void two_mounts_do_not_tag_or_register_at_the_same_time(void **state)
         catalog_free(other);
         store_free(store);
     }
+}
+
+/* Its own intent never came to be, or nobody knows: the one that is there belongs to somebody. */
+static void the_intent_of_another_mount_is_never_deleted(void **state)
+{
+    static const struct {
+        change_function *change;
+        const char *folder;
+    } cases[] = {{tag_fork, "fork_taggings"}, {enroll, "fork_registrations"}};
+    static const enum fault_kind kinds[] = {FAULT_FAIL, FAULT_LOSE_ANSWER};
+    for (size_t i = 0; i < G_N_ELEMENTS(cases) * G_N_ELEMENTS(kinds); i++) {
+        struct store *store = database_for(&works[4]), *wrapper;
+        struct catalog *catalog = shared_open(store, SHARED_TAKEOVER_MS, &wrapper);
+        struct ulid id = neighbour_of(catalog);
+        g_autofree char *key =
+            g_strdup_printf("storage/catalog/%s/%s.json", cases[i / 2].folder, id.text);
+        fixture_put(store, key, "{\"writer\": \"another\", \"tag\": \"v0\", \"datasets\": {}}");
+        fault_store_match(wrapper, key);
+        int code = kinds[i % 2] == FAULT_FAIL ? ERR_IO : ERR_OUTCOME_UNKNOWN;
+        fault_store_arm(wrapper, kinds[i % 2], 1u << STORE_PUT, 1, true, code);
+        assert_int_not_equal(cases[i / 2].change(catalog, NULL, NULL), 0);
+        assert_true(fault_store_fired(wrapper));
+        assert_true(fixture_exists(store, key));
+        catalog_free(catalog);
+        store_free(store);
+    }
+}
+
+/* The mount that tagged the fork died; by the time that its intent is recovered, the fork is gone.
+ */
+static void a_tag_of_a_fork_that_is_gone_is_removed(void **state)
+{
+    struct store *store = database_for(&works[6]);
+    struct catalog *heir = shared_open(store, 0, NULL);
+    struct ulid id = neighbour_of(heir);
+    g_autofree char *intent = g_strdup_printf("storage/catalog/fork_taggings/%s.json", id.text);
+    g_autofree char *tag = fixture_read(store, "storage/edges.lance/_refs/tags/fork_v1_edges.json");
+    assert_int_equal(untag_fork(heir, NULL, NULL), 0);
+    fixture_put(store, intent, "{\"writer\": \"another\", \"tag\": \"v1\"}");
+    assert_int_equal(catalog_drop(heir, "neighbour", NULL, NULL, NULL), 0);
+    assert_true(fixture_exists(store, intent));
+    fixture_put(store, "storage/edges.lance/_refs/tags/fork_v1_edges.json", tag);
+    assert_int_equal(shared_recover(heir), 1);
+    assert_false(fixture_exists(store, intent));
+    fixture_assert_clean(store);
+    assert_int_equal(fixture_mentions(store, "_refs/tags/fork_v1_"), 0);
+    catalog_free(heir);
+    store_free(store);
 }
 
 /* However short the time of takeover. */
@@ -523,8 +627,13 @@ int main(void)
         cmocka_unit_test_setup(a_fork_that_another_mount_makes_or_drops_is_held, one_by_one),
         cmocka_unit_test_setup(what_this_mount_left_itself_is_finished_at_once, one_by_one),
         cmocka_unit_test_setup(another_rmdir_finishes_what_this_mount_left_itself, one_by_one),
+        cmocka_unit_test_setup(a_creator_leaves_its_fork_alone_once_another_mount_drops_it,
+                               side_by_side),
         cmocka_unit_test_setup(a_tag_is_taken_back_when_another_mount_drops_the_fork, side_by_side),
+        cmocka_unit_test_setup(a_tagged_fork_that_stays_tombstoned_is_left_alone, one_by_one),
         cmocka_unit_test_setup(two_mounts_do_not_tag_or_register_at_the_same_time, side_by_side),
+        cmocka_unit_test_setup(the_intent_of_another_mount_is_never_deleted, one_by_one),
+        cmocka_unit_test_setup(a_tag_of_a_fork_that_is_gone_is_removed, one_by_one),
         cmocka_unit_test_setup(what_this_mount_is_doing_is_not_recovered, side_by_side),
         cmocka_unit_test_setup(an_idle_look_makes_no_requests, one_by_one),
         cmocka_unit_test_setup(how_often_follows_from_the_time_of_takeover, one_by_one),
