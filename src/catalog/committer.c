@@ -17,8 +17,10 @@
  * abandoned that may still arrive. */
 #define UNCERTAIN_RETRY_NS INT64_C(1000000000)
 #define WATCH_NS INT64_C(60000000000)
-/* Longest time for one request to the store when no caller has a deadline. */
+/* Longest time for one request to the store when no caller has a deadline, and when nobody waits: a
+ * request that is stuck is not interrupted, and the committer's end waits for it. */
 #define ATTEMPT_LONGEST_MS 60000
+#define ATTEMPT_UNASKED_MS 5000
 
 struct committer {
     struct store *store;
@@ -32,6 +34,8 @@ struct committer {
     struct registry *current;
     uint64_t puts;
     uint64_t requests;
+    struct operation *unasked; /* of the look under way that nobody waits for; NULL: none */
+    bool ending;
 
     /* For the thread only. */
     bool uncertain;         /* the store may hold something else than `current` */
@@ -176,6 +180,29 @@ static int reread(struct committer *committer, const struct group *group, struct
     int code = registry_load(committer->store, committer->key, current, &attempt, ret, err);
     operation_destroy(&attempt);
     return code;
+}
+
+static void note_unasked(struct committer *committer, struct operation *attempt)
+{
+    LOCK_SCOPE(&committer->lock);
+    committer->unasked = attempt;
+    if (attempt && committer->ending)
+        operation_cancel(attempt);
+}
+
+/* The same when nobody waits; committer_free() ends it. */
+static void reread_unasked(struct committer *committer)
+{
+    auto_registry struct registry *current = committer_registry(committer);
+    struct registry *found = NULL;
+    struct operation attempt;
+    operation_init(&attempt, ATTEMPT_UNASKED_MS);
+    note_unasked(committer, &attempt);
+    int code = registry_load(committer->store, committer->key, current, &attempt, &found, NULL);
+    note_unasked(committer, NULL);
+    operation_destroy(&attempt);
+    if (code == 0)
+        publish(committer, found);
 }
 
 static void group_forget_image(struct group *group)
@@ -398,7 +425,9 @@ static void *run(void *argument)
         g_autoptr(GPtrArray) reloads = g_ptr_array_new();
         if (!commit_queue_take(committer->queue, next_look_ns(committer), commits, reloads))
             return NULL;
-        if (commits->len == 0 || reloads->len > 0)
+        if (commits->len == 0 && reloads->len == 0)
+            reread_unasked(committer);
+        if (reloads->len > 0)
             reload_and_answer(committer, reloads);
         if (commits->len > 0)
             commit_group(committer, commits, reloads);
@@ -475,6 +504,12 @@ void committer_free(struct committer *committer)
     if (!committer)
         return;
     commit_queue_end(committer->queue);
+    {
+        LOCK_SCOPE(&committer->lock);
+        committer->ending = true;
+        if (committer->unasked)
+            operation_cancel(committer->unasked);
+    }
     pthread_join(committer->thread, NULL);
     committer_release(committer);
 }

@@ -447,6 +447,14 @@ const struct call_metrics *store_metrics(const struct store *store, enum store_m
     return &store->metrics[method];
 }
 
+bool store_free_within(struct store *store, int64_t timeout_ms)
+{
+    if (store && !worker_pool_drain_within(pool_of(store), timeout_ms))
+        return false;
+    store_free(store);
+    return true;
+}
+
 void store_free(struct store *store)
 {
     if (!store)

@@ -149,6 +149,12 @@ const struct call_metrics *store_metrics(const struct store *store, enum store_m
 
 void store_free(struct store *store); /* waits for what is under way; NULL: nothing */
 
+/* The same, but waits for so many milliseconds at most. False: requests are stuck, and the store is
+ * left to them for good; what it was made with must live on. For the end of a process: not every
+ * library can be told when to give up. */
+bool store_free_within(struct store *store, int64_t timeout_ms);
+#define STORE_FREE_LONGEST_MS 5000
+
 /*
  * ---- For implementations and wrappers ----
  */
@@ -164,8 +170,8 @@ struct store_operations {
     void (*begin)(struct store *store, const struct store_set *set);
     /* Answers one request; runs on a thread of the pool (or the caller's), concurrently with
      * others. Must fill *answer (zeroed before). Need not validate keys. Must mind `operation`'s
-     * deadline as well as the medium allows, and may end with ERR_INTERRUPTED what had no effect when
-     * it is cancelled; `operation` is never NULL. */
+     * deadline as well as the medium allows, and may end with ERR_INTERRUPTED what had no effect
+     * when it is cancelled; `operation` is never NULL. */
     void (*perform)(struct store *store, const struct store_request *request,
                     const struct operation *operation, struct store_answer *answer);
     /* Makes durable what the set changed; called once per set, after its last request, unless the
