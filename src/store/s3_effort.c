@@ -123,12 +123,20 @@ static void leave_place(struct s3_store *store, const struct s3_wire *used)
         __atomic_sub_fetch(&store->reading, 1, __ATOMIC_RELAXED);
 }
 
+/* Libcurl takes every request. What writes must not go over a wire that may still send it long
+ * after it was given up: tags and intents use their keys again. */
+static bool must_take_writes(const struct s3_store *store, enum s3_wire_method method)
+{
+    return method == S3_WIRE_PUT || method == S3_WIRE_LIST ||
+           (method == S3_WIRE_DELETE && store->reads->sends_late);
+}
+
 static struct s3_wire *choose_wire(const struct s3_effort *effort,
                                    const struct s3_wire_request *request)
 {
     struct s3_store *store = effort->store;
     const struct s3_credentials *credentials = request->credentials;
-    if (request->method == S3_WIRE_PUT || request->method == S3_WIRE_LIST || effort->by_writes ||
+    if (must_take_writes(store, request->method) || effort->by_writes ||
         __atomic_load_n(&store->reads_by_writes, __ATOMIC_ACQUIRE) || !is_plain(request->key))
         return store->writes;
     /* It cannot send a token. */
