@@ -47,7 +47,7 @@ struct group {
     GPtrArray *tickets;
     struct registry *image; /* put with unknown outcome, to be repeated; NULL: none */
     struct registry *base;  /* what `image` was made from */
-    GPtrArray *reloads;     /* tickets that the next look at the store answers */
+    GPtrArray *reloads;     /* tickets that the next look at the store answers; NULL: none */
     int64_t pause_ms;
 };
 
@@ -95,15 +95,20 @@ static void publish(struct committer *committer, struct registry *registry)
 /* ---- Time ---- */
 
 /* CLOCK_MONOTONIC; INT64_MAX when nobody has one. */
-static int64_t earliest_deadline_ns(const struct group *group)
+static int64_t earliest_of(const GPtrArray *tickets)
 {
     int64_t earliest_ns = INT64_MAX;
-    for (guint i = 0; i < group->tickets->len; i++) {
-        const struct commit_ticket *ticket = g_ptr_array_index(group->tickets, i);
+    for (guint i = 0; tickets && i < tickets->len; i++) {
+        const struct commit_ticket *ticket = g_ptr_array_index(tickets, i);
         if (ticket->operation)
             earliest_ns = MIN(earliest_ns, ticket->operation->deadline_ns);
     }
     return earliest_ns;
+}
+
+static int64_t earliest_deadline_ns(const struct group *group)
+{
+    return MIN(earliest_of(group->tickets), earliest_of(group->reloads));
 }
 
 /* An operation that ends with the earliest deadline of the group. */
@@ -285,8 +290,13 @@ static void answer_failure(struct committer *committer, struct group *group,
  * and the group goes on without those whose time is over. */
 static bool only_some_expired(struct committer *committer, struct group *group, int code)
 {
-    if (code != ERR_DEADLINE ||
-        commit_queue_answer_expired(committer->queue, group->tickets, committer->key) == 0)
+    if (code != ERR_DEADLINE)
+        return false;
+    unsigned expired =
+        commit_queue_answer_expired(committer->queue, group->tickets, committer->key);
+    if (group->reloads)
+        expired += commit_queue_answer_expired(committer->queue, group->reloads, committer->key);
+    if (expired == 0)
         return false;
     if (!group_maybe_stored(group))
         group_forget_image(group); /* it has the edits of those who were told that it failed */

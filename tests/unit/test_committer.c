@@ -431,6 +431,24 @@ static void the_deadline_of_one_reload_is_not_that_of_the_others(void **state)
     assert_int_equal(caller_join(&first), 0);
 }
 
+static void a_reload_does_not_wait_for_a_put_longer_than_its_time(void **state)
+{
+    struct committer_fixture *fixture = *state;
+    struct caller first, hasty;
+    fault_store_arm(fixture->outer, FAULT_FAIL, 1u << STORE_PUT, 1, false, ERR_OUTCOME_UNKNOWN);
+    fault_store_arm(fixture->inner, FAULT_DELAY, 1u << STORE_GET, 1, false, 0);
+    caller_start(&first, fixture->committer, "first", -1);
+    fault_store_wait_held(fixture->inner); /* the put is going to be repeated */
+    fault_store_arm(fixture->outer, FAULT_DELAY, 1u << STORE_PUT, 1, false, 0);
+    caller_start(&hasty, fixture->committer, NULL, 500);
+    operation_await_watched(&hasty.operation);
+    fault_store_release(fixture->inner);
+    fault_store_wait_held(fixture->outer);
+    assert_int_equal(caller_join(&hasty), ERR_DEADLINE);
+    assert_int_equal(caller_join(&first), 0);
+    fault_store_release(fixture->outer);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, committer_set_up, committer_tear_down)
 #define TEST_WIDE(name)                                                                            \
     cmocka_unit_test_setup_teardown(name, committer_set_up_wide, committer_tear_down)
@@ -460,6 +478,7 @@ int main(void)
         TEST(others_win_until_the_time_is_over),
         TEST(the_deadline_of_one_request_is_not_that_of_its_group),
         TEST(the_deadline_of_one_reload_is_not_that_of_the_others),
+        TEST_WIDE(a_reload_does_not_wait_for_a_put_longer_than_its_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
