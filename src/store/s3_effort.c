@@ -44,7 +44,8 @@ bool s3_result_is_passing(enum s3_wire_result result)
 static int64_t remaining_ms(const struct s3_effort *effort)
 {
     int64_t left_ns = effort->deadline_ns - monotonic_now_ns();
-    return left_ns <= 0 ? 0 : (left_ns + NS_PER_MS - 1) / NS_PER_MS;
+    int64_t left_ms = left_ns <= 0 ? 0 : (left_ns + NS_PER_MS - 1) / NS_PER_MS;
+    return MIN(left_ms, operation_remaining_ms(effort->operation)); /* which counts sleep, too */
 }
 
 static int fail_interrupted(const struct s3_effort *effort, struct error *err)

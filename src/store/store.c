@@ -72,8 +72,10 @@ static struct store_wave *wave_new(struct store *store, struct store_set *set,
     wave->open = size + 1;
     wave->callers = operation;
     operation_init(&wave->operation, -1);
-    if (operation)
+    if (operation) {
         wave->operation.deadline_ns = operation->deadline_ns;
+        wave->operation.suspended_ns = operation->suspended_ns;
+    }
     pthread_mutex_init(&wave->lock, NULL);
     monotonic_cond_init(&wave->changed);
     for (size_t i = 0; i < size; i++) {

@@ -353,6 +353,18 @@ static void the_end_does_not_wait_for_a_look_that_nobody_asked_for(void **state)
     fault_store_release(fixture->outer);
 }
 
+/* Others may have taken over the work meanwhile. */
+static void a_request_whose_machine_slept_for_its_time_is_not_committed(void **state)
+{
+    struct committer_fixture *fixture = *state;
+    struct operation operation;
+    operation_init(&operation, 60000);
+    operation.suspended_ns -= INT64_C(61000000000);
+    assert_int_equal(insert(fixture->committer, "made", &operation), ERR_DEADLINE);
+    operation_destroy(&operation);
+    assert_int_equal(puts_so_far(fixture), 0);
+}
+
 static void others_win_until_the_time_is_over(void **state)
 {
     struct committer_fixture *fixture = *state;
@@ -475,6 +487,7 @@ int main(void)
         TEST(a_deadline_during_the_put_leaves_the_outcome_open_until_it_is_known),
         TEST_WIDE(a_put_that_arrives_late_is_noticed),
         TEST(the_end_does_not_wait_for_a_look_that_nobody_asked_for),
+        TEST(a_request_whose_machine_slept_for_its_time_is_not_committed),
         TEST(others_win_until_the_time_is_over),
         TEST(the_deadline_of_one_request_is_not_that_of_its_group),
         TEST(the_deadline_of_one_reload_is_not_that_of_the_others),
