@@ -44,7 +44,7 @@ static void complain(const struct error *failure)
 static void close_catalog(struct opened_catalog *opened)
 {
     layout_free(opened->layout);
-    store_free(opened->store);
+    store_free_within(opened->store, STORE_FREE_LONGEST_MS);
 }
 
 static int64_t operation_timeout_ms(const struct program *program)

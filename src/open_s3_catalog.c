@@ -106,7 +106,7 @@ static int open_bucket(const struct catalog_location *location, const char *buck
 
 static void close_opened(struct opened_catalog *opened)
 {
-    store_free(opened->store);
+    store_free_within(opened->store, STORE_FREE_LONGEST_MS);
     layout_free(opened->layout);
 }
 

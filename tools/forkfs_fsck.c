@@ -103,7 +103,7 @@ static int check(const struct fsck_options *options, GPtrArray **ret_findings, s
         return code;
     code = catalog_fsck(opened.store, opened.layout, NULL, ret_findings, err);
     layout_free(opened.layout);
-    store_free(opened.store);
+    store_free_within(opened.store, STORE_FREE_LONGEST_MS);
     return code == 0 ? 0 : error_prefix(err, "catalog '%s'", options->catalog);
 }
 

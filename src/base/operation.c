@@ -10,12 +10,30 @@
 #define NS_PER_MS INT64_C(1000000)
 #define NS_PER_SECOND INT64_C(1000000000)
 
+/* The clocks are not read at the same instant: less than this is no sleep. */
+#define SLEEP_SHORTEST_NS NS_PER_SECOND
+
+/* For so long the machine has been suspended since its start. */
+static int64_t suspended_now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return now.tv_sec * NS_PER_SECOND + now.tv_nsec - monotonic_now_ns();
+}
+
+static int64_t slept_ns(const struct operation *operation)
+{
+    int64_t slept_ns = suspended_now_ns() - operation->suspended_ns;
+    return slept_ns < SLEEP_SHORTEST_NS ? 0 : slept_ns;
+}
+
 void operation_init(struct operation *operation, int64_t timeout_ms)
 {
     operation->deadline_ns = INT64_MAX;
     int64_t now = monotonic_now_ns();
     if (timeout_ms >= 0 && timeout_ms < (INT64_MAX - now) / NS_PER_MS)
         operation->deadline_ns = now + timeout_ms * NS_PER_MS;
+    operation->suspended_ns = suspended_now_ns();
     operation->cancelled = false;
     pthread_mutex_init(&operation->lock, NULL);
     operation->watched_cond = NULL;
@@ -57,7 +75,7 @@ int64_t operation_remaining_ms(const struct operation *operation)
 {
     if (!operation || operation->deadline_ns == INT64_MAX)
         return INT64_MAX;
-    int64_t left = operation->deadline_ns - monotonic_now_ns();
+    int64_t left = operation->deadline_ns - monotonic_now_ns() - slept_ns(operation);
     /* Rounded up: 0 says that the deadline has passed. */
     return left <= 0 ? 0 : (left + NS_PER_MS - 1) / NS_PER_MS;
 }

@@ -7,6 +7,10 @@
  * condition's mutex, and removes it with operation_unwatch() after releasing it (lock order:
  * operation first, watched mutex second). Only one watch at a time.
  *
+ * The time while the machine is suspended counts, although waits do not notice it: CLOCK_MONOTONIC
+ * stands still, but others take over what seems to be left. So an operation whose machine slept
+ * ends before its next step.
+ *
  * Everywhere a `struct operation *` is taken, NULL means: no deadline, never cancelled.
  */
 #ifndef FORKFS_BASE_OPERATION_H
@@ -19,8 +23,9 @@
 #include "base/error.h"
 
 struct operation {
-    int64_t deadline_ns; /* CLOCK_MONOTONIC; INT64_MAX: none */
-    bool cancelled;      /* atomic */
+    int64_t deadline_ns;  /* CLOCK_MONOTONIC; INT64_MAX: none */
+    int64_t suspended_ns; /* by how much CLOCK_BOOTTIME was ahead of that at the beginning */
+    bool cancelled;       /* atomic */
     pthread_mutex_t lock;
     pthread_cond_t *watched_cond;
     pthread_mutex_t *watched_mutex;
@@ -37,7 +42,8 @@ bool operation_is_cancelled(const struct operation *operation);
 /* 0, ERR_INTERRUPTED or ERR_DEADLINE (with a text that names `stage`). */
 int operation_check(const struct operation *operation, const char *stage, struct error *err);
 
-/* Milliseconds left, never negative; INT64_MAX without a deadline. */
+/* Milliseconds left, never negative; INT64_MAX without a deadline. 0 when the deadline has passed,
+ * perhaps before CLOCK_MONOTONIC says so. */
 int64_t operation_remaining_ms(const struct operation *operation);
 
 /* Shortens the deadline by a quarter of the time left, so that undoing what was begun fits into the

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 
 #include "base/cleanup.h"
+#include "base/operation.h"
+#include "base/timestamp.h"
 
 struct job {
     worker_function *function;
@@ -32,7 +34,7 @@ struct worker_pool *worker_pool_new(const char *name, unsigned max_threads)
     pool->max_threads = MAX(max_threads, 1);
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->work, NULL);
-    pthread_cond_init(&pool->calm, NULL);
+    monotonic_cond_init(&pool->calm);
     g_queue_init(&pool->jobs);
     pool->threads = g_array_new(FALSE, FALSE, sizeof(pthread_t));
     return pool;
@@ -100,11 +102,24 @@ int worker_pool_submit(struct worker_pool *pool, worker_function *function, void
     return 0;
 }
 
-void worker_pool_drain(struct worker_pool *pool)
+/* deadline_ns: CLOCK_MONOTONIC; INT64_MAX: none. */
+static bool drain_until(struct worker_pool *pool, int64_t deadline_ns)
 {
     LOCK_SCOPE(&pool->lock);
     while (pool->running > 0 || !g_queue_is_empty(&pool->jobs))
-        pthread_cond_wait(&pool->calm, &pool->lock);
+        if (!monotonic_cond_wait(&pool->calm, &pool->lock, deadline_ns))
+            return pool->running == 0 && g_queue_is_empty(&pool->jobs);
+    return true;
+}
+
+void worker_pool_drain(struct worker_pool *pool)
+{
+    drain_until(pool, INT64_MAX);
+}
+
+bool worker_pool_drain_within(struct worker_pool *pool, int64_t timeout_ms)
+{
+    return drain_until(pool, monotonic_now_ns() + timeout_ms * 1000000);
 }
 
 void worker_pool_free(struct worker_pool *pool)

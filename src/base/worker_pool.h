@@ -7,6 +7,9 @@
 #ifndef FORKFS_BASE_WORKER_POOL_H
 #define FORKFS_BASE_WORKER_POOL_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "base/error.h"
 
 struct worker_pool;
@@ -22,6 +25,8 @@ int worker_pool_submit(struct worker_pool *pool, worker_function *function, void
 
 /* Waits until all queued jobs have run. */
 void worker_pool_drain(struct worker_pool *pool);
+/* The same, for so many milliseconds at most; false: some still have to. */
+bool worker_pool_drain_within(struct worker_pool *pool, int64_t timeout_ms);
 
 /* Drains, ends the threads, frees. NULL: nothing. Not from a job. */
 void worker_pool_free(struct worker_pool *pool);

@@ -141,7 +141,7 @@ void catalog_free(struct catalog *catalog)
     struct store *store = catalog->store;
     struct layout *layout = catalog->layout;
     catalog_release(catalog);
-    store_free(store);
+    store_free_within(store, STORE_FREE_LONGEST_MS);
     layout_free(layout);
 }
 

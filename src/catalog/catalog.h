@@ -69,7 +69,8 @@ void recovery_report_problem(struct recovery_report *report, const struct error 
 int catalog_open(struct store *store, struct layout *layout,
                  const struct catalog_settings *settings, struct operation *operation,
                  struct catalog **ret, struct error *err);
-/* All operations must have ended and all holds be released. NULL: nothing. */
+/* All operations must have ended and all holds be released. Does not wait long for a store that is
+ * stuck: store_free_within(). NULL: nothing. */
 void catalog_free(struct catalog *catalog);
 bool catalog_is_read_only(const struct catalog *catalog);
 

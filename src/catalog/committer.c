@@ -17,8 +17,10 @@
  * abandoned that may still arrive. */
 #define UNCERTAIN_RETRY_NS INT64_C(1000000000)
 #define WATCH_NS INT64_C(60000000000)
-/* Longest time for one request to the store when no caller has a deadline. */
+/* Longest time for one request to the store when no caller has a deadline, and when nobody waits: a
+ * request that is stuck is not interrupted, and the committer's end waits for it. */
 #define ATTEMPT_LONGEST_MS 60000
+#define ATTEMPT_UNASKED_MS 5000
 
 struct committer {
     struct store *store;
@@ -32,6 +34,8 @@ struct committer {
     struct registry *current;
     uint64_t puts;
     uint64_t requests;
+    struct operation *unasked; /* of the look under way that nobody waits for; NULL: none */
+    bool ending;
 
     /* For the thread only. */
     bool uncertain;         /* the store may hold something else than `current` */
@@ -43,7 +47,7 @@ struct group {
     GPtrArray *tickets;
     struct registry *image; /* put with unknown outcome, to be repeated; NULL: none */
     struct registry *base;  /* what `image` was made from */
-    GPtrArray *reloads;     /* tickets that the next look at the store answers */
+    GPtrArray *reloads;     /* tickets that the next look at the store answers; NULL: none */
     int64_t pause_ms;
 };
 
@@ -91,15 +95,20 @@ static void publish(struct committer *committer, struct registry *registry)
 /* ---- Time ---- */
 
 /* CLOCK_MONOTONIC; INT64_MAX when nobody has one. */
-static int64_t earliest_deadline_ns(const struct group *group)
+static int64_t earliest_of(const GPtrArray *tickets)
 {
     int64_t earliest_ns = INT64_MAX;
-    for (guint i = 0; i < group->tickets->len; i++) {
-        const struct commit_ticket *ticket = g_ptr_array_index(group->tickets, i);
+    for (guint i = 0; tickets && i < tickets->len; i++) {
+        const struct commit_ticket *ticket = g_ptr_array_index(tickets, i);
         if (ticket->operation)
             earliest_ns = MIN(earliest_ns, ticket->operation->deadline_ns);
     }
     return earliest_ns;
+}
+
+static int64_t earliest_deadline_ns(const struct group *group)
+{
+    return MIN(earliest_of(group->tickets), earliest_of(group->reloads));
 }
 
 /* An operation that ends with the earliest deadline of the group. */
@@ -176,6 +185,29 @@ static int reread(struct committer *committer, const struct group *group, struct
     int code = registry_load(committer->store, committer->key, current, &attempt, ret, err);
     operation_destroy(&attempt);
     return code;
+}
+
+static void note_unasked(struct committer *committer, struct operation *attempt)
+{
+    LOCK_SCOPE(&committer->lock);
+    committer->unasked = attempt;
+    if (attempt && committer->ending)
+        operation_cancel(attempt);
+}
+
+/* The same when nobody waits; committer_free() ends it. */
+static void reread_unasked(struct committer *committer)
+{
+    auto_registry struct registry *current = committer_registry(committer);
+    struct registry *found = NULL;
+    struct operation attempt;
+    operation_init(&attempt, ATTEMPT_UNASKED_MS);
+    note_unasked(committer, &attempt);
+    int code = registry_load(committer->store, committer->key, current, &attempt, &found, NULL);
+    note_unasked(committer, NULL);
+    operation_destroy(&attempt);
+    if (code == 0)
+        publish(committer, found);
 }
 
 static void group_forget_image(struct group *group)
@@ -258,8 +290,13 @@ static void answer_failure(struct committer *committer, struct group *group,
  * and the group goes on without those whose time is over. */
 static bool only_some_expired(struct committer *committer, struct group *group, int code)
 {
-    if (code != ERR_DEADLINE ||
-        commit_queue_answer_expired(committer->queue, group->tickets, committer->key) == 0)
+    if (code != ERR_DEADLINE)
+        return false;
+    unsigned expired =
+        commit_queue_answer_expired(committer->queue, group->tickets, committer->key);
+    if (group->reloads)
+        expired += commit_queue_answer_expired(committer->queue, group->reloads, committer->key);
+    if (expired == 0)
         return false;
     if (!group_maybe_stored(group))
         group_forget_image(group); /* it has the edits of those who were told that it failed */
@@ -398,7 +435,9 @@ static void *run(void *argument)
         g_autoptr(GPtrArray) reloads = g_ptr_array_new();
         if (!commit_queue_take(committer->queue, next_look_ns(committer), commits, reloads))
             return NULL;
-        if (commits->len == 0 || reloads->len > 0)
+        if (commits->len == 0 && reloads->len == 0)
+            reread_unasked(committer);
+        if (reloads->len > 0)
             reload_and_answer(committer, reloads);
         if (commits->len > 0)
             commit_group(committer, commits, reloads);
@@ -475,6 +514,12 @@ void committer_free(struct committer *committer)
     if (!committer)
         return;
     commit_queue_end(committer->queue);
+    {
+        LOCK_SCOPE(&committer->lock);
+        committer->ending = true;
+        if (committer->unasked)
+            operation_cancel(committer->unasked);
+    }
     pthread_join(committer->thread, NULL);
     committer_release(committer);
 }

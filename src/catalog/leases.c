@@ -169,11 +169,15 @@ static void note_listing(struct leases *leases, const struct store_request *list
     }
 }
 
+/* An older look than the last that has shown it may have read what a newer one has seen replaced.
+ */
 static void note_body(struct leases *leases, const struct store_request *get, int64_t begun_ns)
 {
     LOCK_SCOPE(&leases->lock);
     struct seen_lease *seen = g_hash_table_lookup(leases->seen, get->key);
     if (!seen || seen->read_ns > begun_ns)
+        return;
+    if (seen->listed_ns > begun_ns && g_strcmp0(seen->etag, get->answer.etag) != 0)
         return;
     note_etag(leases, seen, get->answer.etag);
     seen->read_ns = begun_ns;

@@ -44,7 +44,8 @@ bool s3_result_is_passing(enum s3_wire_result result)
 static int64_t remaining_ms(const struct s3_effort *effort)
 {
     int64_t left_ns = effort->deadline_ns - monotonic_now_ns();
-    return left_ns <= 0 ? 0 : (left_ns + NS_PER_MS - 1) / NS_PER_MS;
+    int64_t left_ms = left_ns <= 0 ? 0 : (left_ns + NS_PER_MS - 1) / NS_PER_MS;
+    return MIN(left_ms, operation_remaining_ms(effort->operation)); /* which counts sleep, too */
 }
 
 static int fail_interrupted(const struct s3_effort *effort, struct error *err)
@@ -123,12 +124,20 @@ static void leave_place(struct s3_store *store, const struct s3_wire *used)
         __atomic_sub_fetch(&store->reading, 1, __ATOMIC_RELAXED);
 }
 
+/* Libcurl takes every request. What writes must not go over a wire that may still send it long
+ * after it was given up: tags and intents use their keys again. */
+static bool must_take_writes(const struct s3_store *store, enum s3_wire_method method)
+{
+    return method == S3_WIRE_PUT || method == S3_WIRE_LIST ||
+           (method == S3_WIRE_DELETE && store->reads->sends_late);
+}
+
 static struct s3_wire *choose_wire(const struct s3_effort *effort,
                                    const struct s3_wire_request *request)
 {
     struct s3_store *store = effort->store;
     const struct s3_credentials *credentials = request->credentials;
-    if (request->method == S3_WIRE_PUT || request->method == S3_WIRE_LIST || effort->by_writes ||
+    if (must_take_writes(store, request->method) || effort->by_writes ||
         __atomic_load_n(&store->reads_by_writes, __ATOMIC_ACQUIRE) || !is_plain(request->key))
         return store->writes;
     /* It cannot send a token. */

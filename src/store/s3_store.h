@@ -1,8 +1,9 @@
 /*
  * The object store in a bucket of an S3 server.
  *
- * Reads go through libs3 where it can be trusted, else through libcurl; every put goes through
- * libcurl (s3_wire.h). What can be repeated is repeated, with growing and jittered pauses, as long
+ * GET and HEAD go through libs3 where it can be trusted, else through libcurl; every put and every
+ * listing goes through libcurl (s3_wire.h), and every delete, too, but with libs3 4.x, which can be
+ * told when to give up. What can be repeated is repeated, with growing and jittered pauses, as long
  * as the operation's time allows; what an unclear answer means is found out by reading again, and
  * only where that does not tell is a put ERR_OUTCOME_UNKNOWN. Bodies are checked for length.
  *

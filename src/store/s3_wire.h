@@ -4,7 +4,7 @@
  * Below this interface sit libs3 and libcurl; above it the S3 store, which chooses between them,
  * repeats what can be repeated, and finds out what an unclear answer means. A wire repeats nothing
  * (though libcurl sends a request again when a connection that it had kept turns out to be dead),
- * follows no redirect, and decides nothing.
+ * decides nothing. Libcurl follows no redirect here; libs3 does, by itself.
  *
  * Threading: any number of threads may perform requests at a time; each call blocks its thread.
  * Ownership: requests borrow everything; what is in an answer belongs to the caller
@@ -107,6 +107,8 @@ struct s3_wire {
     char name[32]; /* for people: "libcurl/7.88.1" */
     /* Keeps connections for so many requests at a time; more would make new ones. 0: for all. */
     unsigned kept_connections;
+    /* Takes no time limit: a request may be sent long after its time is over. */
+    bool sends_late;
 };
 
 void s3_wire_perform(struct s3_wire *wire, const struct s3_wire_request *request,
@@ -130,12 +132,13 @@ int s3_wire_curl_new(const struct s3_endpoint *endpoint, const char *ca_file, st
 /* "libcurl/7.88.1", of the library that is in use. g_free(). */
 char *s3_wire_curl_name(void);
 
-/* libs3: GET, HEAD and DELETE. PUT it cannot do safely, nor LIST: it takes a listing that was cut
- * for a whole one. Keys must be made of [A-Za-z0-9._/-] (2.0 mixes up others). What it cannot be
- * asked (also: session tokens, with 2.0; no credentials) is refused request by request
- * (S3_WIRE_REJECTED). There can be only one such wire in a process. ERR_UNSUPPORTED where it cannot
- * be trusted at all: https; AWS, with 2.0. A request that is stuck is not interrupted by 2.0: it
- * ends by itself when nothing moves for about 15 s. It follows redirects by itself. */
+/* libs3: GET, HEAD and DELETE (the last is for 4.x only: 2.0 may send it late). PUT it cannot do
+ * safely, nor LIST: it takes a listing that was cut for a whole one. Keys must be made of
+ * [A-Za-z0-9._/-] (2.0 mixes up others). What it cannot be asked (also: session tokens, with 2.0;
+ * no credentials) is refused request by request (S3_WIRE_REJECTED). There can be only one such wire
+ * in a process. ERR_UNSUPPORTED where it cannot be trusted at all: https; AWS, with 2.0. A request
+ * that is stuck is not interrupted by 2.0: it ends by itself when nothing moves for about 15 s. It
+ * follows redirects by itself. */
 int s3_wire_libs3_new(const struct s3_endpoint *endpoint, struct s3_wire **ret, struct error *err);
 /* "libs3/2.0" or "libs3/4", of the version that it was built with. */
 const char *s3_wire_libs3_name(void);

@@ -16,8 +16,10 @@
 
 /* The arguments of a call that blocks: no request context, and a time limit where it takes one. */
 #ifdef LIBS3_HAS_TIMEOUT
+#define TAKES_TIMEOUT 1
 #define BLOCKING(request) NULL, (int)CLAMP((request)->timeout_ms, 1, G_MAXINT)
 #else
+#define TAKES_TIMEOUT 0
 #define BLOCKING(request) NULL
 #endif
 
@@ -387,6 +389,7 @@ int s3_wire_libs3_new(const struct s3_endpoint *endpoint, struct s3_wire **ret, 
     wire->base.operations = &libs3_wire_operations;
     g_strlcpy(wire->base.name, LIBRARY_NAME, sizeof wire->base.name);
     wire->base.kept_connections = KEPT_CONNECTIONS;
+    wire->base.sends_late = !TAKES_TIMEOUT;
     s3_endpoint_copy(&wire->endpoint, endpoint);
     wire->host = g_steal_pointer(&host);
     *ret = &wire->base;

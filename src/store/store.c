@@ -72,8 +72,10 @@ static struct store_wave *wave_new(struct store *store, struct store_set *set,
     wave->open = size + 1;
     wave->callers = operation;
     operation_init(&wave->operation, -1);
-    if (operation)
+    if (operation) {
         wave->operation.deadline_ns = operation->deadline_ns;
+        wave->operation.suspended_ns = operation->suspended_ns;
+    }
     pthread_mutex_init(&wave->lock, NULL);
     monotonic_cond_init(&wave->changed);
     for (size_t i = 0; i < size; i++) {
@@ -445,6 +447,14 @@ void store_initialize_wrapper(struct store *store, const struct store_operations
 const struct call_metrics *store_metrics(const struct store *store, enum store_method method)
 {
     return &store->metrics[method];
+}
+
+bool store_free_within(struct store *store, int64_t timeout_ms)
+{
+    if (store && !worker_pool_drain_within(pool_of(store), timeout_ms))
+        return false;
+    store_free(store);
+    return true;
 }
 
 void store_free(struct store *store)

@@ -1,6 +1,7 @@
 #include "unit.h"
 
 #include <glib.h>
+#include <sched.h>
 
 #include "catalog/transitions.h"
 #include "committer_fixture.h"
@@ -331,6 +332,39 @@ static void a_put_that_arrives_late_is_noticed(void **state)
     committer_fixture_await(fixture, "made");
 }
 
+/* The store's only thread is stuck in the put, so that the look at what has become of it waits. */
+static void the_end_does_not_wait_for_a_look_that_nobody_asked_for(void **state)
+{
+    struct committer_fixture *fixture = *state;
+    struct committer *ending = NULL;
+    struct operation operation;
+    assert_int_equal(committer_new(fixture->outer, REGISTRY_KEY, NULL, NULL, NULL, &ending, NULL),
+                     0);
+    operation_init(&operation, 50);
+    fault_store_arm(fixture->outer, FAULT_DELAY, 1u << STORE_PUT, 1, false, 0);
+    assert_int_equal(insert(ending, "made", &operation), ERR_OUTCOME_UNKNOWN);
+    operation_destroy(&operation);
+    unsigned waves = fault_store_waves(fixture->outer);
+    unsigned gets = fault_store_total(fixture->outer, STORE_GET);
+    while (fault_store_waves(fixture->outer) == waves)
+        sched_yield();
+    committer_free(ending);
+    assert_int_equal(fault_store_total(fixture->outer, STORE_GET), gets);
+    fault_store_release(fixture->outer);
+}
+
+/* Others may have taken over the work meanwhile. */
+static void a_request_whose_machine_slept_for_its_time_is_not_committed(void **state)
+{
+    struct committer_fixture *fixture = *state;
+    struct operation operation;
+    operation_init(&operation, 60000);
+    operation.suspended_ns -= INT64_C(61000000000);
+    assert_int_equal(insert(fixture->committer, "made", &operation), ERR_DEADLINE);
+    operation_destroy(&operation);
+    assert_int_equal(puts_so_far(fixture), 0);
+}
+
 static void others_win_until_the_time_is_over(void **state)
 {
     struct committer_fixture *fixture = *state;
@@ -409,6 +443,24 @@ static void the_deadline_of_one_reload_is_not_that_of_the_others(void **state)
     assert_int_equal(caller_join(&first), 0);
 }
 
+static void a_reload_does_not_wait_for_a_put_longer_than_its_time(void **state)
+{
+    struct committer_fixture *fixture = *state;
+    struct caller first, hasty;
+    fault_store_arm(fixture->outer, FAULT_FAIL, 1u << STORE_PUT, 1, false, ERR_OUTCOME_UNKNOWN);
+    fault_store_arm(fixture->inner, FAULT_DELAY, 1u << STORE_GET, 1, false, 0);
+    caller_start(&first, fixture->committer, "first", -1);
+    fault_store_wait_held(fixture->inner); /* the put is going to be repeated */
+    fault_store_arm(fixture->outer, FAULT_DELAY, 1u << STORE_PUT, 1, false, 0);
+    caller_start(&hasty, fixture->committer, NULL, 500);
+    operation_await_watched(&hasty.operation);
+    fault_store_release(fixture->inner);
+    fault_store_wait_held(fixture->outer);
+    assert_int_equal(caller_join(&hasty), ERR_DEADLINE);
+    assert_int_equal(caller_join(&first), 0);
+    fault_store_release(fixture->outer);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, committer_set_up, committer_tear_down)
 #define TEST_WIDE(name)                                                                            \
     cmocka_unit_test_setup_teardown(name, committer_set_up_wide, committer_tear_down)
@@ -434,9 +486,12 @@ int main(void)
         TEST(a_request_is_withdrawn_when_its_time_passes_while_it_waits),
         TEST(a_deadline_during_the_put_leaves_the_outcome_open_until_it_is_known),
         TEST_WIDE(a_put_that_arrives_late_is_noticed),
+        TEST(the_end_does_not_wait_for_a_look_that_nobody_asked_for),
+        TEST(a_request_whose_machine_slept_for_its_time_is_not_committed),
         TEST(others_win_until_the_time_is_over),
         TEST(the_deadline_of_one_request_is_not_that_of_its_group),
         TEST(the_deadline_of_one_reload_is_not_that_of_the_others),
+        TEST_WIDE(a_reload_does_not_wait_for_a_put_longer_than_its_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

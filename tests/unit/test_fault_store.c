@@ -371,6 +371,19 @@ static void store_answers_others_while_calls_are_stuck(void **state)
     fault_store_release(store);
 }
 
+static void a_store_that_is_stuck_can_be_left(void **state)
+{
+    struct store *store = *state;
+    int code;
+    fault_store_arm(store, FAULT_DELAY, 1u << STORE_PUT, 1, false, 0);
+    store_set_unref(put_many(store, 2, 20, &code));
+    assert_int_equal(code, ERR_DEADLINE);
+    assert_false(store_free_within(store, 1));
+    fault_store_release(store);
+    assert_true(store_free_within(store, 60000));
+    *state = NULL;
+}
+
 #define ONE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 #define PARALLEL(test) cmocka_unit_test_setup_teardown(test, set_up_parallel, tear_down)
 
@@ -387,6 +400,7 @@ int main(void)
         ONE(lost_answer_of_a_read_is_the_armed_code),
         ONE(killed_store_does_nothing_more),
         ONE(kill_after_lets_the_request_take_effect),
+        PARALLEL(a_store_that_is_stuck_can_be_left),
         cmocka_unit_test(borrowed_store_survives_the_wrapper),
         ONE(delayed_request_goes_on_after_release),
         ONE(delay_ends_by_itself),

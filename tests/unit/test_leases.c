@@ -1,5 +1,6 @@
 #include "unit.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #include "catalog/lease.h"
@@ -22,7 +23,8 @@ static int64_t test_clock(void)
 /* ---- Fixture ---- */
 
 struct fixture {
-    struct store *store;
+    struct store *store; /* over `inner` */
+    struct store *inner;
     struct layout *layout;
     struct leases *leases;
     struct ulid fork;
@@ -40,7 +42,8 @@ static int set_up(void **state)
 {
     struct fixture *fixture = g_new0(struct fixture, 1);
     now_ms = 5000000;
-    fixture->store = fault_store_new(memory_store_new(1), true);
+    fixture->inner = fault_store_new(memory_store_new(1), true);
+    fixture->store = fault_store_new(fixture->inner, true);
     assert_int_equal(layout_new("", "storage/", "/x", &fixture->layout, NULL), 0);
     struct leases_settings settings = {.store = fixture->store,
                                        .layout = fixture->layout,
@@ -246,6 +249,32 @@ static void an_answer_that_has_changed_since_and_cannot_be_read_does_not_count(v
     fault_store_disarm(fixture->store);
 }
 
+static void *look_in_a_thread(void *fixture)
+{
+    look(fixture);
+    return NULL;
+}
+
+static void an_older_look_does_not_replace_what_a_newer_one_has_listed(void **state)
+{
+    struct fixture *fixture = *state;
+    pthread_t older;
+    put_lease(fixture, false, false);
+    fault_store_arm(fixture->store, FAULT_DELAY, 1u << STORE_GET, 1, false, 0);
+    assert_int_equal(pthread_create(&older, NULL, look_in_a_thread, fixture), 0);
+    fault_store_wait_held(fixture->store);
+    now_ms++;
+    put_lease(fixture, false, false);
+    fault_store_arm(fixture->inner, FAULT_FAIL, 1u << STORE_GET, 1, false, ERR_IO);
+    assert_int_equal(leases_refresh(fixture->leases, NULL, NULL), ERR_IO); /* listed, not read */
+    put_lease(fixture, false, true);
+    fault_store_release(fixture->store);
+    pthread_join(older, NULL);
+    assert_int_equal(ask(fixture), LEASES_TO_ANSWER);
+    look(fixture);
+    assert_int_equal(ask(fixture), LEASES_AGREE);
+}
+
 static void the_own_lease_is_left_out(void **state)
 {
     struct fixture *fixture = *state;
@@ -369,6 +398,7 @@ int main(void)
         TEST(a_mount_that_has_not_closed_the_fork_has_not_answered),
         TEST(an_answer_from_before_the_question_does_not_count),
         TEST(an_answer_that_has_changed_since_and_cannot_be_read_does_not_count),
+        TEST(an_older_look_does_not_replace_what_a_newer_one_has_listed),
         TEST(the_own_lease_is_left_out),
         TEST(other_objects_are_no_leases),
         TEST(a_lease_that_does_not_parse_holds_everything_until_it_runs_out),

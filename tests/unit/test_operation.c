@@ -71,6 +71,23 @@ static void remaining_time_is_at_most_the_timeout(void **state)
     operation_destroy(&operation);
 }
 
+static void the_time_while_the_machine_sleeps_counts(void **state)
+{
+    struct operation operation;
+    operation_init(&operation, 60000);
+    operation.suspended_ns -= INT64_C(30000000000);
+    assert_in_range(operation_remaining_ms(&operation), 1, 30000);
+    assert_int_equal(operation_check(&operation, "x", NULL), 0);
+    operation.suspended_ns -= INT64_C(31000000000);
+    assert_int_equal(operation_remaining_ms(&operation), 0);
+    assert_int_equal(operation_check(&operation, "x", NULL), ERR_DEADLINE);
+    operation_destroy(&operation);
+    operation_init(&operation, -1);
+    operation.suspended_ns -= INT64_C(31000000000);
+    assert_int_equal(operation_check(&operation, "x", NULL), 0);
+    operation_destroy(&operation);
+}
+
 static void cancel_is_reported_before_the_deadline(void **state)
 {
     struct operation operation;
@@ -150,6 +167,7 @@ int main(void)
         cmocka_unit_test(negative_timeout_means_no_deadline),
         cmocka_unit_test(passed_deadline_is_reported_with_the_stage),
         cmocka_unit_test(remaining_time_is_at_most_the_timeout),
+        cmocka_unit_test(the_time_while_the_machine_sleeps_counts),
         cmocka_unit_test(cancel_is_reported_before_the_deadline),
         cmocka_unit_test(cancel_wakes_the_watched_wait),
         cmocka_unit_test(cancel_before_the_wait_is_not_lost),

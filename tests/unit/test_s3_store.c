@@ -7,6 +7,7 @@
 
 #include "base/timestamp.h"
 #include "fake_s3.h"
+#include "store/s3_store_private.h"
 #include "store_bench.h"
 #include "unit.h"
 
@@ -123,6 +124,25 @@ static void reads_and_deletes_of_plain_keys_take_the_wire_for_reads(void **state
     assert_int_equal(delete_key(store, "d/k-1_2.x"), 0);
     assert_text(list_keys(store, "", NULL, 0), "IO");
     assert_int_equal(put_text(store, "k", "x"), ERR_IO);
+    store_free(store);
+}
+
+static void deletes_do_not_take_a_wire_that_may_send_them_late(void **state)
+{
+    struct fixture *fixture = *state;
+    struct store *store = two_wires(fixture->server);
+    ((struct s3_store *)store)->reads->sends_late = true;
+    put_text(store, "k", "text");
+    fake_s3_fault(fixture->server, &(struct fake_s3_fault){.method = S3_WIRE_DELETE,
+                                                           .from = 1,
+                                                           .result = S3_WIRE_REJECTED,
+                                                           .wire = "first/1"});
+    fake_s3_fault(fixture->server, &(struct fake_s3_fault){.method = S3_WIRE_GET,
+                                                           .from = 1,
+                                                           .result = S3_WIRE_REJECTED,
+                                                           .wire = "second/2"});
+    assert_text(get_text(store, "k"), "text");
+    assert_int_equal(delete_key(store, "k"), 0);
     store_free(store);
 }
 
@@ -400,6 +420,7 @@ int main(void)
         cmocka_unit_test(listings_that_make_no_sense_fail),
         TEST(prune_sends_nothing),
         TEST(reads_and_deletes_of_plain_keys_take_the_wire_for_reads),
+        TEST(deletes_do_not_take_a_wire_that_may_send_them_late),
         TEST(other_keys_take_the_wire_for_writes),
         TEST(what_one_wire_does_not_understand_the_other_is_asked),
         TEST(pages_not_found_are_no_absent_objects),

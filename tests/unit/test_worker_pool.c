@@ -118,6 +118,19 @@ static void free_runs_what_is_queued(void **state)
     bench_destroy(&bench);
 }
 
+static void waiting_for_stuck_jobs_can_be_given_up(void **state)
+{
+    struct bench bench;
+    bench_init(&bench);
+    struct worker_pool *pool = worker_pool_new("test", 1);
+    assert_int_equal(worker_pool_submit(pool, wait_at_gate, &bench, NULL), 0);
+    assert_false(worker_pool_drain_within(pool, 1));
+    open_gate(&bench);
+    assert_true(worker_pool_drain_within(pool, 60000));
+    worker_pool_free(pool);
+    bench_destroy(&bench);
+}
+
 static void drain_and_free_of_an_unused_pool_return(void **state)
 {
     struct worker_pool *pool = worker_pool_new("test", 0);
@@ -186,6 +199,7 @@ int main(void)
         cmocka_unit_test(one_thread_runs_jobs_in_order),
         cmocka_unit_test(as_many_jobs_run_at_once_as_threads_are_allowed),
         cmocka_unit_test(free_runs_what_is_queued),
+        cmocka_unit_test(waiting_for_stuck_jobs_can_be_given_up),
         cmocka_unit_test(drain_and_free_of_an_unused_pool_return),
         cmocka_unit_test(many_threads_may_submit),
         cmocka_unit_test(threads_have_a_name_and_block_signals),
