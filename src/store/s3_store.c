@@ -85,8 +85,8 @@ static void destroy(struct store *base)
     g_free(store->clients);
 }
 
-int s3_store_open_wires(struct s3_wire *reads, struct s3_wire *writes, struct s3_profile *profile,
-                        unsigned jobs, struct store **ret, struct error *err)
+struct store *s3_store_open_wires(struct s3_wire *reads, struct s3_wire *writes,
+                                  struct s3_profile *profile, unsigned jobs)
 {
     static const struct store_operations operations = {.perform = perform, .destroy = destroy};
     struct s3_store *store = g_new0(struct s3_store, 1);
@@ -98,8 +98,7 @@ int s3_store_open_wires(struct s3_wire *reads, struct s3_wire *writes, struct s3
     store->may_switch = true;
     store->clients = g_strdup_printf("%s for reads, %s for writes", reads->name, writes->name);
     s3_breaker_init(&store->breaker);
-    *ret = &store->base;
-    return 0;
+    return &store->base;
 }
 
 const char *s3_store_clients(const struct store *base)

@@ -51,8 +51,8 @@ int s3_store_open(const struct s3_store_settings *settings, struct store **ret, 
 
 /* As s3_store_open() with wires of the caller's, for tests: `reads` and `writes` are taken over,
  * and may be the same. profile NULL: requests carry no credentials. */
-int s3_store_open_wires(struct s3_wire *reads, struct s3_wire *writes, struct s3_profile *profile,
-                        unsigned jobs, struct store **ret, struct error *err);
+struct store *s3_store_open_wires(struct s3_wire *reads, struct s3_wire *writes,
+                                  struct s3_profile *profile, unsigned jobs);
 
 /* Asks for a key below `prefix` ("" or ending in '/'; a policy may allow no other), so that what is
  * wrong with credentials, bucket, region, endpoint or certificate is told in one clear line; does

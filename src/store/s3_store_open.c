@@ -28,8 +28,7 @@ int s3_store_open(const struct s3_store_settings *settings, struct store **ret, 
         s3_profile_free(settings->profile);
         return code;
     }
-    code = s3_store_open_wires(reads, writes, settings->profile, settings->jobs, ret, err);
-    if (code == 0)
-        ((struct s3_store *)*ret)->may_switch = settings->client == S3_CLIENT_AUTOMATIC;
-    return code;
+    *ret = s3_store_open_wires(reads, writes, settings->profile, settings->jobs);
+    ((struct s3_store *)*ret)->may_switch = settings->client == S3_CLIENT_AUTOMATIC;
+    return 0;
 }

@@ -116,8 +116,7 @@ void s3_wire_perform(struct s3_wire *wire, const struct s3_wire_request *request
 void s3_wire_free(struct s3_wire *wire); /* NULL: nothing; no request may be under way */
 
 void s3_wire_answer_clear(struct s3_wire_answer *answer);
-GPtrArray *s3_wire_rows_new(void);                           /* frees its struct s3_wire_row */
-const char *s3_wire_result_name(enum s3_wire_result result); /* "timed out" */
+GPtrArray *s3_wire_rows_new(void); /* frees its struct s3_wire_row */
 /* What an error answer of HTTP means: status and the code in its XML (may be NULL). */
 enum s3_wire_result s3_wire_classify(int status, const char *s3_code);
 

@@ -140,65 +140,60 @@ static void call_delete(const struct libs3_wire *wire, const struct s3_wire_requ
 
 /* ---- What a failure means ---- */
 
+static const struct {
+    S3Status status;
+    enum s3_wire_result result;
+} meanings[] = {
+    {S3StatusNameLookupError, S3_WIRE_UNREACHABLE},
+    {S3StatusFailedToConnect, S3_WIRE_UNREACHABLE},
+    {S3StatusServerFailedVerification, S3_WIRE_UNTRUSTED},
+    /* of the library: a dropped connection, mostly */
+    {S3StatusInternalError, S3_WIRE_LOST},
+    {S3StatusConnectionFailed, S3_WIRE_LOST},
+    {S3StatusInterrupted, S3_WIRE_LOST},
+    {S3StatusOutOfMemory, S3_WIRE_LOST},
+    {S3StatusXmlParseFailure, S3_WIRE_LOST},
+    {S3StatusErrorIncompleteBody, S3_WIRE_LOST},
+    /* 404, but not the document that S3 sends with it */
+    {S3StatusHttpErrorNotFound, S3_WIRE_LOST},
+    {S3StatusErrorRequestTimeout, S3_WIRE_TIMED_OUT},
+    {S3StatusErrorNoSuchKey, S3_WIRE_NOT_FOUND},
+    {S3StatusErrorNoSuchBucket, S3_WIRE_NO_BUCKET},
+    {S3StatusErrorPreconditionFailed, S3_WIRE_PRECONDITION},
+    {S3StatusErrorAccessDenied, S3_WIRE_DENIED},
+    {S3StatusErrorAccountProblem, S3_WIRE_DENIED},
+    {S3StatusErrorCredentialsNotSupported, S3_WIRE_DENIED},
+    {S3StatusErrorExpiredToken, S3_WIRE_DENIED},
+    {S3StatusErrorInvalidAccessKeyId, S3_WIRE_DENIED},
+    {S3StatusErrorInvalidSecurity, S3_WIRE_DENIED},
+    {S3StatusErrorInvalidToken, S3_WIRE_DENIED},
+    {S3StatusErrorMissingSecurityHeader, S3_WIRE_DENIED},
+    {S3StatusErrorNotSignedUp, S3_WIRE_DENIED},
+    {S3StatusErrorRequestTimeTooSkewed, S3_WIRE_DENIED},
+    {S3StatusErrorSignatureDoesNotMatch, S3_WIRE_DENIED},
+    {S3StatusErrorTokenRefreshRequired, S3_WIRE_DENIED},
+    {S3StatusHttpErrorForbidden, S3_WIRE_DENIED},
+    {S3StatusErrorInvalidLocationConstraint, S3_WIRE_REDIRECT},
+    {S3StatusErrorPermanentRedirect, S3_WIRE_REDIRECT},
+    {S3StatusErrorRedirect, S3_WIRE_REDIRECT},
+    {S3StatusErrorTemporaryRedirect, S3_WIRE_REDIRECT},
+    {S3StatusHttpErrorMovedTemporarily, S3_WIRE_REDIRECT},
+    {S3StatusErrorSlowDown, S3_WIRE_BUSY},
+    {S3StatusErrorOperationAborted, S3_WIRE_CONFLICT},
+    {S3StatusHttpErrorConflict, S3_WIRE_CONFLICT},
+    {S3StatusErrorInternalError, S3_WIRE_SERVER_ERROR},
+    {S3StatusErrorUnknown, S3_WIRE_SERVER_ERROR},
+    {S3StatusHttpErrorUnknown, S3_WIRE_SERVER_ERROR},
+};
+
 static enum s3_wire_result classify(S3Status status)
 {
-    switch (status) {
-    case S3StatusNameLookupError:
-    case S3StatusFailedToConnect:
-        return S3_WIRE_UNREACHABLE;
-    case S3StatusServerFailedVerification:
-        return S3_WIRE_UNTRUSTED;
-    case S3StatusInternalError: /* of the library: a dropped connection, mostly */
-    case S3StatusConnectionFailed:
-    case S3StatusInterrupted:
-    case S3StatusOutOfMemory:
-    case S3StatusXmlParseFailure:
-    case S3StatusErrorIncompleteBody:
-    case S3StatusHttpErrorNotFound: /* 404, but not the document that S3 sends with it */
-        return S3_WIRE_LOST;
-    case S3StatusErrorRequestTimeout:
-        return S3_WIRE_TIMED_OUT;
-    case S3StatusErrorNoSuchKey:
-        return S3_WIRE_NOT_FOUND;
-    case S3StatusErrorNoSuchBucket:
-        return S3_WIRE_NO_BUCKET;
-    case S3StatusErrorPreconditionFailed:
-        return S3_WIRE_PRECONDITION;
-    case S3StatusErrorAccessDenied:
-    case S3StatusErrorAccountProblem:
-    case S3StatusErrorCredentialsNotSupported:
-    case S3StatusErrorExpiredToken:
-    case S3StatusErrorInvalidAccessKeyId:
-    case S3StatusErrorInvalidSecurity:
-    case S3StatusErrorInvalidToken:
-    case S3StatusErrorMissingSecurityHeader:
-    case S3StatusErrorNotSignedUp:
-    case S3StatusErrorRequestTimeTooSkewed:
-    case S3StatusErrorSignatureDoesNotMatch:
-    case S3StatusErrorTokenRefreshRequired:
-    case S3StatusHttpErrorForbidden:
-        return S3_WIRE_DENIED;
-    case S3StatusErrorInvalidLocationConstraint:
-    case S3StatusErrorPermanentRedirect:
-    case S3StatusErrorRedirect:
-    case S3StatusErrorTemporaryRedirect:
-    case S3StatusHttpErrorMovedTemporarily:
-        return S3_WIRE_REDIRECT;
-    case S3StatusErrorSlowDown:
-        return S3_WIRE_BUSY;
-    case S3StatusErrorOperationAborted:
-    case S3StatusHttpErrorConflict:
-        return S3_WIRE_CONFLICT;
-    case S3StatusErrorInternalError:
-    case S3StatusErrorUnknown:
-    case S3StatusHttpErrorUnknown:
-        return S3_WIRE_SERVER_ERROR;
-    default:
-        /* Of a newer libs3, which knows more codes. */
-        return strcmp(S3_get_status_name(status), "ErrorServiceUnavailable") == 0
-                   ? S3_WIRE_SERVER_ERROR
-                   : S3_WIRE_REJECTED;
-    }
+    for (size_t i = 0; i < G_N_ELEMENTS(meanings); i++)
+        if (meanings[i].status == status)
+            return meanings[i].result;
+    /* Of a newer libs3, which knows more codes. */
+    return strcmp(S3_get_status_name(status), "ErrorServiceUnavailable") == 0 ? S3_WIRE_SERVER_ERROR
+                                                                              : S3_WIRE_REJECTED;
 }
 
 static void conclude_failure(const struct s3_wire_request *request, const struct libs3_call *call,

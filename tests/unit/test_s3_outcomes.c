@@ -7,6 +7,7 @@
 #include "fake_s3.h"
 #include "store_bench.h"
 #include "unit.h"
+#include "wire_result_name.h"
 
 #define PATIENCE_MS 60
 #define LONG_PATIENCE_MS 60000
@@ -109,7 +110,7 @@ static void expect(const struct trial *trial, bool holds, const char *what)
 {
     if (!holds)
         fail_msg("%s answered \"%s\"%s%s: code %s, stored %s, %u sent: %s", kind_names[trial->kind],
-                 s3_wire_result_name(trial->result), trial->applies ? ", carried out" : "",
+                 wire_result_name(trial->result), trial->applies ? ", carried out" : "",
                  trial->lasts ? ", for ever" : "", error_code_name(trial->code),
                  trial->stored ? trial->stored : "nothing", trial->sent, what);
 }

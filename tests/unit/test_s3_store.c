@@ -77,10 +77,9 @@ static void listings_that_make_no_sense_fail(void **state)
     };
     for (size_t i = 0; i < G_N_ELEMENTS(pages); i++) {
         struct odd_wire *wire = g_new0(struct odd_wire, 1);
-        struct store *store = NULL;
         *wire = pages[i];
         wire->base.operations = &operations;
-        assert_int_equal(s3_store_open_wires(&wire->base, &wire->base, NULL, 1, &store, NULL), 0);
+        struct store *store = s3_store_open_wires(&wire->base, &wire->base, NULL, 1);
         fake_s3_hurry(store, 1000);
         assert_text(list_keys(store, "d/", NULL, 0), "IO");
         store_free(store);
@@ -98,10 +97,8 @@ static void prune_sends_nothing(void **state)
 
 static struct store *two_wires(struct fake_s3 *server)
 {
-    struct store *store = NULL;
-    assert_int_equal(s3_store_open_wires(fake_s3_wire(server, "first/1"),
-                                         fake_s3_wire(server, "second/2"), NULL, 1, &store, NULL),
-                     0);
+    struct store *store = s3_store_open_wires(fake_s3_wire(server, "first/1"),
+                                              fake_s3_wire(server, "second/2"), NULL, 1);
     fake_s3_hurry(store, 60000);
     return store;
 }
@@ -210,7 +207,6 @@ static void rotate_credentials(struct fake_s3 *server)
 static struct store *store_with_credentials(struct fake_s3 *server, const char *path)
 {
     struct s3_profile *profile;
-    struct store *store = NULL;
     struct s3_wire *wire = fake_s3_wire(server, "fake/1.0");
     unsetenv("AWS_ACCESS_KEY_ID");
     unsetenv("AWS_SECRET_ACCESS_KEY");
@@ -219,7 +215,7 @@ static struct store *store_with_credentials(struct fake_s3 *server, const char *
     setenv("AWS_SHARED_CREDENTIALS_FILE", path, 1);
     write_credentials(path, "AKFIRST");
     assert_int_equal(s3_profile_open(NULL, &profile, NULL), 0);
-    assert_int_equal(s3_store_open_wires(wire, wire, profile, 1, &store, NULL), 0);
+    struct store *store = s3_store_open_wires(wire, wire, profile, 1);
     fake_s3_hurry(store, 60000);
     return store;
 }

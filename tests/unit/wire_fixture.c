@@ -1,4 +1,5 @@
 #include "wire_fixture.h"
+#include "wire_result_name.h"
 
 #define GENEROUS_MS 20000
 
@@ -67,8 +68,8 @@ void assert_result(const struct wire_fixture *fixture, enum s3_wire_result resul
     const struct s3_wire_answer *answer = &fixture->answer;
     const char *text = answer->message ? answer->message : "";
     if (answer->result != result || (message && !strstr(text, message)))
-        fail_msg("\"%s\" (%s) instead of \"%s\" (%s)", s3_wire_result_name(answer->result), text,
-                 s3_wire_result_name(result), message ? message : "whatever");
+        fail_msg("\"%s\" (%s) instead of \"%s\" (%s)", wire_result_name(answer->result), text,
+                 wire_result_name(result), message ? message : "whatever");
 }
 
 void assert_requests(const struct wire_fixture *fixture, unsigned count)
