@@ -190,6 +190,14 @@ static int take_before(struct task *task, struct fork_entry *before, struct erro
     return fork_remains_check_names(before->datasets, err);
 }
 
+/* A fork that another mount has just decided to drop is not gone: that may be taken back. */
+static bool is_dropped_elsewhere(const struct round *round, const struct task *task)
+{
+    auto_registry struct registry *registry = catalog_registry(round->catalog);
+    const struct fork_entry *entry = registry_find_id(registry, &task->entry->id);
+    return round->catalog->takeover && entry && entry->status == FORK_TOMBSTONED;
+}
+
 void drop_decided(struct round *round, struct task *task, const struct transition *transition)
 {
     task->code = error_copy(&task->error, &transition->error);
@@ -200,6 +208,8 @@ void drop_decided(struct round *round, struct task *task, const struct transitio
         task->code = take_latest(round, task, &task->error);
     else if (task->code == ERR_EXISTS)
         task->code = error_set(&task->error, ERR_CONTENDED, "its creator has just finished it");
+    else if (task->code == ERR_STALE && is_dropped_elsewhere(round, task))
+        task->code = error_set(&task->error, ERR_HELD, "another mount is dropping it");
 }
 
 /* ---- Finishing ---- */

@@ -220,6 +220,22 @@ static void a_fork_that_another_mount_is_dropping_is_left_to_it(void **state)
     assert_int_equal(join_drop(&dropping), 0);
 }
 
+/* It is not gone: the other mount may take the decision back. */
+static void a_fork_that_another_mount_drops_at_the_same_time_is_left_to_it(void **state)
+{
+    struct bucket *bucket = *state;
+    struct scene scene = set_scene(bucket, LONG_LEASE_MS);
+    struct dropping dropping;
+    fault_store_match(scene.dropper->faults, FIXTURE_REGISTRY);
+    fault_store_arm(scene.dropper->faults, FAULT_DELAY, 1u << STORE_PUT, 1, false, 0);
+    start_drop(&dropping, scene.dropper);
+    fault_store_wait_held(scene.dropper->faults);
+    fixture_replace(bucket->store, FIXTURE_REGISTRY, "\"status\": \"active\"",
+                    "\"status\": \"tombstoned\"");
+    fault_store_release(scene.dropper->faults);
+    assert_int_equal(join_drop(&dropping), ERR_HELD);
+}
+
 static void what_this_mount_has_left_tombstoned_it_goes_on_with(void **state)
 {
     struct scene scene = set_scene(*state, LONG_LEASE_MS);
@@ -454,6 +470,7 @@ int main(void)
         TEST(a_second_look_that_fails_takes_the_decision_back),
         TEST(an_interrupt_while_others_are_to_answer_takes_the_decision_back),
         TEST(a_fork_that_another_mount_is_dropping_is_left_to_it),
+        TEST(a_fork_that_another_mount_drops_at_the_same_time_is_left_to_it),
         TEST(what_this_mount_has_left_tombstoned_it_goes_on_with),
         TEST(a_dead_mount_is_waited_for_until_its_lease_has_run_out),
         TEST(a_mount_that_ended_is_not_waited_for),
