@@ -29,8 +29,9 @@ enum transition_kind {
     /* Pending to tombstoned: fences off whoever makes the fork. 0 also when it is tombstoned or
      * gone already; ERR_EXISTS when it is active: the creation was finished. With `decided_at`
      * also tombstoned to tombstoned, with that as its expiry: takes it over from whoever decided
-     * on it, so that it cannot be restored any more; ERR_STALE when it is not `entry` any more. With
-     * `decided_at` and no `entry` only its own: ERR_STALE when another decision has tombstoned it. */
+     * on it, so that it cannot be restored any more; ERR_STALE when it is not `entry` any more.
+     * With `decided_at` and no `entry` only its own: ERR_STALE when another decision has tombstoned
+     * it. */
     TRANSITION_FENCE,
     /* Removes the entry, by id; 0 also when it is gone. ERR_STALE when it is not tombstoned. */
     TRANSITION_REMOVE,
