@@ -126,7 +126,7 @@ static void reads_and_deletes_of_plain_keys_take_the_wire_for_reads(void **state
 
 static void deletes_do_not_take_a_wire_that_may_send_them_late(void **state)
 {
-    struct fixture *fixture = *state;
+    struct fake_s3_fixture *fixture = *state;
     struct store *store = two_wires(fixture->server);
     ((struct s3_store *)store)->reads->sends_late = true;
     put_text(store, "k", "text");
