@@ -307,7 +307,7 @@ static void a_deadline_during_the_put_leaves_the_outcome_open_until_it_is_known(
 {
     struct committer_fixture *fixture = *state;
     struct operation operation;
-    operation_init(&operation, 50);
+    operation_init(&operation, 500);
     fault_store_arm(fixture->outer, FAULT_DELAY, 1u << STORE_PUT, 1, false, 0);
     assert_int_equal(insert(fixture->committer, "made", &operation), ERR_OUTCOME_UNKNOWN);
     operation_destroy(&operation);
@@ -322,7 +322,7 @@ static void a_put_that_arrives_late_is_noticed(void **state)
 {
     struct committer_fixture *fixture = *state;
     struct operation operation;
-    operation_init(&operation, 50);
+    operation_init(&operation, 500);
     fault_store_arm(fixture->outer, FAULT_DELAY, 1u << STORE_PUT, 1, false, 0);
     assert_int_equal(insert(fixture->committer, "made", &operation), ERR_OUTCOME_UNKNOWN);
     operation_destroy(&operation);

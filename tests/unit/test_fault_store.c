@@ -305,7 +305,7 @@ static void stuck_single_put_reports_the_unknown_outcome(void **state)
     struct operation operation;
     auto_bytes struct bytes *body = bytes_new_text("x");
     fault_store_arm(store, FAULT_DELAY, FAULT_WRITES, 1, false, ERR_IO);
-    operation_init(&operation, 30);
+    operation_init(&operation, 500);
     assert_int_equal(store_put(store, "a", body, STORE_ALWAYS, NULL, &operation, NULL, NULL),
                      ERR_OUTCOME_UNKNOWN);
     operation_destroy(&operation);
