@@ -208,14 +208,28 @@ def test_a_fork_is_created_on_what_another_mount_has_just_dropped(two, small_dat
 
 # ---- Holders ----
 
+def open_when_active(path):
+    """A handle that holds. After a drop that was refused, the fork may show as tombstoned for a moment: such
+    files cannot be opened then, and status and the like can, but hold nothing."""
+    opened = []
+
+    def is_open():
+        try:
+            opened.append(open(path, encoding="utf-8"))
+        except OSError as failure:
+            assert failure.errno == errno.ESTALE
+        return opened
+    return wait_until(is_open)[0]
+
+
 def test_a_fork_held_on_one_mount_is_not_dropped_on_another(two, small_database):
     here, there = two
     os.mkdir(here.fork("a"))
     wait_until(lambda: shows(there, "a"))
     for _ in range(3):
-        with open(here.fork("a", "status"), encoding="utf-8") as stream:
+        with open_when_active(here.fork("a", "datasets")) as stream:
             assert outcome(os.rmdir, there.fork("a")) == "EBUSY"
-            assert stream.read() == "active\n"
+            assert stream.read().startswith("{")
             assert small_database.fork("a")["status"] == "active"
             assert "EBUSY" in there.errors()[-1]
     assert_whole(small_database, "a")
