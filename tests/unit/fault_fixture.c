@@ -137,3 +137,23 @@ void sweep_faults(bool (*attempt)(const struct fault *, unsigned), unsigned leas
         short_ms = SHORT_MS;
     }
 }
+
+struct ulid neighbour_of(struct catalog *catalog)
+{
+    auto_registry struct registry *registry = catalog_registry(catalog);
+    const struct fork_entry *entry = registry_find(registry, "neighbour");
+    assert_non_null(entry);
+    return entry->id;
+}
+
+int tag_fork(struct catalog *catalog, struct operation *operation, struct error *err)
+{
+    struct ulid id = neighbour_of(catalog);
+    return catalog_tag(catalog, &id, "v1", operation, err);
+}
+
+int untag_fork(struct catalog *catalog, struct operation *operation, struct error *err)
+{
+    struct ulid id = neighbour_of(catalog);
+    return catalog_untag(catalog, &id, "v1", operation, err);
+}

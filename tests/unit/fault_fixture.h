@@ -48,6 +48,11 @@ void arm_fault(struct store *wrapper, const struct fault *fault, unsigned n);
  * unrelated fork is unharmed all the while. Returns whether the fault has fired. */
 bool recover_meeting_fault(struct store *store, const struct fault *fault, unsigned n);
 
+struct ulid neighbour_of(struct catalog *catalog);
+/* Changes that make and remove the tag "v1" of that fork. */
+int tag_fork(struct catalog *catalog, struct operation *operation, struct error *err);
+int untag_fork(struct catalog *catalog, struct operation *operation, struct error *err);
+
 /* The unrelated fork is as it was, and every active fork is whole. */
 void assert_neighbour_unharmed(struct store *store);
 /* Memory shows what the store holds. */

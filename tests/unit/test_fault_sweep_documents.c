@@ -21,27 +21,7 @@ struct mutation {
     bool goes_forward; /* refused, it may be half done, and recovery finishes it */
 };
 
-static struct ulid neighbour_of(struct catalog *catalog)
-{
-    auto_registry struct registry *registry = catalog_registry(catalog);
-    const struct fork_entry *entry = registry_find(registry, "neighbour");
-    assert_non_null(entry);
-    return entry->id;
-}
-
 /* ---- The mutations ---- */
-
-static int tag_fork(struct catalog *catalog, struct operation *operation, struct error *err)
-{
-    struct ulid id = neighbour_of(catalog);
-    return catalog_tag(catalog, &id, "v1", operation, err);
-}
-
-static int untag_fork(struct catalog *catalog, struct operation *operation, struct error *err)
-{
-    struct ulid id = neighbour_of(catalog);
-    return catalog_untag(catalog, &id, "v1", operation, err);
-}
 
 static unsigned count_tag_refs(struct store *store)
 {

@@ -13,14 +13,6 @@
 #define GHOST "vertices_Ghost"
 #define STEPS_MAX 200
 
-static struct ulid neighbour_of(struct catalog *catalog)
-{
-    auto_registry struct registry *registry = catalog_registry(catalog);
-    const struct fork_entry *entry = registry_find(registry, "neighbour");
-    assert_non_null(entry);
-    return entry->id;
-}
-
 /* ---- The work ---- */
 
 static int make_fork(struct catalog *catalog, struct operation *operation, struct error *err)
@@ -56,18 +48,6 @@ static int enroll(struct catalog *catalog, struct operation *operation, struct e
     struct ulid id = neighbour_of(catalog);
     auto_bytes struct bytes *text = bytes_new_text("{\"" GHOST "\": null}");
     return catalog_register_datasets(catalog, &id, text, operation, err);
-}
-
-static int tag_fork(struct catalog *catalog, struct operation *operation, struct error *err)
-{
-    struct ulid id = neighbour_of(catalog);
-    return catalog_tag(catalog, &id, "v1", operation, err);
-}
-
-static int untag_fork(struct catalog *catalog, struct operation *operation, struct error *err)
-{
-    struct ulid id = neighbour_of(catalog);
-    return catalog_untag(catalog, &id, "v1", operation, err);
 }
 
 static const struct work {
