@@ -15,7 +15,7 @@ static struct catalog *catalog_new(struct store *store, struct layout *layout,
     catalog->holders = holders_new();
     catalog->names = name_locks_new();
     catalog->tombstones = tombstones_new();
-    catalog->overlays = overlays_new(store, layout);
+    catalog->overlays = overlays_new(store, layout, settings->shared);
     catalog->fork_points = fork_point_reader_new(store, layout);
     catalog->refs = ref_cache_new();
     catalog->descendants = descendants_new(store, layout, catalog->refs);
@@ -122,8 +122,8 @@ int catalog_open(struct store *store, struct layout *layout,
     if (code == 0)
         code = read_all_but_registry(catalog, operation, err);
     if (code == 0)
-        code = committer_new(store, key, registry_changed, catalog, operation, &catalog->committer,
-                             err);
+        code = committer_new(store, key, catalog->settings.shared, registry_changed, catalog,
+                             operation, &catalog->committer, err);
     if (code == 0 && catalog->keeper)
         code = lease_keeper_start(catalog->keeper, catalog->committer, err);
     if (code) {

@@ -2,54 +2,14 @@
 
 #include "base/cleanup.h"
 #include "base/timestamp.h"
-#include "catalog/commit_queue.h"
+#include "catalog/committer_private.h"
 #include "catalog/registry_load.h"
 
-/* How often a request without a deadline is applied to a newer registry before it is told that
- * others win. */
-#define LOST_RACES_MAX 1000
-/* First pause after a lost race or an unknown outcome; doubles up to the longest one. After a lost
- * race another put succeeded, so the longest is not longer than a few puts. */
-#define PAUSE_SHORTEST_MS 2
-#define PAUSE_LONGEST_MS 500
-#define PAUSE_AFTER_RACE_LONGEST_MS 64
-/* While nobody waits: how often to look at what the store holds, and for how long after a put was
- * abandoned that may still arrive. */
+/* While nobody waits: how often to look at what the store holds when that is not certain, and the
+ * longest time for one look: a request that is stuck is not interrupted, and the committer's end
+ * waits for it. */
 #define UNCERTAIN_RETRY_NS INT64_C(1000000000)
-#define WATCH_NS INT64_C(60000000000)
-/* Longest time for one request to the store when no caller has a deadline, and when nobody waits: a
- * request that is stuck is not interrupted, and the committer's end waits for it. */
-#define ATTEMPT_LONGEST_MS 60000
-#define ATTEMPT_UNASKED_MS 5000
-
-struct committer {
-    struct store *store;
-    char *key;
-    registry_observer *observer;
-    void *observer_argument;
-    struct commit_queue *queue;
-    pthread_t thread;
-
-    pthread_mutex_t lock; /* guards these */
-    struct registry *current;
-    uint64_t puts;
-    uint64_t requests;
-    struct operation *unasked; /* of the look under way that nobody waits for; NULL: none */
-    bool ending;
-
-    /* For the thread only. */
-    bool uncertain;         /* the store may hold something else than `current` */
-    int64_t watch_until_ns; /* until then an abandoned put may still arrive */
-};
-
-/* The requests that the committer works on together, and what it knows of their put. */
-struct group {
-    GPtrArray *tickets;
-    struct registry *image; /* put with unknown outcome, to be repeated; NULL: none */
-    struct registry *base;  /* what `image` was made from */
-    GPtrArray *reloads;     /* tickets that the next look at the store answers; NULL: none */
-    int64_t pause_ms;
-};
+#define UNASKED_LONGEST_MS 5000
 
 /* ---- Readers ---- */
 
@@ -66,18 +26,11 @@ void committer_counts(struct committer *committer, uint64_t *puts, uint64_t *req
     *requests = committer->requests;
 }
 
-static bool same_version(const struct registry *a, const struct registry *b)
-{
-    return g_strcmp0(a->etag, b->etag) == 0;
-}
-
-/* The store holds `registry`: lets readers see it, if it is news to them, and tells the observer.
- * Takes over the reference. */
-static void publish(struct committer *committer, struct registry *registry)
+void committer_publish(struct committer *committer, struct registry *registry)
 {
     struct registry *before = committer_registry(committer);
     committer->uncertain = false;
-    if (same_version(before, registry)) {
+    if (registry_same_version(before, registry)) {
         registry_unref(registry);
         registry_unref(before);
         return;
@@ -92,42 +45,7 @@ static void publish(struct committer *committer, struct registry *registry)
     registry_unref(before);
 }
 
-/* ---- Time ---- */
-
-/* CLOCK_MONOTONIC; INT64_MAX when nobody has one. */
-static int64_t earliest_of(const GPtrArray *tickets)
-{
-    int64_t earliest_ns = INT64_MAX;
-    for (guint i = 0; tickets && i < tickets->len; i++) {
-        const struct commit_ticket *ticket = g_ptr_array_index(tickets, i);
-        if (ticket->operation)
-            earliest_ns = MIN(earliest_ns, ticket->operation->deadline_ns);
-    }
-    return earliest_ns;
-}
-
-static int64_t earliest_deadline_ns(const struct group *group)
-{
-    return MIN(earliest_of(group->tickets), earliest_of(group->reloads));
-}
-
-/* An operation that ends with the earliest deadline of the group. */
-static void attempt_begin(struct operation *attempt, const struct group *group)
-{
-    operation_init(attempt, ATTEMPT_LONGEST_MS);
-    attempt->deadline_ns = MIN(attempt->deadline_ns, earliest_deadline_ns(group));
-}
-
-/* Pauses with jitter, longer each time. Only the committer's own thread waits here. */
-static void pause_before_retry(struct committer *committer, struct group *group)
-{
-    int64_t longest_ms = group->pause_ms;
-    group->pause_ms = MIN(group->pause_ms * 2, PAUSE_LONGEST_MS);
-    int64_t wait_ns =
-        (longest_ms * 500000) + (int64_t)g_random_int_range(0, (gint32)longest_ms) * 500000;
-    commit_queue_pause(committer->queue,
-                       MIN(monotonic_now_ns() + wait_ns, earliest_deadline_ns(group)));
-}
+/* ---- The thread ---- */
 
 /* When to look at the store although nobody asks; CLOCK_MONOTONIC. */
 static int64_t next_look_ns(const struct committer *committer)
@@ -138,55 +56,6 @@ static int64_t next_look_ns(const struct committer *committer)
     return INT64_MAX;
 }
 
-/* ---- One group ---- */
-
-/* Applies every request to the current registry; those that are refused are answered. Returns the
- * new image, or NULL when there is nothing to store. */
-static struct registry *apply_group(struct committer *committer, struct group *group,
-                                    struct registry *base)
-{
-    struct registry_edit *edit = registry_edit_new(base);
-    for (guint i = 0; i < group->tickets->len;) {
-        const struct commit_ticket *ticket = g_ptr_array_index(group->tickets, i);
-        struct error refusal = {0};
-        if (ticket->request->apply(edit, ticket->request->argument, &refusal) == 0)
-            i++;
-        else
-            commit_queue_answer(committer->queue, group->tickets, i, &refusal);
-    }
-    if (!registry_edit_is_changed(edit)) {
-        registry_edit_free(edit);
-        commit_queue_answer_all(committer->queue, group->tickets, NULL);
-        return NULL;
-    }
-    return registry_edit_finish(edit);
-}
-
-static int put_image(struct committer *committer, const struct group *group, char **ret_etag,
-                     struct error *err)
-{
-    struct operation attempt;
-    attempt_begin(&attempt, group);
-    const char *base_etag = group->base->etag;
-    int code =
-        store_put(committer->store, committer->key, group->image->text,
-                  base_etag ? STORE_IF_MATCH : STORE_IF_ABSENT, base_etag, &attempt, ret_etag, err);
-    operation_destroy(&attempt);
-    return code;
-}
-
-/* What the store holds, into *ret; group deadlines apply. */
-static int reread(struct committer *committer, const struct group *group, struct registry **ret,
-                  struct error *err)
-{
-    auto_registry struct registry *current = committer_registry(committer);
-    struct operation attempt;
-    attempt_begin(&attempt, group);
-    int code = registry_load(committer->store, committer->key, current, &attempt, ret, err);
-    operation_destroy(&attempt);
-    return code;
-}
-
 static void note_unasked(struct committer *committer, struct operation *attempt)
 {
     LOCK_SCOPE(&committer->lock);
@@ -195,236 +64,19 @@ static void note_unasked(struct committer *committer, struct operation *attempt)
         operation_cancel(attempt);
 }
 
-/* The same when nobody waits; committer_free() ends it. */
+/* Looks at what the store holds although nobody waits for it; committer_free() ends it. */
 static void reread_unasked(struct committer *committer)
 {
     auto_registry struct registry *current = committer_registry(committer);
     struct registry *found = NULL;
     struct operation attempt;
-    operation_init(&attempt, ATTEMPT_UNASKED_MS);
+    operation_init(&attempt, UNASKED_LONGEST_MS);
     note_unasked(committer, &attempt);
     int code = registry_load(committer->store, committer->key, current, &attempt, &found, NULL);
     note_unasked(committer, NULL);
     operation_destroy(&attempt);
     if (code == 0)
-        publish(committer, found);
-}
-
-static void group_forget_image(struct group *group)
-{
-    registry_unref(group->image);
-    registry_unref(group->base);
-    group->image = NULL;
-    group->base = NULL;
-}
-
-static void group_stored(struct committer *committer, struct group *group,
-                         struct registry *registry)
-{
-    {
-        LOCK_SCOPE(&committer->lock);
-        committer->puts++;
-        committer->requests += group->tickets->len;
-    }
-    publish(committer, registry);
-    commit_queue_answer_all(committer->queue, group->reloads, NULL);
-    commit_queue_answer_all(committer->queue, group->tickets, NULL);
-    group_forget_image(group);
-}
-
-/* A registry that was not known to be the group's is on the store: answers the requests whose
- * effect it shows although their put was never confirmed, or was told that it lost, perhaps to
- * itself. The others' can no longer arrive. */
-static void answer_landed(struct committer *committer, struct group *group,
-                          const struct registry *found)
-{
-    for (guint i = 0; i < group->tickets->len;) {
-        struct commit_ticket *ticket = g_ptr_array_index(group->tickets, i);
-        bool was_put = ticket->maybe_stored || group->image;
-        if (was_put && ticket->request->landed(found, ticket->request->argument)) {
-            commit_queue_answer(committer->queue, group->tickets, i, NULL);
-            continue;
-        }
-        ticket->maybe_stored = false;
-        i++;
-    }
-}
-
-/* Other writers may have stored the same bytes; then they show the effect of every request, but not
- * of those that demand to know who it was. */
-static bool all_landed(const struct group *group, const struct registry *found)
-{
-    for (guint i = 0; i < group->tickets->len; i++) {
-        const struct commit_ticket *ticket = g_ptr_array_index(group->tickets, i);
-        if (!ticket->request->landed(found, ticket->request->argument))
-            return false;
-    }
-    return true;
-}
-
-static bool group_maybe_stored(const struct group *group)
-{
-    for (guint i = 0; i < group->tickets->len; i++)
-        if (((const struct commit_ticket *)g_ptr_array_index(group->tickets, i))->maybe_stored)
-            return true;
-    return false;
-}
-
-/* Answers everybody with `failure`; where an earlier put may have been stored, or may still be,
- * that is not the last word. */
-static void answer_failure(struct committer *committer, struct group *group,
-                           const struct error *failure)
-{
-    struct error unknown;
-    error_set(&unknown, ERR_OUTCOME_UNKNOWN, "whether the change was stored is not known: %s",
-              failure->text);
-    group_forget_image(group);
-    while (group->tickets->len > 0) {
-        const struct commit_ticket *ticket = g_ptr_array_index(group->tickets, 0);
-        commit_queue_answer(committer->queue, group->tickets, 0,
-                            ticket->maybe_stored ? &unknown : failure);
-    }
-}
-
-/* A request to the store ended with the group's earliest deadline: true when others have more time
- * and the group goes on without those whose time is over. */
-static bool only_some_expired(struct committer *committer, struct group *group, int code)
-{
-    if (code != ERR_DEADLINE)
-        return false;
-    unsigned expired =
-        commit_queue_answer_expired(committer->queue, group->tickets, committer->key);
-    if (group->reloads)
-        expired += commit_queue_answer_expired(committer->queue, group->reloads, committer->key);
-    if (expired == 0)
-        return false;
-    if (!group_maybe_stored(group))
-        group_forget_image(group); /* it has the edits of those who were told that it failed */
-    return group->tickets->len > 0;
-}
-
-static bool has_deadline(const struct commit_ticket *ticket)
-{
-    return ticket->operation && ticket->operation->deadline_ns != INT64_MAX;
-}
-
-/* Someone else's registry is on the store: the group is applied to it, unless others always win. */
-static void start_over(struct committer *committer, struct group *group, struct registry *found)
-{
-    publish(committer, registry_ref(found));
-    commit_queue_answer_all(committer->queue, group->reloads, NULL);
-    answer_landed(committer, group, found);
-    group_forget_image(group);
-    group->pause_ms = MIN(group->pause_ms, PAUSE_AFTER_RACE_LONGEST_MS);
-    for (guint i = group->tickets->len; i > 0; i--) {
-        struct commit_ticket *ticket = g_ptr_array_index(group->tickets, i - 1);
-        struct error contended;
-        if (++ticket->races_lost <= LOST_RACES_MAX || has_deadline(ticket))
-            continue;
-        error_set(&contended, ERR_CONTENDED, "committing to %s: other writers won %u times",
-                  committer->key, ticket->races_lost);
-        commit_queue_answer(committer->queue, group->tickets, i - 1, &contended);
-    }
-}
-
-/* Looks at what is on the store after a lost precondition or an unknown outcome, and decides what
- * can be decided. Leaves group->image when the identical put is to be repeated. */
-static void resolve(struct committer *committer, struct group *group)
-{
-    auto_registry struct registry *found = NULL;
-    struct error failure = {0};
-    int code = reread(committer, group, &found, &failure);
-    if (only_some_expired(committer, group, code))
-        return;
-    if (code == ERR_CORRUPT || (code && !group_maybe_stored(group)))
-        answer_failure(committer, group, &failure);
-    else if (code)
-        return; /* still uncertain; tried again until the callers' time is over */
-    else if (group->image && bytes_equal(found->text, group->image->text) &&
-             all_landed(group, found))
-        group_stored(committer, group, registry_ref(found));
-    else if (group->image && same_version(found, group->base) && group_maybe_stored(group))
-        publish(committer, registry_ref(found)); /* not so far; the identical put decides */
-    else
-        start_over(committer, group, found);
-}
-
-static void mark_uncertain(struct committer *committer, struct group *group)
-{
-    for (guint i = 0; i < group->tickets->len; i++)
-        ((struct commit_ticket *)g_ptr_array_index(group->tickets, i))->maybe_stored = true;
-    committer->uncertain = true;
-    committer->watch_until_ns = monotonic_now_ns() + WATCH_NS;
-}
-
-/* Makes an image if there is none to be repeated, and puts it once. */
-static void attempt_put(struct committer *committer, struct group *group)
-{
-    if (!group->image) {
-        group->base = committer_registry(committer);
-        group->image = apply_group(committer, group, group->base);
-        if (!group->image) {
-            group_forget_image(group);
-            return;
-        }
-    }
-    g_autofree char *etag = NULL;
-    struct error failure = {0};
-    int code = put_image(committer, group, &etag, &failure);
-    if (code == 0 && etag) {
-        struct timespec now = timestamp_now();
-        int64_t now_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-        group_stored(committer, group, registry_stored(group->image, etag, now_ns));
-    } else if (code == 0 || code == ERR_OUTCOME_UNKNOWN || code == ERR_PRECONDITION) {
-        /* Stored, but under an etag not told; or unknown; or lost, perhaps to ourselves. */
-        if (code != ERR_PRECONDITION)
-            mark_uncertain(committer, group);
-        resolve(committer, group);
-    } else if (!only_some_expired(committer, group, code)) {
-        error_prefix(&failure, "writing the registry");
-        answer_failure(committer, group, &failure);
-    }
-}
-
-/* Those who have come meanwhile join, unless an identical put has to be repeated first. */
-static void let_join(struct committer *committer, struct group *group)
-{
-    commit_queue_take_more(committer->queue, group->image ? NULL : group->tickets, group->reloads);
-}
-
-static void commit_group(struct committer *committer, GPtrArray *tickets, GPtrArray *reloads)
-{
-    struct group group = {.tickets = tickets, .reloads = reloads, .pause_ms = PAUSE_SHORTEST_MS};
-    for (bool first = true; group.tickets->len > 0; first = false) {
-        if (!first) {
-            pause_before_retry(committer, &group);
-            let_join(committer, &group);
-        }
-        /* Those whose time passes leave; what was put with them may be put again. */
-        commit_queue_answer_expired(committer->queue, group.tickets, committer->key);
-        commit_queue_answer_expired(committer->queue, group.reloads, committer->key);
-        if (group.tickets->len > 0 && committer->uncertain)
-            resolve(committer, &group);
-        else if (group.tickets->len > 0)
-            attempt_put(committer, &group);
-    }
-    group_forget_image(&group);
-}
-
-/* ---- The thread ---- */
-
-static void reload_and_answer(struct committer *committer, GPtrArray *tickets)
-{
-    struct group group = {.tickets = tickets, .pause_ms = PAUSE_SHORTEST_MS};
-    struct registry *found = NULL;
-    struct error failure = {0};
-    int code;
-    do
-        code = reread(committer, &group, &found, &failure);
-    while (only_some_expired(committer, &group, code));
-    if (code == 0)
-        publish(committer, found);
-    commit_queue_answer_all(committer->queue, tickets, code ? &failure : NULL);
+        committer_publish(committer, found);
 }
 
 static void *run(void *argument)
@@ -438,11 +90,11 @@ static void *run(void *argument)
         if (commits->len == 0 && reloads->len == 0)
             reread_unasked(committer);
         if (reloads->len > 0)
-            reload_and_answer(committer, reloads);
+            commit_group_reload(committer, reloads);
         if (commits->len > 0)
-            commit_group(committer, commits, reloads);
+            commit_group_run(committer, commits, reloads);
         if (reloads->len > 0)
-            reload_and_answer(committer, reloads);
+            commit_group_reload(committer, reloads);
     }
 }
 
@@ -457,13 +109,6 @@ void committer_commit_all(struct committer *committer, struct commit_request *re
     commit_queue_wait(committer->queue, tickets, count, operation);
     for (size_t i = 0; i < count; i++)
         requests[i].error = tickets[i].error;
-}
-
-int committer_commit(struct committer *committer, struct commit_request *request,
-                     struct operation *operation, struct error *err)
-{
-    committer_commit_all(committer, request, 1, operation);
-    return request->error.code ? error_copy(err, &request->error) : 0;
 }
 
 int committer_reload(struct committer *committer, struct operation *operation, struct error *err)
@@ -484,9 +129,9 @@ static void committer_release(struct committer *committer)
     g_free(committer);
 }
 
-int committer_new(struct store *store, const char *key, registry_observer *observer,
-                  void *observer_argument, struct operation *operation, struct committer **ret,
-                  struct error *err)
+int committer_new(struct store *store, const char *key, bool unique_versions,
+                  registry_observer *observer, void *observer_argument, struct operation *operation,
+                  struct committer **ret, struct error *err)
 {
     struct registry *registry = NULL;
     int code = registry_load(store, key, NULL, operation, &registry, err);
@@ -495,6 +140,7 @@ int committer_new(struct store *store, const char *key, registry_observer *obser
     struct committer *committer = g_new0(struct committer, 1);
     committer->store = store;
     committer->key = g_strdup(key);
+    committer->unique_versions = unique_versions;
     committer->observer = observer;
     committer->observer_argument = observer_argument;
     committer->current = registry;

@@ -10,7 +10,8 @@
  * ERR_OUTCOME_UNKNOWN, and the committer goes on until it knows what readers may see.
  *
  * Threading: everything here may be called from any thread; callbacks run on the committer's thread
- * without any lock held, and only while the caller is waiting inside committer_commit().
+ * without any lock held, and only while the caller is waiting inside
+ * committer_commit_all().
  */
 #ifndef FORKFS_CATALOG_COMMITTER_H
 #define FORKFS_CATALOG_COMMITTER_H
@@ -38,10 +39,11 @@ typedef void registry_observer(void *argument, const struct registry *before,
                                const struct registry *after);
 
 /* Loads the registry object `key` and starts the thread; the store must outlive the committer.
- * observer may be NULL. Errors of the store, ERR_CORRUPT. */
-int committer_new(struct store *store, const char *key, registry_observer *observer,
-                  void *observer_argument, struct operation *operation, struct committer **ret,
-                  struct error *err);
+ * unique_versions: several write it, see unique_body.h. observer may be NULL. Errors of the store,
+ * ERR_CORRUPT. */
+int committer_new(struct store *store, const char *key, bool unique_versions,
+                  registry_observer *observer, void *observer_argument, struct operation *operation,
+                  struct committer **ret, struct error *err);
 /* Finishes what waits, ends the thread. NULL: nothing. */
 void committer_free(struct committer *committer);
 
@@ -53,10 +55,6 @@ struct registry *committer_registry(struct committer *committer);
  * ERR_OUTCOME_UNKNOWN, errors of the store. */
 void committer_commit_all(struct committer *committer, struct commit_request *requests,
                           size_t count, struct operation *operation);
-
-/* The same for one; returns the code of its answer. */
-int committer_commit(struct committer *committer, struct commit_request *request,
-                     struct operation *operation, struct error *err);
 
 /* Re-reads the registry if it has changed on the store. Keeps the old image on failure. */
 int committer_reload(struct committer *committer, struct operation *operation, struct error *err);

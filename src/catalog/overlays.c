@@ -5,10 +5,12 @@
 #include "base/timestamp.h"
 #include "catalog/documents.h"
 #include "catalog/members.h"
+#include "catalog/unique_body.h"
 
 struct overlays {
     struct store *store;
     const struct layout *layout;
+    bool unique_versions;
     pthread_mutex_t lock;
     GHashTable *by_id;   /* id text -> struct overlay */
     uint64_t changes;    /* counts what was put or forgotten */
@@ -35,11 +37,13 @@ static struct overlay *overlay_new(struct bytes *text, const char *version, int6
     return overlay;
 }
 
-struct overlays *overlays_new(struct store *store, const struct layout *layout)
+struct overlays *overlays_new(struct store *store, const struct layout *layout,
+                              bool unique_versions)
 {
     struct overlays *overlays = g_new0(struct overlays, 1);
     overlays->store = store;
     overlays->layout = layout;
+    overlays->unique_versions = unique_versions;
     pthread_mutex_init(&overlays->lock, NULL);
     overlays->by_id =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)overlay_free);
@@ -136,7 +140,7 @@ int overlays_read(struct overlays *overlays, const struct ulid *id, struct opera
 struct write {
     struct overlays *overlays;
     const char *key;
-    struct bytes *text;
+    struct bytes *body;
     const char *version; /* that it replaces; NULL: absent */
     struct operation *operation;
 };
@@ -153,7 +157,7 @@ static int resolve(const struct write *write, char **ret_etag, struct error *err
     if (code && code != ERR_NOT_FOUND)
         return error_set(err, ERR_OUTCOME_UNKNOWN, "whether it was stored is not known: %s",
                          failure.text);
-    if (code == 0 && bytes_equal(body, write->text)) {
+    if (code == 0 && bytes_equal(body, write->body)) {
         *ret_etag = g_steal_pointer(&etag);
         return 0;
     }
@@ -168,7 +172,7 @@ static int put(const struct write *write, char **ret_etag, struct error *err)
     int code = 0;
     for (int tries = 0; tries < 2; tries++) {
         g_autofree char *etag = NULL;
-        code = store_put(write->overlays->store, write->key, write->text,
+        code = store_put(write->overlays->store, write->key, write->body,
                          write->version ? STORE_IF_MATCH : STORE_IF_ABSENT, write->version,
                          write->operation, &etag, err);
         if (code == 0 && etag) {
@@ -190,9 +194,10 @@ int overlays_write(struct overlays *overlays, const struct ulid *id, struct byte
 {
     g_autofree char *key = layout_overlay_key(overlays->layout, id);
     g_autofree char *etag = NULL;
+    auto_bytes struct bytes *body = overlays->unique_versions ? unique_body(text) : bytes_ref(text);
     struct error failure = {0};
     const struct write write = {
-        .overlays = overlays, .key = key, .text = text, .version = version, .operation = operation};
+        .overlays = overlays, .key = key, .body = body, .version = version, .operation = operation};
     int code = put(&write, &etag, &failure);
     if (code) {
         overlays_forget(overlays, id);

@@ -16,7 +16,6 @@ struct memory_store {
     struct store base;
     pthread_mutex_t lock; /* guards all below */
     GSequence *objects;   /* struct memory_object, by key */
-    uint64_t puts;
 };
 
 static void free_object(gpointer data)
@@ -104,8 +103,9 @@ static void perform_put(struct memory_store *store, const struct store_request *
     struct timespec now = timestamp_now();
     g_free(object->etag);
     bytes_unref(object->body);
-    object->etag = g_strdup_printf("%" G_GUINT64_FORMAT, ++store->puts);
     object->body = bytes_ref(request->body);
+    object->etag = g_compute_checksum_for_data(G_CHECKSUM_MD5, (const guchar *)request->body->data,
+                                               request->body->size);
     object->modified_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
     answer->etag = g_strdup(object->etag);
 }

@@ -1,7 +1,8 @@
 /*
  * An object store in memory, for unit tests: the same contract, no medium, nothing temporary.
  *
- * Etags are a counter, so every put gives a new one.
+ * As on S3, the etag comes from the content: putting the same bytes again brings the same etag
+ * back.
  */
 #ifndef FORKFS_STORE_MEMORY_STORE_H
 #define FORKFS_STORE_MEMORY_STORE_H

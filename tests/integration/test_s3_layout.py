@@ -1,5 +1,7 @@
 """Where things lie in a bucket."""
+import json
 import os
+import pathlib
 
 import pytest
 
@@ -118,3 +120,21 @@ def test_objects_of_others_in_the_bucket_are_left_alone(new_mount, database):
     after = database.everything()
     assert {key: after.get(key) for key in before} == before
     assert after.keys() - before.keys() == {database.registry_key}
+
+
+def test_a_registry_and_an_overlay_that_are_changed_back_are_not_the_same_version(new_mount, database):
+    """Or a delayed copy of a request would find the version that it is for."""
+    mount = new_mount(database)
+    os.mkdir(mount.fork("a"))
+    overlay = database.overlay_key(database.fork("a")["id"])
+    bodies = []
+    for _ in range(2):
+        for name, texts in (("ttl", ("none", "3600")), ("schema.json", ("{}", '{"added_labels": []}'))):
+            for text in reversed(texts):
+                pathlib.Path(mount.fork("a", name)).write_text(text, encoding="utf-8")
+        bodies.append((database.read_object(database.registry_key), database.read_object(overlay)))
+    assert mount.read("registry.json") == database.registry_text() + "\n"
+    for before, after in zip(*bodies):
+        assert before != after
+        assert json.loads(before) == json.loads(after)
+        assert before.rstrip() == after.rstrip()

@@ -42,8 +42,8 @@ static int set_up(void **state, unsigned jobs)
     fixture->outer = fault_store_new(fixture->inner, false);
     pthread_mutex_init(&fixture->lock, NULL);
     monotonic_cond_init(&fixture->changed);
-    if (committer_new(fixture->outer, REGISTRY_KEY, observe, fixture, NULL, &fixture->committer,
-                      &err))
+    if (committer_new(fixture->outer, REGISTRY_KEY, false, observe, fixture, NULL,
+                      &fixture->committer, &err))
         fail_msg("%s", err.text);
     *state = fixture;
     return 0;
@@ -78,8 +78,8 @@ struct committer *committer_fixture_other(struct committer_fixture *fixture)
 {
     struct committer *other = NULL;
     fixture->others_write = true;
-    assert_int_equal(committer_new(fixture->memory, REGISTRY_KEY, NULL, NULL, NULL, &other, NULL),
-                     0);
+    assert_int_equal(
+        committer_new(fixture->memory, REGISTRY_KEY, false, NULL, NULL, NULL, &other, NULL), 0);
     return other;
 }
 

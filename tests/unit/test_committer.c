@@ -32,9 +32,9 @@ static unsigned commit_counted(struct committer_fixture *fixture, const char *na
     struct counted counted = {.entry = make_entry(name)};
     struct commit_request request = {
         .apply = apply_counted, .landed = counted_landed, .argument = &counted};
-    struct error err = {0};
-    if (committer_commit(fixture->committer, &request, NULL, &err))
-        fail_msg("%s", err.text);
+    committer_commit_all(fixture->committer, &request, 1, NULL);
+    if (request.error.code)
+        fail_msg("%s", request.error.text);
     fork_entry_unref(counted.entry);
     return counted.applied;
 }
@@ -338,8 +338,8 @@ static void the_end_does_not_wait_for_a_look_that_nobody_asked_for(void **state)
     struct committer_fixture *fixture = *state;
     struct committer *ending = NULL;
     struct operation operation;
-    assert_int_equal(committer_new(fixture->outer, REGISTRY_KEY, NULL, NULL, NULL, &ending, NULL),
-                     0);
+    assert_int_equal(
+        committer_new(fixture->outer, REGISTRY_KEY, false, NULL, NULL, NULL, &ending, NULL), 0);
     operation_init(&operation, 50);
     fault_store_arm(fixture->outer, FAULT_DELAY, 1u << STORE_PUT, 1, false, 0);
     assert_int_equal(insert(ending, "made", &operation), ERR_OUTCOME_UNKNOWN);

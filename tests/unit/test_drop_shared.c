@@ -90,6 +90,9 @@ static void a_hold_that_the_dropper_did_not_know_of_takes_the_decision_back(void
                             *is = registry_find(after, "audit");
     assert_int_equal(is->expires_at.tv_sec, was->expires_at.tv_sec);
     assert_int_equal(is->expires_at.tv_nsec, was->expires_at.tv_nsec);
+    /* What readers see is the same, but a delayed copy of the decision comes too late. */
+    assert_true(bytes_equal(before->text, after->text));
+    assert_string_not_equal(before->etag, after->etag);
     /* Here at once, there soon: it can be held again. */
     mount_release(scene.dropper, mount_hold(scene.dropper, &scene.id, 0));
     struct hold *again = NULL;

@@ -20,7 +20,7 @@ static int set_up(void **state)
     fixture->memory = memory_store_new(2);
     fixture->faults = fault_store_new(fixture->memory, false);
     assert_int_equal(layout_new("", "storage/", "/db/storage", &fixture->layout, NULL), 0);
-    fixture->overlays = overlays_new(fixture->faults, fixture->layout);
+    fixture->overlays = overlays_new(fixture->faults, fixture->layout, false);
     fixture->id = ulid_new();
     fixture->key = layout_overlay_key(fixture->layout, &fixture->id);
     *state = fixture;

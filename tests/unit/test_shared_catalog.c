@@ -253,6 +253,38 @@ static void no_child_is_ever_left_without_its_parent(void **state)
     }
 }
 
+/* ---- Versions ---- */
+
+static char *write_overlay(struct catalog *catalog, const struct ulid *id, const char *text,
+                           const char *version)
+{
+    auto_bytes struct bytes *body = bytes_new_text(text);
+    struct error err = {0};
+    char *written = NULL;
+    if (catalog_write_overlay(catalog, id, body, version, NULL, &written, &err))
+        fail_msg("%s", err.text);
+    return written;
+}
+
+/* A delayed copy of the first change must not find its precondition true again. */
+static void an_overlay_that_is_changed_and_changed_back_is_another_version(void **state)
+{
+    struct shared_fixture *fixture = *state;
+    static const char changed[] = "{\"added_labels\": []}";
+    struct ulid id = fixture_create(fixture->catalogs[0], "audit", NULL);
+    struct overlay *created = NULL, *overlay = NULL;
+    assert_int_equal(catalog_overlay(fixture->catalogs[0], &id, NULL, &created, NULL), 0);
+    g_autofree char *first = write_overlay(fixture->catalogs[0], &id, "{}", created->version);
+    g_autofree char *second = write_overlay(fixture->catalogs[0], &id, changed, first);
+    g_autofree char *third = write_overlay(fixture->catalogs[0], &id, "{}", second);
+    assert_string_not_equal(first, third);
+    assert_int_equal(catalog_overlay(fixture->catalogs[1], &id, NULL, &overlay, NULL), 0);
+    assert_string_equal(overlay->text->data, "{}");
+    assert_string_equal(overlay->version, third);
+    overlay_free(overlay);
+    overlay_free(created);
+}
+
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, shared_set_up, shared_tear_down)
@@ -263,6 +295,7 @@ int main(void)
         TEST(what_all_make_and_drop_is_counted_right),
         TEST(the_budget_counts_what_others_made),
         TEST(no_child_is_ever_left_without_its_parent),
+        TEST(an_overlay_that_is_changed_and_changed_back_is_another_version),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
