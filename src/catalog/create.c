@@ -21,8 +21,7 @@ static int find_parent(struct round *round, struct task *task, struct error *err
         return error_set(err, ERR_NOT_FOUND, "the parent fork '%s' is gone, another has its name",
                          name);
     if (entry->status != FORK_ACTIVE)
-        return error_set(err, entry->status == FORK_PENDING ? ERR_PENDING : ERR_STALE,
-                         "parent fork '%s' is %s", name, fork_status_name(entry->status));
+        return transition_refuse_parent(entry, round->catalog->takeover != NULL, err);
     if (registry_id_is_ambiguous(registry, &entry->id))
         return error_set(err, ERR_CORRUPT, "several entries of the registry have the parent's id");
     task->parent = fork_entry_ref(entry);
@@ -178,7 +177,10 @@ bool create_transition(struct round *round, struct task *task, struct transition
 {
     if (task->code || task->change->kind != CHANGE_CREATE)
         return false;
-    *transition = (struct transition){.kind = TRANSITION_INSERT, .entry = task->entry};
+    *transition =
+        (struct transition){.kind = TRANSITION_INSERT,
+                            .entry = task->entry,
+                            .decided_at = round->catalog->takeover ? &round->decided_at : NULL};
     return true;
 }
 

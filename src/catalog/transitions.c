@@ -24,6 +24,16 @@ static bool has_status(const struct registry *registry, const struct ulid *id,
 
 /* ---- Insert ---- */
 
+int transition_refuse_parent(const struct fork_entry *parent, bool shared, struct error *err)
+{
+    const char *name = parent->key ? parent->key : parent->id.text;
+    if (parent->status == FORK_PENDING)
+        return error_set(err, ERR_PENDING, "parent fork '%s' is pending", name);
+    return error_set(err, shared ? ERR_HELD : ERR_STALE, "parent fork '%s' is %s", name,
+                     shared ? "tombstoned: it is being dropped, which may be taken back"
+                            : "tombstoned");
+}
+
 static int apply_insert(struct registry_edit *edit, struct transition *transition,
                         struct error *err)
 {
@@ -38,8 +48,7 @@ static int apply_insert(struct registry_edit *edit, struct transition *transitio
         if (!parent)
             return error_set(err, ERR_NOT_FOUND, "parent fork %s is gone", entry->parent_id.text);
         if (parent->status != FORK_ACTIVE)
-            return error_set(err, ERR_STALE, "parent fork %s is %s", parent->key,
-                             fork_status_name(parent->status));
+            return transition_refuse_parent(parent, transition->decided_at != NULL, err);
     }
     if (transition->max_forks > 0 && state->entries->len >= transition->max_forks)
         return error_set(err, ERR_BUDGET, "the budget of %zu forks is used up",

@@ -13,7 +13,7 @@
 
 enum transition_kind {
     /* Inserts `entry`, pending. ERR_EXISTS when the name is taken, in any status; ERR_BUDGET at
-     * max_forks; with a parent, ERR_NOT_FOUND or ERR_STALE when it is gone or not active. */
+     * max_forks; with a parent, ERR_NOT_FOUND when it is gone, or transition_refuse_parent(). */
     TRANSITION_INSERT,
     /* Pending to active. ERR_STALE when the entry is gone or not pending any more: someone else
      * has taken it over. */
@@ -50,8 +50,8 @@ struct transition {
     size_t max_forks;                  /* INSERT: 0 means no limit */
     const struct ulid *expired;        /* TOMBSTONE: whose expiry is the reason; NULL: none */
     const struct timespec *expires_at; /* EXPIRY: NULL clears */
-    const struct timespec *decided_at; /* TOMBSTONE, FENCE, RESTORE: see above; NULL: the catalog
-                                          has one writer only */
+    const struct timespec *decided_at; /* INSERT (any), TOMBSTONE, FENCE, RESTORE: see above;
+                                          NULL: the catalog has one writer only */
     const GPtrArray *datasets;         /* DATASETS */
     struct fork_entry *before;         /* TOMBSTONE with decided_at: an answer, the entry as it was;
                                           fork_entry_unref() */
@@ -60,13 +60,18 @@ struct transition {
 };
 
 /* Commits all of the list, each on its own merits: one that is refused does not hold up the others.
- * The answers are in the list; besides the errors above those of committer_commit(). */
+ * The answers are in the list; besides the errors above those of committer_commit_all().
+ */
 void transitions_commit(struct committer *committer, struct transition *list, size_t count,
                         struct operation *operation);
 
 /* One transition; returns its code and copies its error. */
 int transition_commit(struct committer *committer, struct transition transition,
                       struct operation *operation, struct error *err);
+
+/* Why a fork that is not active can have no children (now): ERR_PENDING; when it is tombstoned
+ * ERR_STALE, or ERR_HELD in a shared catalog, where its drop may be taken back. */
+int transition_refuse_parent(const struct fork_entry *parent, bool shared, struct error *err);
 
 /* 0 when the fork has no child forks in `state`; ERR_NOT_EMPTY names them, whatever their status.
  */

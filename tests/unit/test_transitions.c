@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/timestamp.h"
 #include "catalog/transitions.h"
 #include "committer_fixture.h"
 
@@ -35,8 +36,9 @@ static struct ulid enter(struct committer_fixture *fixture, const char *name,
     return id;
 }
 
+/* decided_at: not NULL in a shared catalog. */
 static int enter_child(struct committer_fixture *fixture, const struct ulid *parent,
-                       struct error *err)
+                       const struct timespec *decided_at, struct error *err)
 {
     g_autoptr(GPtrArray) datasets = dataset_branches_new();
     const struct fork_description description = {.name = "child",
@@ -46,7 +48,9 @@ static int enter_child(struct committer_fixture *fixture, const struct ulid *par
                                                  .parent_snapshot_id = "uninitialized",
                                                  .datasets = datasets};
     struct fork_entry *entry = fork_entry_new(&description);
-    int code = insert_entry(fixture, entry, err);
+    struct transition insert = {
+        .kind = TRANSITION_INSERT, .entry = entry, .decided_at = decided_at};
+    int code = transition_commit(fixture->committer, insert, NULL, err);
     fork_entry_unref(entry);
     return code;
 }
@@ -130,9 +134,11 @@ static void a_child_is_entered_under_an_active_parent_only(void **state)
     struct committer_fixture *fixture = *state;
     struct ulid nobody = ulid_new(), pending = enter(fixture, "pending", FORK_PENDING);
     struct ulid tombstoned = enter(fixture, "tombstoned", FORK_TOMBSTONED);
-    assert_int_equal(enter_child(fixture, &nobody, NULL), ERR_NOT_FOUND);
-    assert_int_equal(enter_child(fixture, &pending, NULL), ERR_STALE);
-    assert_int_equal(enter_child(fixture, &tombstoned, NULL), ERR_STALE);
+    assert_int_equal(enter_child(fixture, &nobody, NULL, NULL), ERR_NOT_FOUND);
+    assert_int_equal(enter_child(fixture, &pending, NULL, NULL), ERR_PENDING);
+    assert_int_equal(enter_child(fixture, &tombstoned, NULL, NULL), ERR_STALE);
+    struct timespec now = timestamp_now();
+    assert_int_equal(enter_child(fixture, &tombstoned, &now, NULL), ERR_HELD);
     assert_false(on_store(fixture, "child"));
 }
 
@@ -141,7 +147,7 @@ static void a_parent_is_not_dropped(void **state)
     struct committer_fixture *fixture = *state;
     struct error err = {0};
     struct ulid parent = enter(fixture, "parent", FORK_ACTIVE);
-    assert_int_equal(enter_child(fixture, &parent, NULL), 0); /* pending */
+    assert_int_equal(enter_child(fixture, &parent, NULL, NULL), 0); /* pending */
     assert_int_equal(commit(fixture, TRANSITION_TOMBSTONE, &parent, &err), ERR_NOT_EMPTY);
     assert_non_null(strstr(err.text, "1 child fork: child"));
     assert_int_equal(status_of(fixture, &parent), FORK_ACTIVE);
