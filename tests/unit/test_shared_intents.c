@@ -1,0 +1,145 @@
+/*
+ * Tags and registrations of several mounts, whose intents are on the store while they are under
+ * way.
+ */
+#include "unit.h"
+
+#include "takeover_fixture.h"
+
+/* Another mount decides to drop the fork while the tag's refs are put. */
+static void a_tag_is_taken_back_when_another_mount_drops_the_fork(void **state)
+{
+    const struct work *work = &works[WORK_TAG];
+    struct store *store = database_for(work);
+    struct sleeper sleeper = {0};
+    struct error err = {0};
+    sleeper_hold_at(&sleeper, store, work, SHARED_TAKEOVER_MS, "_refs/tags", 1);
+    fixture_replace(store, FIXTURE_REGISTRY, "\"status\": \"active\"",
+                    "\"status\": \"tombstoned\"");
+    sleeper_let_go(&sleeper);
+    assert_int_equal(sleeper.code, ERR_STALE);
+    assert_int_equal(fixture_mentions(store, "_refs/tags/fork_v1_"), 0);
+    assert_int_equal(fixture_mentions(store, "fork_taggings"), 0);
+    sleeper_end(&sleeper);
+    struct heir heir = {.catalog = shared_open(store, 0, NULL)};
+    take_over_together(&heir, 1);
+    assert_int_equal(catalog_create(heir.catalog, "neighbour", NULL, NULL, NULL, &err), 0);
+    catalog_free(heir.catalog);
+    fixture_assert_clean(store);
+    store_free(store);
+}
+
+/* The mount that decided on the drop died before it looked for tags again. */
+static void a_tagged_fork_that_stays_tombstoned_is_left_alone(void **state)
+{
+    struct store *store = database_for(&works[WORK_UNTAG]);
+    struct catalog *heir = shared_open(store, 0, NULL);
+    struct recovery_report report = {0};
+    fixture_replace(store, FIXTURE_REGISTRY, "\"status\": \"active\"",
+                    "\"status\": \"tombstoned\"");
+    g_autofree char *before = fixture_dump(store, NULL);
+    shared_poll(heir);
+    assert_int_equal(catalog_recover_due(heir, NULL, &report, NULL), 0);
+    assert_int_equal(report.problems->len, 1);
+    assert_int_equal(((const struct error *)report.problems->pdata[0])->code, ERR_NOT_EMPTY);
+    recovery_report_clear(&report);
+    assert_int_equal(catalog_drop(heir, "neighbour", NULL, NULL, NULL), ERR_NOT_EMPTY);
+    g_autofree char *after = fixture_dump(store, NULL);
+    assert_string_equal(before, after);
+    static const char *const datasets[] = {"edges", "vertices", "vertices_Person"};
+    for (size_t i = 0; i < G_N_ELEMENTS(datasets); i++) {
+        g_autofree char *key = g_strdup_printf("storage/%s.lance/_refs/tags/fork_v1_%s.json",
+                                               datasets[i], datasets[i]);
+        fixture_delete(store, key);
+    }
+    assert_int_equal(shared_recover(heir), 1);
+    assert_int_equal(shared_status(heir, "neighbour"), -1);
+    catalog_free(heir);
+    fixture_assert_clean(store);
+    store_free(store);
+}
+
+/* Of two mounts that do the same to a fork, the intent of one keeps the other away. */
+static void two_mounts_do_not_tag_or_register_at_the_same_time(void **state)
+{
+    static const struct {
+        enum work_kind work;
+        const char *held_up;
+    } cases[] = {{WORK_TAG, "_refs/tags"}, {WORK_REGISTER, "_refs/branches"}};
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        struct store *store = database_for(&works[WORK_REGISTER]);
+        struct sleeper sleeper = {0};
+        const struct work *work = &works[cases[i].work];
+        struct catalog *other = shared_open(store, SHARED_TAKEOVER_MS, NULL);
+        struct error err = {0};
+        sleeper_hold_at(&sleeper, store, work, SHARED_TAKEOVER_MS, cases[i].held_up, 1);
+        int code = work->change(other, NULL, &err);
+        assert_true(code == ERR_HELD || code == ERR_EXISTS);
+        sleeper_let_go(&sleeper);
+        assert_int_equal(sleeper.code, 0);
+        assert_settled(store, other);
+        sleeper_end(&sleeper);
+        catalog_free(other);
+        store_free(store);
+    }
+}
+
+/* Its own intent never came to be, or nobody knows: the one that is there belongs to somebody. */
+static void the_intent_of_another_mount_is_never_deleted(void **state)
+{
+    static const struct {
+        enum work_kind work;
+        const char *folder;
+    } cases[] = {{WORK_TAG, "fork_taggings"}, {WORK_REGISTER, "fork_registrations"}};
+    static const enum fault_kind kinds[] = {FAULT_FAIL, FAULT_LOSE_ANSWER};
+    for (size_t i = 0; i < G_N_ELEMENTS(cases) * G_N_ELEMENTS(kinds); i++) {
+        struct store *store = database_for(&works[WORK_REGISTER]), *wrapper;
+        struct catalog *catalog = shared_open(store, SHARED_TAKEOVER_MS, &wrapper);
+        struct ulid id = neighbour_of(catalog);
+        g_autofree char *key =
+            g_strdup_printf("storage/catalog/%s/%s.json", cases[i / 2].folder, id.text);
+        fixture_put(store, key, "{\"writer\": \"another\", \"tag\": \"v0\", \"datasets\": {}}");
+        fault_store_match(wrapper, key);
+        int code = kinds[i % 2] == FAULT_FAIL ? ERR_IO : ERR_OUTCOME_UNKNOWN;
+        fault_store_arm(wrapper, kinds[i % 2], 1u << STORE_PUT, 1, true, code);
+        assert_int_not_equal(works[cases[i / 2].work].change(catalog, NULL, NULL), 0);
+        assert_true(fault_store_fired(wrapper));
+        assert_true(fixture_exists(store, key));
+        catalog_free(catalog);
+        store_free(store);
+    }
+}
+
+/* The mount that tagged the fork died; by the time that its intent is recovered, the fork is gone.
+ */
+static void a_tag_of_a_fork_that_is_gone_is_removed(void **state)
+{
+    struct store *store = database_for(&works[WORK_UNTAG]);
+    struct catalog *heir = shared_open(store, 0, NULL);
+    struct ulid id = neighbour_of(heir);
+    g_autofree char *intent = g_strdup_printf("storage/catalog/fork_taggings/%s.json", id.text);
+    g_autofree char *tag = fixture_read(store, "storage/edges.lance/_refs/tags/fork_v1_edges.json");
+    assert_int_equal(untag_fork(heir, NULL, NULL), 0);
+    fixture_put(store, intent, "{\"writer\": \"another\", \"tag\": \"v1\"}");
+    assert_int_equal(catalog_drop(heir, "neighbour", NULL, NULL, NULL), 0);
+    assert_true(fixture_exists(store, intent));
+    fixture_put(store, "storage/edges.lance/_refs/tags/fork_v1_edges.json", tag);
+    assert_int_equal(shared_recover(heir), 1);
+    assert_false(fixture_exists(store, intent));
+    fixture_assert_clean(store);
+    assert_int_equal(fixture_mentions(store, "_refs/tags/fork_v1_"), 0);
+    catalog_free(heir);
+    store_free(store);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(a_tag_is_taken_back_when_another_mount_drops_the_fork, side_by_side),
+        cmocka_unit_test_setup(a_tagged_fork_that_stays_tombstoned_is_left_alone, one_by_one),
+        cmocka_unit_test_setup(two_mounts_do_not_tag_or_register_at_the_same_time, side_by_side),
+        cmocka_unit_test_setup(the_intent_of_another_mount_is_never_deleted, one_by_one),
+        cmocka_unit_test_setup(a_tag_of_a_fork_that_is_gone_is_removed, one_by_one),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
