@@ -234,6 +234,7 @@ static void task_end(struct task *task)
     change->code = task->code;
     change->error = task->error;
     change->id = task->id;
+    change->elsewhere = task->elsewhere;
     if (task->code)
         error_prefix(&change->error, "%s fork '%s'",
                      change->kind == CHANGE_CREATE ? "creating" : "dropping", task->lock_name);

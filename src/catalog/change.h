@@ -39,6 +39,7 @@ struct change {
     /* The answer */
     struct ulid id; /* of the fork made */
     int code;       /* same as error.code */
+    bool elsewhere; /* DROP: another mount is at it */
     struct error error;
 };
 

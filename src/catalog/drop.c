@@ -50,6 +50,7 @@ static int find_fork(struct round *round, struct task *task, struct error *err)
                          entry->id.text);
     task->entry = fork_entry_ref(entry);
     int code = check_takeover(round->catalog, entry, err);
+    task->elsewhere = code != 0;
     if (code == 0)
         code = fork_remains_check_names(entry->datasets, err);
     return code ? code : transition_check_childless(registry, &entry->id, err);
@@ -208,8 +209,10 @@ void drop_decided(struct round *round, struct task *task, const struct transitio
         task->code = take_latest(round, task, &task->error);
     else if (task->code == ERR_EXISTS)
         task->code = error_set(&task->error, ERR_CONTENDED, "its creator has just finished it");
-    else if (task->code == ERR_STALE && is_dropped_elsewhere(round, task))
+    else if (task->code == ERR_STALE && is_dropped_elsewhere(round, task)) {
+        task->elsewhere = true;
         task->code = error_set(&task->error, ERR_HELD, "another mount is dropping it");
+    }
 }
 
 /* ---- Finishing ---- */

@@ -39,9 +39,10 @@ struct task {
 
     /* DROP */
     bool door_closed;
-    bool decided;  /* tombstoned */
-    bool agreed;   /* so do the other mounts */
-    bool objected; /* something depends on the fork after all: the decision is to be taken back */
+    bool elsewhere; /* another mount is dropping it */
+    bool decided;   /* tombstoned */
+    bool agreed;    /* so do the other mounts */
+    bool objected;  /* something depends on the fork after all: the decision is to be taken back */
     char *tombstone_key;
     struct bytes *tombstone;
 

@@ -150,6 +150,13 @@ static void check_descendants(struct sweep *sweep)
 
 /* ---- Dropping ---- */
 
+/* Someone else has dropped it, or is at it, or has given it more time. */
+static bool is_a_failure(const struct change *change)
+{
+    return change->code && change->code != ERR_NOT_FOUND && change->code != ERR_STALE &&
+           !change->elsewhere;
+}
+
 /* All in one list, so that forks of the same depth share the registry's writes. */
 static unsigned drop_subtrees(struct sweep *sweep)
 {
@@ -172,7 +179,7 @@ static unsigned drop_subtrees(struct sweep *sweep)
     for (guint i = 0; i < entries->len; i++) {
         if (changes[i].code == 0)
             dropped++;
-        else
+        else if (is_a_failure(&changes[i]))
             tell(sweep, g_ptr_array_index(entries, i), &changes[i].error);
     }
     return dropped;

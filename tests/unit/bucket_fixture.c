@@ -44,20 +44,6 @@ struct mount *bucket_mount_heir(struct bucket *bucket, unsigned number)
     return mount_with(bucket, number, SHORT_LEASE_MS, 0);
 }
 
-unsigned mount_recover(struct mount *mount, struct error *ret_problem)
-{
-    struct error err = {0};
-    struct recovery_report report = {0};
-    if (catalog_recover_due(mount->catalog, NULL, &report, &err))
-        fail_msg("%s", err.text);
-    *ret_problem = (struct error){0};
-    if (report.problems->len > 0)
-        *ret_problem = *(const struct error *)report.problems->pdata[0];
-    unsigned done = report.rolled_back + report.finished + report.orphans;
-    recovery_report_clear(&report);
-    return done;
-}
-
 static void *run_poller(void *argument)
 {
     struct mount *mount = argument;

@@ -34,9 +34,6 @@ int bucket_tear_down(void **state); /* unmounts all */
 struct mount *bucket_mount(struct bucket *bucket, unsigned number, int64_t lease_ms);
 /* The same for one that takes over at once what others have left. */
 struct mount *bucket_mount_heir(struct bucket *bucket, unsigned number);
-/* Recovers; returns the number of things done. *ret_problem: the first thing left alone, code 0
- * when nothing was. */
-unsigned mount_recover(struct mount *mount, struct error *ret_problem);
 /* Begins or ends looking for changes. */
 void mount_poll(struct mount *mount);
 void mount_poll_stop(struct mount *mount);

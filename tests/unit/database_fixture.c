@@ -214,6 +214,20 @@ unsigned fixture_recover(struct catalog *catalog, unsigned *ret_problems)
     return done;
 }
 
+unsigned fixture_recover_due(struct catalog *catalog, struct error *ret_problem)
+{
+    struct error err = {0};
+    struct recovery_report report = {0};
+    if (catalog_recover_due(catalog, NULL, &report, &err))
+        fail_msg("%s", err.text);
+    *ret_problem = (struct error){0};
+    if (report.problems->len > 0)
+        *ret_problem = *(const struct error *)report.problems->pdata[0];
+    unsigned done = report.rolled_back + report.finished + report.orphans;
+    recovery_report_clear(&report);
+    return done;
+}
+
 char *fixture_read(struct store *store, const char *key)
 {
     auto_bytes struct bytes *body = NULL;

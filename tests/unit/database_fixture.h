@@ -30,6 +30,9 @@ struct catalog *fixture_open_read_only(struct store *inner);
 /* Recovers, fails the test on an error, and returns the number of things done; problems are counted
  * in *ret_problems (may be NULL). */
 unsigned fixture_recover(struct catalog *catalog, unsigned *ret_problems);
+/* The same for the recovery that runs from time to time. *ret_problem: the first thing left alone,
+ * code 0 when nothing was. */
+unsigned fixture_recover_due(struct catalog *catalog, struct error *ret_problem);
 
 void fixture_put(struct store *store, const char *key, const char *text);
 bool fixture_exists(struct store *store, const char *key);

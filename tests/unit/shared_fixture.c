@@ -46,14 +46,10 @@ unsigned shared_poll(struct catalog *catalog)
 
 unsigned shared_recover(struct catalog *catalog)
 {
-    struct error err = {0};
-    struct recovery_report report = {0};
-    if (catalog_recover_due(catalog, NULL, &report, &err))
-        fail_msg("%s", err.text);
-    if (report.problems->len > 0)
-        fail_msg("%s", ((const struct error *)report.problems->pdata[0])->text);
-    unsigned done = report.rolled_back + report.finished + report.orphans;
-    recovery_report_clear(&report);
+    struct error problem;
+    unsigned done = fixture_recover_due(catalog, &problem);
+    if (problem.code)
+        fail_msg("%s", problem.text);
     return done;
 }
 

@@ -327,12 +327,12 @@ static void what_a_dead_dropper_left_is_finished_when_nobody_holds_it(void **sta
     struct error problem;
     mount_await_status(scene.other, &scene.id, FORK_TOMBSTONED);
     mount_await_held(heir, &scene.id, true);
-    assert_int_equal(mount_recover(heir, &problem), 0);
+    assert_int_equal(fixture_recover_due(heir->catalog, &problem), 0);
     assert_int_equal(problem.code, ERR_HELD);
     g_autofree char *overlay = g_strdup_printf("catalog/fork_schemas/%s.json", scene.id.text);
     assert_true(fixture_exists(bucket->store, overlay));
     mount_release(scene.other, hold);
-    while (mount_recover(heir, &problem) == 0)
+    while (fixture_recover_due(heir->catalog, &problem) == 0)
         g_usleep(1000);
     assert_int_equal(fixture_status(bucket->store, "audit"), -1);
 }

@@ -253,6 +253,36 @@ static void no_child_is_ever_left_without_its_parent(void **state)
     }
 }
 
+static void note_failure(void *argument, const char *key, const struct error *failure)
+{
+    struct worker *worker = argument;
+    worker->unexpected = failure->code;
+    print_error("%s: %s\n", key, failure->text);
+}
+
+static void sweep(struct worker *worker)
+{
+    worker->done += catalog_sweep(worker->catalog, NULL, note_failure, worker);
+}
+
+/* Each fork by whichever mount is first; for the others there is nothing to report. */
+static void what_all_sweep_is_swept_once(void **state)
+{
+    struct shared_fixture *fixture = *state;
+    struct worker workers[SHARED_MOUNTS * THREADS];
+    for (unsigned i = 0; i < FORKS; i++) {
+        g_autofree char *name = g_strdup_printf("f-%u", i);
+        struct ulid id = fixture_create(fixture->catalogs[0], name, NULL);
+        assert_int_equal(catalog_set_ttl(fixture->catalogs[0], &id, true, 0, NULL, NULL), 0);
+    }
+    for (int i = 0; i < SHARED_MOUNTS; i++)
+        shared_poll(fixture->catalogs[i]);
+    run_everywhere(fixture, workers, sweep);
+    assert_int_equal(sum_done(workers), FORKS);
+    shared_poll(fixture->catalogs[0]);
+    assert_sound(fixture, 0);
+}
+
 /* ---- Versions ---- */
 
 static char *write_overlay(struct catalog *catalog, const struct ulid *id, const char *text,
@@ -295,6 +325,7 @@ int main(void)
         TEST(what_all_make_and_drop_is_counted_right),
         TEST(the_budget_counts_what_others_made),
         TEST(no_child_is_ever_left_without_its_parent),
+        TEST(what_all_sweep_is_swept_once),
         TEST(an_overlay_that_is_changed_and_changed_back_is_another_version),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
