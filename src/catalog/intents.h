@@ -31,7 +31,7 @@ struct intent_kind {
 };
 
 /* Writes an intent whose text nobody else writes. ERR_HELD when the fork has one of that kind;
- * ERR_OUTCOME_UNKNOWN when none is there, but ours may still arrive; other errors of the store: if
+ * ERR_OUTCOME_UNKNOWN when none is there, but ours may still arrive; other errors of the store. If
  * ours is there after all, it is left for recovery. */
 int intent_put(struct store *store, const char *key, struct bytes *body,
                struct operation *operation, struct error *err);

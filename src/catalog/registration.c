@@ -342,7 +342,7 @@ static int make_and_commit(struct registration *registration, const GPtrArray *b
     struct store_set *puts = store_set_new();
     bool undecided = false;
     int code = put_intent(registration, branches, err);
-    bool ours = code == 0 || code == ERR_OUTCOME_UNKNOWN;
+    bool ours = code == 0; /* what may still arrive is left for recovery */
     if (code == 0)
         code = delete_zombies(registration, err);
     if (code == 0)

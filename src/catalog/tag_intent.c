@@ -9,14 +9,14 @@
 #include "lance/branch_ref.h"
 
 int tag_intent_put(struct store *store, const struct layout *layout, const struct ulid *id,
-                   const char *tag, struct operation *operation, struct error *err)
+                   const char *tag, size_t refs, struct operation *operation, struct error *err)
 {
     g_autofree char *key = layout_tagging_key(layout, id);
     const struct ulid writer = ulid_new();
     g_autoptr(GString) text = g_string_new(NULL);
     g_string_printf(text, "{\"writer\":\"%s\",\"tag\":", writer.text);
     json_append_string(text, tag);
-    g_string_append_c(text, '}');
+    g_string_append_printf(text, ",\"refs\":%zu}", refs);
     auto_bytes struct bytes *body = bytes_new(text->str, text->len);
     return intent_put(store, key, body, operation, err);
 }
@@ -84,20 +84,32 @@ static int remove_refs(struct catalog *catalog, const struct ulid *id, const cha
 
 /* ---- Recovery ---- */
 
-static int remove_tag(struct catalog *catalog, const struct ulid *id,
-                      const struct fork_entry *entry, const struct bytes *body,
-                      struct operation *operation, struct error *err)
+/* What an intent says. *refs: see tag_intent_put(). */
+static int parse(const struct bytes *body, char **tag, uint64_t *refs, struct error *err)
 {
     g_autoptr(GArray) members = NULL;
-    g_autofree char *tag = NULL;
     int code = members_of_document(body, &members, err);
     if (code == 0)
-        code = members_string(members, "tag", &tag, err);
-    if (code == 0 && !entry)
-        return remove_refs(catalog, id, tag, operation, err);
+        code = members_unsigned(members, "refs", UINT32_MAX, refs, err);
+    if (code == 0)
+        code = members_string(members, "tag", tag, err);
+    return code;
+}
+
+/* A tag keeps a fork from being dropped; so one that is being dropped has none that counts. */
+static int remove_unless_whole(struct catalog *catalog, const struct ulid *id,
+                               const struct fork_entry *entry, const struct bytes *body,
+                               struct operation *operation, struct error *err)
+{
+    g_autofree char *tag = NULL;
+    uint64_t refs = 0;
+    int code = parse(body, &tag, &refs, err);
     if (code)
         return code;
-    code = tags_delete_refs(catalog->tags, entry, tag, operation, err);
+    if (!entry)
+        return remove_refs(catalog, id, tag, operation, err);
+    size_t whole = entry->status == FORK_ACTIVE ? refs : SIZE_MAX;
+    code = tags_delete_refs(catalog->tags, entry, tag, whole, operation, err);
     return code == ERR_NOT_FOUND ? 0 : code;
 }
 
@@ -106,5 +118,5 @@ const struct intent_kind tag_intents = {
     .takeover = TAKEOVER_TAGGING,
     .prefix = layout_taggings_prefix,
     .key = layout_tagging_key,
-    .recover = remove_tag,
+    .recover = remove_unless_whole,
 };

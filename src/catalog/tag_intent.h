@@ -1,7 +1,8 @@
 /*
  * The intent to make or remove a tag of a fork: a tag is many refs, and a crash between them must
- * not leave half of it. Recovery removes the tag of every intent that is left; so making a tag is
- * decided when its intent is deleted, and removing one when it is written. Facts: docs/formats.md.
+ * not leave half of it. Recovery removes what is left of the tag of every intent that is there,
+ * unless the tag is whole: then it was made after all, or its removal had not begun, or a delayed
+ * copy of the intent's put arrived after all was done. Facts: docs/formats.md.
  *
  * No state; any thread. Who writes one holds the name lock of the fork.
  */
@@ -12,9 +13,10 @@
 
 extern const struct intent_kind tag_intents;
 
-/* ERR_HELD, see intents.h; errors of the store. */
+/* `refs`: how many refs the tag has when it is whole. ERR_HELD, see intents.h; errors of the store.
+ */
 int tag_intent_put(struct store *store, const struct layout *layout, const struct ulid *id,
-                   const char *tag, struct operation *operation, struct error *err);
+                   const char *tag, size_t refs, struct operation *operation, struct error *err);
 int tag_intent_delete(struct store *store, const struct layout *layout, const struct ulid *id,
                       struct operation *operation, struct error *err);
 

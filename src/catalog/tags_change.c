@@ -163,11 +163,10 @@ static int pin(struct tags *tags, const struct fork_entry *entry, const char *ta
     struct operation undoing;
     operation_init(&undoing, -1);
     undoing.deadline_ns = deadline_ns;
-    int code = tag_intent_put(tags->store, tags->layout, &entry->id, tag, operation, err);
+    int code = tag_intent_put(tags->store, tags->layout, &entry->id, tag, entry->datasets->len,
+                              operation, err);
     if (code == 0)
         code = pin_decided(tags, entry, pinnings, operation, &undoing, err);
-    else if (code == ERR_OUTCOME_UNKNOWN)
-        tag_intent_delete(tags->store, tags->layout, &entry->id, &undoing, NULL);
     operation_destroy(&undoing);
     return code;
 }
@@ -249,11 +248,13 @@ static int delete_keys(struct tags *tags, const struct fork_entry *entry, const 
 }
 
 int tags_delete_refs(struct tags *tags, const struct fork_entry *entry, const char *tag,
-                     struct operation *operation, struct error *err)
+                     size_t whole, struct operation *operation, struct error *err)
 {
     g_autoptr(GPtrArray) keys = NULL;
     int code = find_keys(tags, entry, tag, operation, &keys, err);
-    return code ? code : delete_keys(tags, entry, keys, operation, err);
+    if (code || keys->len >= whole)
+        return code;
+    return delete_keys(tags, entry, keys, operation, err);
 }
 
 int tags_remove(struct tags *tags, const struct fork_entry *entry, const char *tag,
@@ -262,7 +263,8 @@ int tags_remove(struct tags *tags, const struct fork_entry *entry, const char *t
     g_autoptr(GPtrArray) keys = NULL;
     int code = find_keys(tags, entry, tag, operation, &keys, err);
     if (code == 0)
-        code = tag_intent_put(tags->store, tags->layout, &entry->id, tag, operation, err);
+        code =
+            tag_intent_put(tags->store, tags->layout, &entry->id, tag, keys->len, operation, err);
     if (code == 0)
         code = delete_keys(tags, entry, keys, operation, err);
     if (code == 0) /* the tag is gone; an intent that is left finds nothing to do */

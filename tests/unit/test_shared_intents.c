@@ -108,6 +108,26 @@ static void the_intent_of_another_mount_is_never_deleted(void **state)
     }
 }
 
+/* A delayed copy of what was put when the tag was made, or when an earlier one was removed. */
+static void an_intent_that_arrives_after_all_was_done_leaves_the_tag(void **state)
+{
+    struct store *store = database_for(&works[WORK_UNTAG]);
+    struct catalog *heir = shared_open(store, 0, NULL);
+    struct ulid id = neighbour_of(heir);
+    g_autofree char *intent = g_strdup_printf("storage/catalog/fork_taggings/%s.json", id.text);
+    fixture_put(store, intent, "{\"writer\": \"another\", \"tag\": \"v1\", \"refs\": 3}");
+    assert_int_equal(shared_recover(heir), 1);
+    assert_false(fixture_exists(store, intent));
+    assert_int_equal(fixture_mentions(store, "_refs/tags/fork_v1_"), FIXTURE_DATASETS);
+    /* One ref is missing: it is not whole. */
+    fixture_put(store, intent, "{\"writer\": \"another\", \"tag\": \"v1\", \"refs\": 4}");
+    assert_int_equal(shared_recover(heir), 1);
+    assert_int_equal(fixture_mentions(store, "_refs/tags/fork_v1_"), 0);
+    assert_settled(store, heir);
+    catalog_free(heir);
+    store_free(store);
+}
+
 /* The mount that tagged the fork died; by the time that its intent is recovered, the fork is gone.
  */
 static void a_tag_of_a_fork_that_is_gone_is_removed(void **state)
@@ -118,7 +138,7 @@ static void a_tag_of_a_fork_that_is_gone_is_removed(void **state)
     g_autofree char *intent = g_strdup_printf("storage/catalog/fork_taggings/%s.json", id.text);
     g_autofree char *tag = fixture_read(store, "storage/edges.lance/_refs/tags/fork_v1_edges.json");
     assert_int_equal(untag_fork(heir, NULL, NULL), 0);
-    fixture_put(store, intent, "{\"writer\": \"another\", \"tag\": \"v1\"}");
+    fixture_put(store, intent, "{\"writer\": \"another\", \"tag\": \"v1\", \"refs\": 3}");
     assert_int_equal(catalog_drop(heir, "neighbour", NULL, NULL, NULL), 0);
     assert_true(fixture_exists(store, intent));
     fixture_put(store, "storage/edges.lance/_refs/tags/fork_v1_edges.json", tag);
@@ -137,6 +157,8 @@ int main(void)
         cmocka_unit_test_setup(a_tagged_fork_that_stays_tombstoned_is_left_alone, one_by_one),
         cmocka_unit_test_setup(two_mounts_do_not_tag_or_register_at_the_same_time, side_by_side),
         cmocka_unit_test_setup(the_intent_of_another_mount_is_never_deleted, one_by_one),
+        cmocka_unit_test_setup(an_intent_that_arrives_after_all_was_done_leaves_the_tag,
+                               one_by_one),
         cmocka_unit_test_setup(a_tag_of_a_fork_that_is_gone_is_removed, one_by_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
