@@ -101,21 +101,40 @@ static void put_files(struct round *round)
     drop_take_listings(round, set, code);
 }
 
+static bool choose_nothing(struct round *round, struct task *task, struct transition *transition)
+{
+    return false;
+}
+
+/* The files of the creates are there, or they have failed. */
+static void finish_creates(struct round *round, const struct commit_step *drop)
+{
+    static const struct commit_step activate = {create_activation, create_activated};
+    commit(round, &activate, drop, operation_of(round));
+    round->finishing.deadline_ns = round->deadline_ns;
+    create_undo(round);
+}
+
 static void carry_out(struct round *round)
 {
     static const struct commit_step enter = {create_transition, create_entered},
                                     decide = {drop_transition, drop_decided},
-                                    activate = {create_activation, create_activated},
-                                    remove = {drop_removal, drop_removed};
+                                    remove = {drop_removal, drop_removed},
+                                    none = {choose_nothing, NULL};
     create_prepare(round);
     drop_prepare(round);
     commit(round, &enter, &decide, round->operation);
     put_files(round);
+    /* Creates share the second commit with drops, but do not wait for other mounts with them. */
+    const bool waits = drop_look_at_leases(round);
+    if (waits)
+        finish_creates(round, &none);
     drop_agree(round);
     drop_delete(round);
-    commit(round, &activate, &remove, operation_of(round));
-    round->finishing.deadline_ns = round->deadline_ns;
-    create_undo(round);
+    if (waits)
+        commit(round, &none, &remove, &round->finishing);
+    else
+        finish_creates(round, &remove);
     drop_end(round);
 }
 

@@ -225,10 +225,22 @@ void drop_add_files(struct round *round, struct task *task, struct store_set *se
     store_set_put(set, task->tombstone_key, task->tombstone, STORE_ALWAYS, NULL);
 }
 
+static void forget_listings(struct drops *drops)
+{
+    g_clear_pointer(&drops->burials, burials_free);
+    g_clear_pointer(&drops->listings, store_set_unref);
+    g_clear_pointer(&drops->tasks, g_ptr_array_unref);
+    g_clear_pointer(&drops->branches, g_ptr_array_unref);
+    g_clear_pointer(&drops->list, g_free);
+}
+
 void drop_add_listings(struct round *round, struct store_set *set)
 {
     struct drops *drops = round->drops;
-    if (!drops || !has_drops(round))
+    if (!drops)
+        return;
+    forget_listings(drops);
+    if (!has_drops(round))
         return;
     drops->tasks = g_ptr_array_new();
     drops->branches = g_ptr_array_new_with_free_func((GDestroyNotify)g_ptr_array_unref);
@@ -306,12 +318,8 @@ static void drops_free(struct drops *drops)
 {
     if (!drops)
         return;
-    burials_free(drops->burials);
-    store_set_unref(drops->listings);
-    g_clear_pointer(&drops->tasks, g_ptr_array_unref);
-    g_clear_pointer(&drops->branches, g_ptr_array_unref);
+    forget_listings(drops);
     g_clear_pointer(&drops->candidates, g_ptr_array_unref);
-    g_free(drops->list);
     g_free(drops);
 }
 

@@ -87,20 +87,29 @@ static int64_t look_until_ns(const struct round *round)
                                            : now_ns + ((round->deadline_ns - now_ns) / 4 * 3);
 }
 
-/* Only mounts make tags by the rule that the decision is looked at afterwards; what the engine
- * makes at the same time no second look can be sure of. */
-int drop_run_files(struct round *round, struct store_set *set, struct operation *operation)
+/* Before the others have agreed only mounts are looked for, which make tags by the rule that the
+ * decision is looked at afterwards: what the engine makes at the same time no second look can be
+ * sure of. Once nobody holds the fork any more, everything is. */
+static GPtrArray *list_tasks(struct round *round, bool agreed, struct descendants_query *list)
+{
+    GPtrArray *tasks = g_ptr_array_new();
+    for (size_t i = 0; i < round->count && round->catalog->takeover; i++) {
+        struct task *task = &round->tasks[i];
+        bool counts = agreed ? task->code == 0 && task->agreed : needs_agreement(task);
+        if (!counts || task->entry->status != FORK_ACTIVE)
+            continue;
+        list[tasks->len] = (struct descendants_query){.entry = task->entry, .tags_only = !agreed};
+        g_ptr_array_add(tasks, task);
+    }
+    return tasks;
+}
+
+static int run_and_look(struct round *round, bool agreed, struct store_set *set,
+                        struct operation *operation)
 {
     struct catalog *catalog = round->catalog;
     g_autofree struct descendants_query *list = g_new0(struct descendants_query, round->count);
-    g_autoptr(GPtrArray) tasks = g_ptr_array_new();
-    for (size_t i = 0; i < round->count && catalog->takeover; i++) {
-        struct task *task = &round->tasks[i];
-        if (!needs_agreement(task) || task->entry->status != FORK_ACTIVE)
-            continue;
-        list[tasks->len] = (struct descendants_query){.entry = task->entry, .tags_only = true};
-        g_ptr_array_add(tasks, task);
-    }
+    g_autoptr(GPtrArray) tasks = list_tasks(round, agreed, list);
     if (tasks->len == 0)
         return store_run(catalog->store, set, operation, NULL);
     auto_registry struct registry *registry = catalog_registry(catalog);
@@ -116,6 +125,25 @@ int drop_run_files(struct round *round, struct store_set *set, struct operation 
         task->objected = task->code != 0;
     }
     return run_code;
+}
+
+int drop_run_files(struct round *round, struct store_set *set, struct operation *operation)
+{
+    return run_and_look(round, false, set, operation);
+}
+
+bool drop_look_at_leases(struct round *round)
+{
+    struct leases *leases = round->catalog->leases;
+    struct operation looking;
+    if (!round->lease_listing)
+        return false;
+    operation_init(&looking, -1);
+    looking.deadline_ns = look_until_ns(round);
+    int code = leases_take_listing(leases, round->lease_listing, round->looked_ns, &looking, NULL);
+    operation_destroy(&looking);
+    round->has_others = code || leases_others(leases) > 0;
+    return round->has_others;
 }
 
 /* Why no more time is given to the others; 0: it is. */
@@ -267,9 +295,21 @@ static void take_back_objected(struct round *round)
 {
     g_autoptr(GPtrArray) objected = g_ptr_array_new();
     for (size_t i = 0; i < round->count; i++)
-        if (round->tasks[i].objected && !round->tasks[i].late_writes)
+        if (round->tasks[i].objected && !round->tasks[i].late_writes) {
+            round->tasks[i].objected = false;
             g_ptr_array_add(objected, &round->tasks[i]);
+        }
     take_back(round, objected);
+}
+
+/* What the holders wrote, tagged and branched until they let go is to be seen, too. */
+static void look_again(struct round *round)
+{
+    struct store_set *set = store_set_new();
+    drop_add_listings(round, set);
+    int code = run_and_look(round, true, set, &round->finishing);
+    drop_take_listings(round, set, code);
+    take_back_objected(round);
 }
 
 void drop_agree(struct round *round)
@@ -282,7 +322,6 @@ void drop_agree(struct round *round)
     agreement_begin(&agreement, round);
     operation_init(&looking, -1);
     looking.deadline_ns = agreement.answer_until_ns;
-    leases_take_listing(agreement.leases, round->lease_listing, round->looked_ns, &looking, NULL);
     for (;;) {
         g_autoptr(GPtrArray) refused = g_ptr_array_new();
         unsigned waiting = ask_all(&agreement, refused);
@@ -293,4 +332,6 @@ void drop_agree(struct round *round)
         leases_refresh(agreement.leases, &looking, NULL); /* else they have not answered yet */
     }
     operation_destroy(&looking);
+    if (round->has_others)
+        look_again(round);
 }

@@ -12,6 +12,9 @@
 #define MILLISECOND INT64_C(1000000)
 /* Changes are stored at most so often, and what could not be stored is tried again so soon. */
 #define PAUSE_LONGEST_NS (200 * MILLISECOND)
+/* How often the lease is renewed in its life. One attempt has as much time, so that one which is
+ * stuck leaves time for others. */
+#define RENEWALS 5
 /* Of the delete at the end. */
 #define DELETE_TIMEOUT_MS 3000
 /* How often our own put may turn out to be in its own way. */
@@ -52,6 +55,12 @@ static int64_t clock_ns(void)
 static int64_t lease_ns(const struct lease_keeper *keeper)
 {
     return keeper->settings.lease_ms * MILLISECOND;
+}
+
+/* Until the next renewal; negative when it is overdue. */
+static int64_t wait_ns(const struct lease_keeper *keeper)
+{
+    return keeper->stored_ns + (lease_ns(keeper) / RENEWALS) - clock_ns();
 }
 
 /* ---- Storing ---- */
@@ -190,13 +199,30 @@ static int reopen(struct lease_keeper *keeper, struct operation *operation, stru
 
 static bool is_due(const struct lease_keeper *keeper)
 {
-    return !keeper->is_certain || clock_ns() - keeper->stored_ns >= lease_ns(keeper) / 3;
+    return !keeper->is_certain || wait_ns(keeper) <= 0;
+}
+
+/* Forks that the stored lease closes take no holds until it is replaced. */
+static bool closes_active_forks(struct lease_keeper *keeper)
+{
+    auto_registry struct registry *registry = committer_registry(keeper->committer);
+    GHashTableIter iterator;
+    void *id;
+    g_hash_table_iter_init(&iterator, keeper->stored->closed);
+    while (g_hash_table_iter_next(&iterator, &id, NULL)) {
+        struct ulid fork;
+        const struct fork_entry *entry =
+            ulid_parse(id, ULID_LENGTH, &fork) ? registry_find_id(registry, &fork) : NULL;
+        if (entry && entry->status == FORK_ACTIVE)
+            return true;
+    }
+    return false;
 }
 
 static bool is_news(struct lease_keeper *keeper)
 {
     if (leases_others(keeper->settings.leases) == 0)
-        return false;
+        return closes_active_forks(keeper);
     struct lease *now = compose(keeper, false);
     bool news = !lease_says_the_same(now, keeper->stored);
     lease_free(now);
@@ -264,7 +290,7 @@ static bool pause_until(struct lease_keeper *keeper, int64_t until_ns, bool wake
 
 static bool begin_operation(struct lease_keeper *keeper, struct operation *operation)
 {
-    operation_init(operation, MAX(keeper->settings.lease_ms / 3, 1));
+    operation_init(operation, MAX(keeper->settings.lease_ms / RENEWALS, 1));
     LOCK_SCOPE(&keeper->lock);
     keeper->underway = operation;
     return !keeper->ending;
@@ -291,9 +317,8 @@ static void *run(void *argument)
         if (begin_operation(keeper, &operation))
             done = keep(keeper, &operation);
         end_operation(keeper, &operation);
-        int64_t now_ns = monotonic_now_ns();
-        ending = pause_until(keeper, now_ns + pause_ns, false) ||
-                 (done && pause_until(keeper, now_ns + (lease_ns(keeper) / 3), true));
+        ending = pause_until(keeper, monotonic_now_ns() + pause_ns, false) ||
+                 (done && pause_until(keeper, monotonic_now_ns() + wait_ns(keeper), true));
     }
     return NULL;
 }

@@ -13,8 +13,8 @@
  *    registry after that, like one that has just begun. The old one is nobody's.
  *
  * Changes of what is held or closed are stored within moments, others with the next renewal; while
- * there are no other mounts, all of them. Opening and closing files only marks that there is
- * something to be stored.
+ * there are no other mounts, all but those that let a fork open again. Opening and closing files
+ * only marks that there is something to be stored.
  *
  * Thread-safe; the lock inside is a leaf, held over no call out.
  */

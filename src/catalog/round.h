@@ -67,6 +67,7 @@ struct round {
     /* DROP in a shared catalog */
     struct timespec decided_at;                /* what the decisions are known by */
     const struct store_request *lease_listing; /* NULL: nobody has to agree */
+    bool has_others;                           /* other mounts that have to */
     int64_t looked_ns;                         /* when it began: leases_now_ns() */
 };
 
@@ -95,12 +96,15 @@ void drop_add_files(struct round *round, struct task *task, struct store_set *se
 void drop_add_listings(struct round *round, struct store_set *set);
 void drop_files_put(struct round *round, struct task *task);
 void drop_take_listings(struct round *round, struct store_set *set, int run_code);
-/* The same with the leases of the other mounts; and waits until these agree, or takes the decision
- * back. Nothing in a catalog that is not shared. */
+/* The same with the leases of the other mounts. Nothing in a catalog that is not shared. */
 void drop_add_lease_listing(struct round *round, struct store_set *set);
 /* Runs the set; in a shared catalog also looks in the same wave for tags made since the first look.
  * Returns as store_run(). */
 int drop_run_files(struct round *round, struct store_set *set, struct operation *operation);
+/* True when there are other mounts, which have to agree, or nobody knows. */
+bool drop_look_at_leases(struct round *round);
+/* Waits until they do, and looks once more at what there is to delete and whether anything depends
+ * on the forks; or takes the decision back. */
 void drop_agree(struct round *round);
 void drop_delete(struct round *round); /* what the forks have, then their tombstones */
 bool drop_removal(struct round *round, struct task *task, struct transition *transition);

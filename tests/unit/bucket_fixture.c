@@ -131,6 +131,28 @@ int mount_drop(struct mount *mount, int64_t timeout_ms, struct error *err)
     return code;
 }
 
+static void *run_drop(void *argument)
+{
+    struct dropping *dropping = argument;
+    dropping->code = catalog_drop(dropping->mount->catalog, "audit", NULL, &dropping->operation,
+                                  &dropping->error);
+    return NULL;
+}
+
+void start_drop(struct dropping *dropping, struct mount *mount)
+{
+    dropping->mount = mount;
+    operation_init(&dropping->operation, 60000);
+    assert_int_equal(pthread_create(&dropping->thread, NULL, run_drop, dropping), 0);
+}
+
+int join_drop(struct dropping *dropping)
+{
+    pthread_join(dropping->thread, NULL);
+    operation_destroy(&dropping->operation);
+    return dropping->code;
+}
+
 unsigned bucket_leases(struct bucket *bucket)
 {
     struct store_set *set = store_set_new();

@@ -9,8 +9,10 @@
 #include "catalog/catalog_private.h"
 #include "database_fixture.h"
 
-/* Long enough that a busy machine does not let it run out; and one to wait for. */
+/* Long enough that a busy machine does not let it run out; that it need not even be renewed; and
+ * one to wait for. */
 #define LONG_LEASE_MS 20000
+#define EVERLASTING_LEASE_MS 3600000
 #define SHORT_LEASE_MS 200
 
 /* One mount, which looks for changes by others on a thread of its own while that runs. */
@@ -52,6 +54,17 @@ struct hold *mount_hold(struct mount *mount, const struct ulid *id, int expected
 void mount_release(struct mount *mount, struct hold *hold);
 /* Drops "audit" within so much time; timeout_ms < 0: unlimited. */
 int mount_drop(struct mount *mount, int64_t timeout_ms, struct error *err);
+
+/* A drop of "audit" under way on a thread of its own; it has a minute. */
+struct dropping {
+    struct mount *mount;
+    struct operation operation;
+    pthread_t thread;
+    int code;
+    struct error error;
+};
+void start_drop(struct dropping *dropping, struct mount *mount);
+int join_drop(struct dropping *dropping);
 
 /* How many leases there are. */
 unsigned bucket_leases(struct bucket *bucket);

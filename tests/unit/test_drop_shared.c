@@ -129,35 +129,6 @@ static void leases_that_cannot_be_read_take_the_decision_back(void **state)
     assert_int_equal(mount_drop(scene.dropper, 60000, NULL), 0);
 }
 
-struct dropping {
-    struct mount *mount;
-    struct operation operation;
-    pthread_t thread;
-    int code;
-};
-
-static void *run_drop(void *argument)
-{
-    struct dropping *dropping = argument;
-    dropping->code =
-        catalog_drop(dropping->mount->catalog, "audit", NULL, &dropping->operation, NULL);
-    return NULL;
-}
-
-static void start_drop(struct dropping *dropping, struct mount *mount)
-{
-    dropping->mount = mount;
-    operation_init(&dropping->operation, 60000);
-    assert_int_equal(pthread_create(&dropping->thread, NULL, run_drop, dropping), 0);
-}
-
-static int join_drop(struct dropping *dropping)
-{
-    pthread_join(dropping->thread, NULL);
-    operation_destroy(&dropping->operation);
-    return dropping->code;
-}
-
 /* The tag comes after the first look and before the decision. */
 static void a_tag_made_at_the_last_moment_takes_the_decision_back(void **state)
 {
