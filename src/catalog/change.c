@@ -5,6 +5,9 @@
 #include "base/timestamp.h"
 #include "catalog/round.h"
 
+/* In how many rounds of a list creates are planned again: each time somebody has been faster. */
+#define PLANS_MAX 8
+
 /* The first failed answer among the task's requests of the wave. */
 static void take_wave(struct task *task, struct store_set *set, int run_code)
 {
@@ -364,6 +367,16 @@ static void take_round(struct catalog *catalog, GPtrArray *waiting, GPtrArray *r
         g_ptr_array_add(waiting, g_ptr_array_index(later, i));
 }
 
+/* Creates whose parent got further datasets while they were planned go first in the next round. */
+static void plan_again(GPtrArray *waiting, const GPtrArray *round)
+{
+    for (guint i = round->len; i > 0; i--) {
+        struct change *change = g_ptr_array_index(round, i - 1);
+        if (change->kind == CHANGE_CREATE && change->code == ERR_CHANGED)
+            g_ptr_array_insert(waiting, 0, change);
+    }
+}
+
 void catalog_change(struct catalog *catalog, struct change *changes, size_t count,
                     struct operation *operation)
 {
@@ -373,10 +386,12 @@ void catalog_change(struct catalog *catalog, struct change *changes, size_t coun
     for (size_t i = 0; i < count; i++)
         if (!refuse_read_only(catalog, &changes[i]))
             g_ptr_array_add(waiting, &changes[i]);
-    while (waiting->len > 0) {
+    for (unsigned plans = 0; waiting->len > 0;) {
         g_autoptr(GPtrArray) round = g_ptr_array_new();
         take_round(catalog, waiting, round);
         run_round(catalog, round, operation ? operation : &unlimited);
+        if (plans++ < PLANS_MAX)
+            plan_again(waiting, round);
     }
     operation_destroy(&unlimited);
 }

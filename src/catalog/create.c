@@ -180,6 +180,7 @@ bool create_transition(struct round *round, struct task *task, struct transition
     *transition =
         (struct transition){.kind = TRANSITION_INSERT,
                             .entry = task->entry,
+                            .parent = task->parent,
                             .decided_at = round->catalog->takeover ? &round->decided_at : NULL};
     return true;
 }

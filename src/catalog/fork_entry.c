@@ -30,6 +30,18 @@ const char *fork_status_name(enum fork_status status)
     return status_names[status];
 }
 
+bool fork_entry_same_datasets(const struct fork_entry *a, const struct fork_entry *b)
+{
+    if (a->datasets->len != b->datasets->len)
+        return false;
+    for (guint i = 0; i < a->datasets->len; i++) {
+        const struct dataset_branch *pair = g_ptr_array_index(a->datasets, i);
+        if (g_strcmp0(fork_entry_branch(b, pair->dataset), pair->branch) != 0)
+            return false;
+    }
+    return true;
+}
+
 bool fork_entry_is_expired(const struct fork_entry *entry, struct timespec now)
 {
     return entry->status == FORK_ACTIVE && entry->has_expiry &&

@@ -91,6 +91,9 @@ struct bytes *fork_entry_document(const struct fork_entry *entry);
 /* The branch of a dataset, or NULL. */
 const char *fork_entry_branch(const struct fork_entry *entry, const char *dataset);
 
+/* Whether both map the same datasets to the same branches. */
+bool fork_entry_same_datasets(const struct fork_entry *a, const struct fork_entry *b);
+
 /* Whether it is active and its time is over. */
 bool fork_entry_is_expired(const struct fork_entry *entry, struct timespec now);
 

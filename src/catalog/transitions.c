@@ -49,6 +49,9 @@ static int apply_insert(struct registry_edit *edit, struct transition *transitio
             return error_set(err, ERR_NOT_FOUND, "parent fork %s is gone", entry->parent_id.text);
         if (parent->status != FORK_ACTIVE)
             return transition_refuse_parent(parent, transition->decided_at != NULL, err);
+        if (transition->parent && !fork_entry_same_datasets(transition->parent, parent))
+            return error_set(err, ERR_CHANGED, "parent fork '%s' has other datasets by now",
+                             parent->key ? parent->key : parent->id.text);
     }
     if (transition->max_forks > 0 && state->entries->len >= transition->max_forks)
         return error_set(err, ERR_BUDGET, "the budget of %zu forks is used up",

@@ -13,7 +13,8 @@
 
 enum transition_kind {
     /* Inserts `entry`, pending. ERR_EXISTS when the name is taken, in any status; ERR_BUDGET at
-     * max_forks; with a parent, ERR_NOT_FOUND when it is gone, or transition_refuse_parent(). */
+     * max_forks; with a parent, ERR_NOT_FOUND when it is gone, transition_refuse_parent(), or
+     * ERR_CHANGED when it has got further datasets since `parent` was looked at. */
     TRANSITION_INSERT,
     /* Pending to active. ERR_STALE when the entry is gone or not pending any more: someone else
      * has taken it over. */
@@ -46,6 +47,7 @@ enum transition_kind {
 struct transition {
     enum transition_kind kind;
     const struct ulid *id;             /* all but INSERT */
+    const struct fork_entry *parent;   /* INSERT: as it was when the fork was planned; NULL: none */
     struct fork_entry *entry;          /* INSERT, RESTORE, FENCE (may be NULL): borrowed */
     size_t max_forks;                  /* INSERT: 0 means no limit */
     const struct ulid *expired;        /* TOMBSTONE: whose expiry is the reason; NULL: none */

@@ -6,8 +6,8 @@
 
 #include "base/timestamp.h"
 #include "bucket_fixture.h"
-#include "lance/branch_ref.h"
 #include "lance/branch_name.h"
+#include "lance/branch_ref.h"
 
 #define DATASET "storage/vertices_Person.lance"
 

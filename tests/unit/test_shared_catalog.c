@@ -283,6 +283,31 @@ static void what_all_sweep_is_swept_once(void **state)
     assert_sound(fixture, 0);
 }
 
+/* ---- What others have just changed ---- */
+
+static void enroll(struct catalog *catalog, const struct ulid *id, const char *dataset)
+{
+    g_autofree char *text = g_strdup_printf("{\"%s\": null}", dataset);
+    auto_bytes struct bytes *document = bytes_new_text(text);
+    struct error err = {0};
+    if (catalog_register_datasets(catalog, id, document, NULL, &err))
+        fail_msg("%s", err.text);
+}
+
+static void a_child_has_the_datasets_that_its_parent_has_got_elsewhere(void **state)
+{
+    struct shared_fixture *fixture = *state;
+    struct ulid id = fixture_create(fixture->catalogs[0], "parent", NULL);
+    shared_poll(fixture->catalogs[1]);
+    fixture_put_dataset(fixture->store, "vertices_Ghost", "plain", 2);
+    enroll(fixture->catalogs[0], &id, "vertices_Ghost");
+    fixture_create(fixture->catalogs[1], "child", "parent");
+    auto_registry struct registry *registry = catalog_registry(fixture->catalogs[1]);
+    const struct fork_entry *child = registry_find(registry, "child");
+    assert_non_null(fork_entry_branch(child, "vertices_Ghost"));
+    assert_sound(fixture, 2);
+}
+
 /* ---- Versions ---- */
 
 static char *write_overlay(struct catalog *catalog, const struct ulid *id, const char *text,
@@ -326,6 +351,7 @@ int main(void)
         TEST(the_budget_counts_what_others_made),
         TEST(no_child_is_ever_left_without_its_parent),
         TEST(what_all_sweep_is_swept_once),
+        TEST(a_child_has_the_datasets_that_its_parent_has_got_elsewhere),
         TEST(an_overlay_that_is_changed_and_changed_back_is_another_version),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
