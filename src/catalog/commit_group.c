@@ -17,6 +17,8 @@
 /* Longest time for one request to the store when no caller has a deadline: the committer's end
  * waits for it. */
 #define ATTEMPT_LONGEST_MS 60000
+/* A store gives up a little before the time of an operation is over. */
+#define EARLY_MS 250
 
 /* The requests that the committer works on together, and what it knows of their put. */
 struct group {
@@ -176,37 +178,73 @@ static bool group_maybe_stored(const struct group *group)
     return false;
 }
 
-/* Answers everybody with `failure`; where an earlier put may have been stored, or may still be,
- * that is not the last word. */
+/* Where an earlier put may have been stored, or may still be, `failure` is not the last word; and
+ * where others were faster until the time was over, it is not the reason. */
+static void answer_one(struct committer *committer, GPtrArray *tickets, guint index,
+                       const struct error *failure)
+{
+    const struct commit_ticket *ticket = g_ptr_array_index(tickets, index);
+    struct error answer = *failure;
+    if (ticket->maybe_stored)
+        error_set(&answer, ERR_OUTCOME_UNKNOWN, "whether the change was stored is not known: %s",
+                  failure->text);
+    else if (ticket->races_lost > 0 && failure->code == ERR_DEADLINE)
+        error_set(&answer, ERR_CONTENDED, "other writers won %u times: %s", ticket->races_lost,
+                  failure->text);
+    commit_queue_answer(committer->queue, tickets, index, &answer);
+}
+
 static void answer_failure(struct committer *committer, struct group *group,
                            const struct error *failure)
 {
-    struct error unknown;
-    error_set(&unknown, ERR_OUTCOME_UNKNOWN, "whether the change was stored is not known: %s",
-              failure->text);
     group_forget_image(group);
-    while (group->tickets->len > 0) {
-        const struct commit_ticket *ticket = g_ptr_array_index(group->tickets, 0);
-        commit_queue_answer(committer->queue, group->tickets, 0,
-                            ticket->maybe_stored ? &unknown : failure);
-    }
+    while (group->tickets->len > 0)
+        answer_one(committer, group->tickets, 0, failure);
 }
 
-/* A request to the store ended with the group's earliest deadline: true when others have more time
- * and the group goes on without those whose time is over. */
-static bool only_some_expired(struct committer *committer, struct group *group, int code)
+static bool is_ending(const struct commit_ticket *ticket)
 {
-    if (code != ERR_DEADLINE)
+    return operation_remaining_ms(ticket->operation) <= EARLY_MS;
+}
+
+static bool all_are_ending(const GPtrArray *tickets)
+{
+    for (guint i = 0; i < tickets->len; i++)
+        if (!is_ending(g_ptr_array_index(tickets, i)))
+            return false;
+    return true;
+}
+
+/* Returns how many were. */
+static unsigned answer_ending(struct committer *committer, GPtrArray *tickets,
+                              const struct error *failure)
+{
+    unsigned answered = 0;
+    for (guint i = tickets ? tickets->len : 0; i > 0; i--) {
+        if (!is_ending(g_ptr_array_index(tickets, i - 1)))
+            continue;
+        answer_one(committer, tickets, i - 1, failure);
+        answered++;
+    }
+    return answered;
+}
+
+/* A request to the store had the time of those in the group who have least, and ended with it: true
+ * when others have more and the group goes on without them. */
+static bool only_some_expired(struct committer *committer, struct group *group,
+                              const struct error *failure)
+{
+    if (failure->code != ERR_DEADLINE && failure->code != ERR_UNREACHABLE &&
+        failure->code != ERR_IO)
         return false;
-    unsigned expired =
-        commit_queue_answer_expired(committer->queue, group->tickets, committer->key);
-    if (group->reloads)
-        expired += commit_queue_answer_expired(committer->queue, group->reloads, committer->key);
-    if (expired == 0)
+    if (all_are_ending(group->tickets) ||
+        answer_ending(committer, group->tickets, failure) +
+                answer_ending(committer, group->reloads, failure) ==
+            0)
         return false;
     if (!group_maybe_stored(group))
         group_forget_image(group); /* it has the edits of those who were told that it failed */
-    return group->tickets->len > 0;
+    return true;
 }
 
 static bool has_deadline(const struct commit_ticket *ticket)
@@ -240,7 +278,7 @@ static void resolve(struct committer *committer, struct group *group)
     auto_registry struct registry *found = NULL;
     struct error failure = {0};
     int code = reread(committer, group, &found, &failure);
-    if (only_some_expired(committer, group, code))
+    if (code && only_some_expired(committer, group, &failure))
         return;
     if (code == ERR_CORRUPT || (code && !group_maybe_stored(group)))
         answer_failure(committer, group, &failure);
@@ -289,7 +327,7 @@ static void attempt_put(struct committer *committer, struct group *group)
         if (code != ERR_PRECONDITION)
             mark_uncertain(committer, group);
         resolve(committer, group);
-    } else if (!only_some_expired(committer, group, code)) {
+    } else if (!only_some_expired(committer, group, &failure)) {
         error_prefix(&failure, "writing the registry");
         answer_failure(committer, group, &failure);
     }
@@ -328,7 +366,7 @@ void commit_group_reload(struct committer *committer, GPtrArray *tickets)
     int code;
     do
         code = reread(committer, &group, &found, &failure);
-    while (only_some_expired(committer, &group, code));
+    while (code && only_some_expired(committer, &group, &failure));
     if (code == 0)
         committer_publish(committer, found);
     commit_queue_answer_all(committer->queue, tickets, code ? &failure : NULL);
