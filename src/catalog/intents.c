@@ -4,6 +4,9 @@
 
 #define SUFFIX ".json"
 
+/* How often to look after a deletion whose outcome is unknown. */
+#define DELETE_REPEATS 3
+
 /* ---- Writing ---- */
 
 /* A put that lost may have lost to itself: its answer was lost, and it was repeated. Nothing is
@@ -33,6 +36,35 @@ int intent_put(struct store *store, const char *key, struct bytes *body,
     if (code == ERR_OUTCOME_UNKNOWN || code == ERR_PRECONDITION)
         return check_present(store, key, body, &failure, operation, err);
     return code ? error_copy(err, &failure) : 0;
+}
+
+/* After a deletion that may have had an effect, or may have one yet. What is there and not ours may
+ * belong to another mount. */
+static int delete_again(struct store *store, const char *key, const struct bytes *body,
+                        struct operation *operation, struct error *err)
+{
+    auto_bytes struct bytes *present = NULL;
+    struct error failure = {0};
+    int code = store_get(store, key, operation, &present, NULL, &failure);
+    if (code == ERR_NOT_FOUND)
+        return 0;
+    if (code == 0 && !bytes_equal(present, body))
+        error_set(&failure, ERR_HELD, "another mount has written it anew");
+    else if (code == 0 && store_delete(store, key, operation, &failure) == 0)
+        return 0;
+    return error_set(err, ERR_OUTCOME_UNKNOWN, "whether %s was deleted is not known: %.800s", key,
+                     failure.text);
+}
+
+int intent_delete(struct store *store, const char *key, const struct bytes *body,
+                  struct operation *operation, struct operation *undoing, struct error *err)
+{
+    int code = store_delete(store, key, operation, err);
+    if (code && code != ERR_OUTCOME_UNKNOWN) /* it is there */
+        code = store_delete(store, key, operation, err);
+    for (int i = 0; code == ERR_OUTCOME_UNKNOWN && i < DELETE_REPEATS; i++)
+        code = delete_again(store, key, body, undoing, err);
+    return code;
 }
 
 /* ---- Recovering ---- */

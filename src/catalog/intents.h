@@ -15,8 +15,8 @@
 #include "catalog/catalog_private.h"
 
 /* Takes back or finishes what one intent says; the intent itself is deleted by the caller. `entry`:
- * the fork's, NULL when it is gone. ERR_CORRUPT for a document that does not parse; errors of the
- * store. */
+ * the fork's, NULL when it is gone. ERR_CORRUPT for a document that does
+ * not parse; errors of the store. */
 typedef int intent_recovery(struct catalog *catalog, const struct ulid *id,
                             const struct fork_entry *entry, const struct bytes *body,
                             struct operation *operation, struct error *err);
@@ -35,6 +35,11 @@ struct intent_kind {
  * ours is there after all, it is left for recovery. */
 int intent_put(struct store *store, const char *key, struct bytes *body,
                struct operation *operation, struct error *err);
+
+/* Deletes the caller's own intent of that text; time for what follows on a lost answer is that of
+ * `undoing`. ERR_OUTCOME_UNKNOWN: it may be gone, or go yet; after any other error it is there. */
+int intent_delete(struct store *store, const char *key, const struct bytes *body,
+                  struct operation *operation, struct operation *undoing, struct error *err);
 
 /* For who was told ERR_HELD: recovers the intent that is there, if this mount may take it over
  * (takeover.h), and deletes it. ERR_HELD while another mount may be at work; ERR_CORRUPT; errors of

@@ -150,6 +150,52 @@ static void a_tag_of_a_fork_that_is_gone_is_removed(void **state)
     store_free(store);
 }
 
+/* ---- Whether a tag is decided ---- */
+
+struct doubt {
+    enum fault_kind kind; /* of deleting the intent */
+    bool persistent;
+    int code;       /* of that */
+    bool is_silent; /* looking at it fails, too */
+    int answer;
+};
+
+/* It is whole whatever was answered; nothing of it is taken back without knowing. */
+static void assert_tags_whole(const struct doubt *doubt)
+{
+    struct store *store = database_for(&works[WORK_TAG]), *wrapper;
+    struct store *inner = fault_store_new(store, false);
+    struct catalog *catalog = shared_open(inner, SHARED_TAKEOVER_MS, &wrapper);
+    fault_store_match(wrapper, "fork_taggings");
+    fault_store_arm(wrapper, doubt->kind, 1u << STORE_DELETE, 1, doubt->persistent, doubt->code);
+    fault_store_match(inner, doubt->is_silent ? "fork_taggings" : "_refs/tags");
+    fault_store_arm(inner, FAULT_FAIL, 1u << (doubt->is_silent ? STORE_GET : STORE_DELETE),
+                    doubt->is_silent ? 1 : 2, true, ERR_UNREACHABLE);
+    assert_int_equal(tag_fork(catalog, NULL, NULL), doubt->answer);
+    assert_true(fault_store_fired(wrapper));
+    assert_int_equal(fixture_mentions(store, "_refs/tags/fork_v1_"), FIXTURE_DATASETS);
+    catalog_free(catalog);
+    struct catalog *heir = shared_open(store, 0, NULL);
+    shared_recover(heir);
+    assert_int_equal(fixture_mentions(store, "_refs/tags/fork_v1_"), FIXTURE_DATASETS);
+    assert_settled(store, heir);
+    catalog_free(heir);
+    store_free(inner);
+    store_free(store);
+}
+
+static void a_tag_whose_decision_was_not_answered_is_not_taken_back(void **state)
+{
+    static const struct doubt doubts[] = {
+        {FAULT_LOSE_ANSWER, true, ERR_IO, false, 0}, /* decided */
+        {FAULT_LOSE_ANSWER, true, ERR_IO, true, ERR_OUTCOME_UNKNOWN},
+        {FAULT_FAIL, true, ERR_OUTCOME_UNKNOWN, false, ERR_OUTCOME_UNKNOWN}, /* not decided */
+        {FAULT_FAIL, false, ERR_OUTCOME_UNKNOWN, false, 0},                  /* at second try */
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(doubts); i++)
+        assert_tags_whole(&doubts[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -160,6 +206,7 @@ int main(void)
         cmocka_unit_test_setup(an_intent_that_arrives_after_all_was_done_leaves_the_tag,
                                one_by_one),
         cmocka_unit_test_setup(a_tag_of_a_fork_that_is_gone_is_removed, one_by_one),
+        cmocka_unit_test_setup(a_tag_whose_decision_was_not_answered_is_not_taken_back, one_by_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
