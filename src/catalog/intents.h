@@ -7,6 +7,11 @@
  * same to the fork. Each is a JSON object with the member "writer", a new ULID, so that no two are
  * alike and each can be told from all others by its etag.
  *
+ * Who recovers one on a catalog that several mounts write claims it first: replaces exactly the
+ * version that was due by another of the same text. So only one mount goes on, and the fork stays
+ * closed to makers until the intent is deleted. A claim is watched anew by all others. What is to
+ * be taken back is decided after that, by the registry as it is then.
+ *
  * No state; any thread. Who writes one holds the name lock of the fork.
  */
 #ifndef FORKFS_CATALOG_INTENTS_H
@@ -14,8 +19,12 @@
 
 #include "catalog/catalog_private.h"
 
+/* Whether the document says what an intent of the kind has to; ERR_CORRUPT. What does not is not
+ * touched. */
+typedef int intent_check(const struct ulid *id, const struct bytes *body, struct error *err);
+
 /* Takes back or finishes what one intent says; the intent itself is deleted by the caller. `entry`:
- * the fork's, NULL when it is gone. ERR_CORRUPT for a document that does
+ * the fork's, as it is on the store now; NULL when it is gone. ERR_CORRUPT for a document that does
  * not parse; errors of the store. */
 typedef int intent_recovery(struct catalog *catalog, const struct ulid *id,
                             const struct fork_entry *entry, const struct bytes *body,
@@ -27,6 +36,7 @@ struct intent_kind {
     enum takeover_kind takeover;
     char *(*prefix)(const struct layout *layout);                     /* g_free() */
     char *(*key)(const struct layout *layout, const struct ulid *id); /* g_free() */
+    intent_check *check;
     intent_recovery *recover;
 };
 

@@ -97,6 +97,13 @@ static int parse(const struct bytes *body, char **tag, uint64_t *refs, struct er
     return code;
 }
 
+static int check(const struct ulid *id, const struct bytes *body, struct error *err)
+{
+    g_autofree char *tag = NULL;
+    uint64_t refs = 0;
+    return parse(body, &tag, &refs, err);
+}
+
 /* A tag keeps a fork from being dropped; so one that is being dropped has none that counts. */
 static int remove_unless_whole(struct catalog *catalog, const struct ulid *id,
                                const struct fork_entry *entry, const struct bytes *body,
@@ -119,5 +126,6 @@ const struct intent_kind tag_intents = {
     .takeover = TAKEOVER_TAGGING,
     .prefix = layout_taggings_prefix,
     .key = layout_tagging_key,
+    .check = check,
     .recover = remove_unless_whole,
 };
