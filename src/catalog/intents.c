@@ -1,8 +1,12 @@
 #include "catalog/intents.h"
 
 #include "base/timestamp.h"
+#include "catalog/unique_body.h"
 
 #define SUFFIX ".json"
+
+/* How often to look after a deletion whose outcome is unknown. */
+#define DELETE_REPEATS 3
 
 /* ---- Writing ---- */
 
@@ -35,16 +39,80 @@ int intent_put(struct store *store, const char *key, struct bytes *body,
     return code ? error_copy(err, &failure) : 0;
 }
 
+/* After a deletion that may have had an effect, or may have one yet. What is there and not ours may
+ * belong to another mount. */
+static int delete_again(struct store *store, const char *key, const struct bytes *body,
+                        struct operation *operation, struct error *err)
+{
+    auto_bytes struct bytes *present = NULL;
+    struct error failure = {0};
+    int code = store_get(store, key, operation, &present, NULL, &failure);
+    if (code == ERR_NOT_FOUND)
+        return 0;
+    if (code == 0 && !bytes_equal(present, body))
+        error_set(&failure, ERR_HELD, "another mount has written it anew");
+    else if (code == 0 && store_delete(store, key, operation, &failure) == 0)
+        return 0;
+    return error_set(err, ERR_OUTCOME_UNKNOWN, "whether %s was deleted is not known: %.800s", key,
+                     failure.text);
+}
+
+int intent_delete(struct store *store, const char *key, const struct bytes *body,
+                  struct operation *operation, struct operation *undoing, struct error *err)
+{
+    int code = store_delete(store, key, operation, err);
+    if (code && code != ERR_OUTCOME_UNKNOWN) /* it is there */
+        code = store_delete(store, key, operation, err);
+    for (int i = 0; code == ERR_OUTCOME_UNKNOWN && i < DELETE_REPEATS; i++)
+        code = delete_again(store, key, body, undoing, err);
+    return code;
+}
+
 /* ---- Recovering ---- */
 
-/* With the name of the fork locked. */
+/* The same text as another version. */
+static struct bytes *claimed_body(const struct bytes *body)
+{
+    size_t size = body->size;
+    while (size > 0 && g_ascii_isspace(body->data[size - 1]))
+        size--;
+    auto_bytes struct bytes *text = bytes_new(body->data, size);
+    return unique_body(text);
+}
+
+/* Of several mounts that found it due only one goes on; and as it stays there, nobody begins the
+ * same anew meanwhile. If it is ours and we do not know, it is watched once more, as it is after
+ * any failure from here on: what was abandoned has arrived by then. */
+static int claim(struct catalog *catalog, const char *key, const struct store_answer *found,
+                 struct operation *operation, struct error *err)
+{
+    if (!catalog->settings.shared)
+        return 0;
+    auto_bytes struct bytes *body = claimed_body(found->body);
+    struct error failure = {0};
+    int code = store_put(catalog->store, key, body, STORE_IF_MATCH, found->etag, operation, NULL,
+                         &failure);
+    if (code == ERR_PRECONDITION || code == ERR_NOT_FOUND || code == ERR_OUTCOME_UNKNOWN)
+        return error_set(err, ERR_HELD, "another mount may have just taken %s over: %.800s", key,
+                         failure.text);
+    return code ? error_copy(err, &failure) : 0;
+}
+
+/* With the name of the fork locked. ERR_HELD: another mount may be at it. */
 static int recover_one(struct catalog *catalog, const struct intent_kind *kind,
                        const struct ulid *id, const struct store_answer *found, const char *key,
                        struct operation *operation, struct error *err)
 {
+    int code = kind->check(id, found->body, err);
+    if (code == 0)
+        code = claim(catalog, key, found, operation, err);
+    if (code == 0)
+        code = committer_reload(catalog->committer, operation, err);
+    if (code)
+        return code;
     auto_registry struct registry *registry = catalog_registry(catalog);
     const struct fork_entry *entry = registry_find_id(registry, id);
-    int code = kind->recover(catalog, id, entry, found->body, operation, err);
+    code = kind->recover(catalog, id, entry, found->body, operation, err);
     if (code == 0)
         code = store_delete(catalog->store, key, operation, err);
     if (code == 0)
@@ -109,6 +177,8 @@ static int recover_found(struct catalog *catalog, const struct intent_kind *kind
     name_locks_release(catalog->names, locked);
     if (code == 0)
         report->orphans++;
+    else if (code == ERR_HELD)
+        return 0;
     else if (code == ERR_CORRUPT || code == ERR_IO || code == ERR_ACCESS)
         recovery_report_problem(report, &problem, kind->what, get->key);
     else

@@ -7,6 +7,11 @@
  * same to the fork. Each is a JSON object with the member "writer", a new ULID, so that no two are
  * alike and each can be told from all others by its etag.
  *
+ * Who recovers one on a catalog that several mounts write claims it first: replaces exactly the
+ * version that was due by another of the same text. So only one mount goes on, and the fork stays
+ * closed to makers until the intent is deleted. A claim is watched anew by all others. What is to
+ * be taken back is decided after that, by the registry as it is then.
+ *
  * No state; any thread. Who writes one holds the name lock of the fork.
  */
 #ifndef FORKFS_CATALOG_INTENTS_H
@@ -14,9 +19,13 @@
 
 #include "catalog/catalog_private.h"
 
+/* Whether the document says what an intent of the kind has to; ERR_CORRUPT. What does not is not
+ * touched. */
+typedef int intent_check(const struct ulid *id, const struct bytes *body, struct error *err);
+
 /* Takes back or finishes what one intent says; the intent itself is deleted by the caller. `entry`:
- * the fork's, NULL when it is gone. ERR_CORRUPT for a document that does not parse; errors of the
- * store. */
+ * the fork's, as it is on the store now; NULL when it is gone. ERR_CORRUPT for a document that does
+ * not parse; errors of the store. */
 typedef int intent_recovery(struct catalog *catalog, const struct ulid *id,
                             const struct fork_entry *entry, const struct bytes *body,
                             struct operation *operation, struct error *err);
@@ -27,6 +36,7 @@ struct intent_kind {
     enum takeover_kind takeover;
     char *(*prefix)(const struct layout *layout);                     /* g_free() */
     char *(*key)(const struct layout *layout, const struct ulid *id); /* g_free() */
+    intent_check *check;
     intent_recovery *recover;
 };
 
@@ -35,6 +45,11 @@ struct intent_kind {
  * ours is there after all, it is left for recovery. */
 int intent_put(struct store *store, const char *key, struct bytes *body,
                struct operation *operation, struct error *err);
+
+/* Deletes the caller's own intent of that text; time for what follows on a lost answer is that of
+ * `undoing`. ERR_OUTCOME_UNKNOWN: it may be gone, or go yet; after any other error it is there. */
+int intent_delete(struct store *store, const char *key, const struct bytes *body,
+                  struct operation *operation, struct operation *undoing, struct error *err);
 
 /* For who was told ERR_HELD: recovers the intent that is there, if this mount may take it over
  * (takeover.h), and deletes it. ERR_HELD while another mount may be at work; ERR_CORRUPT; errors of

@@ -22,6 +22,7 @@ struct addition {
     struct store_request *ref;
     struct store_request *tip;
     struct branch_plan *plan; /* of a branch to be made */
+    size_t first, end;        /* its puts: first to end - 1 */
 };
 
 struct registration {
@@ -30,7 +31,9 @@ struct registration {
     GPtrArray *additions; /* struct addition */
     struct operation *operation;
     struct operation undoing; /* with the time reserved for it */
-    bool late_writes;         /* puts were abandoned, and may still arrive */
+    struct store_set *looks;  /* the last look; NULL before */
+    bool late_writes;         /* some were abandoned, and may still arrive */
+    bool undecided;           /* whether the entry names the branches is not known */
 };
 
 static void addition_free(void *pointer)
@@ -102,9 +105,12 @@ static bool is_zombie(const struct addition *addition)
            (addition->ref->answer.code == 0 || addition->tip->answer.objects->len > 0);
 }
 
-static int look(struct registration *registration, struct store_set *set, struct error *err)
+static int look(struct registration *registration, struct error *err)
 {
     const struct catalog *catalog = registration->catalog;
+    struct store_set *set = store_set_new();
+    store_set_unref(registration->looks);
+    registration->looks = set;
     for (guint i = 0; i < registration->additions->len; i++) {
         struct addition *addition = g_ptr_array_index(registration->additions, i);
         g_autofree char *dataset = layout_dataset_key(catalog->layout, addition->dataset);
@@ -239,12 +245,14 @@ static int put(struct registration *registration, struct store_set *set, struct 
 {
     const struct catalog *catalog = registration->catalog;
     for (guint i = 0; i < registration->additions->len; i++) {
-        const struct addition *addition = g_ptr_array_index(registration->additions, i);
+        struct addition *addition = g_ptr_array_index(registration->additions, i);
         const struct branch_plan *branch = addition->plan;
         g_autofree char *dataset = layout_dataset_key(catalog->layout, addition->dataset);
+        addition->first = store_set_size(set);
         if (branch)
             lance_branch_put_requests(set, dataset, branch->branch, branch->version,
                                       branch->manifest, branch->ref);
+        addition->end = store_set_size(set);
     }
     int run_code = store_run(catalog->store, set, registration->operation, NULL), code = 0;
     registration->late_writes = run_code != 0 && has_unknown(set);
@@ -255,6 +263,8 @@ static int put(struct registration *registration, struct store_set *set, struct 
                : code;
 }
 
+/* ---- Taking back ---- */
+
 static int run(struct registration *registration, struct store_set *set, struct error *err)
 {
     int code = store_run(registration->catalog->store, set, &registration->undoing, err);
@@ -264,21 +274,47 @@ static int run(struct registration *registration, struct store_set *set, struct 
     return code;
 }
 
-/* Deletes what this call put; the branches are new, so they are these two objects each. */
-static int delete_puts(struct registration *registration, struct store_set *puts, struct error *err)
+/* Reads the registry, and strikes from the list what the entry names by now: it is in use. */
+static int drop_registered(struct registration *registration, struct operation *operation,
+                           struct error *err)
 {
-    struct store_set *deletes = store_set_new();
-    for (size_t i = 0; i < store_set_size(puts); i++) {
+    struct catalog *catalog = registration->catalog;
+    int code = committer_reload(catalog->committer, operation, err);
+    if (code)
+        return code;
+    auto_registry struct registry *registry = catalog_registry(catalog);
+    const struct fork_entry *entry = registry_find_id(registry, &registration->entry->id);
+    for (guint i = registration->additions->len; entry && i-- > 0;) {
+        const struct addition *addition = g_ptr_array_index(registration->additions, i);
+        if (g_strcmp0(fork_entry_branch(entry, addition->dataset), addition->branch) == 0)
+            g_ptr_array_remove_index(registration->additions, i);
+    }
+    return 0;
+}
+
+static void add_deletes(const struct addition *addition, struct store_set *puts,
+                        struct store_set *deletes)
+{
+    for (size_t i = addition->first; i < addition->end; i++) {
         const struct store_request *request = store_set_at(puts, i);
         if (request->answer.code == 0 || request->answer.code == ERR_OUTCOME_UNKNOWN)
             store_set_delete(deletes, request->key);
     }
+}
+
+/* Deletes what this call put; the branches are new, so they are these two objects each. */
+static int delete_puts(struct registration *registration, struct store_set *puts, struct error *err)
+{
+    const GPtrArray *additions = registration->additions;
+    struct store_set *deletes = store_set_new();
+    for (guint i = 0; i < additions->len; i++)
+        add_deletes(g_ptr_array_index(additions, i), puts, deletes);
     int code = run(registration, deletes, err);
     if (code)
         return code;
     struct store_set *prunes = store_set_new();
-    for (guint i = 0; i < registration->additions->len; i++) {
-        const struct addition *addition = g_ptr_array_index(registration->additions, i);
+    for (guint i = 0; i < additions->len; i++) {
+        const struct addition *addition = g_ptr_array_index(additions, i);
         g_autofree char *dataset =
             layout_dataset_key(registration->catalog->layout, addition->dataset);
         if (addition->plan)
@@ -291,7 +327,11 @@ static int delete_puts(struct registration *registration, struct store_set *puts
 static void take_back(struct registration *registration, struct store_set *puts, struct error *err)
 {
     struct error problem = {0};
-    int code = delete_puts(registration, puts, &problem);
+    int code = 0;
+    if (store_set_size(puts) > 0)
+        code = drop_registered(registration, &registration->undoing, &problem);
+    if (code == 0)
+        code = delete_puts(registration, puts, &problem);
     if (code == 0 && registration->late_writes)
         code = error_set(&problem, ERR_OUTCOME_UNKNOWN, "abandoned writes may still arrive");
     if (code == 0)
@@ -302,6 +342,8 @@ static void take_back(struct registration *registration, struct store_set *puts,
         error_set(err, cause.code, "%.600s; what was written is left for recovery: %.350s",
                   cause.text, problem.text);
 }
+
+/* ---- All of it ---- */
 
 static bool is_any(const struct addition *addition)
 {
@@ -318,12 +360,45 @@ static int commit(struct registration *registration, struct error *err)
                              registration->operation, err);
 }
 
-/* What an earlier registration left is cleared away first. */
-static int put_intent(struct registration *registration, const GPtrArray *branches,
-                      struct error *err)
+/* Whether the intent of another mount may be about a branch that is to be registered: to make it,
+ * and perhaps to take it back. */
+static bool may_be_made_elsewhere(const struct registration *registration)
+{
+    for (guint i = 0; registration->catalog->settings.shared && i < registration->additions->len;
+         i++) {
+        const struct addition *addition = g_ptr_array_index(registration->additions, i);
+        g_autofree char *own = layout_branch_name(&registration->entry->id, addition->dataset);
+        if (strcmp(addition->branch, own) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* What was seen and planned before the intent was there another mount may have changed. From here
+ * on none does. */
+static int look_again(struct registration *registration, struct error *err)
+{
+    int code = drop_registered(registration, registration->operation, err);
+    if (code == 0)
+        code = look(registration, err);
+    for (guint i = 0; code == 0 && i < registration->additions->len; i++) {
+        struct addition *addition = g_ptr_array_index(registration->additions, i);
+        if (is_to_be_made(addition) && !addition->plan)
+            return error_set(err, ERR_HELD, "another mount has just taken branch %s back",
+                             addition->branch);
+        if (!is_to_be_made(addition))
+            g_clear_pointer(&addition->plan, branch_plan_free);
+    }
+    return code;
+}
+
+/* What an earlier registration left is cleared away first. The intent tells of the branches to be
+ * made; those that are there somebody else made. */
+static int put_intent(struct registration *registration, struct error *err)
 {
     struct catalog *catalog = registration->catalog;
     const struct ulid *id = &registration->entry->id;
+    g_autoptr(GPtrArray) branches = list_branches(registration, is_to_be_made);
     int code = registration_intent_put(catalog, id, branches, registration->operation, err);
     if (code != ERR_HELD)
         return code;
@@ -333,27 +408,35 @@ static int put_intent(struct registration *registration, const GPtrArray *branch
     return code;
 }
 
-/* Branches are made between the writing of the intent and its removal. */
-static int make_and_commit(struct registration *registration, const GPtrArray *branches,
+/* With the intent on the store. */
+static int make_and_commit(struct registration *registration, struct store_set *puts,
                            struct error *err)
 {
-    struct catalog *catalog = registration->catalog;
-    const struct ulid *id = &registration->entry->id;
-    struct store_set *puts = store_set_new();
-    bool undecided = false;
-    int code = put_intent(registration, branches, err);
-    bool ours = code == 0; /* what may still arrive is left for recovery */
-    if (code == 0)
-        code = delete_zombies(registration, err);
+    int code = registration->catalog->settings.shared ? look_again(registration, err) : 0;
+    if (code || registration->additions->len == 0)
+        return code;
+    code = delete_zombies(registration, err);
+    registration->late_writes = code == ERR_DEADLINE;
     if (code == 0)
         code = put(registration, puts, err);
     if (code == 0) {
         code = commit(registration, err);
-        undecided = code == ERR_OUTCOME_UNKNOWN; /* never undone without knowing */
+        registration->undecided = code == ERR_OUTCOME_UNKNOWN; /* never undone without knowing */
     }
+    return code;
+}
+
+static int register_with_intent(struct registration *registration, struct error *err)
+{
+    int code = put_intent(registration, err); /* what may still arrive is left for recovery */
+    if (code)
+        return code;
+    struct store_set *puts = store_set_new();
+    code = make_and_commit(registration, puts, err);
     if (code == 0) /* if it stays, recovery finds that it has nothing to do */
-        registration_intent_delete(catalog, id, &registration->undoing, NULL);
-    else if (!undecided && ours)
+        registration_intent_delete(registration->catalog, &registration->entry->id,
+                                   &registration->undoing, NULL);
+    else if (!registration->undecided)
         take_back(registration, puts, err);
     store_set_unref(puts);
     return code;
@@ -362,20 +445,17 @@ static int make_and_commit(struct registration *registration, const GPtrArray *b
 static int register_locked(struct registration *registration, const struct bytes *text,
                            struct error *err)
 {
-    struct store_set *looks = store_set_new();
     int code = parse_document(registration, text, err);
-    if (code == 0 && registration->additions->len > 0) {
-        code = look(registration, looks, err);
-        if (code == 0)
-            code = plan(registration, err);
-        if (code == 0) {
-            g_autoptr(GPtrArray) branches = list_branches(registration, is_to_be_made);
-            code = branches->len > 0 ? make_and_commit(registration, branches, err)
-                                     : commit(registration, err);
-        }
-    }
-    store_set_unref(looks);
-    return code;
+    if (code || registration->additions->len == 0)
+        return code;
+    code = look(registration, err);
+    if (code == 0)
+        code = plan(registration, err);
+    if (code)
+        return code;
+    return first_to_be_made(registration) || may_be_made_elsewhere(registration)
+               ? register_with_intent(registration, err)
+               : commit(registration, err);
 }
 
 /* With time reserved for taking back what was made in vain. */
@@ -393,6 +473,7 @@ static int register_in_time(struct catalog *catalog, struct fork_entry *entry,
     if (operation)
         operation->deadline_ns = registration.undoing.deadline_ns;
     operation_destroy(&registration.undoing);
+    store_set_unref(registration.looks);
     g_ptr_array_unref(registration.additions);
     return code;
 }

@@ -66,6 +66,12 @@ static int parse(const struct bytes *body, const struct ulid *id, const struct f
     return code ? code : fork_remains_check_names(branches, err);
 }
 
+static int check(const struct ulid *id, const struct bytes *body, struct error *err)
+{
+    g_autoptr(GPtrArray) branches = dataset_branches_new();
+    return parse(body, id, NULL, branches, err);
+}
+
 static int take_back(struct catalog *catalog, const struct ulid *id, const struct fork_entry *entry,
                      const struct bytes *body, struct operation *operation, struct error *err)
 {
@@ -85,5 +91,6 @@ const struct intent_kind registration_intents = {
     .takeover = TAKEOVER_REGISTRATION,
     .prefix = layout_registrations_prefix,
     .key = layout_registration_key,
+    .check = check,
     .recover = take_back,
 };

@@ -9,7 +9,8 @@
 #include "lance/branch_ref.h"
 
 int tag_intent_put(struct store *store, const struct layout *layout, const struct ulid *id,
-                   const char *tag, size_t refs, struct operation *operation, struct error *err)
+                   const char *tag, size_t refs, struct operation *operation, struct bytes **ret,
+                   struct error *err)
 {
     g_autofree char *key = layout_tagging_key(layout, id);
     const struct ulid writer = ulid_new();
@@ -18,17 +19,17 @@ int tag_intent_put(struct store *store, const struct layout *layout, const struc
     json_append_string(text, tag);
     g_string_append_printf(text, ",\"refs\":%zu}", refs);
     auto_bytes struct bytes *body = bytes_new(text->str, text->len);
-    return intent_put(store, key, body, operation, err);
+    int code = intent_put(store, key, body, operation, err);
+    *ret = code ? NULL : g_steal_pointer(&body);
+    return code;
 }
 
 int tag_intent_delete(struct store *store, const struct layout *layout, const struct ulid *id,
-                      struct operation *operation, struct error *err)
+                      const struct bytes *intent, struct operation *operation,
+                      struct operation *undoing, struct error *err)
 {
     g_autofree char *key = layout_tagging_key(layout, id);
-    int code = store_delete(store, key, operation, err);
-    if (code) /* deleting what is gone succeeds; much depends on it */
-        code = store_delete(store, key, operation, err);
-    return code;
+    return intent_delete(store, key, intent, operation, undoing, err);
 }
 
 /* ---- Of a fork that is gone ---- */
@@ -96,6 +97,13 @@ static int parse(const struct bytes *body, char **tag, uint64_t *refs, struct er
     return code;
 }
 
+static int check(const struct ulid *id, const struct bytes *body, struct error *err)
+{
+    g_autofree char *tag = NULL;
+    uint64_t refs = 0;
+    return parse(body, &tag, &refs, err);
+}
+
 /* A tag keeps a fork from being dropped; so one that is being dropped has none that counts. */
 static int remove_unless_whole(struct catalog *catalog, const struct ulid *id,
                                const struct fork_entry *entry, const struct bytes *body,
@@ -118,5 +126,6 @@ const struct intent_kind tag_intents = {
     .takeover = TAKEOVER_TAGGING,
     .prefix = layout_taggings_prefix,
     .key = layout_tagging_key,
+    .check = check,
     .recover = remove_unless_whole,
 };

@@ -13,11 +13,14 @@
 
 extern const struct intent_kind tag_intents;
 
-/* `refs`: how many refs the tag has when it is whole. ERR_HELD, see intents.h; errors of the store.
- */
+/* `refs`: how many refs the tag has when it is whole. *ret: what was put, bytes_unref(); NULL after
+ * a failure. ERR_HELD, see intents.h; errors of the store. */
 int tag_intent_put(struct store *store, const struct layout *layout, const struct ulid *id,
-                   const char *tag, size_t refs, struct operation *operation, struct error *err);
+                   const char *tag, size_t refs, struct operation *operation, struct bytes **ret,
+                   struct error *err);
+/* See intent_delete(). */
 int tag_intent_delete(struct store *store, const struct layout *layout, const struct ulid *id,
-                      struct operation *operation, struct error *err);
+                      const struct bytes *intent, struct operation *operation,
+                      struct operation *undoing, struct error *err);
 
 #endif

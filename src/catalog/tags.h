@@ -54,8 +54,8 @@ int tags_read(struct tags *tags, const struct fork_entry *entry, struct operatio
               GPtrArray **ret, struct error *err);
 
 /* Pins every branch of the fork. Nothing is written before all is known to be free: ERR_EXISTS. If
- * a put fails, those made are taken back. ERR_INVALID, ERR_UNSUPPORTED (no datasets), ERR_CORRUPT
- * (a branch without tip). */
+ * a put fails, those made are taken back; not so after ERR_OUTCOME_UNKNOWN. ERR_INVALID,
+ * ERR_UNSUPPORTED (no datasets), ERR_CORRUPT (a branch without tip). */
 int tags_create(struct tags *tags, const struct fork_entry *entry, const char *tag,
                 struct operation *operation, struct error *err);
 

@@ -136,21 +136,25 @@ static bool take_back(struct tags *tags, struct store_set *puts, struct operatio
     return code == 0 && !unknown;
 }
 
-/* Between the intent and its deletion, which decides. */
+/* Between the intent and its deletion, which decides: nothing is taken back unless the intent is
+ * there for sure. */
 static int pin_decided(struct tags *tags, const struct fork_entry *entry,
-                       const struct pinning *pinnings, struct operation *operation,
-                       struct operation *undoing, struct error *err)
+                       const struct pinning *pinnings, const struct bytes *intent,
+                       struct operation *operation, struct operation *undoing, struct error *err)
 {
     struct store_set *puts = store_set_new();
-    bool late = put_pins(tags, entry, pinnings, puts, operation) != 0;
+    bool late = put_pins(tags, entry, pinnings, puts, operation) != 0, undecided = false;
     settle_doubtful(tags, puts, late, undoing);
     int code = store_set_failure(puts, 0, err);
     if (code == 0 && tags->confirm)
         code = tags->confirm(tags->confirm_argument, &entry->id, operation, err);
-    if (code == 0)
-        code = tag_intent_delete(tags->store, tags->layout, &entry->id, operation, err);
-    if (code && take_back(tags, puts, undoing, err))
-        tag_intent_delete(tags->store, tags->layout, &entry->id, undoing, NULL);
+    if (code == 0) {
+        code = tag_intent_delete(tags->store, tags->layout, &entry->id, intent, operation, undoing,
+                                 err);
+        undecided = code == ERR_OUTCOME_UNKNOWN;
+    }
+    if (code && !undecided && take_back(tags, puts, undoing, err))
+        tag_intent_delete(tags->store, tags->layout, &entry->id, intent, undoing, undoing, NULL);
     store_set_unref(puts);
     return code;
 }
@@ -160,13 +164,14 @@ static int pin(struct tags *tags, const struct fork_entry *entry, const char *ta
                const struct pinning *pinnings, struct operation *operation, int64_t deadline_ns,
                struct error *err)
 {
+    auto_bytes struct bytes *intent = NULL;
     struct operation undoing;
     operation_init(&undoing, -1);
     undoing.deadline_ns = deadline_ns;
     int code = tag_intent_put(tags->store, tags->layout, &entry->id, tag, entry->datasets->len,
-                              operation, err);
+                              operation, &intent, err);
     if (code == 0)
-        code = pin_decided(tags, entry, pinnings, operation, &undoing, err);
+        code = pin_decided(tags, entry, pinnings, intent, operation, &undoing, err);
     operation_destroy(&undoing);
     return code;
 }
@@ -261,13 +266,15 @@ int tags_remove(struct tags *tags, const struct fork_entry *entry, const char *t
                 struct operation *operation, struct error *err)
 {
     g_autoptr(GPtrArray) keys = NULL;
+    auto_bytes struct bytes *intent = NULL;
     int code = find_keys(tags, entry, tag, operation, &keys, err);
     if (code == 0)
-        code =
-            tag_intent_put(tags->store, tags->layout, &entry->id, tag, keys->len, operation, err);
+        code = tag_intent_put(tags->store, tags->layout, &entry->id, tag, keys->len, operation,
+                              &intent, err);
     if (code == 0)
         code = delete_keys(tags, entry, keys, operation, err);
     if (code == 0) /* the tag is gone; an intent that is left finds nothing to do */
-        tag_intent_delete(tags->store, tags->layout, &entry->id, operation, NULL);
+        tag_intent_delete(tags->store, tags->layout, &entry->id, intent, operation, operation,
+                          NULL);
     return code;
 }

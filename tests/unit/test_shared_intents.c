@@ -4,6 +4,8 @@
  */
 #include "unit.h"
 
+#include "base/timestamp.h"
+#include "catalog/catalog_private.h"
 #include "takeover_fixture.h"
 
 /* Another mount decides to drop the fork while the tag's refs are put. */
@@ -150,6 +152,142 @@ static void a_tag_of_a_fork_that_is_gone_is_removed(void **state)
     store_free(store);
 }
 
+/* ---- Recovering while another mount may do so, too ---- */
+
+/* The intent of a dead mount; its key, g_free(). */
+static char *put_tag_intent(struct store *store, const struct ulid *id)
+{
+    char *key = g_strdup_printf("storage/catalog/fork_taggings/%s.json", id->text);
+    fixture_put(store, key, "{\"writer\": \"a dead mount\", \"tag\": \"v1\", \"refs\": 3}");
+    return key;
+}
+
+/* As if the mount had seen the object, as it is now, ever since it could be taken over. */
+static void watch_since_long_ago(struct store *store, struct catalog *catalog, const char *key)
+{
+    auto_bytes struct bytes *body = NULL;
+    g_autofree char *etag = NULL;
+    int64_t now_ns = monotonic_now_ns(), long_ns = SHARED_TAKEOVER_MS * INT64_C(2000000);
+    assert_int_equal(store_get(store, key, NULL, &body, &etag, NULL), 0);
+    takeover_wait_ms(catalog->takeover, TAKEOVER_TAGGING, key, etag, now_ns - long_ns);
+    assert_int_equal(takeover_wait_ms(catalog->takeover, TAKEOVER_TAGGING, key, etag, now_ns), 0);
+}
+
+static void *recover(void *argument)
+{
+    struct error problem;
+    fixture_recover_due(argument, &problem);
+    return NULL;
+}
+
+/* Both found it due; one is looking for refs to delete when the other is told to make the tag. */
+static void an_intent_that_is_being_recovered_keeps_the_fork_closed(void **state)
+{
+    struct store *store = database_for(&works[WORK_TAG]), *wrapper;
+    struct catalog *slow = shared_open(store, 0, &wrapper);
+    struct catalog *other = shared_open(store, SHARED_TAKEOVER_MS, NULL);
+    struct ulid id = neighbour_of(slow);
+    g_autofree char *intent = put_tag_intent(store, &id);
+    pthread_t thread;
+    watch_since_long_ago(store, other, intent);
+    fault_store_match(wrapper, "_refs/tags");
+    fault_store_arm(wrapper, FAULT_DELAY, 1u << STORE_LIST, 1, false, 0);
+    pthread_create(&thread, NULL, recover, slow);
+    fault_store_wait_held(wrapper);
+    assert_int_equal(tag_fork(other, NULL, NULL), ERR_HELD);
+    fault_store_release(wrapper);
+    pthread_join(thread, NULL);
+    assert_false(fixture_exists(store, intent));
+    assert_int_equal(tag_fork(other, NULL, NULL), 0);
+    assert_int_equal(fixture_mentions(store, "_refs/tags/fork_v1_"), FIXTURE_DATASETS);
+    assert_settled(store, other);
+    catalog_free(slow);
+    catalog_free(other);
+    store_free(store);
+}
+
+static void an_intent_whose_claim_was_not_answered_is_left_alone(void **state)
+{
+    struct store *store = database_for(&works[WORK_TAG]), *wrapper;
+    struct catalog *heir = shared_open(store, 0, &wrapper);
+    struct ulid id = neighbour_of(heir);
+    g_autofree char *intent = put_tag_intent(store, &id);
+    fault_store_match(wrapper, intent);
+    fault_store_arm(wrapper, FAULT_LOSE_ANSWER, 1u << STORE_PUT, 1, false, ERR_IO);
+    assert_int_equal(shared_recover(heir), 0);
+    assert_true(fixture_exists(store, intent));
+    assert_int_equal(shared_recover(heir), 1);
+    assert_settled(store, heir);
+    catalog_free(heir);
+    store_free(store);
+}
+
+static void an_intent_that_does_not_parse_is_not_touched(void **state)
+{
+    static const char *const folders[] = {"fork_taggings", "fork_registrations"};
+    for (size_t i = 0; i < G_N_ELEMENTS(folders); i++) {
+        struct store *store = database_for(&works[WORK_TAG]);
+        struct catalog *heir = shared_open(store, 0, NULL);
+        struct ulid id = neighbour_of(heir);
+        struct error problem = {0};
+        g_autofree char *key = g_strdup_printf("storage/catalog/%s/%s.json", folders[i], id.text);
+        fixture_put(store, key, "{\"writer\": \"another\", \"datasets\": [], \"tag\": 7}");
+        g_autofree char *before = fixture_dump(store, NULL);
+        assert_int_equal(fixture_recover_due(heir, &problem), 0);
+        assert_int_equal(problem.code, ERR_CORRUPT);
+        g_autofree char *after = fixture_dump(store, NULL);
+        assert_string_equal(before, after);
+        catalog_free(heir);
+        store_free(store);
+    }
+}
+
+/* ---- Whether a tag is decided ---- */
+
+struct doubt {
+    enum fault_kind kind; /* of deleting the intent */
+    bool persistent;
+    int code;       /* of that */
+    bool is_silent; /* looking at it fails, too */
+    int answer;
+};
+
+/* It is whole whatever was answered; nothing of it is taken back without knowing. */
+static void assert_tags_whole(const struct doubt *doubt)
+{
+    struct store *store = database_for(&works[WORK_TAG]), *wrapper;
+    struct store *inner = fault_store_new(store, false);
+    struct catalog *catalog = shared_open(inner, SHARED_TAKEOVER_MS, &wrapper);
+    fault_store_match(wrapper, "fork_taggings");
+    fault_store_arm(wrapper, doubt->kind, 1u << STORE_DELETE, 1, doubt->persistent, doubt->code);
+    fault_store_match(inner, doubt->is_silent ? "fork_taggings" : "_refs/tags");
+    fault_store_arm(inner, FAULT_FAIL, 1u << (doubt->is_silent ? STORE_GET : STORE_DELETE),
+                    doubt->is_silent ? 1 : 2, true, ERR_UNREACHABLE);
+    assert_int_equal(tag_fork(catalog, NULL, NULL), doubt->answer);
+    assert_true(fault_store_fired(wrapper));
+    assert_int_equal(fixture_mentions(store, "_refs/tags/fork_v1_"), FIXTURE_DATASETS);
+    catalog_free(catalog);
+    struct catalog *heir = shared_open(store, 0, NULL);
+    shared_recover(heir);
+    assert_int_equal(fixture_mentions(store, "_refs/tags/fork_v1_"), FIXTURE_DATASETS);
+    assert_settled(store, heir);
+    catalog_free(heir);
+    store_free(inner);
+    store_free(store);
+}
+
+static void a_tag_whose_decision_was_not_answered_is_not_taken_back(void **state)
+{
+    static const struct doubt doubts[] = {
+        {FAULT_LOSE_ANSWER, true, ERR_IO, false, 0}, /* decided */
+        {FAULT_LOSE_ANSWER, true, ERR_IO, true, ERR_OUTCOME_UNKNOWN},
+        {FAULT_FAIL, true, ERR_OUTCOME_UNKNOWN, false, ERR_OUTCOME_UNKNOWN}, /* not decided */
+        {FAULT_FAIL, false, ERR_OUTCOME_UNKNOWN, false, 0},                  /* at second try */
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(doubts); i++)
+        assert_tags_whole(&doubts[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -160,6 +298,11 @@ int main(void)
         cmocka_unit_test_setup(an_intent_that_arrives_after_all_was_done_leaves_the_tag,
                                one_by_one),
         cmocka_unit_test_setup(a_tag_of_a_fork_that_is_gone_is_removed, one_by_one),
+        cmocka_unit_test_setup(an_intent_that_is_being_recovered_keeps_the_fork_closed,
+                               side_by_side),
+        cmocka_unit_test_setup(an_intent_whose_claim_was_not_answered_is_left_alone, one_by_one),
+        cmocka_unit_test_setup(an_intent_that_does_not_parse_is_not_touched, one_by_one),
+        cmocka_unit_test_setup(a_tag_whose_decision_was_not_answered_is_not_taken_back, one_by_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
