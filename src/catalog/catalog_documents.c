@@ -81,6 +81,9 @@ typedef int tag_change(struct tags *tags, const struct fork_entry *entry, const 
                        struct operation *operation, struct error *err);
 
 /* What an earlier change left is cleared away first; a tag that is to be removed may go with it. */
+/* How often a tag is made again because the fork got further datasets meanwhile. */
+#define TAG_TRIES_MAX 8
+
 static int change_tag_locked(struct catalog *catalog, const struct fork_entry *entry,
                              const char *tag, tag_change *change, struct operation *operation,
                              struct error *err)
@@ -99,9 +102,12 @@ static int change_tag(struct catalog *catalog, const struct ulid *id, const char
                       struct error *err)
 {
     struct error failure = {0};
-    struct fork_entry *entry = NULL;
-    int code = catalog_lock_active(catalog, id, operation, &entry, &failure);
-    if (code == 0) {
+    int code = 0;
+    for (int tries = 0; tries == 0 || (code == ERR_CHANGED && tries < TAG_TRIES_MAX); tries++) {
+        struct fork_entry *entry = NULL;
+        code = catalog_lock_active(catalog, id, operation, &entry, &failure);
+        if (code)
+            break;
         code = change_tag_locked(catalog, entry, tag, change, operation, &failure);
         catalog_unlock(catalog, entry);
     }

@@ -44,10 +44,10 @@ int64_t catalog_lease_ms(const struct catalog *catalog);
 int catalog_refresh_registry(struct catalog *catalog, struct operation *operation,
                              struct error *err);
 
-/* Whether a fork is active on the store; `argument` is the catalog. ERR_STALE, ERR_PENDING, errors
- * of the store. */
-int catalog_confirm_active(void *argument, const struct ulid *id, struct operation *operation,
-                           struct error *err);
+/* Whether a fork is active on the store, with the datasets that `entry` has; `argument` is the
+ * catalog. ERR_STALE, ERR_PENDING, ERR_CHANGED (it has others by now), errors of the store. */
+int catalog_confirm_active(void *argument, const struct fork_entry *entry,
+                           struct operation *operation, struct error *err);
 
 /* The name that is locked for a fork: its key, or its id when that is no C string. */
 const char *catalog_lock_name(const struct fork_entry *entry);

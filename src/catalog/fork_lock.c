@@ -23,15 +23,17 @@ static int find_active(struct catalog *catalog, const struct ulid *id, struct fo
     return 0;
 }
 
-int catalog_confirm_active(void *argument, const struct ulid *id, struct operation *operation,
-                           struct error *err)
+int catalog_confirm_active(void *argument, const struct fork_entry *entry,
+                           struct operation *operation, struct error *err)
 {
     struct catalog *catalog = argument;
-    struct fork_entry *entry = NULL;
+    struct fork_entry *now = NULL;
     int code = catalog_refresh_registry(catalog, operation, err);
     if (code == 0)
-        code = find_active(catalog, id, &entry, err);
-    fork_entry_unref(entry);
+        code = find_active(catalog, &entry->id, &now, err);
+    if (code == 0 && !fork_entry_same_datasets(entry, now))
+        code = error_set(err, ERR_CHANGED, "fork %s has other datasets by now", entry->id.text);
+    fork_entry_unref(now);
     return code;
 }
 

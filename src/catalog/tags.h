@@ -41,8 +41,8 @@ void tags_free(struct tags *tags); /* NULL: nothing */
 /* Before anybody uses them: tags_create() asks, when the tag refs are there and before it decides,
  * whether the fork still lives; a failure takes them back. For catalogs that other mounts write:
  * who drops the fork there looks for tags after deciding so, and one of the two sees the other. */
-typedef int tag_confirmation(void *argument, const struct ulid *fork, struct operation *operation,
-                             struct error *err);
+typedef int tag_confirmation(void *argument, const struct fork_entry *fork,
+                             struct operation *operation, struct error *err);
 void tags_confirm_with(struct tags *tags, tag_confirmation *confirm, void *argument);
 
 /* What is in memory: struct fork_tag, sorted by name; an array that nobody changes any more, to be

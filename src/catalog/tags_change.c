@@ -147,7 +147,7 @@ static int pin_decided(struct tags *tags, const struct fork_entry *entry,
     settle_doubtful(tags, puts, late, undoing);
     int code = store_set_failure(puts, 0, err);
     if (code == 0 && tags->confirm)
-        code = tags->confirm(tags->confirm_argument, &entry->id, operation, err);
+        code = tags->confirm(tags->confirm_argument, entry, operation, err);
     if (code == 0) {
         code = tag_intent_delete(tags->store, tags->layout, &entry->id, intent, operation, undoing,
                                  err);

@@ -308,6 +308,18 @@ static void a_child_has_the_datasets_that_its_parent_has_got_elsewhere(void **st
     assert_sound(fixture, 2);
 }
 
+static void a_tag_pins_the_datasets_that_the_fork_has_got_elsewhere(void **state)
+{
+    struct shared_fixture *fixture = *state;
+    struct ulid id = fixture_create(fixture->catalogs[0], "a", NULL);
+    shared_poll(fixture->catalogs[1]);
+    fixture_put_dataset(fixture->store, "vertices_Ghost", "plain", 2);
+    enroll(fixture->catalogs[0], &id, "vertices_Ghost");
+    assert_int_equal(catalog_tag(fixture->catalogs[1], &id, "v1", NULL, NULL), 0);
+    assert_int_equal(fixture_mentions(fixture->store, "_refs/tags/fork_v1_"), FIXTURE_DATASETS + 1);
+    assert_sound(fixture, 1);
+}
+
 /* ---- Versions ---- */
 
 static char *write_overlay(struct catalog *catalog, const struct ulid *id, const char *text,
@@ -352,6 +364,7 @@ int main(void)
         TEST(no_child_is_ever_left_without_its_parent),
         TEST(what_all_sweep_is_swept_once),
         TEST(a_child_has_the_datasets_that_its_parent_has_got_elsewhere),
+        TEST(a_tag_pins_the_datasets_that_the_fork_has_got_elsewhere),
         TEST(an_overlay_that_is_changed_and_changed_back_is_another_version),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
