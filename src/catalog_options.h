@@ -44,14 +44,14 @@ struct catalog_options {
          0,                                                                                        \
          offsetof(type, member.metadata),                                                          \
          "PREFIX",                                                                                 \
-         "where the registry lies in CATALOG (default: its top)"},                                 \
+         "where registry, schema and log lie (default: the top)"},                                 \
         {"storage",                                                                                \
          OPTION_PREFIX,                                                                            \
          0,                                                                                        \
          0,                                                                                        \
          offsetof(type, member.storage),                                                           \
          "PREFIX",                                                                                 \
-         "where the datasets lie (default: storage/; on S3 the URL's)"},                           \
+         "where all else lies (default: storage/; S3: datasets at URL)"},                           \
         {"endpoint",                                                                               \
          OPTION_TEXT,                                                                              \
          0,                                                                                        \

@@ -29,7 +29,7 @@ static const struct option_row rows[] = {
     {"drain_timeout", OPTION_NUMBER, 0, 60000, FIELD(drain_timeout_ms), "MS",
      "how long rmdir waits for open handles (default: 250)"},
     {"op_timeout", OPTION_NUMBER, 1, 60, FIELD(operation_timeout_s), "SECONDS",
-     "limit of one mkdir, rmdir or write (1 to 60, default: 30)"},
+     "limit of one change, sweep or look (1 to 60, default: 30)"},
     {"max_forks", OPTION_NUMBER, 0, MOST_FORKS, FIELD(max_forks), "N",
      "largest number of forks, in any status (default: 0, no limit)"},
     {"default_ttl", OPTION_NUMBER, 0, LONGEST_TTL_S, FIELD(default_ttl_s), "SECONDS",
@@ -198,7 +198,7 @@ char *options_usage(void)
         "    -f                        stay in the foreground, log to stderr\n"
         "    -d                        the same, and trace the FUSE requests\n"
         "    -h, --help                print this text\n"
-        "    -V, --version             print the version\n"
+        "    -V, --version             print the version, and those of libraries\n"
         "    -o OPTION[,OPTION...]     mount options; a comma within a value is written \\,\n"
         "\n"
         "mount options:\n");

@@ -8,10 +8,12 @@ import pytest
 from support import mounts
 from support.checks import assert_fsck_clean, assert_sound, assert_whole, fsck
 from support.mounts import MountFailed
+from support.s3_database import S3Database
 
 pytestmark = pytest.mark.s3_only
 
 BUCKET, PREFIX = "graphs", "social/"  # of the examples
+MOVED_TO = {"metadata": "META/", "storage": "STORAGE/"}
 GUEST = {"AWS": ["arn:aws:iam:::user/forkfs"]}
 
 
@@ -51,8 +53,46 @@ def test_the_policies_agree():
     assert actions == [["s3:ListBucket"], ["s3:GetObject"], ["s3:DeleteObject", "s3:PutObject"]]
 
 
-def test_a_policy_is_enough_for_everything(new_mount, database):
-    allow(database, policy_of("aws"))
+def moves(option):
+    """What the page about AWS says of `metadata=` or `storage=`: {path: path instead}, and the paths that are
+    to be read, and to be written, in addition."""
+    with open(os.path.join(mounts.TOP, "docs", "s3-aws.md"), encoding="utf-8") as stream:
+        rows = [[cell.strip(" `") for cell in line.strip("|\n").split("|")]
+                for line in stream if line.startswith("|")]
+    instead, read, written = {}, [], []
+    current = None
+    for name, before, after, more_read, more_written in rows:
+        current = name or current
+        if current != f"{option}={MOVED_TO[option]}":
+            continue
+        instead[before] = after
+        read += [more_read] if more_read else []
+        written += [more_written] if more_written else []
+    assert instead and read and written
+    return instead, read, written
+
+
+def moved(statements, option):
+    """The statements as they have to be with the option."""
+    instead, read, written = moves(option)
+    place = f"arn:aws:s3:::{BUCKET}/"
+
+    def move(resource):
+        for before, after in instead.items():
+            if resource.startswith(place + before):
+                return place + after + resource[len(place + before):]
+        return resource
+
+    listing, reading, writing = [
+        {**statement, "Resource": [move(resource) for resource in statement["Resource"]]}
+        for statement in statements]
+    reading["Resource"] += [place + path for path in read]
+    writing["Resource"] += [place + path for path in written]
+    return [listing, reading, writing]
+
+
+def assert_enough_for_everything(new_mount, database, statements):
+    allow(database, statements)
     guest = database.as_guest()
     here, there = new_mount(guest), new_mount(guest)
     os.mkdir(here.fork("a"))
@@ -75,6 +115,25 @@ def test_a_policy_is_enough_for_everything(new_mount, database):
         assert mount.unmount() == 0
     assert_sound(database)
     assert database.etags(database.leases) == {}
+
+
+def test_a_policy_is_enough_for_everything(new_mount, database):
+    assert_enough_for_everything(new_mount, database, policy_of("aws"))
+
+
+@pytest.mark.parametrize("options", [["metadata"], ["storage"], ["metadata", "storage"]], ids="+".join)
+def test_a_policy_is_enough_where_options_move_the_catalog(new_mount, gateway, sample_directory, store, databases,
+                                                           options):
+    prefixes, statements = {}, policy_of("aws")
+    for option in options:
+        prefixes[option] = MOVED_TO[option]
+        statements = moved(statements, option)
+    if "storage" in options:
+        prefixes["dataset_prefix"] = prefixes["storage"]
+    database = S3Database.upload(gateway, sample_directory, **prefixes)
+    databases.append(database)
+    database.lies_at = tuple(f"{option}={prefixes[option]}" for option in options)
+    assert_enough_for_everything(new_mount, database, statements)
 
 
 def test_its_first_two_statements_are_enough_to_read(new_mount, database):
