@@ -95,19 +95,36 @@ static int take_lease(struct catalog *catalog, struct operation *operation, stru
 
 /* What there is but for the registry, in one wave unless there are tombstones. */
 static int read_all_but_registry(struct catalog *catalog, struct operation *operation,
-                                 struct error *err)
+                                 bool *ret_has_datasets, struct error *err)
 {
     g_autofree char *prefix = layout_tombstones_prefix(catalog->layout);
     struct store_set *set = store_set_new();
     const struct store_request *listing = store_set_list(set, prefix, NULL, 0);
     tombstones_begin_load(catalog->tombstones);
-    int code = fork_point_warm(catalog->fork_points, set, operation, err);
+    int code = fork_point_warm(catalog->fork_points, set, operation, ret_has_datasets, err);
     if (code == 0)
         code =
             tombstones_take_listing(catalog->tombstones, catalog->store, listing, operation, err);
     tombstones_end_load(catalog->tombstones);
     store_set_unref(set);
     return code;
+}
+
+/* Where there is no dataset at all, forks that have some would look as if they had lost them; and
+ * their branches would be taken for deleted when they are dropped. */
+static int check_forks_have_none(struct catalog *catalog, struct error *err)
+{
+    auto_registry struct registry *registry = catalog_registry(catalog);
+    g_autofree char *datasets = layout_datasets_prefix(catalog->layout);
+    for (guint i = 0; i < registry->entries->len; i++) {
+        const struct fork_entry *entry = g_ptr_array_index(registry->entries, i);
+        if (entry->datasets->len > 0)
+            return error_set(err, ERR_NOT_FOUND,
+                             "fork %s has branches, but there is no dataset below '%s': is that "
+                             "the prefix of the database?",
+                             entry->key ? entry->key : entry->id.text, datasets);
+    }
+    return 0;
 }
 
 int catalog_open(struct store *store, struct layout *layout,
@@ -118,12 +135,15 @@ int catalog_open(struct store *store, struct layout *layout,
     g_autofree char *key = layout_registry_key(layout);
     /* The lease before the registry: whoever drops a fork and does not see it (yet) can be sure
      * that this mount sees the fork as tombstoned. */
+    bool has_datasets = false;
     int code = take_lease(catalog, operation, err);
     if (code == 0)
-        code = read_all_but_registry(catalog, operation, err);
+        code = read_all_but_registry(catalog, operation, &has_datasets, err);
     if (code == 0)
         code = committer_new(store, key, catalog->settings.shared, registry_changed, catalog,
                              operation, &catalog->committer, err);
+    if (code == 0 && !has_datasets)
+        code = check_forks_have_none(catalog, err);
     if (code == 0 && catalog->keeper)
         code = lease_keeper_start(catalog->keeper, catalog->committer, err);
     if (code) {

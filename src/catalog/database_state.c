@@ -98,11 +98,29 @@ int database_state_schema(const struct database_state *state, struct schema **re
     return code;
 }
 
-int database_state_check_present(const struct database_state *state, struct error *err)
+bool database_state_has_datasets(const struct database_state *state)
 {
     g_autoptr(GPtrArray) datasets = dataset_listing_read(state->storage, NULL);
-    if (schema_found(state)->answer.code == 0 || state->pointer->answer.code == 0 ||
-        datasets->len > 0)
+    return datasets->len > 0;
+}
+
+static bool has_snapshot(const struct database_state *state)
+{
+    g_autofree char *id = NULL;
+    return state->pointer->answer.code == 0 &&
+           (snapshot_pointer_parse(state->pointer->answer.body, &id, NULL) != 0 || id);
+}
+
+int database_state_check_present(const struct database_state *state, struct error *err)
+{
+    if (database_state_has_datasets(state))
+        return 0;
+    if (has_snapshot(state))
+        return error_set(err, ERR_NOT_FOUND,
+                         "%s names a snapshot, but there is no dataset below '%s': is that the "
+                         "prefix of the database?",
+                         state->pointer->key, state->storage->key);
+    if (schema_found(state)->answer.code == 0)
         return 0;
     return error_set(err, ERR_NOT_FOUND,
                      "no Uni database: neither %s nor %s nor any dataset exists",

@@ -44,7 +44,11 @@ int database_state_check_clean(const struct database_state *state, struct error 
 int database_state_schema(const struct database_state *state, struct schema **ret,
                           struct error *err);
 
-/* ERR_NOT_FOUND when there is neither schema, snapshot pointer nor any dataset: no Uni database. */
+/* Whether there is any dataset, candidate or not. */
+bool database_state_has_datasets(const struct database_state *state);
+
+/* ERR_NOT_FOUND when there is neither schema nor any dataset: no Uni database; or when there is a
+ * snapshot, but no dataset: a wrong prefix. */
 int database_state_check_present(const struct database_state *state, struct error *err);
 
 #endif

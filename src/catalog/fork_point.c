@@ -291,7 +291,7 @@ static int run_set(struct fork_point_reader *reader, struct store_set *set,
 }
 
 int fork_point_warm(struct fork_point_reader *reader, struct store_set *set,
-                    struct operation *operation, struct error *err)
+                    struct operation *operation, bool *ret_has_datasets, struct error *err)
 {
     struct database_state state;
     struct schema *schema = NULL;
@@ -299,6 +299,8 @@ int fork_point_warm(struct fork_point_reader *reader, struct store_set *set,
     int code = run_set(reader, set, operation, err);
     if (code == 0)
         code = database_state_check_present(&state, err);
+    if (code == 0)
+        *ret_has_datasets = database_state_has_datasets(&state);
     if (code == 0 && database_state_schema(&state, &schema, NULL) == 0) {
         g_autoptr(GPtrArray) known = dataset_listing_read(state.storage, schema);
         fork_point_cache_set_datasets(reader->cache, known);

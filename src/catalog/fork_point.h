@@ -66,11 +66,11 @@ int fork_point_plan(const struct fork_point *point, const struct layout *layout,
                     const struct ulid *id, GPtrArray **ret, struct error *err);
 
 /* Reads schema and snapshot pointer into the cache, at mount, by running `set`, in which there may
- * be requests of the caller's already; a failure of one of these is a failure. ERR_NOT_FOUND when
- * there is neither schema, snapshot pointer nor any dataset: no Uni database. A schema that does
- * not parse is no error here; creating a fork will tell. */
+ * be requests of the caller's already; a failure of one of these is a failure. ERR_NOT_FOUND of
+ * database_state_check_present(). A schema that does not parse is no error here; creating a fork
+ * will tell. */
 int fork_point_warm(struct fork_point_reader *reader, struct store_set *set,
-                    struct operation *operation, struct error *err);
+                    struct operation *operation, bool *ret_has_datasets, struct error *err);
 
 /* The names of all datasets that exist on the store, candidates or not (char *, owned), from one
  * shallow listing; for recovery. */

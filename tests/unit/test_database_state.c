@@ -71,16 +71,37 @@ static void other_files_make_no_database(void **state)
     assert_present(fixture, ERR_NOT_FOUND);
 }
 
-static void any_of_schema_pointer_and_dataset_makes_one(void **state)
+static void a_schema_or_a_dataset_makes_one(void **state)
 {
     static const char *const keys[] = {"catalog/schema.json", "schema.json",
-                                       "storage/catalog/latest", "storage/edges.lance/_versions/x"};
+                                       "storage/edges.lance/_versions/x"};
     struct fixture *fixture = *state;
     for (size_t i = 0; i < G_N_ELEMENTS(keys); i++) {
         fixture_put(fixture->store, keys[i], "x");
         assert_present(fixture, 0);
         fixture_delete(fixture->store, keys[i]);
     }
+}
+
+static void a_snapshot_without_any_dataset_is_a_wrong_prefix(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error err = {0};
+    fixture_put(fixture->store, "catalog/schema.json", "{}");
+    fixture_put(fixture->store, "storage/catalog/latest", "snap-1");
+    read_state(fixture, NULL);
+    assert_int_equal(database_state_check_present(&fixture->state, &err), ERR_NOT_FOUND);
+    assert_non_null(strstr(err.text, "no dataset below 'storage/'"));
+    fixture_put(fixture->store, "storage/edges.lance/_versions/x", "x");
+    assert_present(fixture, 0);
+}
+
+static void a_blank_pointer_is_no_snapshot(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture_put(fixture->store, "catalog/schema.json", "{}");
+    fixture_put(fixture->store, "storage/catalog/latest", " \n");
+    assert_present(fixture, 0);
 }
 
 static void only_segments_count_as_wal(void **state)
@@ -164,7 +185,7 @@ static void a_catalog_is_not_opened_where_there_is_no_database(void **state)
 static void a_catalog_with_a_damaged_registry_is_not_opened(void **state)
 {
     struct fixture *fixture = *state;
-    fixture_put(fixture->store, "storage/catalog/latest", "x");
+    fixture_put(fixture->store, "catalog/schema.json", "{}");
     fixture_put(fixture->store, FIXTURE_REGISTRY, "");
     assert_int_equal(open_code(fixture), ERR_CORRUPT);
 }
@@ -176,7 +197,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(an_empty_directory_is_no_database),
         TEST(other_files_make_no_database),
-        TEST(any_of_schema_pointer_and_dataset_makes_one),
+        TEST(a_schema_or_a_dataset_makes_one),
+        TEST(a_snapshot_without_any_dataset_is_a_wrong_prefix),
+        TEST(a_blank_pointer_is_no_snapshot),
         TEST(only_segments_count_as_wal),
         TEST(the_wal_of_a_fork_counts_for_its_children_only),
         TEST(an_interrupted_load_or_swap_is_unclean),
