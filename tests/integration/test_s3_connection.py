@@ -69,12 +69,12 @@ def refused(new_mount, database, *words, variables=None):
 
 
 @pytest.mark.parametrize("client", ["curl", "libs3"])
-@pytest.mark.parametrize("variables", [{"AWS_ACCESS_KEY_ID": "NOSUCHKEY"},
-                                       {"AWS_SECRET_ACCESS_KEY": WRONG_SECRET}],
-                         ids=["key", "secret"])
-def test_wrong_credentials_are_told(new_mount, database, gateway, variables, client):
+@pytest.mark.parametrize("variables, code", [
+    ({"AWS_ACCESS_KEY_ID": "NOSUCHKEY"}, "InvalidAccessKeyId"),
+    ({"AWS_SECRET_ACCESS_KEY": WRONG_SECRET}, "SignatureDoesNotMatch")], ids=["key", "secret"])
+def test_wrong_credentials_are_told(new_mount, database, gateway, variables, code, client):
     reached = database.reached("endpoint=" + gateway.endpoint, "path_style", "s3_client=" + client)
-    refused(new_mount, reached, variables=variables)
+    refused(new_mount, reached, code, variables=variables)
 
 
 def test_missing_credentials_are_told(new_mount, database, tmp_path):
@@ -116,9 +116,9 @@ def test_libs3_over_https_is_refused(new_mount, database, gateway):
 
 def test_http_to_an_https_port_and_the_reverse_are_told(new_mount, database, gateway):
     refused(new_mount, database.reached("endpoint=" + gateway.https_endpoint.replace("https", "http"),
-                                        "path_style", "op_timeout=3"))
+                                        "path_style", "op_timeout=3"), "connection was lost")
     refused(new_mount, database.reached("endpoint=" + gateway.endpoint.replace("http", "https"), "path_style",
-                                        "op_timeout=3"))
+                                        "op_timeout=3"), "cannot be reached", "SSL")
 
 
 # ---- Credentials from files ----

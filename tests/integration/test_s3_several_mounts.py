@@ -4,7 +4,6 @@ import errno
 import os
 import select
 import signal
-import threading
 import time
 
 import pytest
@@ -190,10 +189,8 @@ def test_changes_of_others_are_events(two):
     poller = select.poll()
     poller.register(handle, select.POLLPRI)
     for call, kind in ((os.mkdir, "active"), (os.rmdir, "dropped")):
-        timer = threading.Timer(0.2, call, [here.fork("a")])
-        timer.start()
+        call(here.fork("a"))
         wait_until(lambda: poller.poll(30000) and f" {kind} a " in os.pread(handle, 1 << 20, 0).decode())
-        timer.join()
     os.close(handle)
 
 
