@@ -14,12 +14,7 @@ The server's own work counts in both medians, so the machine has to have nothing
 larger --delay that matters less. Exit status 1 when an operation takes more than its target.
 """
 import argparse
-import datetime
-import hashlib
-import hmac
-import http.client
 import os
-import shlex
 import statistics
 import subprocess
 import sys
@@ -28,56 +23,16 @@ import time
 import urllib.parse
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(TOP, "tests", "integration"))
+from support.gateway import Gateway, Server  # only now can it be found
+
 SNAPSHOT = "6f1c2a9e-3b0d-4d7e-9a51-0c8e2f4b7d11"
 PREFIX = "graph/"  # of the datasets; all else lies at the root of the bucket
 VERSION = 2  # of main, in the sample manifest
 WARM_UP_ROUNDS = 3
 
 
-# ---- The server, and what lies on it ----
-
-class Gateway:
-    """A Ceph gateway of its own; it ends with this process."""
-
-    def __init__(self):
-        self.process = subprocess.Popen([os.path.join(TOP, "tests", "s3", "gateway")], text=True,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self.variables = {}
-        for line in iter(self.process.stdout.readline, "\n"):
-            if not line:
-                sys.exit("bench_latency: the gateway does not start")
-            name, _, value = line.partition("=")
-            self.variables[name] = "".join(shlex.split(value))
-        self.address = urllib.parse.urlsplit(self.variables["AWS_ENDPOINT_URL"])
-
-    def put(self, path, body=b""):
-        """PUT, signed as S3 wants it; to a bucket, it makes the bucket."""
-        now = datetime.datetime.now(datetime.timezone.utc)
-        stamp, day = now.strftime("%Y%m%dT%H%M%SZ"), now.strftime("%Y%m%d")
-        scope = f"{day}/{self.variables['AWS_REGION']}/s3/aws4_request"
-        headers = {"host": self.address.netloc, "x-amz-date": stamp,
-                   "x-amz-content-sha256": hashlib.sha256(body).hexdigest()}
-        signed = ";".join(sorted(headers))
-        request = "\n".join(["PUT", path, "", *(f"{name}:{headers[name]}" for name in sorted(headers)), "",
-                             signed, headers["x-amz-content-sha256"]])
-        to_sign = "\n".join(["AWS4-HMAC-SHA256", stamp, scope,
-                             hashlib.sha256(request.encode()).hexdigest()])
-        key = ("AWS4" + self.variables["AWS_SECRET_ACCESS_KEY"]).encode()
-        for part in (*scope.split("/"), to_sign):
-            key = hmac.new(key, part.encode(), hashlib.sha256).digest()
-        headers["authorization"] = (
-            f"AWS4-HMAC-SHA256 Credential={self.variables['AWS_ACCESS_KEY_ID']}/{scope}, "
-            f"SignedHeaders={signed}, Signature={key.hex()}")
-        connection = http.client.HTTPConnection(self.address.netloc)
-        connection.request("PUT", path, body, headers)
-        answer = connection.getresponse()
-        if answer.status != 200:
-            sys.exit(f"bench_latency: PUT {path}: {answer.status} {answer.read()[:300]}")
-        connection.close()
-
-    def stop(self):
-        self.process.communicate()
-
+# ---- What lies on the server ----
 
 def make_database(gateway, bucket, datasets):
     """A small Uni database with so many datasets, each of one label."""
@@ -95,9 +50,9 @@ def make_database(gateway, bucket, datasets):
         manifest = stream.read()
     for i in range(datasets):
         objects[f"{PREFIX}vertices_L{i:02}.lance/_versions/{2**64 - 1 - VERSION:020}.manifest"] = manifest
-    gateway.put("/" + bucket)
+    gateway.client.create_bucket(Bucket=bucket)
     for key, body in objects.items():
-        gateway.put(f"/{bucket}/{key}", body if isinstance(body, bytes) else body.encode())
+        gateway.client.put_object(Bucket=bucket, Key=key, Body=body)
 
 
 # ---- The way there ----
@@ -219,10 +174,11 @@ def main():
 
     with tempfile.TemporaryDirectory() as place:
         try:
-            gateway = start(Gateway())
+            gateway = Gateway(start(Server()).variables)
+            address = urllib.parse.urlsplit(gateway.endpoint)
             make_database(gateway, "wide", chosen.datasets)
             make_database(gateway, "narrow", 1)
-            proxy = start(Proxy(proxy_program, gateway.address.hostname, gateway.address.port))
+            proxy = start(Proxy(proxy_program, address.hostname, address.port))
             wide, narrow = (start(Mount(program, gateway, proxy, bucket, place, chosen.options))
                             for bucket in ("wide", "narrow"))
             measure_in_turns(proxy, chosen.delay, WARM_UP_ROUNDS,

@@ -20,6 +20,7 @@ from support import mounts
 from support.database import LocalDatabase
 from support.engine import VERSIONS, Engine
 from support.gateway import Gateway, Server
+from support.misbehaving import MisbehavingProxy
 from support.process import Child, run
 from support.s3_database import S3Database
 
@@ -85,6 +86,14 @@ def gateway(request):
     server = Server()
     yield Gateway(server.variables)
     server.stop()
+
+
+@pytest.fixture
+def proxy(gateway):
+    """Stands between a mount and the S3 server; see database.through()."""
+    made = MisbehavingProxy(gateway.endpoint)
+    yield made
+    made.stop()
 
 
 @pytest.hookimpl(optionalhook=True)

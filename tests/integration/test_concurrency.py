@@ -2,7 +2,7 @@
 import os
 
 from support.checks import assert_sound, assert_whole
-from support.process import DIRECTORY_CALL, run, wait_until, waits_in_kernel
+from support.process import DIRECTORY_CALL, outcomes, run, wait_until, waits_in_kernel
 
 MANY = """
 import os, sys
@@ -79,21 +79,17 @@ def test_parallel_mkdirs_of_different_names_all_succeed(new_child, mount, databa
     assert_sound(database)
 
 
-def test_of_parallel_mkdirs_of_one_name_one_wins(new_child, mount, database):
+def test_of_parallel_mkdirs_of_one_name_one_wins(mount, database):
     for number in range(5):
-        children = [new_child(DIRECTORY_CALL, "mkdir", mount.fork(f"a{number}")) for _ in range(6)]
-        answers = sorted(child.result().split()[-1] for child in children)
-        assert answers == ["0"] + ["EEXIST"] * 5
+        assert sorted(outcomes("mkdir", [mount.fork(f"a{number}")] * 6)) == ["0"] + ["EEXIST"] * 5
     assert len(database.forks()) == 5
     assert_sound(database)
 
 
-def test_of_parallel_rmdirs_of_one_name_one_wins(new_child, mount, database):
+def test_of_parallel_rmdirs_of_one_name_one_wins(mount, database):
     for number in range(5):
         os.mkdir(mount.fork(f"a{number}"))
-        children = [new_child(DIRECTORY_CALL, "rmdir", mount.fork(f"a{number}")) for _ in range(6)]
-        answers = sorted(child.result().split()[-1] for child in children)
-        assert answers == ["0"] + ["ENOENT"] * 5
+        assert sorted(outcomes("rmdir", [mount.fork(f"a{number}")] * 6)) == ["0"] + ["ENOENT"] * 5
     assert database.forks() == {}
     assert_sound(database)
 

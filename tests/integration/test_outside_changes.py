@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from support.checks import shows
 from support.database import serde_pretty
 from support.process import wait_until
 
@@ -22,10 +23,6 @@ def replace_registry(database, forks):
     database.replace_object(database.registry_key, serde_pretty({"forks": forks}))
 
 
-def shows(mount, *names):
-    return lambda: sorted(os.listdir(mount.forks)) == sorted(names)
-
-
 @pytest.fixture(params=["", "ro"])
 def mounted(request, new_mount, database):
     """A mount with the forks a and b, writable or not."""
@@ -41,23 +38,23 @@ def mounted(request, new_mount, database):
 def test_a_replaced_registry_shows_up(mounted, database):
     forks = database.forks()
     replace_registry(database, {"a": forks["a"]})
-    wait_until(shows(mounted, "a"))
+    wait_until(lambda: shows(mounted, "a"))
     replace_registry(database, forks)
-    wait_until(shows(mounted, "a", "b"))
+    wait_until(lambda: shows(mounted, "a", "b"))
     assert mounted.read("registry.json") == serde_pretty({"forks": forks}) + "\n"
 
 
 def test_a_registry_written_in_place_shows_up(mounted, database):
     database.put_forks({"b": database.fork("b")})
-    wait_until(shows(mounted, "b"))
+    wait_until(lambda: shows(mounted, "b"))
 
 
 def test_a_removed_registry_is_no_forks(mounted, database):
     text = database.registry_text()
     database.delete_object(database.registry_key)
-    wait_until(shows(mounted))
+    wait_until(lambda: shows(mounted))
     database.replace_object(database.registry_key, text)
-    wait_until(shows(mounted, "a", "b"))
+    wait_until(lambda: shows(mounted, "a", "b"))
 
 
 def test_changed_entries_are_not_served_from_the_kernels_cache(mounted, database):
@@ -77,7 +74,7 @@ def test_a_vanished_fork_is_stale_for_new_work_and_open_handles_keep_their_conte
     handle = os.open(mounted.fork("a", "info.json"), os.O_RDONLY)
     content = os.read(handle, 1 << 20)
     replace_registry(database, {"b": database.fork("b")})
-    wait_until(shows(mounted, "b"))
+    wait_until(lambda: shows(mounted, "b"))
     with pytest.raises(OSError) as failure:
         os.open(f"/proc/self/fd/{name}", os.O_RDONLY)
     assert failure.value.errno == errno.ESTALE
@@ -103,7 +100,7 @@ def test_events_tell_of_changes_by_others(mounted, database):
     forks = database.forks()
     replace_registry(database, {"a": forks["a"], "c": dict(forks["b"], name="c",
                                                           id=forks["b"]["id"][:-1] + "Z")})
-    wait_until(shows(mounted, "a", "c"))
+    wait_until(lambda: shows(mounted, "a", "c"))
     lines = [line.split(" ")[1:3] for line in mounted.read("events").splitlines()]
     assert ["dropped", "b"] in lines
     assert ["active", "c"] in lines
@@ -133,9 +130,9 @@ def test_a_registry_that_does_not_parse_changes_nothing_until_it_does(mounted, d
     text = database.registry_text()
     database.replace_object(database.registry_key, text[:-20])
     wait_until(lambda: any("EUCLEAN" in line for line in mounted.errors()))
-    assert shows(mounted, "a", "b")()
+    assert shows(mounted, "a", "b")
     replace_registry(database, {"b": database_fork(text, "b")})
-    wait_until(shows(mounted, "b"))
+    wait_until(lambda: shows(mounted, "b"))
     assert sum("EUCLEAN" in line for line in mounted.errors()) == 1
 
 
@@ -152,16 +149,16 @@ def test_a_catalog_directory_that_is_replaced_shows_up(mounted, database):
     with open(database.path("backup/fork_registry.json"), "w", encoding="utf-8") as stream:
         stream.write(serde_pretty({"forks": {"b": forks["b"]}}))
     os.rename(database.path("backup"), database.path("catalog"))
-    wait_until(shows(mounted, "b"))
+    wait_until(lambda: shows(mounted, "b"))
     replace_registry(database, forks)
-    wait_until(shows(mounted, "a", "b"))
+    wait_until(lambda: shows(mounted, "a", "b"))
 
 
 @pytest.mark.local_only("a bucket that vanishes is in test_s3_misbehaving_server.py")
 def test_a_database_that_vanishes_is_survived(new_mount, database):
     mount = new_mount(database, "ro")
     shutil.rmtree(database.root)
-    wait_until(shows(mount))
+    wait_until(lambda: shows(mount))
     assert os.listdir(mount.path)
     assert mount.unmount() == 0
 
@@ -202,4 +199,4 @@ def test_many_changes_in_a_row(mounted, database):
     forks = database.forks()
     for i in range(200):
         replace_registry(database, forks if i % 2 else {"a": forks["a"]})
-    wait_until(shows(mounted, "a", "b"))
+    wait_until(lambda: shows(mounted, "a", "b"))

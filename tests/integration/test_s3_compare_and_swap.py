@@ -1,12 +1,9 @@
 """Commits by compare-and-swap: 50 writers race."""
-import os
-import threading
-
 import pytest
 
 from support import mounts
-from support.checks import assert_sound
-from support.process import DIRECTORY_CALL, run, wait_until
+from support.checks import assert_sound, shows
+from support.process import outcomes, run, wait_until
 
 pytestmark = [pytest.mark.s3_only, pytest.mark.slow]
 
@@ -36,40 +33,23 @@ def several(new_mount, small_database):
     return [new_mount(small_database, "op_timeout=60") for _ in range(5)]
 
 
-def outcomes(call, paths):
-    """Calls os.mkdir or os.rmdir on all paths at a time; "0" or the errno of each."""
-    found = [None] * len(paths)
-    go = threading.Barrier(len(paths))
-
-    def attempt(index):
-        go.wait()
-        found[index] = run("/usr/bin/python3", "-c", DIRECTORY_CALL, call, paths[index],
-                           timeout=120).stdout.split()[-1]
-    threads = [threading.Thread(target=attempt, args=(index,)) for index in range(len(paths))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return found
-
-
 def test_50_processes_make_50_forks_over_5_mounts(several, small_database):
     names = [f"fork-{number:02d}" for number in range(WRITERS)]
     paths = [several[number % 5].fork(name) for number, name in enumerate(names)]
-    assert outcomes("mkdir", paths) == ["0"] * WRITERS
+    assert outcomes("mkdir", paths, 120) == ["0"] * WRITERS
     assert sorted(small_database.forks()) == names
     assert_sound(small_database)
     # And dropped by others than made them.
     for mount in several:
-        wait_until(lambda: sorted(os.listdir(mount.forks)) == names)
+        wait_until(lambda: shows(mount, *names))
     paths = [several[(number + 1) % 5].fork(name) for number, name in enumerate(names)]
-    assert outcomes("rmdir", paths) == ["0"] * WRITERS
+    assert outcomes("rmdir", paths, 120) == ["0"] * WRITERS
     assert small_database.forks() == {}
     assert_sound(small_database)
 
 
 def test_50_processes_make_one_fork_over_5_mounts(several, small_database):
-    found = outcomes("mkdir", [several[number % 5].fork("a") for number in range(WRITERS)])
+    found = outcomes("mkdir", [several[number % 5].fork("a") for number in range(WRITERS)], 120)
     assert sorted(found) == ["0"] + ["EEXIST"] * (WRITERS - 1)
     assert list(small_database.forks()) == ["a"]
     assert_sound(small_database)

@@ -4,14 +4,13 @@ import errno
 import os
 import select
 import signal
-import threading
 import time
 
 import pytest
 
 from support import mounts
-from support.checks import assert_fsck_clean, assert_no_trace, assert_sound, assert_whole
-from support.process import DIRECTORY_CALL, wait_until
+from support.checks import assert_fsck_clean, assert_no_trace, assert_sound, assert_whole, shows
+from support.process import outcomes, wait_until
 
 pytestmark = [pytest.mark.s3_only, pytest.mark.slow]
 
@@ -68,15 +67,6 @@ def two(new_mount, small_database):
     return [new_mount(small_database) for _ in range(2)]
 
 
-@pytest.fixture
-def outcomes(new_child):
-    """Calls os.mkdir or os.rmdir on several paths at a time; "0" or the errno of each."""
-    def call(name, paths):
-        children = [new_child(DIRECTORY_CALL, name, path) for path in paths]
-        return [child.result().split()[-1] for child in children]
-    return call
-
-
 def outcome(call, *arguments):
     """The errno of a call by its name, or "0"."""
     try:
@@ -84,10 +74,6 @@ def outcome(call, *arguments):
     except OSError as failure:
         return errno.errorcode[failure.errno]
     return "0"
-
-
-def shows(mount, *names):
-    return sorted(os.listdir(mount.forks)) == sorted(names)
 
 
 def test_creates_and_drops_of_different_names_all_work(new_child, four, small_database):
@@ -119,7 +105,7 @@ for number in range(8):
         assert mount.errors() == []
 
 
-def test_of_several_mkdirs_of_one_name_one_wins(four, small_database, outcomes):
+def test_of_several_mkdirs_of_one_name_one_wins(four, small_database):
     for number in range(8):
         found = outcomes("mkdir", [mount.fork(f"a{number}") for mount in four])
         assert sorted(found) == ["0", "EEXIST", "EEXIST", "EEXIST"]
@@ -127,7 +113,7 @@ def test_of_several_mkdirs_of_one_name_one_wins(four, small_database, outcomes):
     assert_sound(small_database)
 
 
-def test_of_several_rmdirs_of_one_name_one_wins(four, small_database, outcomes):
+def test_of_several_rmdirs_of_one_name_one_wins(four, small_database):
     for number in range(8):
         # The kernel hears of the drop a moment after the listing shows it.
         wait_until(lambda: outcome(os.mkdir, four[0].fork("a")) == "0")
@@ -190,10 +176,8 @@ def test_changes_of_others_are_events(two):
     poller = select.poll()
     poller.register(handle, select.POLLPRI)
     for call, kind in ((os.mkdir, "active"), (os.rmdir, "dropped")):
-        timer = threading.Timer(0.2, call, [here.fork("a")])
-        timer.start()
+        call(here.fork("a"))
         wait_until(lambda: poller.poll(30000) and f" {kind} a " in os.pread(handle, 1 << 20, 0).decode())
-        timer.join()
     os.close(handle)
 
 

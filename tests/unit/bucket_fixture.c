@@ -92,22 +92,29 @@ static int status_on(struct mount *mount, const struct ulid *id)
 
 void mount_await_status(struct mount *mount, const struct ulid *id, int status)
 {
-    while (status_on(mount, id) != status)
-        g_usleep(1000);
+    AWAIT(status_on(mount, id) == status);
+}
+
+static bool is_held_by_now(struct mount *mount, const struct ulid *id)
+{
+    leases_refresh(mount->catalog->leases, NULL, NULL);
+    return leases_check_held(mount->catalog->leases, id, NULL) != 0;
 }
 
 void mount_await_held(struct mount *mount, const struct ulid *id, bool held)
 {
-    do
-        leases_refresh(mount->catalog->leases, NULL, NULL);
-    while ((leases_check_held(mount->catalog->leases, id, NULL) != 0) != held);
+    AWAIT(is_held_by_now(mount, id) == held);
+}
+
+static size_t others_by_now(struct mount *mount)
+{
+    leases_refresh(mount->catalog->leases, NULL, NULL);
+    return leases_others(mount->catalog->leases);
 }
 
 void mount_await_others(struct mount *mount, size_t others)
 {
-    do
-        leases_refresh(mount->catalog->leases, NULL, NULL);
-    while (leases_others(mount->catalog->leases) != others);
+    AWAIT(others_by_now(mount) == others);
 }
 
 struct hold *mount_hold(struct mount *mount, const struct ulid *id, int expected)

@@ -1,7 +1,5 @@
 #include "unit.h"
 
-#include <sched.h>
-
 #include "base/cleanup.h"
 #include "base/timestamp.h"
 #include "catalog/registry_load.h"
@@ -30,7 +28,6 @@ static void observe(void *argument, const struct registry *before, const struct 
     fixture->observed++;
     registry_unref(fixture->latest);
     fixture->latest = registry_ref((struct registry *)after);
-    pthread_cond_broadcast(&fixture->changed);
 }
 
 static int set_up(void **state, unsigned jobs)
@@ -41,7 +38,6 @@ static int set_up(void **state, unsigned jobs)
     fixture->inner = fault_store_new(fixture->memory, false);
     fixture->outer = fault_store_new(fixture->inner, false);
     pthread_mutex_init(&fixture->lock, NULL);
-    monotonic_cond_init(&fixture->changed);
     if (committer_new(fixture->outer, REGISTRY_KEY, false, observe, fixture, NULL,
                       &fixture->committer, &err))
         fail_msg("%s", err.text);
@@ -67,7 +63,6 @@ int committer_tear_down(void **state)
     store_free(fixture->inner);
     store_free(fixture->memory);
     registry_unref(fixture->latest);
-    pthread_cond_destroy(&fixture->changed);
     pthread_mutex_destroy(&fixture->lock);
     bool ahead = fixture->ahead;
     g_free(fixture);
@@ -83,11 +78,15 @@ struct committer *committer_fixture_other(struct committer_fixture *fixture)
     return other;
 }
 
-void committer_fixture_await(struct committer_fixture *fixture, const char *name)
+static bool were_told(struct committer_fixture *fixture, const char *name)
 {
     LOCK_SCOPE(&fixture->lock);
-    while (!fixture->latest || !registry_find(fixture->latest, name))
-        pthread_cond_wait(&fixture->changed, &fixture->lock);
+    return fixture->latest && registry_find(fixture->latest, name);
+}
+
+void committer_fixture_await(struct committer_fixture *fixture, const char *name)
+{
+    AWAIT(were_told(fixture, name));
 }
 
 struct fork_entry *make_entry(const char *name)
@@ -147,16 +146,15 @@ void caller_start(struct caller *caller, struct committer *committer, const char
     assert_int_equal(pthread_create(&caller->thread, NULL, run, caller), 0);
 }
 
+static bool is_watched(struct operation *operation)
+{
+    LOCK_SCOPE(&operation->lock);
+    return operation->watched_cond != NULL;
+}
+
 void operation_await_watched(struct operation *operation)
 {
-    for (;;) {
-        {
-            LOCK_SCOPE(&operation->lock);
-            if (operation->watched_cond)
-                return;
-        }
-        sched_yield();
-    }
+    AWAIT(is_watched(operation));
 }
 
 int caller_join(struct caller *caller)

@@ -16,8 +16,7 @@ struct committer_fixture {
     struct store *inner; /* fault store on memory */
     struct store *outer; /* fault store on inner; what the committer uses */
     struct committer *committer;
-    pthread_mutex_t lock; /* guards what the observer writes */
-    pthread_cond_t changed;
+    pthread_mutex_t lock;    /* guards what the observer writes */
     unsigned observed;       /* calls of the observer */
     struct registry *latest; /* its last `after`; NULL: none yet */
     bool ahead;              /* it saw something that the store did not hold */

@@ -107,9 +107,7 @@ void sleeper_start(struct sleeper *sleeper, struct store *store, const struct wo
     fault_store_arm(sleeper->faults, FAULT_DELAY, FAULT_ALL, n, false, 0);
     pthread_create(&sleeper->thread, NULL, work_on, sleeper);
     /* On a busy machine its time may pass before it comes so far. */
-    while (!fault_store_fired(sleeper->faults) &&
-           !__atomic_load_n(&sleeper->ended, __ATOMIC_ACQUIRE))
-        g_usleep(100);
+    AWAIT(fault_store_fired(sleeper->faults) || __atomic_load_n(&sleeper->ended, __ATOMIC_ACQUIRE));
 }
 
 void sleeper_hold_at(struct sleeper *sleeper, struct store *store, const struct work *work,

@@ -346,8 +346,7 @@ static void the_end_does_not_wait_for_a_look_that_nobody_asked_for(void **state)
     operation_destroy(&operation);
     unsigned waves = fault_store_waves(fixture->outer);
     unsigned gets = fault_store_total(fixture->outer, STORE_GET);
-    while (fault_store_waves(fixture->outer) == waves)
-        sched_yield();
+    AWAIT(fault_store_waves(fixture->outer) != waves);
     committer_free(ending);
     assert_int_equal(fault_store_total(fixture->outer, STORE_GET), gets);
     fault_store_release(fixture->outer);

@@ -387,8 +387,7 @@ static int create_with_stuck_commit(struct fixture *fixture, unsigned n, struct 
 
 static void wait_for_entry(struct fixture *fixture)
 {
-    while (fixture_status(fixture->store, "audit") < 0)
-        ;
+    AWAIT(fixture_status(fixture->store, "audit") >= 0);
 }
 
 static void an_entry_that_may_still_appear_is_no_success_and_no_secret(void **state)

@@ -310,20 +310,24 @@ static void *run_hammering(void *argument)
     return NULL;
 }
 
+static unsigned drop_and_make(struct catalog *catalog)
+{
+    int code = catalog_drop(catalog, "audit", NULL, NULL, NULL);
+    assert_true(code == 0 || code == ERR_HELD);
+    if (code == 0)
+        fixture_create(catalog, "audit", NULL);
+    return code == 0;
+}
+
 static void whoever_holds_a_fork_holds_an_active_one(void **state)
 {
     struct hammering hammering = {.fixture = *state};
     struct catalog *catalog = hammering.fixture->catalog;
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, run_hammering, &hammering), 0);
-    for (unsigned dropped = 0;
-         dropped < 200 || __atomic_load_n(&hammering.held, __ATOMIC_RELAXED) == 0;) {
-        int code = catalog_drop(catalog, "audit", NULL, NULL, NULL);
-        if (code == 0)
-            fixture_create(catalog, "audit", NULL);
-        dropped += code == 0;
-        assert_true(code == 0 || code == ERR_HELD);
-    }
+    unsigned dropped = 0;
+    AWAIT((dropped += drop_and_make(catalog)) >= 200 &&
+          __atomic_load_n(&hammering.held, __ATOMIC_RELAXED) > 0);
     __atomic_store_n(&hammering.done, true, __ATOMIC_RELEASE);
     pthread_join(thread, NULL);
     assert_int_equal(hammering.stale, 0);

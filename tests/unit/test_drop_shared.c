@@ -96,12 +96,10 @@ static void a_hold_that_the_dropper_did_not_know_of_takes_the_decision_back(void
     /* Here at once, there soon: it can be held again. */
     mount_release(scene.dropper, mount_hold(scene.dropper, &scene.id, 0));
     struct hold *again = NULL;
-    while (catalog_hold(scene.other->catalog, &scene.id, true, 1, "cat", &again, NULL) != 0)
-        g_usleep(1000);
+    AWAIT(catalog_hold(scene.other->catalog, &scene.id, true, 1, "cat", &again, NULL) == 0);
     mount_release(scene.other, again);
     mount_release(scene.other, hold);
-    while (mount_drop(scene.dropper, 60000, NULL) != 0)
-        g_usleep(1000);
+    AWAIT(mount_drop(scene.dropper, 60000, NULL) == 0);
     assert_int_equal(fixture_status(bucket->store, "audit"), -1);
 }
 
@@ -173,8 +171,7 @@ static void an_interrupt_while_others_are_to_answer_takes_the_decision_back(void
     struct dropping dropping;
     mount_poll_stop(scene.other);
     start_drop(&dropping, scene.dropper);
-    while (fixture_status(bucket->store, "audit") != FORK_TOMBSTONED)
-        g_usleep(1000);
+    AWAIT(fixture_status(bucket->store, "audit") == FORK_TOMBSTONED);
     operation_cancel(&dropping.operation);
     assert_int_equal(join_drop(&dropping), ERR_INTERRUPTED);
     assert_untouched(bucket);
@@ -230,8 +227,7 @@ static void a_dead_mount_is_waited_for_until_its_lease_has_run_out(void **state)
     /* Its holds die with it. */
     mount_kill(scene.other);
     assert_int_equal(bucket_leases(*state), 2);
-    while (mount_drop(scene.dropper, 60000, NULL) != 0)
-        g_usleep(1000);
+    AWAIT(mount_drop(scene.dropper, 60000, NULL) == 0);
     struct bucket *bucket = *state;
     assert_int_equal(fixture_status(bucket->store, "audit"), -1);
 }
@@ -303,8 +299,7 @@ static void what_a_dead_dropper_left_is_finished_when_nobody_holds_it(void **sta
     g_autofree char *overlay = g_strdup_printf("catalog/fork_schemas/%s.json", scene.id.text);
     assert_true(fixture_exists(bucket->store, overlay));
     mount_release(scene.other, hold);
-    while (fixture_recover_due(heir->catalog, &problem) == 0)
-        g_usleep(1000);
+    AWAIT(fixture_recover_due(heir->catalog, &problem) != 0);
     assert_int_equal(fixture_status(bucket->store, "audit"), -1);
 }
 
@@ -316,8 +311,7 @@ static void a_dropper_cannot_take_back_what_was_taken_over(void **state)
     struct dropping dropping;
     mount_poll_stop(scene.other); /* so that it does not answer */
     start_drop(&dropping, scene.dropper);
-    while (fixture_status(bucket->store, "audit") != FORK_TOMBSTONED)
-        g_usleep(1000);
+    AWAIT(fixture_status(bucket->store, "audit") == FORK_TOMBSTONED);
     struct mount *heir = bucket_mount_heir(bucket, 2);
     auto_registry struct registry *seen = catalog_registry(heir->catalog);
     struct timespec now = timestamp_now();
@@ -393,10 +387,16 @@ static bool have_both_held(const struct user *users)
            __atomic_load_n(&users[1].held, __ATOMIC_RELAXED) > 0;
 }
 
+static bool has_done_enough(const struct rival *rival)
+{
+    return rival->dropped >= 8 && have_both_held(rival->users);
+}
+
 static void *run_rival(void *argument)
 {
     struct rival *rival = argument;
-    while (rival->dropped < 8 || !have_both_held(rival->users)) {
+    int64_t until = end_of_patience();
+    while (!has_done_enough(rival) && g_get_monotonic_time() < until) {
         struct operation operation;
         operation_init(&operation, 60000);
         rival->dropped += catalog_drop(rival->mount->catalog, "audit", NULL, &operation, NULL) == 0;
@@ -425,6 +425,7 @@ static void whoever_holds_a_fork_on_any_mount_holds_a_whole_one(void **state)
         __atomic_store_n(&users[i].done, true, __ATOMIC_RELEASE);
         pthread_join(users[i].thread, NULL);
         assert_int_equal(users[i].lost, 0);
+        assert_true(has_done_enough(&rivals[i]));
     }
     fixture_assert_whole(bucket->store);
     fixture_assert_clean(bucket->store);

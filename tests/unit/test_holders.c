@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "catalog/holders.h"
 
 static struct ulid some_fork;
@@ -110,18 +111,19 @@ static void *run_closer(void *argument)
     return NULL;
 }
 
+static bool is_watched(struct operation *operation)
+{
+    LOCK_SCOPE(&operation->lock);
+    return operation->watched_cond != NULL;
+}
+
 /* Starts closing, and waits until it waits. */
 static void start_closer(struct closer *closer, struct holders *holders, int64_t drain_ms)
 {
     *closer = (struct closer){.holders = holders, .drain_ms = drain_ms};
     operation_init(&closer->operation, -1);
     assert_int_equal(pthread_create(&closer->thread, NULL, run_closer, closer), 0);
-    bool watched = false;
-    while (!watched) {
-        pthread_mutex_lock(&closer->operation.lock);
-        watched = closer->operation.watched_cond != NULL;
-        pthread_mutex_unlock(&closer->operation.lock);
-    }
+    AWAIT(is_watched(&closer->operation));
 }
 
 static int join_closer(struct closer *closer)

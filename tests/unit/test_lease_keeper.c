@@ -7,6 +7,12 @@ static int holds_again(struct mount *mount, const struct ulid *id)
     return lease_keeper_check(mount->catalog->keeper, id, NULL);
 }
 
+static enum lease_verdict asked_anew(struct mount *mount, const struct ulid *id, int64_t since_ns)
+{
+    leases_refresh(mount->catalog->leases, NULL, NULL);
+    return leases_ask(mount->catalog->leases, id, since_ns, NULL);
+}
+
 static void opening_a_file_asks_nothing_of_the_store(void **state)
 {
     struct bucket *bucket = *state;
@@ -61,20 +67,17 @@ static void a_fork_opens_again_only_when_the_lease_says_so(void **state)
     struct hold *hold = mount_hold(mount, &id, 0);
     fixture_replace(bucket->store, FIXTURE_REGISTRY, "\"active\"", "\"tombstoned\"");
     mount_await_status(mount, &id, FORK_TOMBSTONED);
-    while (holds_again(mount, &id) != ERR_STALE)
-        g_usleep(1000);
+    AWAIT(holds_again(mount, &id) == ERR_STALE);
     /* The lease that closes it is stored or about to be; from now on it cannot be changed. */
     mount_await_held(dropper, &id, true);
     int64_t now_ns = leases_now_ns(dropper->catalog->leases);
     mount_release(mount, hold);
-    while (leases_ask(dropper->catalog->leases, &id, now_ns, NULL) != LEASES_AGREE)
-        leases_refresh(dropper->catalog->leases, NULL, NULL);
+    AWAIT(asked_anew(dropper, &id, now_ns) == LEASES_AGREE);
     fault_store_match(mount->faults, "fork_leases");
     fault_store_arm(mount->faults, FAULT_FAIL, 1u << STORE_PUT, 1, true, ERR_IO);
     fixture_replace(bucket->store, FIXTURE_REGISTRY, "\"tombstoned\"", "\"active\"");
     mount_await_status(mount, &id, FORK_ACTIVE);
-    while (!fault_store_fired(mount->faults))
-        g_usleep(1000);
+    AWAIT(fault_store_fired(mount->faults));
     mount_hold(mount, &id, ERR_STALE);
     /* It can be stored, but meanwhile the fork is tombstoned again. */
     mount_poll_stop(mount);
@@ -105,8 +108,7 @@ static void a_mount_that_was_cut_off_begins_anew(void **state)
     mount_await_others(mount, 1);
     mount_await_held(dropper, &id, true);
     fault_store_arm(mount->faults, FAULT_KILL, FAULT_ALL, 1, true, ERR_UNREACHABLE);
-    while (mount_drop(dropper, 60000, NULL) != 0)
-        g_usleep(1000);
+    AWAIT(mount_drop(dropper, 60000, NULL) == 0);
     mount_release(mount, mount_hold(mount, &id, 0)); /* from memory, as far as it knows */
     mount_release(mount, hold);
     fault_store_disarm(mount->faults);
@@ -130,8 +132,7 @@ static void a_lease_that_somebody_deleted_is_taken_anew(void **state)
         fixture_delete(bucket->store,
                        ((struct store_object *)g_ptr_array_index(listing->answer.objects, i))->key);
     store_set_unref(set);
-    while (bucket_leases(bucket) != 2)
-        g_usleep(1000);
+    AWAIT(bucket_leases(bucket) == 2);
     mount_await_others(reader, 1);
 }
 

@@ -3,6 +3,7 @@
 #include <glib.h>
 #include <stdbool.h>
 
+#include "base/cleanup.h"
 #include "catalog/name_locks.h"
 
 static int set_up(void **state)
@@ -31,18 +32,19 @@ static void *run_waiter(void *argument)
     return NULL;
 }
 
+static bool is_watched(struct operation *operation)
+{
+    LOCK_SCOPE(&operation->lock);
+    return operation->watched_cond != NULL;
+}
+
 /* Starts one who wants the name, and waits until he waits. */
 static void start_waiter(struct waiter *waiter, struct name_locks *locks)
 {
     *waiter = (struct waiter){.locks = locks};
     operation_init(&waiter->operation, -1);
     assert_int_equal(pthread_create(&waiter->thread, NULL, run_waiter, waiter), 0);
-    bool watched = false;
-    while (!watched) {
-        pthread_mutex_lock(&waiter->operation.lock);
-        watched = waiter->operation.watched_cond != NULL;
-        pthread_mutex_unlock(&waiter->operation.lock);
-    }
+    AWAIT(is_watched(&waiter->operation));
 }
 
 static int join_waiter(struct waiter *waiter)

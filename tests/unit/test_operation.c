@@ -1,5 +1,4 @@
 #include <pthread.h>
-#include <sched.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -11,7 +10,7 @@ struct waiter {
     struct operation operation;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    bool waiting;
+    bool waiting, woken;
 };
 
 static void waiter_init(struct waiter *waiter)
@@ -19,7 +18,7 @@ static void waiter_init(struct waiter *waiter)
     operation_init(&waiter->operation, -1);
     pthread_mutex_init(&waiter->lock, NULL);
     monotonic_cond_init(&waiter->changed);
-    waiter->waiting = false;
+    waiter->waiting = waiter->woken = false;
 }
 
 static void waiter_destroy(struct waiter *waiter)
@@ -108,6 +107,7 @@ static void *wait_for_cancel(void *argument)
     waiter->waiting = true;
     while (!operation_is_cancelled(&waiter->operation))
         monotonic_cond_wait(&waiter->changed, &waiter->lock, INT64_MAX);
+    waiter->woken = true;
     pthread_mutex_unlock(&waiter->lock);
     operation_unwatch(&waiter->operation);
     return NULL;
@@ -119,16 +119,22 @@ static bool is_waiting(struct waiter *waiter)
     return waiter->waiting;
 }
 
+static bool is_woken(struct waiter *waiter)
+{
+    LOCK_SCOPE(&waiter->lock);
+    return waiter->woken;
+}
+
 static void cancel_wakes_the_watched_wait(void **state)
 {
     struct waiter waiter;
     waiter_init(&waiter);
     pthread_t thread;
     pthread_create(&thread, NULL, wait_for_cancel, &waiter);
-    while (!is_waiting(&waiter))
-        sched_yield();
+    AWAIT(is_waiting(&waiter));
     operation_cancel(&waiter.operation);
-    pthread_join(thread, NULL); /* hangs when the wake-up is lost */
+    AWAIT(is_woken(&waiter));
+    pthread_join(thread, NULL);
     waiter_destroy(&waiter);
 }
 
@@ -140,6 +146,7 @@ static void cancel_before_the_wait_is_not_lost(void **state)
         pthread_t thread;
         pthread_create(&thread, NULL, wait_for_cancel, &waiter);
         operation_cancel(&waiter.operation);
+        AWAIT(is_woken(&waiter));
         pthread_join(thread, NULL);
         waiter_destroy(&waiter);
     }

@@ -126,7 +126,6 @@ static void a_registry_that_does_not_parse_leaves_what_was_known(void **state)
 
 struct diary {
     pthread_mutex_t lock;
-    pthread_cond_t changed;
     unsigned registry_changes, overlays, failures;
 };
 
@@ -134,14 +133,12 @@ static void note(struct diary *diary, unsigned *count)
 {
     LOCK_SCOPE(&diary->lock);
     ++*count;
-    pthread_cond_broadcast(&diary->changed);
 }
 
-static void wait_for(struct diary *diary, const unsigned *count, unsigned least)
+static bool has_noted(struct diary *diary, const unsigned *count)
 {
     LOCK_SCOPE(&diary->lock);
-    while (*count < least)
-        pthread_cond_wait(&diary->changed, &diary->lock);
+    return *count > 0;
 }
 
 static void registry_changed(void *argument, const struct registry *before,
@@ -174,7 +171,6 @@ static void cared_begin(struct cared *cared, struct store *store)
 {
     *cared = (struct cared){0};
     pthread_mutex_init(&cared->diary.lock, NULL);
-    pthread_cond_init(&cared->diary.changed, NULL);
     const struct catalog_settings settings = {.shared = true,
                                               .takeover_ms = SHARED_TAKEOVER_MS,
                                               .observer = registry_changed,
@@ -193,7 +189,6 @@ static void cared_end(struct cared *cared)
 {
     caretaker_stop(cared->caretaker);
     catalog_free(cared->catalog);
-    pthread_cond_destroy(&cared->diary.changed);
     pthread_mutex_destroy(&cared->diary.lock);
 }
 
@@ -203,15 +198,13 @@ static void the_caretaker_looks_from_time_to_time(void **state)
     struct cared cared;
     cared_begin(&cared, fixture->store);
     struct ulid id = fixture_create(fixture->catalogs[0], "what_if", NULL);
-    wait_for(&cared.diary, &cared.diary.registry_changes, 1);
-    while (shared_status(cared.catalog, "what_if") != FORK_ACTIVE)
-        sched_yield();
+    AWAIT(has_noted(&cared.diary, &cared.diary.registry_changes));
+    AWAIT(shared_status(cared.catalog, "what_if") == FORK_ACTIVE);
     overlay_free(read_overlay(cared.catalog, &id));
     unsigned looks = fault_store_total(cared.faults, STORE_HEAD);
-    while (fault_store_total(cared.faults, STORE_HEAD) < looks + 2)
-        sched_yield();
+    AWAIT(fault_store_total(cared.faults, STORE_HEAD) >= looks + 2);
     write_overlay(fixture->catalogs[0], &id, "Robot");
-    wait_for(&cared.diary, &cared.diary.overlays, 1);
+    AWAIT(has_noted(&cared.diary, &cared.diary.overlays));
     cared_end(&cared);
 }
 
@@ -221,14 +214,13 @@ static void a_store_that_cannot_be_reached_is_reported_once_and_found_again(void
     struct cared cared;
     cared_begin(&cared, fixture->store);
     fault_store_arm(cared.faults, FAULT_FAIL, FAULT_ALL, 1, true, ERR_UNREACHABLE);
-    wait_for(&cared.diary, &cared.diary.failures, 1);
+    AWAIT(has_noted(&cared.diary, &cared.diary.failures));
     unsigned looks = fault_store_total(cared.faults, STORE_HEAD);
-    while (fault_store_total(cared.faults, STORE_HEAD) < looks + 4)
-        sched_yield();
+    AWAIT(fault_store_total(cared.faults, STORE_HEAD) >= looks + 4);
     assert_int_equal(cared.diary.failures, 1);
     fault_store_disarm(cared.faults);
     fixture_create(fixture->catalogs[0], "what_if", NULL);
-    wait_for(&cared.diary, &cared.diary.registry_changes, 1);
+    AWAIT(has_noted(&cared.diary, &cared.diary.registry_changes));
     cared_end(&cared);
 }
 

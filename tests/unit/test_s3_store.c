@@ -359,6 +359,12 @@ static struct s3_store_counts counts_of(struct store *store)
     return counts;
 }
 
+static bool has_a_failure_opened_the_breaker(struct store *store)
+{
+    assert_text(get_text(store, "k"), "UNREACHABLE");
+    return counts_of(store).breaker_open;
+}
+
 static void silent_server_is_left_alone_and_its_return_noticed(void **state)
 {
     struct fake_s3_fixture *fixture = *state;
@@ -366,8 +372,7 @@ static void silent_server_is_left_alone_and_its_return_noticed(void **state)
     set_clock(fixture->store, INT64_C(100000000));
     fake_s3_hurry(fixture->store, 100);
     silence_server(fixture, 0);
-    while (!counts_of(fixture->store).breaker_open)
-        assert_text(get_text(fixture->store, "k"), "UNREACHABLE");
+    AWAIT(has_a_failure_opened_the_breaker(fixture->store));
     assert_true(counts_of(fixture->store).repeats > 0);
     assert_int_equal(counts_of(fixture->store).breaker_opened, 1);
     set_clock(fixture->store, 0);

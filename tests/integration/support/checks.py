@@ -1,5 +1,7 @@
-"""Judging what is on the store."""
+"""Judging what is on the store, and what mounts show and say."""
 import os
+
+import pytest
 
 from support import mounts
 from support.process import run
@@ -64,6 +66,26 @@ def assert_unchanged(before, database, ignore=()):
     changed = [key for key in sorted(keys)
                if key not in before or key not in after or before[key] != after[key]]
     assert changed == []
+
+
+def shows(mount, *names):
+    """Whether a mount has these forks and no others."""
+    return sorted(os.listdir(mount.forks)) == sorted(names)
+
+
+def refused(new_mount, database, *words, options="", variables=None):
+    """The one line that a mount fails with; it has the words, in whatever case, and no secret."""
+    with pytest.raises(mounts.MountFailed) as failure:
+        new_mount(database, options, variables=variables)
+    assert failure.value.status == 1, str(failure.value)
+    lines = failure.value.stderr.strip().splitlines()
+    assert len(lines) == 1, lines
+    missing = [word for word in words if word.lower() not in lines[0].lower()]
+    assert not missing, f"{missing} not in: {lines[0]}"
+    for known in (database.environment, variables or {}):
+        secret = known.get("AWS_SECRET_ACCESS_KEY")
+        assert not secret or secret not in lines[0]
+    return lines[0]
 
 
 def names_under(path):

@@ -90,6 +90,17 @@ class Child:
             pass
 
 
+def outcomes(call, paths, timeout=PATIENCE):
+    """Calls os.mkdir or os.rmdir on all paths at a time, each in a process of its own; "0" or the name of
+    the errno of each."""
+    children = [Child(DIRECTORY_CALL, call, path) for path in paths]
+    try:
+        return [child.result(timeout).split()[-1] for child in children]
+    finally:
+        for child in children:
+            child.end()
+
+
 # Calls os.mkdir or os.rmdir and prints 0 or the name of the errno. SIGINT is caught, so that an
 # interrupted call shows as EINTR. (Python does not repeat these calls after a signal.)
 DIRECTORY_CALL = """
