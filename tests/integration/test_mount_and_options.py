@@ -149,6 +149,14 @@ def test_a_directory_that_is_no_database_is_refused_and_stays_empty(tmp_path, mo
     assert os.listdir(tmp_path / "empty") == []
 
 
+@pytest.mark.local_only
+def test_another_storage_prefix_than_the_databases_is_refused(new_mount, small_database, mountpoint):
+    mount = new_mount(small_database)
+    os.mkdir(mount.fork("a"))
+    assert mount.unmount() == 0
+    assert_refused(forkfs_on(small_database, mountpoint, "storage=typo"), 1, "no dataset", "typo/")
+
+
 def test_a_mountpoint_that_does_not_exist_is_refused(database, tmp_path):
     assert_refused(forkfs_on(database, tmp_path / "missing"), 1, "missing")
 

@@ -1,11 +1,12 @@
 """Where things lie in a bucket."""
+import copy
 import json
 import os
 import pathlib
 
 import pytest
 
-from support.checks import assert_sound, assert_whole
+from support.checks import assert_sound, assert_whole, refused
 from support.s3_database import S3Database
 
 pytestmark = pytest.mark.s3_only
@@ -138,3 +139,19 @@ def test_a_registry_and_an_overlay_that_are_changed_back_are_not_the_same_versio
         assert before != after
         assert json.loads(before) == json.loads(after)
         assert before.rstrip() == after.rstrip()
+
+
+@pytest.mark.parametrize("forked", [False, True])
+def test_another_prefix_than_the_databases_is_refused(new_mount, database, forked):
+    """There are no datasets, and mkdir would make forks of nothing."""
+    if forked:
+        mount = new_mount(database)
+        os.mkdir(mount.fork("a"))
+        assert mount.unmount() == 0
+        database.delete_object(database.storage + "catalog/latest")
+    before = database.everything()
+    wrong = copy.copy(database)
+    wrong.source = f"s3://{database.bucket}/typo"
+    refused(new_mount, wrong, "no dataset below 'typo/'", "prefix")
+    refused(new_mount, wrong, "no dataset below 'typo/'", "prefix", options="ro")
+    assert database.everything() == before

@@ -30,12 +30,10 @@ static void begin(struct scene *scene, struct bucket *bucket, int64_t lease_ms)
     scene->hold = mount_hold(scene->other, &scene->id, 0);
     scene->branch = layout_branch_name(&scene->id, "vertices_Person");
     start_drop(&scene->dropping, scene->dropper);
-    while (fixture_mentions(bucket->store, "fork_tombstones") == 0)
-        g_usleep(1000);
+    AWAIT(fixture_mentions(bucket->store, "fork_tombstones") > 0);
     /* It has listed what there is to delete, and looks at the leases for the second time. */
     unsigned looks = fault_store_total(scene->dropper->faults, STORE_LIST);
-    while (fault_store_total(scene->dropper->faults, STORE_LIST) < looks + 2)
-        g_usleep(1000);
+    AWAIT(fault_store_total(scene->dropper->faults, STORE_LIST) >= looks + 2);
 }
 
 static int end(struct scene *scene)
@@ -150,8 +148,7 @@ static void a_fork_opens_again_when_the_mount_that_dropped_it_has_gone(void **st
     mount_end(scene.dropper);
     mount_poll(scene.other);
     mount_await_status(scene.other, &scene.id, FORK_ACTIVE);
-    while (catalog_hold(scene.other->catalog, &scene.id, true, 1, "cat", &again, NULL) != 0)
-        g_usleep(1000);
+    AWAIT(catalog_hold(scene.other->catalog, &scene.id, true, 1, "cat", &again, NULL) == 0);
     mount_release(scene.other, again);
     mount_release(scene.other, scene.hold);
     g_free(scene.branch);
