@@ -15,6 +15,11 @@ def serde_pretty(document):
     return json.dumps(document, indent=2, ensure_ascii=False)
 
 
+def without_version(body):
+    """A document without the line of blanks and tabs that sets its versions apart on a bucket."""
+    return re.sub(rb"\n[ \t]{32}\Z", b"", body)
+
+
 class Database:
     """What all kinds of stores have in common."""
 
@@ -92,8 +97,7 @@ class Database:
         no registry."""
         if not self.has_object(self.registry_key):
             return None
-        text = self.read_object(self.registry_key).decode()
-        return text if self.is_local else re.sub(r"\n[ \t]{32}\Z", "", text)
+        return without_version(self.read_object(self.registry_key)).decode()
 
     def registry(self):
         text = self.registry_text()

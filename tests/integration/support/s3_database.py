@@ -3,7 +3,7 @@ import copy
 import json
 from concurrent.futures import ThreadPoolExecutor
 
-from support.database import Database, LocalDatabase
+from support.database import Database, LocalDatabase, without_version
 
 
 class S3Database(Database):
@@ -116,8 +116,10 @@ class S3Database(Database):
         self.delete_objects(self.list_objects(prefix))
 
     def snapshot(self):
-        """What is on the store, but for what mounts that run keep there for themselves."""
-        return {key: body for key, body in self.everything().items() if not key.startswith(self.leases)}
+        """What is on the store, but for what mounts that run keep there for themselves, and for what
+        sets versions of equal documents apart."""
+        return {key: without_version(body) for key, body in self.everything().items()
+                if not key.startswith(self.leases)}
 
     def everything(self):
         """The same with that."""
