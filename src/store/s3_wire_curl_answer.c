@@ -125,11 +125,13 @@ void s3_exchange_clear(struct s3_exchange *exchange)
 
 /* ---- Exchanges that failed ---- */
 
-static bool anything_was_sent(const struct s3_exchange *exchange)
+/* What it means that there was no way to send the request. Libcurl fails like that, too, when it
+ * has sent it over a kept connection that died before the answer, and finds no new one to repeat
+ * it. */
+static enum s3_wire_result unless_sent(const struct s3_exchange *exchange,
+                                       enum s3_wire_result result)
 {
-    long size = 0;
-    curl_easy_getinfo(exchange->curl, CURLINFO_REQUEST_SIZE, &size);
-    return size > 0;
+    return exchange->sent ? S3_WIRE_LOST : result;
 }
 
 static enum s3_wire_result classify_failure(const struct s3_exchange *exchange, CURLcode code)
@@ -140,22 +142,22 @@ static enum s3_wire_result classify_failure(const struct s3_exchange *exchange, 
     case CURLE_COULDNT_CONNECT:
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_PROXY:
-        return S3_WIRE_UNREACHABLE;
+        return unless_sent(exchange, S3_WIRE_UNREACHABLE);
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_CRL_BADFILE:
     case CURLE_SSL_ISSUER_ERROR:
     case CURLE_SSL_INVALIDCERTSTATUS:
-        return S3_WIRE_UNTRUSTED;
+        return unless_sent(exchange, S3_WIRE_UNTRUSTED);
     case CURLE_FAILED_INIT:
     case CURLE_NOT_BUILT_IN:
     case CURLE_UNSUPPORTED_PROTOCOL: /* also of answers that are not HTTP */
     case CURLE_URL_MALFORMAT:
-        return anything_was_sent(exchange) ? S3_WIRE_LOST : S3_WIRE_REJECTED;
+        return unless_sent(exchange, S3_WIRE_REJECTED);
     case CURLE_FILESIZE_EXCEEDED: /* of GET only */
         return S3_WIRE_REJECTED;
     case CURLE_OPERATION_TIMEDOUT:
-        return anything_was_sent(exchange) ? S3_WIRE_TIMED_OUT : S3_WIRE_UNREACHABLE;
+        return exchange->sent ? S3_WIRE_TIMED_OUT : S3_WIRE_UNREACHABLE;
     default:
         return S3_WIRE_LOST;
     }

@@ -159,6 +159,10 @@ static bool play(const struct connection *connection, const struct step *step)
     case SCRIPT_DRIP:
         drip(connection->socket);
         return false;
+    case SCRIPT_DIE:
+        shutdown(connection->server->socket, SHUT_RDWR);
+        reset(connection->socket);
+        return false;
     }
     return false;
 }

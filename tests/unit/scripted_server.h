@@ -17,6 +17,7 @@ enum script_end {
     SCRIPT_RESET,
     SCRIPT_HANG, /* nothing more comes */
     SCRIPT_DRIP, /* a byte now and then, for ever */
+    SCRIPT_DIE,  /* it is reset, and there are no new ones any more */
 };
 
 /* What a request with "Expect: 100-continue" meets. */

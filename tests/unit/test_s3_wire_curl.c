@@ -266,6 +266,20 @@ static void repetition_on_a_fresh_connection_is_told(void **state)
     assert_int_equal(scripted_server_requests(fixture->server), 3);
 }
 
+/* The server may have carried it out; that it is away since does not undo that. */
+static void repetition_that_finds_no_server_leaves_it_unknown(void **state)
+{
+    struct wire_fixture *fixture = *state;
+    scripted_server_add_body(fixture->server, 200, "ETag: \"e\"\n", "");
+    scripted_server_add(fixture->server, SCRIPT_DIE, "");
+    put(fixture, "key", "x", S3_WIRE_ALWAYS, NULL);
+    put(fixture, "key", "x", S3_WIRE_IF_NONE_MATCH_ANY, NULL);
+    assert_result(fixture, S3_WIRE_LOST, NULL);
+    assert_requests(fixture, 2);
+    put(fixture, "key", "x", S3_WIRE_IF_NONE_MATCH_ANY, NULL);
+    assert_result(fixture, S3_WIRE_UNREACHABLE, NULL);
+}
+
 struct getter {
     struct wire_fixture *fixture;
     unsigned good;
@@ -347,6 +361,7 @@ int main(void)
         TEST(connection_is_kept),
         TEST(connection_that_the_server_has_closed_is_replaced),
         TEST(repetition_on_a_fresh_connection_is_told),
+        TEST(repetition_that_finds_no_server_leaves_it_unknown),
         TEST(many_threads_share_a_wire),
         TEST(bad_ca_file_is_told),
     };
