@@ -49,6 +49,7 @@ struct s3_effort {
     const char *key;
     int64_t started_ns;
     int64_t deadline_ns; /* never INT64_MAX */
+    int64_t margin_ms;   /* it ends so long before the operation, to answer while that waits */
     unsigned exchanges;  /* so far */
     unsigned failures;   /* those of them that were to be repeated */
     unsigned timeouts;   /* those that ran out of time */

@@ -395,6 +395,32 @@ static void request_under_way_outlasts_the_silence(void **state)
     assert_false(counts_of(fixture->store).breaker_open);
 }
 
+static void open_breaker_for_good(struct fake_s3 *server)
+{
+    struct s3_store *store = server->argument;
+    store->breaker.next_trial_ns = INT64_MAX;
+    store->breaker.is_open = true;
+}
+
+/* Whoever waits for a trial says in time that nothing was sent. */
+static void silence_that_outlasts_the_operation_is_told(void **state)
+{
+    struct fake_s3_fixture *fixture = *state;
+    auto_bytes struct bytes *body = bytes_new_text("text");
+    struct operation operation;
+    fixture->server->argument = fixture->store;
+    fake_s3_fault(fixture->server, &(struct fake_s3_fault){.method = S3_WIRE_PUT,
+                                                           .from = 1,
+                                                           .result = S3_WIRE_UNREACHABLE,
+                                                           .meanwhile = open_breaker_for_good});
+    operation_init(&operation, 1000);
+    assert_int_equal(
+        store_put(fixture->store, "k", body, STORE_IF_ABSENT, NULL, &operation, NULL, NULL),
+        ERR_UNREACHABLE);
+    operation_destroy(&operation);
+    assert_int_equal(fake_s3_count(fixture->server, S3_WIRE_PUT), 1);
+}
+
 static void trial_takes_the_wire_that_keeps_to_its_time(void **state)
 {
     struct fake_s3_fixture *fixture = *state;
@@ -427,6 +453,7 @@ int main(void)
         TEST(deadline_ends_the_repetitions),
         TEST(silent_server_is_left_alone_and_its_return_noticed),
         TEST(request_under_way_outlasts_the_silence),
+        TEST(silence_that_outlasts_the_operation_is_told),
         TEST(trial_takes_the_wire_that_keeps_to_its_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
