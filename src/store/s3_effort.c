@@ -25,8 +25,14 @@ void s3_effort_begin(struct s3_effort *effort, struct s3_store *store,
         .deadline_ns = operation->deadline_ns,
         .margin_ms = MIN(operation_remaining_ms(operation) / 10, MARGIN_MS),
     };
-    if (effort->deadline_ns == INT64_MAX)
-        effort->deadline_ns = effort->started_ns + store->pace.patience_ms * NS_PER_MS;
+    s3_effort_advanced(effort);
+}
+
+void s3_effort_advanced(struct s3_effort *effort)
+{
+    effort->failures = 0;
+    if (effort->operation->deadline_ns == INT64_MAX)
+        effort->deadline_ns = monotonic_now_ns() + effort->store->pace.patience_ms * NS_PER_MS;
 }
 
 bool s3_result_is_unknown(enum s3_wire_result result)

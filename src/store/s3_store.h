@@ -25,7 +25,7 @@
  * Errors: ERR_ACCESS (refused), ERR_UNREACHABLE (no connection, or no good certificate),
  * ERR_DEADLINE, ERR_IO (the server fails, or answers nonsense), ERR_NO_SPACE, ERR_INVALID (bucket
  * or region are wrong). None has a credential in it. An operation without a deadline is given up
- * after a minute of trying.
+ * after a minute of trying in vain.
  */
 #ifndef FORKFS_STORE_S3_STORE_H
 #define FORKFS_STORE_S3_STORE_H

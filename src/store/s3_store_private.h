@@ -23,7 +23,7 @@ struct s3_pace {
     int64_t first_ms;    /* the first pause is up to this, each further one up to twice as long */
     int64_t longest_ms;  /* but no longer than this */
     int64_t exchange_ms; /* the time for one exchange; doubled after each that ran out of it */
-    int64_t patience_ms; /* how long an operation without a deadline goes on */
+    int64_t patience_ms; /* how long an operation without a deadline goes on in vain */
 };
 
 struct s3_store {
@@ -63,6 +63,9 @@ struct s3_effort {
 
 void s3_effort_begin(struct s3_effort *effort, struct s3_store *store,
                      const struct store_request *request, const struct operation *operation);
+
+/* A part of it is done: failures before do not slow down the next one, and patience begins anew. */
+void s3_effort_advanced(struct s3_effort *effort);
 
 /* One exchange, on the wire that fits, with credentials. Returns 0 when there is an answer,
  * whatever it says; ERR_UNREACHABLE when the breaker is open, ERR_ACCESS without credentials,

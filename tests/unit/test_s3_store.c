@@ -86,6 +86,22 @@ static void listings_that_make_no_sense_fail(void **state)
     }
 }
 
+static void long_listing_takes_its_time(void **state)
+{
+    struct fake_s3_fixture *fixture = *state;
+    GString *all = g_string_new(NULL);
+    for (int i = 0; i < 20; i++) {
+        g_autofree char *key = g_strdup_printf("k%02d", i);
+        fake_s3_set(fixture->server, key, "x");
+        g_string_append_printf(all, "%s%s", i ? " " : "", key);
+    }
+    fake_s3_hurry(fixture->store, 1000);
+    fixture->server->page = 1;
+    fixture->server->delay_ms = 60;
+    assert_text(list_keys(fixture->store, "", NULL, 0), all->str);
+    g_string_free(all, TRUE);
+}
+
 static void prune_sends_nothing(void **state)
 {
     struct fake_s3_fixture *fixture = *state;
@@ -440,6 +456,7 @@ int main(void)
         TEST(keys_that_are_none_are_left_out),
         TEST(limit_asks_for_few_rows),
         cmocka_unit_test(listings_that_make_no_sense_fail),
+        TEST(long_listing_takes_its_time),
         TEST(prune_sends_nothing),
         TEST(reads_and_deletes_of_plain_keys_take_the_wire_for_reads),
         TEST(deletes_do_not_take_a_wire_that_may_send_them_late),
