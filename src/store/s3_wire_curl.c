@@ -110,6 +110,8 @@ static void set_method(CURL *curl, const struct s3_wire_request *request)
         curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body->size);
         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, (const char *)request->body->data);
         curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, "PUT");
+        /* A large one asks for leave, but does not wait for it. */
+        curl_easy_setopt(curl, CURLOPT_EXPECT_100_TIMEOUT_MS, 0L);
         break;
     case S3_WIRE_DELETE:
         curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, "DELETE");

@@ -24,6 +24,7 @@ enum script_end {
 enum script_expect {
     SCRIPT_CONTINUE, /* what it expects */
     SCRIPT_REFUSE,   /* the answer at once; the body is not read, the connection closed */
+    SCRIPT_IGNORE,   /* nothing, until the body has come */
 };
 
 struct scripted_server;
