@@ -202,9 +202,9 @@ static void conclude_document(struct s3_exchange *exchange,
 {
     struct s3_wire_answer *answer = exchange->answer;
     enum s3_wire_result result = s3_wire_classify(answer->status, document->code);
-    answer->s3_code = g_strdup(document->code);
+    answer->s3_code = s3_wire_told(exchange->request, document->code);
     if (!answer->region)
-        answer->region = g_strdup(document->region);
+        answer->region = s3_wire_told(exchange->request, document->region);
     const char *message = document->message ? document->message : "";
     if (result == S3_WIRE_REDIRECT && document->endpoint)
         s3_wire_conclude(exchange->request, answer, result, "%s (endpoint %s)", message,
@@ -217,7 +217,7 @@ static void conclude_error(struct s3_exchange *exchange)
 {
     struct s3_wire_answer *answer = exchange->answer;
     struct s3_error_document document = {0};
-    answer->region = g_steal_pointer(&exchange->region);
+    answer->region = s3_wire_told(exchange->request, exchange->region);
     if (!exchange->body_is_cut &&
         s3_error_xml_parse((const char *)exchange->body->data, exchange->body->len, &document))
         conclude_document(exchange, &document);

@@ -116,6 +116,26 @@ static void token_that_the_server_repeats_is_not_told(void **state)
     assert_null(fixture->answer.message);
 }
 
+static void codes_and_regions_are_made_printable(void **state)
+{
+    struct wire_fixture *fixture = *state;
+    char token[] = TOKEN;
+    fixture->credentials.session_token = token;
+    scripted_server_add_body(
+        fixture->server, 400, XML,
+        ERROR_XML("Line\ntwo\x7f", "<Region>eu\n3</Region><Endpoint>a\nb</Endpoint>"));
+    scripted_server_add_body(fixture->server, 400, XML "x-amz-bucket-region: eu\x1b[31m\n",
+                             ERROR_XML(TOKEN, ""));
+    wire_get(fixture, "key");
+    assert_result(fixture, S3_WIRE_REJECTED, NULL);
+    assert_string_equal(fixture->answer.s3_code, "Line two");
+    assert_string_equal(fixture->answer.region, "eu 3");
+    wire_get(fixture, "key");
+    assert_result(fixture, S3_WIRE_REJECTED, NULL);
+    assert_null(fixture->answer.s3_code);
+    assert_string_equal(fixture->answer.region, "eu [31m");
+}
+
 /* ---- Absence ---- */
 
 static void absence_is_believed_when_s3_says_so(void **state)
@@ -372,6 +392,7 @@ int main(void)
         TEST(redirects_are_told_and_not_followed),
         TEST(region_that_the_signature_should_have_is_told),
         TEST(token_that_the_server_repeats_is_not_told),
+        TEST(codes_and_regions_are_made_printable),
         TEST(absence_is_believed_when_s3_says_so),
         TEST(absence_is_not_believed_when_others_say_so),
         TEST(absence_without_signs_of_s3_is_not_believed_of_head),
