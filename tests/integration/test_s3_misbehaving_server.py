@@ -1,6 +1,7 @@
 """A server that misbehaves, and the network between: nothing hangs, nothing is lost, and all is well again
 once the server is."""
 import os
+import subprocess
 
 import pytest
 
@@ -211,6 +212,39 @@ def test_secrets_are_not_told_when_things_go_wrong(mount, small_database, proxy,
         outcome("mkdir", mount.fork("new"))
     told = mount.read("errors") + mount.stderr() + mount.read("stats")
     assert small_database.environment["AWS_SECRET_ACCESS_KEY"] not in told
+
+
+# ---- A server that gets a new certificate ----
+
+def new_certificate(path):
+    """Makes one for 127.0.0.1 that nobody has signed but itself, and returns the file, with its key."""
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+                    "-nodes", "-keyout", path, "-out", str(path) + ".pem", "-days", "2", "-subj",
+                    "/CN=" + path.name, "-config", "/dev/null", "-addext", "subjectAltName=IP:127.0.0.1",
+                    "-addext", "basicConstraints=critical,CA:TRUE"], check=True, stderr=subprocess.DEVNULL)
+    with open(path, "a", encoding="utf-8") as stream:
+        stream.write((path.parent / (path.name + ".pem")).read_text())
+    return path
+
+
+def test_a_renewed_ca_file_is_noticed(new_mount, small_database, gateway, tmp_path):
+    trusted = new_certificate(tmp_path / "trusted")
+    proxy = MisbehavingProxy(gateway.endpoint, trusted)
+    try:
+        mount = new_mount(small_database.reached("endpoint=" + proxy.endpoint, "path_style",
+                                                 f"ca_file={trusted}"))
+        os.mkdir(mount.fork("before"))
+        proxy.close()
+        proxy.certificate = new_certificate(tmp_path / "renewed")
+        proxy.behave()
+        with pytest.raises(OSError):
+            os.mkdir(mount.fork("meanwhile"))
+        os.replace(proxy.certificate, trusted)
+        os.mkdir(mount.fork("after"))
+        assert_whole(small_database, "after")
+        assert mount.unmount() == 0
+    finally:
+        proxy.stop()
 
 
 # ---- A server that does not know preconditions ----
