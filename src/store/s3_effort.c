@@ -9,7 +9,7 @@
 #define MOST_DOUBLINGS 10
 #define TELLING_MS                                                                                 \
     1000             /* an exchange that was given less does not tell that the server is silent */
-#define MARGIN_MS 50 /* to answer before whoever waits for it leaves */
+#define MARGIN_MS 50 /* at most, see struct s3_effort */
 #define IMPATIENT_FAILURES 3
 #define MOST_RESCUES 3 /* in a row */
 
@@ -23,9 +23,16 @@ void s3_effort_begin(struct s3_effort *effort, struct s3_store *store,
         .key = request->key,
         .started_ns = monotonic_now_ns(),
         .deadline_ns = operation->deadline_ns,
+        .margin_ms = MIN(operation_remaining_ms(operation) / 10, MARGIN_MS),
     };
-    if (effort->deadline_ns == INT64_MAX)
-        effort->deadline_ns = effort->started_ns + store->pace.patience_ms * NS_PER_MS;
+    s3_effort_advanced(effort);
+}
+
+void s3_effort_advanced(struct s3_effort *effort)
+{
+    effort->failures = 0;
+    if (effort->operation->deadline_ns == INT64_MAX)
+        effort->deadline_ns = monotonic_now_ns() + effort->store->pace.patience_ms * NS_PER_MS;
 }
 
 bool s3_result_is_unknown(enum s3_wire_result result)
@@ -45,7 +52,9 @@ static int64_t remaining_ms(const struct s3_effort *effort)
 {
     int64_t left_ns = effort->deadline_ns - monotonic_now_ns();
     int64_t left_ms = left_ns <= 0 ? 0 : (left_ns + NS_PER_MS - 1) / NS_PER_MS;
-    return MIN(left_ms, operation_remaining_ms(effort->operation)); /* which counts sleep, too */
+    /* Which counts sleep, too. */
+    int64_t promised_ms = operation_remaining_ms(effort->operation) - effort->margin_ms;
+    return MAX(0, MIN(left_ms, promised_ms));
 }
 
 static int fail_interrupted(const struct s3_effort *effort, struct error *err)
@@ -90,10 +99,9 @@ static int64_t exchange_ms(const struct s3_effort *effort)
 {
     int64_t left_ms = remaining_ms(effort);
     int64_t limit_ms = effort->store->pace.exchange_ms << MIN(effort->timeouts, MOST_DOUBLINGS);
-    int64_t most_ms = left_ms - MIN(left_ms / 10, MARGIN_MS);
     if (effort->timeouts == 0)
         limit_ms = MIN(limit_ms, MAX(left_ms / 2, TELLING_MS));
-    return MIN(limit_ms, most_ms);
+    return MIN(limit_ms, left_ms);
 }
 
 /* ---- One exchange ---- */
@@ -234,7 +242,8 @@ static void renew_credentials(struct s3_effort *effort, const struct s3_credenti
     s3_credentials_unref(others);
 }
 
-/* A request that has been under way since before the breaker opened waits for a trial. */
+/* A request that has been under way since before the breaker opened waits for a trial, as long as
+ * there is time for an exchange. */
 static int wait_for_admission(const struct s3_effort *effort, struct s3_breaker_ticket *ticket,
                               struct error *err)
 {
@@ -242,7 +251,9 @@ static int wait_for_admission(const struct s3_effort *effort, struct s3_breaker_
     while (!s3_breaker_admit(breaker, ticket)) {
         int64_t left_ms = remaining_ms(effort);
         int code = 0;
-        if (effort->exchanges == 0 || effort->impatient || left_ms == 0)
+        if (effort->exchanges > 0 && left_ms < effort->store->pace.first_ms)
+            return fail_late(effort, err);
+        if (effort->exchanges == 0 || effort->impatient)
             return error_set(
                 err, ERR_UNREACHABLE, "%s %s: not sent: the store has not answered for %.1f s",
                 effort->method, effort->key, (double)s3_breaker_silence_ns(breaker) / 1e9);

@@ -133,7 +133,7 @@ int s3_list(struct s3_effort *effort, const struct store_request *request,
         if (code == 0)
             code = advance(&listing, &got, &after, err);
         s3_wire_answer_clear(&got);
-        effort->failures = 0; /* those of one page do not slow down the next */
+        s3_effort_advanced(effort);
     } while (code == 0 && after);
     g_free(listing.last);
     return code;

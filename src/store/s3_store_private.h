@@ -23,7 +23,7 @@ struct s3_pace {
     int64_t first_ms;    /* the first pause is up to this, each further one up to twice as long */
     int64_t longest_ms;  /* but no longer than this */
     int64_t exchange_ms; /* the time for one exchange; doubled after each that ran out of it */
-    int64_t patience_ms; /* how long an operation without a deadline goes on */
+    int64_t patience_ms; /* how long an operation without a deadline goes on in vain */
 };
 
 struct s3_store {
@@ -49,11 +49,12 @@ struct s3_effort {
     const char *key;
     int64_t started_ns;
     int64_t deadline_ns; /* never INT64_MAX */
+    int64_t margin_ms;   /* it ends so long before the operation, to answer while that waits */
     unsigned exchanges;  /* so far */
     unsigned failures;   /* those of them that were to be repeated */
     unsigned timeouts;   /* those that ran out of time */
     bool unknown;        /* a put or delete was sent of which it is not known what it did */
-    bool impatient;      /* what does not work at once is given up soon */
+    bool impatient;      /* a check before a mount: what does not work at once is given up soon */
     bool by_writes;      /* reads take the wire for writes */
     bool refused;        /* credentials were refused */
     bool renewed;        /* and there are others since, not tried yet */
@@ -62,6 +63,9 @@ struct s3_effort {
 
 void s3_effort_begin(struct s3_effort *effort, struct s3_store *store,
                      const struct store_request *request, const struct operation *operation);
+
+/* A part of it is done: failures before do not slow down the next one, and patience begins anew. */
+void s3_effort_advanced(struct s3_effort *effort);
 
 /* One exchange, on the wire that fits, with credentials. Returns 0 when there is an answer,
  * whatever it says; ERR_UNREACHABLE when the breaker is open, ERR_ACCESS without credentials,

@@ -5,6 +5,7 @@
 #include "store/s3_wire_private.h"
 
 #define LONGEST_MESSAGE 300 /* bytes */
+#define TELLING_PREFIX 16   /* bytes of a token that it is known by, if the rest was cut off */
 
 void s3_wire_perform(struct s3_wire *wire, const struct s3_wire_request *request,
                      struct s3_wire_answer *answer)
@@ -116,11 +117,10 @@ enum s3_wire_result s3_wire_classify(int status, const char *s3_code)
 
 /* ---- For the wires ---- */
 
-/* What others wrote, as one line of text. Takes over `text`. */
-static char *printable(char *text)
+/* As one line of text. */
+static char *printable(const char *text)
 {
-    g_autofree char *raw = text;
-    char *line = g_utf8_make_valid(raw, -1);
+    char *line = g_utf8_make_valid(text, -1);
     for (char *c = line; *c; c++)
         if (g_ascii_iscntrl(*c))
             *c = ' ';
@@ -132,20 +132,34 @@ static char *printable(char *text)
     return line;
 }
 
+/* A server that repeats the token must not bring it into a log. */
+static bool tells_token(const struct s3_wire_request *request, const char *text)
+{
+    const char *token = request->credentials ? request->credentials->session_token : NULL;
+    if (!token || !*token)
+        return false;
+    g_autofree char *start = g_strndup(token, TELLING_PREFIX);
+    return strstr(text, start) != NULL;
+}
+
+char *s3_wire_told(const struct s3_wire_request *request, const char *text)
+{
+    if (!text || tells_token(request, text))
+        return NULL;
+    g_autofree char *line = printable(text);
+    return *line ? g_steal_pointer(&line) : NULL;
+}
+
 void s3_wire_conclude(const struct s3_wire_request *request, struct s3_wire_answer *answer,
                       enum s3_wire_result result, const char *format, ...)
 {
     answer->result = result;
     va_list arguments;
     va_start(arguments, format);
-    g_autofree char *text = printable(g_strdup_vprintf(format, arguments));
+    g_autofree char *text = g_strdup_vprintf(format, arguments);
     va_end(arguments);
-    const struct s3_credentials *credentials = request->credentials;
-    const char *token = credentials ? credentials->session_token : NULL;
-    g_clear_pointer(&answer->message, g_free);
-    /* A server that repeats the token must not bring it into a log. */
-    if (*text && !(token && *token && strstr(text, token)))
-        answer->message = g_steal_pointer(&text);
+    g_free(answer->message);
+    answer->message = s3_wire_told(request, text);
 }
 
 char *s3_wire_etag(const char *quoted)

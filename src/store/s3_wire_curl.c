@@ -9,6 +9,7 @@
 #include "store/s3_wire_curl_private.h"
 
 #define NS_PER_MS INT64_C(1000000)
+#define SYSTEM_CA_SECONDS 60L
 
 struct curl_wire {
     struct s3_wire base;
@@ -110,6 +111,8 @@ static void set_method(CURL *curl, const struct s3_wire_request *request)
         curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body->size);
         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, (const char *)request->body->data);
         curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, "PUT");
+        /* A large one asks for leave, but does not wait for it. */
+        curl_easy_setopt(curl, CURLOPT_EXPECT_100_TIMEOUT_MS, 0L);
         break;
     case S3_WIRE_DELETE:
         curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, "DELETE");
@@ -123,6 +126,10 @@ static void set_connection(const struct curl_wire *wire, CURL *curl, int64_t tim
     curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, timeout);
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, timeout);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+#if LIBCURL_VERSION_NUM >= 0x075700
+    /* Leaves a thread behind that is stuck with a name server; an older libcurl waits for it. */
+    curl_easy_setopt(curl, CURLOPT_QUICK_EXIT, 1L);
+#endif
     curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(curl, CURLOPT_TCP_NODELAY, 1L);
     curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
@@ -135,6 +142,11 @@ static void set_connection(const struct curl_wire *wire, CURL *curl, int64_t tim
         curl_easy_setopt(curl, CURLOPT_CAINFO, wire->ca_file);
         curl_easy_setopt(curl, CURLOPT_CAPATH, NULL);
     }
+#if LIBCURL_VERSION_NUM >= 0x075700
+    /* Else what was read once is trusted for a day. The system's many certificates are kept for a
+     * while; a file of the user's is read at each connection, as by an older libcurl. */
+    curl_easy_setopt(curl, CURLOPT_CA_CACHE_TIMEOUT, wire->ca_file ? 0L : SYSTEM_CA_SECONDS);
+#endif
 }
 
 static void set_credentials(const struct curl_wire *wire, CURL *curl,
@@ -207,7 +219,8 @@ static void curl_wire_free(struct s3_wire *base)
 static const struct s3_wire_operations curl_wire_operations = {.perform = curl_wire_perform,
                                                                .free = curl_wire_free};
 
-/* libcurl reads the file at each connection; what is wrong with it is told better beforehand. */
+/* libcurl reads the file at each connection (see set_connection()); what is wrong with it is told
+ * better beforehand. */
 static int check_ca_file(const char *path, struct error *err)
 {
     g_autofree char *text = NULL;

@@ -125,11 +125,13 @@ void s3_exchange_clear(struct s3_exchange *exchange)
 
 /* ---- Exchanges that failed ---- */
 
-static bool anything_was_sent(const struct s3_exchange *exchange)
+/* What it means that there was no way to send the request. Libcurl fails like that, too, when it
+ * has sent it over a kept connection that died before the answer, and finds no new one to repeat
+ * it. */
+static enum s3_wire_result unless_sent(const struct s3_exchange *exchange,
+                                       enum s3_wire_result result)
 {
-    long size = 0;
-    curl_easy_getinfo(exchange->curl, CURLINFO_REQUEST_SIZE, &size);
-    return size > 0;
+    return exchange->sent ? S3_WIRE_LOST : result;
 }
 
 static enum s3_wire_result classify_failure(const struct s3_exchange *exchange, CURLcode code)
@@ -140,22 +142,22 @@ static enum s3_wire_result classify_failure(const struct s3_exchange *exchange, 
     case CURLE_COULDNT_CONNECT:
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_PROXY:
-        return S3_WIRE_UNREACHABLE;
+        return unless_sent(exchange, S3_WIRE_UNREACHABLE);
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_CRL_BADFILE:
     case CURLE_SSL_ISSUER_ERROR:
     case CURLE_SSL_INVALIDCERTSTATUS:
-        return S3_WIRE_UNTRUSTED;
+        return unless_sent(exchange, S3_WIRE_UNTRUSTED);
     case CURLE_FAILED_INIT:
     case CURLE_NOT_BUILT_IN:
     case CURLE_UNSUPPORTED_PROTOCOL: /* also of answers that are not HTTP */
     case CURLE_URL_MALFORMAT:
-        return anything_was_sent(exchange) ? S3_WIRE_LOST : S3_WIRE_REJECTED;
+        return unless_sent(exchange, S3_WIRE_REJECTED);
     case CURLE_FILESIZE_EXCEEDED: /* of GET only */
         return S3_WIRE_REJECTED;
     case CURLE_OPERATION_TIMEDOUT:
-        return anything_was_sent(exchange) ? S3_WIRE_TIMED_OUT : S3_WIRE_UNREACHABLE;
+        return exchange->sent ? S3_WIRE_TIMED_OUT : S3_WIRE_UNREACHABLE;
     default:
         return S3_WIRE_LOST;
     }
@@ -190,6 +192,8 @@ static void conclude_foreign(struct s3_exchange *exchange)
     enum s3_wire_result result = s3_wire_classify(status, NULL);
     if (result == S3_WIRE_NOT_FOUND) /* it is the page that was not found */
         result = S3_WIRE_REJECTED;
+    else if (result == S3_WIRE_REDIRECT) /* to where one signs in, or by a server that is closed */
+        result = S3_WIRE_LOST;
     s3_wire_conclude(exchange->request, exchange->answer, result,
                      "HTTP %d, and not an answer of S3 (%s); is the endpoint right?", status,
                      exchange->content_type ? exchange->content_type : "without content type");
@@ -200,9 +204,9 @@ static void conclude_document(struct s3_exchange *exchange,
 {
     struct s3_wire_answer *answer = exchange->answer;
     enum s3_wire_result result = s3_wire_classify(answer->status, document->code);
-    answer->s3_code = g_strdup(document->code);
+    answer->s3_code = s3_wire_told(exchange->request, document->code);
     if (!answer->region)
-        answer->region = g_strdup(document->region);
+        answer->region = s3_wire_told(exchange->request, document->region);
     const char *message = document->message ? document->message : "";
     if (result == S3_WIRE_REDIRECT && document->endpoint)
         s3_wire_conclude(exchange->request, answer, result, "%s (endpoint %s)", message,
@@ -215,7 +219,7 @@ static void conclude_error(struct s3_exchange *exchange)
 {
     struct s3_wire_answer *answer = exchange->answer;
     struct s3_error_document document = {0};
-    answer->region = g_steal_pointer(&exchange->region);
+    answer->region = s3_wire_told(exchange->request, exchange->region);
     if (!exchange->body_is_cut &&
         s3_error_xml_parse((const char *)exchange->body->data, exchange->body->len, &document))
         conclude_document(exchange, &document);

@@ -6,8 +6,11 @@
 
 #include "store/s3_wire.h"
 
-/* Ends an exchange with a result and a text for people, which is made safe to print: one line, of
- * valid UTF-8, not too long, without the request's session token. */
+/* What others wrote, made safe to print: one line, of valid UTF-8, not too long. NULL when nothing
+ * is left, when it tells the request's session token, and for NULL. g_free(). */
+char *s3_wire_told(const struct s3_wire_request *request, const char *text);
+
+/* Ends an exchange with a result and a text for people, as s3_wire_told() leaves it. */
 void s3_wire_conclude(const struct s3_wire_request *request, struct s3_wire_answer *answer,
                       enum s3_wire_result result, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

@@ -1,6 +1,7 @@
 """A server that misbehaves, and the network between: nothing hangs, nothing is lost, and all is well again
 once the server is."""
 import os
+import subprocess
 
 import pytest
 
@@ -17,15 +18,16 @@ MARGIN = 30  # what a busy machine may add to it
 
 UNREACHABLE = {"EHOSTUNREACH", "ETIMEDOUT"}
 FAILING = UNREACHABLE | {"EIO"}
-REFUSING = FAILING | {"EINVAL", "EACCES"}
+REFUSING = FAILING | {"EACCES"}
 # What is wrong with every request, until it is repaired; how mkdir and rmdir may end then.
 LASTING = {
     "hangs": (Hang, UNREACHABLE),
     "is busy": (lambda: error(503, "SlowDown"), FAILING),
     "fails": (lambda: error(500, "InternalError"), FAILING),
-    "moved": (lambda: redirect(301, "http://127.0.0.1:1/"), REFUSING),
-    "moved for now": (lambda: redirect(307, "http://127.0.0.1:1/"), REFUSING),
+    "moved": (lambda: redirect(301, "http://127.0.0.1:1/"), FAILING),
+    "moved for now": (lambda: redirect(307, "http://127.0.0.1:1/"), FAILING),
     "asks to sign in": (lambda: page(200), FAILING),
+    "sends to sign in": (lambda: page(302, headers=[("Location", "http://127.0.0.1:1/")]), FAILING),
     "does not find": (lambda: page(404), REFUSING),
     "has a bad gateway": (lambda: page(502), FAILING),
     "resets": (Reset, FAILING),
@@ -35,7 +37,7 @@ LASTING = {
     "talks nonsense": (Noise, FAILING),
     "denies": (lambda: error(403, "AccessDenied"), {"EACCES"}),
     "is out of time": (lambda: error(403, "RequestTimeTooSkewed"), {"EACCES"} | FAILING),
-    "lost the bucket": (lambda: error(404, "NoSuchBucket"), REFUSING | {"ENOENT"}),
+    "lost the bucket": (lambda: error(404, "NoSuchBucket"), FAILING),
 }
 # What goes wrong once or twice and is to be got over.
 PASSING = {
@@ -43,6 +45,7 @@ PASSING = {
     "fails": lambda **which: error(500, "InternalError", **which),
     "fails when done": lambda **which: error(500, "InternalError", applied=True, **which),
     "has a bad gateway": lambda **which: page(502, **which),
+    "sends to sign in": lambda **which: page(302, headers=[("Location", "/")], **which),
     "resets": Reset,
     "resets when done": lambda **which: Reset(applied=True, **which),
     "truncates": Truncate,
@@ -168,7 +171,7 @@ def test_mounting_from_a_server_that_hangs_fails_in_time(new_mount, small_databa
 
 
 @pytest.mark.parametrize("kind, words", [
-    ("asks to sign in", "not a listing"), ("has a bad gateway", "HTTP 502"),
+    ("asks to sign in", "not a listing"), ("sends to sign in", ""), ("has a bad gateway", "HTTP 502"),
     ("talks nonsense", "connection was lost"), ("moved", "PermanentRedirect"), ("denies", "AccessDenied"),
     ("lost the bucket", "NoSuchBucket")])
 def test_mounting_says_in_one_line_what_is_wrong(new_mount, small_database, proxy, kind, words):
@@ -187,6 +190,39 @@ def test_secrets_are_not_told_when_things_go_wrong(mount, small_database, proxy)
         outcome("mkdir", mount.fork("new"))
     told = mount.read("errors") + mount.stderr() + mount.read("stats")
     assert small_database.environment["AWS_SECRET_ACCESS_KEY"] not in told
+
+
+# ---- A server that gets a new certificate ----
+
+def new_certificate(path):
+    """Makes one for 127.0.0.1 that nobody has signed but itself, and returns the file, with its key."""
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+                    "-nodes", "-keyout", path, "-out", str(path) + ".pem", "-days", "2", "-subj",
+                    "/CN=" + path.name, "-config", "/dev/null", "-addext", "subjectAltName=IP:127.0.0.1",
+                    "-addext", "basicConstraints=critical,CA:TRUE"], check=True, stderr=subprocess.DEVNULL)
+    with open(path, "a", encoding="utf-8") as stream:
+        stream.write((path.parent / (path.name + ".pem")).read_text())
+    return path
+
+
+def test_a_renewed_ca_file_is_noticed(new_mount, small_database, gateway, tmp_path):
+    trusted = new_certificate(tmp_path / "trusted")
+    proxy = MisbehavingProxy(gateway.endpoint, trusted)
+    try:
+        mount = new_mount(small_database.reached("endpoint=" + proxy.endpoint, "path_style",
+                                                 f"ca_file={trusted}"))
+        os.mkdir(mount.fork("before"))
+        proxy.close()
+        proxy.certificate = new_certificate(tmp_path / "renewed")
+        proxy.behave()
+        with pytest.raises(OSError):
+            os.mkdir(mount.fork("meanwhile"))
+        os.replace(proxy.certificate, trusted)
+        os.mkdir(mount.fork("after"))
+        assert_whole(small_database, "after")
+        assert mount.unmount() == 0
+    finally:
+        proxy.stop()
 
 
 # ---- A server that does not know preconditions ----

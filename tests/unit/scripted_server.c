@@ -75,17 +75,13 @@ static size_t body_size(const char *request)
     return length ? (size_t)g_ascii_strtoull(length, NULL, 10) : 0;
 }
 
-/* Whether the client waits for leave to send the body. */
-static bool waits(const char *request)
+/* Whether the client asks for leave to send the body, and meets this. */
+static bool is_met(const struct connection *connection, const char *request,
+                   enum script_expect expect)
 {
-    g_autofree char *expect = find_header(request, "Expect");
-    return expect != NULL;
-}
-
-static bool is_refused(const struct connection *connection, const char *request)
-{
+    g_autofree char *header = find_header(request, "Expect");
     LOCK_SCOPE(&connection->server->lock);
-    return waits(request) && connection->server->expect == SCRIPT_REFUSE;
+    return header && connection->server->expect == expect;
 }
 
 /* Reads a request into `request`; false: there is none. */
@@ -94,9 +90,9 @@ static bool receive_request(const struct connection *connection, GString *reques
     while (!strstr(request->str, "\r\n\r\n"))
         if (!receive_some(connection->socket, request))
             return false;
-    if (is_refused(connection, request->str))
+    if (is_met(connection, request->str, SCRIPT_REFUSE))
         return true;
-    if (waits(request->str)) {
+    if (is_met(connection, request->str, SCRIPT_CONTINUE)) {
         const char *leave = "HTTP/1.1 100 Continue\r\n\r\n";
         send_all(connection->socket, leave, strlen(leave));
     }
@@ -159,6 +155,10 @@ static bool play(const struct connection *connection, const struct step *step)
     case SCRIPT_DRIP:
         drip(connection->socket);
         return false;
+    case SCRIPT_DIE:
+        shutdown(connection->server->socket, SHUT_RDWR);
+        reset(connection->socket);
+        return false;
     }
     return false;
 }
@@ -172,7 +172,7 @@ static void *serve(void *argument)
         if (!receive_request(connection, request))
             break;
         goes_on = play(connection, take_step(connection->server, request)) &&
-                  !is_refused(connection, request->str);
+                  !is_met(connection, request->str, SCRIPT_REFUSE);
     }
     LOCK_SCOPE(&connection->server->lock);
     GArray *connections = connection->server->connections;

@@ -17,12 +17,14 @@ enum script_end {
     SCRIPT_RESET,
     SCRIPT_HANG, /* nothing more comes */
     SCRIPT_DRIP, /* a byte now and then, for ever */
+    SCRIPT_DIE,  /* it is reset, and there are no new ones any more */
 };
 
 /* What a request with "Expect: 100-continue" meets. */
 enum script_expect {
     SCRIPT_CONTINUE, /* what it expects */
     SCRIPT_REFUSE,   /* the answer at once; the body is not read, the connection closed */
+    SCRIPT_IGNORE,   /* nothing, until the body has come */
 };
 
 struct scripted_server;

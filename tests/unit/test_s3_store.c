@@ -86,6 +86,22 @@ static void listings_that_make_no_sense_fail(void **state)
     }
 }
 
+static void long_listing_takes_its_time(void **state)
+{
+    struct fake_s3_fixture *fixture = *state;
+    GString *all = g_string_new(NULL);
+    for (int i = 0; i < 20; i++) {
+        g_autofree char *key = g_strdup_printf("k%02d", i);
+        fake_s3_set(fixture->server, key, "x");
+        g_string_append_printf(all, "%s%s", i ? " " : "", key);
+    }
+    fake_s3_hurry(fixture->store, 1000);
+    fixture->server->page = 1;
+    fixture->server->delay_ms = 60;
+    assert_text(list_keys(fixture->store, "", NULL, 0), all->str);
+    g_string_free(all, TRUE);
+}
+
 static void prune_sends_nothing(void **state)
 {
     struct fake_s3_fixture *fixture = *state;
@@ -400,6 +416,32 @@ static void request_under_way_outlasts_the_silence(void **state)
     assert_false(counts_of(fixture->store).breaker_open);
 }
 
+static void open_breaker_for_good(struct fake_s3 *server)
+{
+    struct s3_store *store = server->argument;
+    store->breaker.next_trial_ns = INT64_MAX;
+    store->breaker.is_open = true;
+}
+
+/* Whoever waits for a trial says in time that nothing was sent. */
+static void silence_that_outlasts_the_operation_is_told(void **state)
+{
+    struct fake_s3_fixture *fixture = *state;
+    auto_bytes struct bytes *body = bytes_new_text("text");
+    struct operation operation;
+    fixture->server->argument = fixture->store;
+    fake_s3_fault(fixture->server, &(struct fake_s3_fault){.method = S3_WIRE_PUT,
+                                                           .from = 1,
+                                                           .result = S3_WIRE_UNREACHABLE,
+                                                           .meanwhile = open_breaker_for_good});
+    operation_init(&operation, 1000);
+    assert_int_equal(
+        store_put(fixture->store, "k", body, STORE_IF_ABSENT, NULL, &operation, NULL, NULL),
+        ERR_UNREACHABLE);
+    operation_destroy(&operation);
+    assert_int_equal(fake_s3_count(fixture->server, S3_WIRE_PUT), 1);
+}
+
 static void trial_takes_the_wire_that_keeps_to_its_time(void **state)
 {
     struct fake_s3_fixture *fixture = *state;
@@ -419,6 +461,7 @@ int main(void)
         TEST(keys_that_are_none_are_left_out),
         TEST(limit_asks_for_few_rows),
         cmocka_unit_test(listings_that_make_no_sense_fail),
+        TEST(long_listing_takes_its_time),
         TEST(prune_sends_nothing),
         TEST(reads_and_deletes_of_plain_keys_take_the_wire_for_reads),
         TEST(deletes_do_not_take_a_wire_that_may_send_them_late),
@@ -432,6 +475,7 @@ int main(void)
         TEST(deadline_ends_the_repetitions),
         TEST(silent_server_is_left_alone_and_its_return_noticed),
         TEST(request_under_way_outlasts_the_silence),
+        TEST(silence_that_outlasts_the_operation_is_told),
         TEST(trial_takes_the_wire_that_keeps_to_its_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

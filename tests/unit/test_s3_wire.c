@@ -143,6 +143,19 @@ static void message_that_repeats_the_token_is_dropped(void **state)
     assert_string_equal(line, "the token is bad");
 }
 
+/* Those of STS are longer than a message may be. */
+static void message_that_repeats_a_part_of_a_long_token_is_dropped(void **state)
+{
+    g_autofree char *token = g_strdup_printf("FwoGZXIvYXdzEJr%0900d", 7);
+    g_autofree char *whole = g_strdup_printf("bad: %s", token);
+    g_autofree char *cut = g_strndup(whole, 40);
+    g_autofree char *filler = g_strnfill(280, 'x');
+    g_autofree char *late = g_strdup_printf("%s %s", filler, token);
+    assert_null(conclusion(whole, token));
+    assert_null(conclusion(cut, token));
+    assert_null(conclusion(late, token));
+}
+
 static void answer_can_be_cleared_twice(void **state)
 {
     struct s3_wire_answer answer = {.s3_code = g_strdup("x"),
@@ -171,6 +184,7 @@ int main(void)
         cmocka_unit_test(messages_are_one_printable_line),
         cmocka_unit_test(messages_are_cut),
         cmocka_unit_test(message_that_repeats_the_token_is_dropped),
+        cmocka_unit_test(message_that_repeats_a_part_of_a_long_token_is_dropped),
         cmocka_unit_test(answer_can_be_cleared_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

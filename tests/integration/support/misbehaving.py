@@ -2,6 +2,7 @@
 import http.client
 import http.server
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -226,6 +227,10 @@ class Listener(http.server.ThreadingHTTPServer):
         self.proxy = proxy
         self.connections = set()
         super().__init__(("127.0.0.1", port), Exchange)
+        if proxy.certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(proxy.certificate)
+            self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
 
     def process_request(self, request, client_address):
         self.connections.add(request)
@@ -240,11 +245,15 @@ class Listener(http.server.ThreadingHTTPServer):
 
 
 class MisbehavingProxy:
-    """Passes all on to the server at `target`, until misbehave()."""
+    """Passes all on to the server at `target`, until misbehave().
 
-    def __init__(self, target):
+    With a certificate (a file that also has its key), clients must come by https.
+    """
+
+    def __init__(self, target, certificate=None):
         parts = urllib.parse.urlsplit(target)
         self.host, self.port = parts.hostname, parts.port
+        self.certificate = certificate  # of connections from the next open() on
         self.lock = threading.Lock()
         self.fault = None
         self.concerned = 0  # requests that the fault is about
@@ -257,7 +266,7 @@ class MisbehavingProxy:
 
     @property
     def endpoint(self):
-        return f"http://127.0.0.1:{self.own_port}"
+        return f"{'https' if self.certificate else 'http'}://127.0.0.1:{self.own_port}"
 
     def open(self, port):
         self.listener = Listener(self, port)
