@@ -44,7 +44,9 @@ struct store *fault_database(void)
 static int64_t short_ms = SHORT_MS;
 static bool ran_late; /* the last change ran out of time */
 
-int64_t fault_patience_ms(const struct fault *fault)
+/* How long to wait for an operation that meets this fault: a store that fails for good cannot be
+ * waited for without end; in any other case time must not matter. */
+static int64_t patience_ms(const struct fault *fault)
 {
     return fault->persistent ? short_ms : LONG_MS;
 }
@@ -53,7 +55,7 @@ int run_change(struct catalog *catalog, change_function *change, const struct fa
                struct error *err)
 {
     struct operation operation;
-    operation_init(&operation, fault_patience_ms(fault));
+    operation_init(&operation, patience_ms(fault));
     int code = change(catalog, &operation, err);
     ran_late = operation_remaining_ms(&operation) == 0;
     operation_destroy(&operation);
@@ -101,7 +103,7 @@ bool recover_meeting_fault(struct store *store, const struct fault *fault, unsig
     struct catalog *catalog = fixture_open(store, &wrapper);
     arm_fault(wrapper, fault, n);
     struct operation operation;
-    operation_init(&operation, fault_patience_ms(fault));
+    operation_init(&operation, patience_ms(fault));
     struct recovery_report report = {0};
     catalog_recover(catalog, &operation, &report, NULL);
     recovery_report_clear(&report);

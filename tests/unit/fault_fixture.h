@@ -35,9 +35,6 @@ typedef int change_function(struct catalog *catalog, struct operation *operation
 struct store *fault_database(void);
 void fault_fixture_use(struct store *(*make_database)(void));
 
-/* How long to wait for an operation that meets this fault: a store that fails for good cannot be
- * waited for without end; in any other case time must not matter. Milliseconds. */
-int64_t fault_patience_ms(const struct fault *fault);
 int run_change(struct catalog *catalog, change_function *change, const struct fault *fault,
                struct error *err);
 

@@ -4,7 +4,6 @@
 #ifndef FORKFS_TESTS_PROFILE_FIXTURE_H
 #define FORKFS_TESTS_PROFILE_FIXTURE_H
 
-#include <glib.h>
 #include <stdint.h>
 
 #include "store/s3_credentials.h"

@@ -8,8 +8,6 @@
 #ifndef FORKFS_TESTS_SCRIPTED_SERVER_H
 #define FORKFS_TESTS_SCRIPTED_SERVER_H
 
-#include <stdbool.h>
-
 /* What happens to the connection after the answer. */
 enum script_end {
     SCRIPT_KEEP,

@@ -1,11 +1,9 @@
 #include "store_bench.h"
 
-#include <errno.h>
 #include <ftw.h>
-#include <glib/gstdio.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "unit.h"
 

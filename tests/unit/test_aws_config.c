@@ -1,8 +1,6 @@
 #include "unit.h"
 
 #include <glib.h>
-#include <glib/gstdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 

@@ -5,7 +5,6 @@
 
 #include <cmocka.h>
 #include <glib.h>
-#include <string.h>
 
 #include "lance/branch_name.h"
 

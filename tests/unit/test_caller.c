@@ -1,5 +1,4 @@
 #include <pthread.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 

@@ -1,7 +1,6 @@
 #include "unit.h"
 
 #include <glib.h>
-#include <sched.h>
 
 #include "catalog/transitions.h"
 #include "committer_fixture.h"

@@ -6,7 +6,6 @@
 #include "database_fixture.h"
 #include "lance/branch_name.h"
 #include "lance/branch_ref.h"
-#include "lance/manifest.h"
 
 struct fixture {
     struct store *store;

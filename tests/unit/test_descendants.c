@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "catalog/descendants.h"
-#include "catalog/registry_load.h"
 #include "fork_fixture.h"
 #include "lance/branch_name.h"
 #include "lance/branch_ref.h"

@@ -1,7 +1,5 @@
 #include "unit.h"
 
-#include <string.h>
-
 #include "fs/events.h"
 #include "fs_fixture.h"
 

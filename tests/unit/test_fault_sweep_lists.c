@@ -4,8 +4,6 @@
  */
 #include "unit.h"
 
-#include <string.h>
-
 #include "fault_fixture.h"
 
 /* A list, and the forks that exist before. */

@@ -1,14 +1,11 @@
 /*
  * What the local store promises beyond the common contract.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/cleanup.h"
 #include "store/local_store.h"
 #include "store_bench.h"
 #include "unit.h"

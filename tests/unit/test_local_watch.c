@@ -4,7 +4,6 @@
 #include <glib/gstdio.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"

@@ -1,7 +1,6 @@
 #include "unit.h"
 
 #include <pthread.h>
-#include <string.h>
 
 #include "base/error.h"
 #include "base/metrics.h"

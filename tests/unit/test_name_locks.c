@@ -1,6 +1,5 @@
 #include "unit.h"
 
-#include <glib.h>
 #include <stdbool.h>
 
 #include "base/cleanup.h"

@@ -1,7 +1,5 @@
 #include "unit.h"
 
-#include <string.h>
-
 #include "old_probes.h"
 #include "store/fault_store.h"
 #include "store/memory_store.h"

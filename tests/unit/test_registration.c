@@ -1,7 +1,5 @@
 #include "unit.h"
 
-#include <string.h>
-
 #include "fork_fixture.h"
 #include "lance/branch_name.h"
 #include "lance/branch_ref.h"

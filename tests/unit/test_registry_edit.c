@@ -7,7 +7,6 @@
 #include <cmocka.h>
 #include <glib.h>
 
-#include "base/timestamp.h"
 #include "catalog/registry.h"
 
 #define ID "01KYYN40FVQ2D7R9S4TAX6BCE3"

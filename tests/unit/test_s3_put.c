@@ -1,8 +1,6 @@
 /*
  * Conditional puts: which quotes If-Match wants, and what can be known after an unclear answer.
  */
-#include <string.h>
-
 #include "fake_s3.h"
 #include "store_bench.h"
 #include "unit.h"

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "fake_s3.h"
-#include "store_bench.h"
 #include "unit.h"
 
 #define COUNTERS 50

@@ -3,7 +3,6 @@
  */
 #include "unit.h"
 
-#include <glib/gstdio.h>
 #include <string.h>
 #include <unistd.h>
 

@@ -3,9 +3,7 @@
  * and requests that are given up. Puts are in test_s3_put.
  */
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/timestamp.h"
 #include "fake_s3.h"
 #include "store/s3_store_private.h"
 #include "store_bench.h"

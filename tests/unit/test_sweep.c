@@ -1,7 +1,5 @@
 #include "unit.h"
 
-#include <string.h>
-
 #include "change_fixture.h"
 
 /* What a sweep complained about: "key:CODE " each, in order. */

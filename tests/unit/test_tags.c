@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "base/timestamp.h"
 #include "catalog/catalog.h"
 #include "fork_fixture.h"
 #include "lance/branch_name.h"

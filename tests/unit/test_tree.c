@@ -1,5 +1,4 @@
 #include <stdio.h>
-#include <string.h>
 
 #include "fs/tree.h"
 #include "fs_fixture.h"

@@ -2,7 +2,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <string.h>
 
 #include "base/cleanup.h"
 #include "base/worker_pool.h"

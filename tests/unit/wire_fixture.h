@@ -4,8 +4,6 @@
 #ifndef FORKFS_TESTS_WIRE_FIXTURE_H
 #define FORKFS_TESTS_WIRE_FIXTURE_H
 
-#include <string.h>
-
 #include "scripted_server.h"
 #include "store/s3_wire.h"
 #include "unit.h"
