@@ -32,7 +32,7 @@ struct catalog {
     struct ref_cache *refs;
     struct descendants *descendants;
     struct tags *tags;
-    struct takeover *takeover;                      /* NULL: nobody else writes */
+    struct takeover *takeover;                      /* NULL: the catalog is not shared */
     int64_t full_look_due_ns;                       /* of recovery; for the thread that recovers */
     uint64_t rolled_back, finished, orphans, swept; /* atomic counters */
 };

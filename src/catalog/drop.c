@@ -69,7 +69,8 @@ static void fail_all(struct round *round, const struct error *failure)
  * a mount that did not come to look for tags made meanwhile. */
 static bool may_have_descendants(const struct catalog *catalog, const struct fork_entry *entry)
 {
-    return entry->status == FORK_ACTIVE || (entry->status == FORK_TOMBSTONED && catalog->takeover);
+    return entry->status == FORK_ACTIVE ||
+           (entry->status == FORK_TOMBSTONED && catalog->settings.shared);
 }
 
 /* Nothing foreign may depend on the forks that have been active. Child forks are looked at again
@@ -156,7 +157,7 @@ void drop_prepare(struct round *round)
 /* A fork that is tombstoned already was decided on before. */
 bool drop_transition(struct round *round, struct task *task, struct transition *transition)
 {
-    bool shared = round->catalog->takeover != NULL;
+    bool shared = round->catalog->settings.shared;
     if (!is_going(task))
         return false;
     /* Among several writers it is taken over from whoever did, so that they cannot take it back. */
@@ -196,7 +197,7 @@ static bool is_dropped_elsewhere(const struct round *round, const struct task *t
 {
     auto_registry struct registry *registry = catalog_registry(round->catalog);
     const struct fork_entry *entry = registry_find_id(registry, &task->entry->id);
-    return round->catalog->takeover && entry && entry->status == FORK_TOMBSTONED;
+    return round->catalog->settings.shared && entry && entry->status == FORK_TOMBSTONED;
 }
 
 void drop_decided(struct round *round, struct task *task, const struct transition *transition)

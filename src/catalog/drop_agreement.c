@@ -94,7 +94,7 @@ int drop_run_files(struct round *round, struct store_set *set, struct operation 
     struct catalog *catalog = round->catalog;
     g_autofree struct descendants_query *list = g_new0(struct descendants_query, round->count);
     g_autoptr(GPtrArray) tasks = g_ptr_array_new();
-    for (size_t i = 0; i < round->count && catalog->takeover; i++) {
+    for (size_t i = 0; i < round->count && catalog->settings.shared; i++) {
         struct task *task = &round->tasks[i];
         if (!needs_agreement(task) || task->entry->status != FORK_ACTIVE)
             continue;
