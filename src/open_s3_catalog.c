@@ -9,7 +9,7 @@
 #include "store/s3_store.h"
 
 /* A probe of that age is none that is under way, however wrong clocks are. */
-#define PROBE_LEFT_NS (INT64_C(3600) * 1000000000)
+#define PROBE_LEFT_NS (3600 * NS_PER_SECOND)
 
 /* ---- Settings ---- */
 
@@ -66,9 +66,7 @@ static int probe(const struct catalog_location *location, struct operation *oper
     if (code != 0 && code != ERR_UNSUPPORTED)
         return error_copy(err, &failure);
     opened->needs_single_writer = code == ERR_UNSUPPORTED;
-    struct timespec now = timestamp_now();
-    int64_t now_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-    old_probes_remove(opened->store, prefix, now_ns - PROBE_LEFT_NS, operation);
+    old_probes_remove(opened->store, prefix, timestamp_now_ns() - PROBE_LEFT_NS, operation);
     return 0;
 }
 

@@ -116,7 +116,7 @@ static void close_door(struct round *round, struct task *task, int64_t drain_unt
 {
     int64_t drain_ms = 0;
     if (!task->change->no_drain)
-        drain_ms = MAX(0, (drain_until_ns - monotonic_now_ns()) / 1000000);
+        drain_ms = MAX(0, (drain_until_ns - monotonic_now_ns()) / NS_PER_MS);
     task->code = holders_close_door(round->catalog->holders, &task->entry->id, drain_ms,
                                     round->operation, &task->error);
     task->door_closed = task->code == 0;
@@ -144,7 +144,7 @@ void drop_prepare(struct round *round)
     round->drops = g_new0(struct drops, 1);
     look_at_store(round);
     int64_t drain_until_ns =
-        monotonic_now_ns() + round->catalog->settings.drain_timeout_ms * 1000000;
+        monotonic_now_ns() + round->catalog->settings.drain_timeout_ms * NS_PER_MS;
     for (size_t i = 0; i < round->count; i++) {
         struct task *task = &round->tasks[i];
         if (is_going(task))

@@ -9,9 +9,8 @@
 #include "base/timestamp.h"
 #include "catalog/lease.h"
 
-#define MILLISECOND INT64_C(1000000)
 /* Changes are stored at most so often, and what could not be stored is tried again so soon. */
-#define PAUSE_LONGEST_NS (200 * MILLISECOND)
+#define PAUSE_LONGEST_NS (200 * NS_PER_MS)
 /* Of the delete at the end. */
 #define DELETE_TIMEOUT_MS 3000
 /* How often our own put may turn out to be in its own way. */
@@ -46,12 +45,12 @@ static int64_t clock_ns(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_BOOTTIME, &now);
-    return ((int64_t)now.tv_sec * 1000000000) + now.tv_nsec;
+    return timespec_ns(now);
 }
 
 static int64_t lease_ns(const struct lease_keeper *keeper)
 {
-    return keeper->settings.lease_ms * MILLISECOND;
+    return keeper->settings.lease_ms * NS_PER_MS;
 }
 
 /* ---- Storing ---- */

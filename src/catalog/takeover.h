@@ -26,9 +26,6 @@ enum takeover_kind {
 };
 #define TAKEOVER_KINDS 5
 
-/* How long an abandoned request may still arrive. */
-#define TAKEOVER_LATE_NS INT64_C(60000000000)
-
 struct takeover;
 
 struct takeover *takeover_new(int64_t takeover_ms);

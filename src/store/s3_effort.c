@@ -4,7 +4,6 @@
 #include "base/timestamp.h"
 #include "store/s3_store_private.h"
 
-#define NS_PER_MS INT64_C(1000000)
 #define SLICE_MS 50 /* so often a pause looks whether the operation was cancelled */
 #define MOST_DOUBLINGS 10
 #define TELLING_MS                                                                                 \

@@ -8,8 +8,6 @@
 #include "store/s3_list_xml.h"
 #include "store/s3_wire_curl_private.h"
 
-#define NS_PER_MS INT64_C(1000000)
-
 struct curl_wire {
     struct s3_wire base;
     struct s3_endpoint endpoint;
