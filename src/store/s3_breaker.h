@@ -3,7 +3,7 @@
  * once instead of each waiting in vain, but for one at a time that looks whether it is back.
  *
  * It opens after several exchanges in a row without an answer, if there has been none for some
- * seconds: a server that is away for a moment meets repetitions instead (s3_retry.h), however many
+ * seconds: a server that is away for a moment meets repetitions instead (s3_effort.c), however many
  * requests were in flight. One answer closes it. Pauses between trials grow.
  *
  * A trial is out between s3_breaker_admit() and s3_breaker_report(), which every admitted exchange
