@@ -1,5 +1,6 @@
 /*
- * Cleanup attributes for what GLib does not cover: descriptors, stdio, locks held for a block.
+ * Cleanup attributes for what GLib does not cover: descriptors, directories, locks held for a
+ * block.
  * Heap memory, GString, GPtrArray and GHashTable are released with GLib's g_autofree/g_autoptr.
  *
  * Memory: GLib's allocators end the process when memory runs out. That is deliberate: Linux
@@ -12,7 +13,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <unistd.h>
 
 static inline void cleanup_close(int *fd)

@@ -3,8 +3,6 @@
  */
 #include "catalog/catalog.h"
 
-#include <string.h>
-
 #include "base/timestamp.h"
 #include "catalog/catalog_private.h"
 #include "catalog/overlay_document.h"

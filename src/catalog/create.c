@@ -1,5 +1,3 @@
-#include <string.h>
-
 #include "base/timestamp.h"
 #include "catalog/fork_name.h"
 #include "catalog/fork_remains.h"

@@ -7,7 +7,6 @@
 #define FORKFS_CATALOG_DOCUMENTS_H
 
 #include <glib.h>
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/bytes.h"

@@ -1,6 +1,5 @@
 #include "catalog/holders.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 #include "base/cleanup.h"

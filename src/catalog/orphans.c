@@ -1,10 +1,7 @@
 #include "catalog/orphans.h"
 
-#include <string.h>
-
 #include "base/timestamp.h"
 #include "catalog/fork_remains.h"
-#include "lance/branch_name.h"
 
 #define OVERLAY_SUFFIX ".json"
 

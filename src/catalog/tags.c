@@ -7,7 +7,6 @@
 #include "catalog/ref_cache.h"
 #include "catalog/tag_names.h"
 #include "catalog/tags_private.h"
-#include "lance/branch_name.h"
 #include "lance/branch_ref.h"
 #include "lance/dataset.h"
 

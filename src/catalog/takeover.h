@@ -14,7 +14,6 @@
 #ifndef FORKFS_CATALOG_TAKEOVER_H
 #define FORKFS_CATALOG_TAKEOVER_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 enum takeover_kind {

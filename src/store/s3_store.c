@@ -1,7 +1,5 @@
 #include "store/s3_store.h"
 
-#include <string.h>
-
 #include "store/s3_store_private.h"
 
 #define MOST_JOBS 1024

@@ -1,5 +1,4 @@
 #include <curl/curl.h>
-#include <errno.h>
 #include <pthread.h>
 #include <string.h>
 
