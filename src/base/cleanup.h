@@ -1,7 +1,7 @@
 /*
  * Cleanup attributes for what GLib does not cover: descriptors, directories, locks held for a
- * block.
- * Heap memory, GString, GPtrArray and GHashTable are released with GLib's g_autofree/g_autoptr.
+ * block. Heap memory, GString, GPtrArray and GHashTable are released with GLib's
+ * g_autofree/g_autoptr.
  *
  * Memory: GLib's allocators end the process when memory runs out. That is deliberate: Linux
  * overcommits, so a failing small allocation means that the machine is past saving, and what is on

@@ -38,7 +38,6 @@ struct libs3_wire {
 /* One call of libs3, as its callbacks see it. */
 struct libs3_call {
     S3Status status;
-    bool has_properties;
     char *etag; /* as written */
     uint64_t size;
     int64_t modified_s; /* negative: unknown */
@@ -53,7 +52,6 @@ struct libs3_call {
 static S3Status on_properties(const S3ResponseProperties *properties, void *context)
 {
     struct libs3_call *call = context;
-    call->has_properties = true;
     g_free(call->etag);
     call->etag = g_strdup(properties->eTag);
     call->size = properties->contentLength;
