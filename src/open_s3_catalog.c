@@ -27,15 +27,17 @@ static int set_endpoint(const struct catalog_options *options, const struct s3_p
 }
 
 /* Takes over the profile. */
-static int open_store(const struct catalog_options *options, struct s3_profile *profile,
+static int open_store(const struct catalog_location *location, struct s3_profile *profile,
                       const struct s3_endpoint *endpoint, struct store **ret, struct error *err)
 {
+    const struct catalog_options *options = location->options;
     const struct s3_store_settings settings = {
         .endpoint = endpoint,
         .profile = profile,
         .ca_file = options->ca_file,
         .client = options->client,
         .jobs = (unsigned)options->jobs,
+        .log = location->log,
     };
     return s3_store_open(&settings, ret, err);
 }
@@ -97,7 +99,7 @@ static int open_bucket(const struct catalog_location *location, const char *buck
         return code;
     code = set_endpoint(options, profile, bucket, endpoint, err);
     if (code == 0)
-        return open_store(options, profile, endpoint, ret, err);
+        return open_store(location, profile, endpoint, ret, err);
     s3_profile_free(profile);
     return code;
 }

@@ -80,6 +80,7 @@ static void destroy(struct store *base)
     s3_wire_free(store->writes);
     s3_profile_free(store->profile);
     s3_breaker_destroy(&store->breaker);
+    log_unref(store->log);
     g_free(store->clients);
 }
 
