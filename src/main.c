@@ -191,6 +191,7 @@ static int open_place(struct program *program, const char *path, struct operatio
         .options = &options->where,
         .writable = !options->read_only,
         .single_writer = options->single_writer,
+        .log = program->log,
     };
     int code = open_catalog(&location, operation, ret, err);
     if (code != 0)
@@ -255,7 +256,7 @@ static int run_logged(const struct options *options, struct daemon *daemon)
         log_error(program.log, "%s", failure.text);
     else if (code != 0)
         complain(&failure);
-    log_free(program.log);
+    log_unref(program.log);
     return code == 0 ? EXIT_OK : EXIT_FAILED;
 }
 

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/operation.h"
 #include "catalog/layout.h"
 #include "catalog_options.h"
@@ -19,6 +20,7 @@ struct catalog_location {
     bool writable; /* local: keep other writers out, as long as the store is open; S3: make sure
                       that writers cannot overwrite each other's changes */
     bool single_writer; /* S3: be content when they can */
+    struct log *log;    /* may be NULL */
 };
 
 struct opened_catalog {

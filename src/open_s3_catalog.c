@@ -9,7 +9,7 @@
 #include "store/s3_store.h"
 
 /* A probe of that age is none that is under way, however wrong clocks are. */
-#define PROBE_LEFT_NS (INT64_C(3600) * 1000000000)
+#define PROBE_LEFT_NS (3600 * NS_PER_SECOND)
 
 /* ---- Settings ---- */
 
@@ -27,15 +27,17 @@ static int set_endpoint(const struct catalog_options *options, const struct s3_p
 }
 
 /* Takes over the profile. */
-static int open_store(const struct catalog_options *options, struct s3_profile *profile,
+static int open_store(const struct catalog_location *location, struct s3_profile *profile,
                       const struct s3_endpoint *endpoint, struct store **ret, struct error *err)
 {
+    const struct catalog_options *options = location->options;
     const struct s3_store_settings settings = {
         .endpoint = endpoint,
         .profile = profile,
         .ca_file = options->ca_file,
         .client = options->client,
         .jobs = (unsigned)options->jobs,
+        .log = location->log,
     };
     return s3_store_open(&settings, ret, err);
 }
@@ -66,9 +68,7 @@ static int probe(const struct catalog_location *location, struct operation *oper
     if (code != 0 && code != ERR_UNSUPPORTED)
         return error_copy(err, &failure);
     opened->needs_single_writer = code == ERR_UNSUPPORTED;
-    struct timespec now = timestamp_now();
-    int64_t now_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-    old_probes_remove(opened->store, prefix, now_ns - PROBE_LEFT_NS, operation);
+    old_probes_remove(opened->store, prefix, timestamp_now_ns() - PROBE_LEFT_NS, operation);
     return 0;
 }
 
@@ -99,7 +99,7 @@ static int open_bucket(const struct catalog_location *location, const char *buck
         return code;
     code = set_endpoint(options, profile, bucket, endpoint, err);
     if (code == 0)
-        return open_store(options, profile, endpoint, ret, err);
+        return open_store(location, profile, endpoint, ret, err);
     s3_profile_free(profile);
     return code;
 }

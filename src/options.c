@@ -1,7 +1,6 @@
 #include "options.h"
 
 #include <getopt.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "option_table.h"

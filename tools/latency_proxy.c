@@ -32,9 +32,6 @@
 
 #include "base/timestamp.h"
 
-#define NS_PER_MS 1000000
-#define NS_PER_S 1000000000
-
 /* One end of a connection that passes through. */
 struct side {
     int socket;
@@ -216,10 +213,8 @@ static void pass_due(struct proxy *proxy)
             pass(proxy, &piece->pair->client, &piece->pair->server, piece->data, piece->size);
     }
     struct itimerspec when = {0};
-    if (next) {
-        when.it_value.tv_sec = next->due_ns / NS_PER_S;
-        when.it_value.tv_nsec = next->due_ns % NS_PER_S;
-    }
+    if (next)
+        when.it_value = timespec_from_ns(next->due_ns);
     check(timerfd_settime(proxy->timer, TFD_TIMER_ABSTIME, &when, NULL) == 0, "timerfd_settime");
 }
 

@@ -1,6 +1,7 @@
 /*
- * Cleanup attributes for what GLib does not cover: descriptors, stdio, locks held for a block.
- * Heap memory, GString, GPtrArray and GHashTable are released with GLib's g_autofree/g_autoptr.
+ * Cleanup attributes for what GLib does not cover: descriptors, directories, locks held for a
+ * block. Heap memory, GString, GPtrArray and GHashTable are released with GLib's
+ * g_autofree/g_autoptr.
  *
  * Memory: GLib's allocators end the process when memory runs out. That is deliberate: Linux
  * overcommits, so a failing small allocation means that the machine is past saving, and what is on
@@ -12,7 +13,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <unistd.h>
 
 static inline void cleanup_close(int *fd)

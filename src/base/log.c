@@ -11,6 +11,7 @@
 #include "base/error.h"
 
 struct log {
+    unsigned references; /* atomic */
     enum log_level level;
     pthread_mutex_t lock;
     enum log_target target; /* guarded by lock */
@@ -27,6 +28,7 @@ static void enter_target(enum log_target target)
 struct log *log_new(enum log_level level, enum log_target target)
 {
     struct log *log = g_new0(struct log, 1);
+    log->references = 1;
     log->level = level;
     log->target = target;
     pthread_mutex_init(&log->lock, NULL);
@@ -34,9 +36,16 @@ struct log *log_new(enum log_level level, enum log_target target)
     return log;
 }
 
-void log_free(struct log *log)
+struct log *log_ref(struct log *log)
 {
-    if (!log)
+    if (log)
+        __atomic_fetch_add(&log->references, 1, __ATOMIC_RELAXED);
+    return log;
+}
+
+void log_unref(struct log *log)
+{
+    if (!log || __atomic_sub_fetch(&log->references, 1, __ATOMIC_ACQ_REL) > 0)
         return;
     if (log->target == LOG_TO_SYSLOG)
         closelog();

@@ -1,8 +1,9 @@
 /*
  * The log: one line per message, to stderr (foreground) or syslog (daemon).
  *
- * A struct log is created by main and handed down; there is no global one. Writing is thread-safe.
- * A NULL log swallows every message, which is what most unit tests want.
+ * A struct log is created by main and handed down; there is no global one. It is reference-counted:
+ * a store that is left to requests which are stuck may still write. Thread-safe. A NULL log
+ * swallows every message, which is what most unit tests want.
  */
 #ifndef FORKFS_BASE_LOG_H
 #define FORKFS_BASE_LOG_H
@@ -12,9 +13,10 @@ enum log_target { LOG_TO_STDERR, LOG_TO_SYSLOG };
 
 struct log;
 
-/* Messages above `level` are dropped. Free with log_free(). */
-struct log *log_new(enum log_level level, enum log_target target);
-void log_free(struct log *log); /* NULL: nothing */
+/* Messages above `level` are dropped. */
+struct log *log_new(enum log_level level, enum log_target target); /* log_unref() */
+struct log *log_ref(struct log *log);                              /* NULL: NULL */
+void log_unref(struct log *log);                                   /* NULL: nothing */
 
 /* Switches the target, when a daemon lets go of its terminal. */
 void log_set_target(struct log *log, enum log_target target);

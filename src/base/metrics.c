@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "base/error.h"
+#include "base/timestamp.h"
 
 /* Limits of the buckets in microseconds. What a local disk does takes milliseconds; the longest
  * operation that is allowed takes a minute. */
@@ -121,7 +122,7 @@ void metrics_append_histogram(GString *out, const char *name, const char *labels
     }
     append_name(out, name, "_sum", labels);
     g_string_append_c(out, ' ');
-    append_seconds(out, get(&metrics->duration_ns), 1000000000, 9);
+    append_seconds(out, get(&metrics->duration_ns), NS_PER_SECOND, 9);
     g_string_append_c(out, '\n');
     append_name(out, name, "_count", labels);
     g_string_append_printf(out, " %" PRIu64 "\n", count);

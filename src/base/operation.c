@@ -7,9 +7,6 @@
 #include "base/cleanup.h"
 #include "base/timestamp.h"
 
-#define NS_PER_MS INT64_C(1000000)
-#define NS_PER_SECOND INT64_C(1000000000)
-
 /* The clocks are not read at the same instant: less than this is no sleep. */
 #define SLEEP_SHORTEST_NS NS_PER_SECOND
 
@@ -18,7 +15,7 @@ static int64_t suspended_now_ns(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_BOOTTIME, &now);
-    return now.tv_sec * NS_PER_SECOND + now.tv_nsec - monotonic_now_ns();
+    return timespec_ns(now) - monotonic_now_ns();
 }
 
 static int64_t slept_ns(const struct operation *operation)
@@ -124,7 +121,6 @@ bool monotonic_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t d
     }
     if (deadline_ns <= 0)
         return false;
-    struct timespec deadline = {.tv_sec = deadline_ns / NS_PER_SECOND,
-                                .tv_nsec = deadline_ns % NS_PER_SECOND};
+    struct timespec deadline = timespec_from_ns(deadline_ns);
     return pthread_cond_timedwait(cond, mutex, &deadline) != ETIMEDOUT;
 }

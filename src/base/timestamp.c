@@ -17,11 +17,30 @@ struct timespec timestamp_now(void)
     return now;
 }
 
+int64_t timestamp_now_ns(void)
+{
+    return timespec_ns(timestamp_now());
+}
+
 int64_t monotonic_now_ns(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+    return timespec_ns(now);
+}
+
+int64_t timespec_ns(struct timespec time)
+{
+    int64_t ns;
+    if (__builtin_mul_overflow((int64_t)time.tv_sec, NS_PER_SECOND, &ns) ||
+        __builtin_add_overflow(ns, time.tv_nsec, &ns))
+        return time.tv_sec < 0 ? INT64_MIN : INT64_MAX;
+    return ns;
+}
+
+struct timespec timespec_from_ns(int64_t ns)
+{
+    return (struct timespec){.tv_sec = ns / NS_PER_SECOND, .tv_nsec = ns % NS_PER_SECOND};
 }
 
 /* Both conversions count years from March, so that the leap day ends a year, and in eras of 400

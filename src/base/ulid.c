@@ -59,8 +59,7 @@ struct ulid ulid_new(void)
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     static ulid_value last;
 
-    struct timespec now = timestamp_now();
-    uint64_t milliseconds = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    uint64_t milliseconds = (uint64_t)(timestamp_now_ns() / NS_PER_MS);
     ulid_value value = (ulid_value)(milliseconds & LARGEST_TIME) << 80 | random_tail();
     LOCK_SCOPE(&lock);
     if (value <= last)

@@ -119,7 +119,7 @@ void worker_pool_drain(struct worker_pool *pool)
 
 bool worker_pool_drain_within(struct worker_pool *pool, int64_t timeout_ms)
 {
-    return drain_until(pool, monotonic_now_ns() + timeout_ms * 1000000);
+    return drain_until(pool, monotonic_now_ns() + timeout_ms * NS_PER_MS);
 }
 
 void worker_pool_free(struct worker_pool *pool)

@@ -8,8 +8,6 @@
 #include "base/cleanup.h"
 #include "base/timestamp.h"
 
-#define MILLISECOND INT64_C(1000000)
-
 static void *run(void *argument)
 {
     struct care_thread *thread = argument;
@@ -76,7 +74,7 @@ static int timeout_ms(int64_t until_ns)
 {
     if (until_ns == INT64_MAX)
         return -1;
-    int64_t left_ms = (until_ns - monotonic_now_ns() + MILLISECOND - 1) / MILLISECOND;
+    int64_t left_ms = (until_ns - monotonic_now_ns() + NS_PER_MS - 1) / NS_PER_MS;
     return (int)CLAMP(left_ms, 0, INT32_MAX);
 }
 

@@ -4,8 +4,6 @@
 #include "catalog/care_thread.h"
 #include "catalog/change_watcher.h"
 
-#define MILLISECOND INT64_C(1000000)
-
 struct caretaker {
     struct caretaker_settings settings;
     struct change_watcher *watcher;
@@ -64,7 +62,7 @@ static void sweep(struct caretaker *caretaker)
     g_hash_table_unref(caretaker->unswept);
     caretaker->unswept = caretaker->still;
     caretaker->still = NULL;
-    caretaker->sweep_due_ns = monotonic_now_ns() + settings->sweep_interval_ms * MILLISECOND;
+    caretaker->sweep_due_ns = monotonic_now_ns() + settings->sweep_interval_ms * NS_PER_MS;
 }
 
 /* ---- Recovery ---- */
@@ -110,7 +108,7 @@ static void recover(struct caretaker *caretaker)
     }
     care_thread_end_operation(&caretaker->thread, &operation);
     /* Not in step with the other mounts, which may have the same to do. */
-    int64_t pause_ns = settings->recovery_interval_ms * MILLISECOND;
+    int64_t pause_ns = settings->recovery_interval_ms * NS_PER_MS;
     caretaker->recovery_due_ns =
         monotonic_now_ns() + (int64_t)((double)pause_ns * g_random_double_range(0.75, 1.25));
 }

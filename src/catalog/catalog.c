@@ -236,6 +236,17 @@ int catalog_check_unheld(struct catalog *catalog, const struct ulid *id, int64_t
     return 0;
 }
 
+void catalog_counts(struct catalog *catalog, struct catalog_counts *ret)
+{
+    *ret = (struct catalog_counts){0};
+    committer_counts(catalog->committer, &ret->commits, &ret->committed_requests);
+    ret->holders = holders_total(catalog->holders);
+    ret->recovered_rolled_back = __atomic_load_n(&catalog->rolled_back, __ATOMIC_RELAXED);
+    ret->recovered_finished = __atomic_load_n(&catalog->finished, __ATOMIC_RELAXED);
+    ret->recovered_orphans = __atomic_load_n(&catalog->orphans, __ATOMIC_RELAXED);
+    ret->swept = __atomic_load_n(&catalog->swept, __ATOMIC_RELAXED);
+}
+
 const struct call_metrics *catalog_store_metrics(const struct catalog *catalog,
                                                  enum store_method method)
 {

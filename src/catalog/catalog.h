@@ -59,9 +59,6 @@ struct recovery_report {
     GPtrArray *problems;  /* struct error *: what was left alone, and why; never NULL */
 };
 void recovery_report_clear(struct recovery_report *report);
-/* Adds "<what> <object> was left alone: <reason>". */
-void recovery_report_problem(struct recovery_report *report, const struct error *reason,
-                             const char *what, const char *object);
 
 /* Reads registry, tombstones and schema; checks that it is a Uni database. Takes over `store` and
  * `layout` on success. Does not recover. ERR_NOT_FOUND (no database), ERR_CORRUPT, errors of the

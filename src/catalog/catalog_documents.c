@@ -1,10 +1,7 @@
 /*
- * The documents of one fork that users change through the catalog: expiry, overlay, tags; and
- * noticing what others change.
+ * The documents of one fork that users change through the catalog: expiry, overlay, tags.
  */
 #include "catalog/catalog.h"
-
-#include <string.h>
 
 #include "base/timestamp.h"
 #include "catalog/catalog_private.h"
@@ -128,15 +125,4 @@ int catalog_untag(struct catalog *catalog, const struct ulid *id, const char *ta
                   struct operation *operation, struct error *err)
 {
     return change_tag(catalog, id, tag, tags_remove, "removing", operation, err);
-}
-
-void catalog_counts(struct catalog *catalog, struct catalog_counts *ret)
-{
-    *ret = (struct catalog_counts){0};
-    committer_counts(catalog->committer, &ret->commits, &ret->committed_requests);
-    ret->holders = holders_total(catalog->holders);
-    ret->recovered_rolled_back = __atomic_load_n(&catalog->rolled_back, __ATOMIC_RELAXED);
-    ret->recovered_finished = __atomic_load_n(&catalog->finished, __ATOMIC_RELAXED);
-    ret->recovered_orphans = __atomic_load_n(&catalog->orphans, __ATOMIC_RELAXED);
-    ret->swept = __atomic_load_n(&catalog->swept, __ATOMIC_RELAXED);
 }

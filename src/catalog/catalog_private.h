@@ -32,7 +32,7 @@ struct catalog {
     struct ref_cache *refs;
     struct descendants *descendants;
     struct tags *tags;
-    struct takeover *takeover;                      /* NULL: nobody else writes */
+    struct takeover *takeover;                      /* NULL: the catalog is not shared */
     int64_t full_look_due_ns;                       /* of recovery; for the thread that recovers */
     uint64_t rolled_back, finished, orphans, swept; /* atomic counters */
 };
@@ -62,13 +62,17 @@ bool catalog_may_take_over(struct catalog *catalog, const struct fork_entry *ent
  * ERR_READ_ONLY, ERR_INTERRUPTED, ERR_DEADLINE. */
 int catalog_lock_active(struct catalog *catalog, const struct ulid *id, struct operation *operation,
                         struct fork_entry **ret, struct error *err);
+/* Unlocks the name and lets go of the entry. */
+void catalog_unlock(struct catalog *catalog, struct fork_entry *entry);
+
 /* 0 when nobody holds a fork that is not active (any more), on whatever mount: by looks at the
  * leases that began at `since_ns` (leases_now_ns()) or later, after the status had been seen.
  * ERR_HELD says who does, or has not answered. */
 int catalog_check_unheld(struct catalog *catalog, const struct ulid *id, int64_t since_ns,
                          struct error *err);
 
-/* Unlocks the name and lets go of the entry. */
-void catalog_unlock(struct catalog *catalog, struct fork_entry *entry);
+/* Adds "<what> <object> was left alone: <reason>". */
+void recovery_report_problem(struct recovery_report *report, const struct error *reason,
+                             const char *what, const char *object);
 
 #endif

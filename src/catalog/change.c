@@ -165,7 +165,7 @@ static void note_unfinished(struct round *round)
                                                                     : NULL;
         if (id && has_left_unfinished(task, registry_find_id(registry, id)))
             takeover_add_own(round->catalog->takeover, TAKEOVER_ENTRY, id->text,
-                             monotonic_now_ns() + (task->late_writes ? TAKEOVER_LATE_NS : 0));
+                             monotonic_now_ns() + (task->late_writes ? STORE_LATE_NS : 0));
     }
 }
 

@@ -3,13 +3,12 @@
 #include "base/timestamp.h"
 #include "catalog/care_thread.h"
 
-#define MILLISECOND INT64_C(1000000)
 /* Changes come in bursts: how long it has to be quiet, and the longest wait for that. */
-#define QUIET_NS (10 * MILLISECOND)
-#define BURST_LONGEST_NS (100 * MILLISECOND)
+#define QUIET_NS (10 * NS_PER_MS)
+#define BURST_LONGEST_NS (100 * NS_PER_MS)
 /* How soon to read again what could not be read; doubles up to the longest time. */
-#define RETRY_SHORTEST_NS (100 * MILLISECOND)
-#define RETRY_LONGEST_NS (10000 * MILLISECOND)
+#define RETRY_SHORTEST_NS (100 * NS_PER_MS)
+#define RETRY_LONGEST_NS (10000 * NS_PER_MS)
 
 struct change_watcher {
     struct caretaker_settings settings;
@@ -111,7 +110,7 @@ static void poll_store(struct change_watcher *watcher)
         report(watcher, &failure);
     watcher->unpolled = failure.code;
     /* From the beginning, so that a slow store does not make it more seldom. */
-    watcher->poll_due_ns = began_ns + settings->refresh_ms * MILLISECOND;
+    watcher->poll_due_ns = began_ns + settings->refresh_ms * NS_PER_MS;
 }
 
 /* ---- The thread ---- */

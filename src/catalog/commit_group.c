@@ -12,8 +12,6 @@
 #define PAUSE_SHORTEST_MS 2
 #define PAUSE_LONGEST_MS 500
 #define PAUSE_AFTER_RACE_LONGEST_MS 64
-/* For how long after a put was abandoned it may still arrive. */
-#define WATCH_NS INT64_C(60000000000)
 /* Longest time for one request to the store when no caller has a deadline: the committer's end
  * waits for it. */
 #define ATTEMPT_LONGEST_MS 60000
@@ -61,8 +59,7 @@ static void pause_before_retry(struct committer *committer, struct group *group)
 {
     int64_t longest_ms = group->pause_ms;
     group->pause_ms = MIN(group->pause_ms * 2, PAUSE_LONGEST_MS);
-    int64_t wait_ns =
-        (longest_ms * 500000) + (int64_t)g_random_int_range(0, (gint32)longest_ms) * 500000;
+    int64_t wait_ns = (longest_ms + g_random_int_range(0, (gint32)longest_ms)) * NS_PER_MS / 2;
     commit_queue_pause(committer->queue,
                        MIN(monotonic_now_ns() + wait_ns, earliest_deadline_ns(group)));
 }
@@ -299,7 +296,7 @@ static void mark_uncertain(struct committer *committer, struct group *group)
     for (guint i = 0; i < group->tickets->len; i++)
         ((struct commit_ticket *)g_ptr_array_index(group->tickets, i))->maybe_stored = true;
     committer->uncertain = true;
-    committer->watch_until_ns = monotonic_now_ns() + WATCH_NS;
+    committer->watch_until_ns = monotonic_now_ns() + STORE_LATE_NS;
 }
 
 /* Makes an image if there is none to be repeated, and puts it once. */
@@ -319,9 +316,7 @@ static void attempt_put(struct committer *committer, struct group *group)
     struct error failure = {0};
     int code = put_image(committer, group, &etag, &failure);
     if (code == 0 && etag) {
-        struct timespec now = timestamp_now();
-        int64_t now_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-        group_stored(committer, group, registry_stored(group->image, etag, now_ns));
+        group_stored(committer, group, registry_stored(group->image, etag, timestamp_now_ns()));
     } else if (code == 0 || code == ERR_OUTCOME_UNKNOWN || code == ERR_PRECONDITION) {
         /* Stored, but under an etag not told; or unknown; or lost, perhaps to ourselves. */
         if (code != ERR_PRECONDITION)

@@ -8,7 +8,7 @@
 /* While nobody waits: how often to look at what the store holds when that is not certain, and the
  * longest time for one look: a request that is stuck is not interrupted, and the committer's end
  * waits for it. */
-#define UNCERTAIN_RETRY_NS INT64_C(1000000000)
+#define UNCERTAIN_RETRY_NS NS_PER_SECOND
 #define UNASKED_LONGEST_MS 5000
 
 /* ---- Readers ---- */

@@ -1,5 +1,3 @@
-#include <string.h>
-
 #include "base/timestamp.h"
 #include "catalog/fork_name.h"
 #include "catalog/fork_remains.h"
@@ -21,7 +19,7 @@ static int find_parent(struct round *round, struct task *task, struct error *err
         return error_set(err, ERR_NOT_FOUND, "the parent fork '%s' is gone, another has its name",
                          name);
     if (entry->status != FORK_ACTIVE)
-        return transition_refuse_parent(entry, round->catalog->takeover != NULL, err);
+        return transition_refuse_parent(entry, round->catalog->settings.shared, err);
     if (registry_id_is_ambiguous(registry, &entry->id))
         return error_set(err, ERR_CORRUPT, "several entries of the registry have the parent's id");
     task->parent = fork_entry_ref(entry);
@@ -177,11 +175,11 @@ bool create_transition(struct round *round, struct task *task, struct transition
 {
     if (task->code || task->change->kind != CHANGE_CREATE)
         return false;
-    *transition =
-        (struct transition){.kind = TRANSITION_INSERT,
-                            .entry = task->entry,
-                            .parent = task->parent,
-                            .decided_at = round->catalog->takeover ? &round->decided_at : NULL};
+    *transition = (struct transition){
+        .kind = TRANSITION_INSERT,
+        .entry = task->entry,
+        .parent = task->parent,
+        .decided_at = round->catalog->settings.shared ? &round->decided_at : NULL};
     return true;
 }
 
@@ -257,10 +255,10 @@ static void fence(struct round *round, GPtrArray *fenced, GPtrArray *problems)
         struct task *task = &round->tasks[i];
         if (!needs_undo(task))
             continue;
-        list[tasks->len] =
-            (struct transition){.kind = TRANSITION_FENCE,
-                                .id = &task->id,
-                                .decided_at = round->catalog->takeover ? &round->decided_at : NULL};
+        list[tasks->len] = (struct transition){
+            .kind = TRANSITION_FENCE,
+            .id = &task->id,
+            .decided_at = round->catalog->settings.shared ? &round->decided_at : NULL};
         g_ptr_array_add(tasks, task);
     }
     transitions_commit(round->catalog->committer, list, tasks->len, &round->finishing);
@@ -293,7 +291,7 @@ static void delete_fenced(struct round *round, GPtrArray *fenced, GPtrArray *pro
         const struct task *task = g_ptr_array_index(fenced, i);
         remains[i] = (struct fork_remains){.id = &task->id,
                                            .branches = task->entry->datasets,
-                                           .keep_intents = catalog->takeover != NULL};
+                                           .keep_intents = catalog->settings.shared};
     }
     auto_registry struct registry *registry = catalog_registry(catalog);
     fork_remains_delete(catalog->store, catalog->layout, catalog->settings.log, registry, remains,

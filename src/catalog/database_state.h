@@ -8,8 +8,6 @@
 #ifndef FORKFS_CATALOG_DATABASE_STATE_H
 #define FORKFS_CATALOG_DATABASE_STATE_H
 
-#include <stdbool.h>
-
 #include "catalog/documents.h"
 #include "catalog/layout.h"
 #include "store/store.h"

@@ -69,7 +69,8 @@ static void fail_all(struct round *round, const struct error *failure)
  * a mount that did not come to look for tags made meanwhile. */
 static bool may_have_descendants(const struct catalog *catalog, const struct fork_entry *entry)
 {
-    return entry->status == FORK_ACTIVE || (entry->status == FORK_TOMBSTONED && catalog->takeover);
+    return entry->status == FORK_ACTIVE ||
+           (entry->status == FORK_TOMBSTONED && catalog->settings.shared);
 }
 
 /* Nothing foreign may depend on the forks that have been active. Child forks are looked at again
@@ -115,7 +116,7 @@ static void close_door(struct round *round, struct task *task, int64_t drain_unt
 {
     int64_t drain_ms = 0;
     if (!task->change->no_drain)
-        drain_ms = MAX(0, (drain_until_ns - monotonic_now_ns()) / 1000000);
+        drain_ms = MAX(0, (drain_until_ns - monotonic_now_ns()) / NS_PER_MS);
     task->code = holders_close_door(round->catalog->holders, &task->entry->id, drain_ms,
                                     round->operation, &task->error);
     task->door_closed = task->code == 0;
@@ -143,7 +144,7 @@ void drop_prepare(struct round *round)
     round->drops = g_new0(struct drops, 1);
     look_at_store(round);
     int64_t drain_until_ns =
-        monotonic_now_ns() + round->catalog->settings.drain_timeout_ms * 1000000;
+        monotonic_now_ns() + round->catalog->settings.drain_timeout_ms * NS_PER_MS;
     for (size_t i = 0; i < round->count; i++) {
         struct task *task = &round->tasks[i];
         if (is_going(task))
@@ -156,7 +157,7 @@ void drop_prepare(struct round *round)
 /* A fork that is tombstoned already was decided on before. */
 bool drop_transition(struct round *round, struct task *task, struct transition *transition)
 {
-    bool shared = round->catalog->takeover != NULL;
+    bool shared = round->catalog->settings.shared;
     if (!is_going(task))
         return false;
     /* Among several writers it is taken over from whoever did, so that they cannot take it back. */
@@ -196,7 +197,7 @@ static bool is_dropped_elsewhere(const struct round *round, const struct task *t
 {
     auto_registry struct registry *registry = catalog_registry(round->catalog);
     const struct fork_entry *entry = registry_find_id(registry, &task->entry->id);
-    return round->catalog->takeover && entry && entry->status == FORK_TOMBSTONED;
+    return round->catalog->settings.shared && entry && entry->status == FORK_TOMBSTONED;
 }
 
 void drop_decided(struct round *round, struct task *task, const struct transition *transition)

@@ -6,9 +6,8 @@
 #include "base/timestamp.h"
 #include "catalog/round.h"
 
-#define MILLISECOND INT64_C(1000000)
 /* How often to look at the leases while others are to answer. */
-#define LOOK_PAUSE_NS (100 * MILLISECOND)
+#define LOOK_PAUSE_NS (100 * NS_PER_MS)
 /* When nobody says how long a drop may take: how many times the life of a lease. */
 #define LEASES_WAITED 4
 /* How long to wait until this mount takes holds again on a fork that was not dropped after all. */
@@ -93,7 +92,7 @@ static int64_t look_until_ns(const struct round *round)
 static GPtrArray *list_tasks(struct round *round, bool agreed, struct descendants_query *list)
 {
     GPtrArray *tasks = g_ptr_array_new();
-    for (size_t i = 0; i < round->count && round->catalog->takeover; i++) {
+    for (size_t i = 0; i < round->count && round->catalog->settings.shared; i++) {
         struct task *task = &round->tasks[i];
         bool counts = agreed ? task->code == 0 && task->agreed : needs_agreement(task);
         if (!counts || task->entry->status != FORK_ACTIVE)
@@ -285,9 +284,9 @@ static void agreement_begin(struct agreement *agreement, struct round *round)
     int64_t now_ns = monotonic_now_ns();
     int64_t lease_ms = catalog_lease_ms(round->catalog);
     *agreement = (struct agreement){.round = round, .leases = round->catalog->leases};
-    agreement->drain_until_ns = now_ns + (settings->drain_timeout_ms * MILLISECOND);
+    agreement->drain_until_ns = now_ns + (settings->drain_timeout_ms * NS_PER_MS);
     agreement->answer_until_ns =
-        MIN(now_ns + (LEASES_WAITED * lease_ms * MILLISECOND), look_until_ns(round));
+        MIN(now_ns + (LEASES_WAITED * lease_ms * NS_PER_MS), look_until_ns(round));
 }
 
 /* One whose tombstone may still arrive stays dropped: beside an active fork it would not do. */

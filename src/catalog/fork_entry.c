@@ -59,23 +59,17 @@ struct dataset_branch *dataset_branch_new(const char *dataset, const char *branc
     return pair;
 }
 
-void dataset_branch_free(struct dataset_branch *pair)
+static void dataset_branch_free(gpointer data)
 {
-    if (!pair)
-        return;
+    struct dataset_branch *pair = data;
     g_free(pair->dataset);
     g_free(pair->branch);
     g_free(pair);
 }
 
-static void free_pair(gpointer pair)
-{
-    dataset_branch_free(pair);
-}
-
 GPtrArray *dataset_branches_new(void)
 {
-    return g_ptr_array_new_with_free_func(free_pair);
+    return g_ptr_array_new_with_free_func(dataset_branch_free);
 }
 
 static gint compare_pairs(gconstpointer a, gconstpointer b)

@@ -100,7 +100,6 @@ bool fork_entry_is_expired(const struct fork_entry *entry, struct timespec now);
 const char *fork_status_name(enum fork_status status); /* "pending", ... */
 
 struct dataset_branch *dataset_branch_new(const char *dataset, const char *branch);
-void dataset_branch_free(struct dataset_branch *pair);
 GPtrArray *dataset_branches_new(void); /* empty, frees its elements */
 
 #endif

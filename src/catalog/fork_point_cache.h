@@ -9,7 +9,6 @@
 #define FORKFS_CATALOG_FORK_POINT_CACHE_H
 
 #include <glib.h>
-#include <stdbool.h>
 
 #include "base/bytes.h"
 #include "catalog/documents.h"

@@ -1,7 +1,5 @@
 #include "catalog/fork_remains.h"
 
-#include <string.h>
-
 #include "lance/branch_name.h"
 #include "lance/dataset.h"
 

@@ -1,6 +1,5 @@
 #include "catalog/holders.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -194,7 +193,7 @@ static int close_door_when_idle(struct holders *holders, const struct ulid *id,
 int holders_close_door(struct holders *holders, const struct ulid *id, int64_t drain_ms,
                        struct operation *operation, struct error *err)
 {
-    int64_t drain_until_ns = monotonic_now_ns() + drain_ms * 1000000;
+    int64_t drain_until_ns = monotonic_now_ns() + drain_ms * NS_PER_MS;
     if (operation)
         operation_watch(operation, &holders->released, &holders->lock);
     int code = close_door_when_idle(holders, id, drain_until_ns, operation, err);

@@ -9,9 +9,8 @@
 #include "base/timestamp.h"
 #include "catalog/lease.h"
 
-#define MILLISECOND INT64_C(1000000)
 /* Changes are stored at most so often, and what could not be stored is tried again so soon. */
-#define PAUSE_LONGEST_NS (200 * MILLISECOND)
+#define PAUSE_LONGEST_NS (200 * NS_PER_MS)
 /* How often the lease is renewed in its life. One attempt has as much time, so that one which is
  * stuck leaves time for others. */
 #define RENEWALS 5
@@ -49,12 +48,12 @@ static int64_t clock_ns(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_BOOTTIME, &now);
-    return ((int64_t)now.tv_sec * 1000000000) + now.tv_nsec;
+    return timespec_ns(now);
 }
 
 static int64_t lease_ns(const struct lease_keeper *keeper)
 {
-    return keeper->settings.lease_ms * MILLISECOND;
+    return keeper->settings.lease_ms * NS_PER_MS;
 }
 
 /* Until the next renewal; negative when it is overdue. */

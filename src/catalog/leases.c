@@ -4,13 +4,13 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/timestamp.h"
 #include "catalog/lease.h"
 
 #define SUFFIX ".json"
 /* How many mounts an error names. */
 #define MOUNTS_NAMED 3
 #define NEVER INT64_MIN
-#define MILLISECOND INT64_C(1000000)
 
 /* One lease on the store. All times are this mount's monotonic clock. */
 struct seen_lease {
@@ -83,14 +83,13 @@ static int64_t unchanged_ns(const struct seen_lease *seen)
 /* Some margin, for clocks do not run at quite the same speed. */
 static bool has_run_out(const struct leases *leases, const struct seen_lease *seen)
 {
-    int64_t lease_ns = leases->settings.lease_ms * MILLISECOND;
+    int64_t lease_ns = leases->settings.lease_ms * NS_PER_MS;
     return unchanged_ns(seen) > lease_ns + lease_ns / 10;
 }
 
 static bool is_to_be_deleted(const struct leases *leases, const struct seen_lease *seen)
 {
-    return has_run_out(leases, seen) &&
-           unchanged_ns(seen) > leases->settings.delete_ms * MILLISECOND;
+    return has_run_out(leases, seen) && unchanged_ns(seen) > leases->settings.delete_ms * NS_PER_MS;
 }
 
 /* ---- Looking ---- */

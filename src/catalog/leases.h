@@ -11,8 +11,6 @@
 #ifndef FORKFS_CATALOG_LEASES_H
 #define FORKFS_CATALOG_LEASES_H
 
-#include <glib.h>
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/operation.h"

@@ -1,10 +1,7 @@
 #include "catalog/orphans.h"
 
-#include <string.h>
-
 #include "base/timestamp.h"
 #include "catalog/fork_remains.h"
-#include "lance/branch_name.h"
 
 #define OVERLAY_SUFFIX ".json"
 
@@ -102,7 +99,7 @@ static int remove_orphan(struct catalog *catalog, const char *text, const GPtrAr
     auto_registry struct registry *registry = catalog_registry(catalog);
     g_autoptr(GPtrArray) none = dataset_branches_new();
     struct fork_remains remains = {
-        .id = &id, .branches = none, .keep_intents = catalog->takeover != NULL};
+        .id = &id, .branches = none, .keep_intents = catalog->settings.shared};
     fork_remains_delete(catalog->store, catalog->layout, catalog->settings.log, registry, &remains,
                         1, operation);
     if (remains.code)

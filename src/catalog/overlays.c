@@ -225,9 +225,7 @@ void overlays_note_put(struct overlays *overlays, const struct ulid *id, struct 
         overlays_forget(overlays, id);
         return;
     }
-    struct timespec now = timestamp_now();
-    struct overlay *overlay =
-        overlay_new(body, etag, (int64_t)now.tv_sec * 1000000000 + now.tv_nsec);
+    struct overlay *overlay = overlay_new(body, etag, timestamp_now_ns());
     LOCK_SCOPE(&overlays->lock);
     touch(overlays, id);
     g_hash_table_replace(overlays->by_id, g_strdup(id->text), overlay);

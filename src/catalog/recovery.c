@@ -95,8 +95,7 @@ static int recover_hidden(struct catalog *catalog, struct operation *operation,
     if (code == 0)
         code = orphans_remove(catalog, operation, report, err);
     if (code == 0)
-        catalog->full_look_due_ns =
-            monotonic_now_ns() + catalog->settings.takeover_ms * INT64_C(1000000);
+        catalog->full_look_due_ns = monotonic_now_ns() + catalog->settings.takeover_ms * NS_PER_MS;
     return code;
 }
 

@@ -114,8 +114,8 @@ static void note_committed(struct catalog *catalog, struct unfinished *fork,
 static bool is_to_be_committed(const struct catalog *catalog, const struct unfinished *fork,
                                enum transition_kind kind)
 {
-    return fork->problem.code == 0 &&
-           (kind != TRANSITION_FENCE || catalog->takeover || fork->entry->status == FORK_PENDING);
+    return fork->problem.code == 0 && (kind != TRANSITION_FENCE || catalog->settings.shared ||
+                                       fork->entry->status == FORK_PENDING);
 }
 
 /* One commit for all that are well: fenced, or (`kind`) removed. */
@@ -129,10 +129,11 @@ static void commit_all(struct catalog *catalog, GPtrArray *forks, enum transitio
         struct unfinished *fork = g_ptr_array_index(forks, i);
         if (!is_to_be_committed(catalog, fork, kind))
             continue;
-        list[committed->len] = (struct transition){.kind = kind,
-                                                   .id = &fork->entry->id,
-                                                   .entry = fork->entry,
-                                                   .decided_at = catalog->takeover ? &now : NULL};
+        list[committed->len] =
+            (struct transition){.kind = kind,
+                                .id = &fork->entry->id,
+                                .entry = fork->entry,
+                                .decided_at = catalog->settings.shared ? &now : NULL};
         g_ptr_array_add(committed, fork);
     }
     transitions_commit(catalog->committer, list, committed->len, operation);
@@ -162,7 +163,7 @@ static void bury_all(struct catalog *catalog, GPtrArray *forks, struct operation
 /* Its creator came back to life and finished it, or another mount is faster. */
 static bool is_decided_elsewhere(const struct catalog *catalog, int code)
 {
-    return catalog->takeover && (code == ERR_EXISTS || code == ERR_STALE);
+    return catalog->settings.shared && (code == ERR_EXISTS || code == ERR_STALE);
 }
 
 /* What came of the entries; the first error of the store. */
@@ -225,7 +226,7 @@ static void check_descendants(struct catalog *catalog, const GPtrArray *list,
     auto_registry struct registry *registry = catalog_registry(catalog);
     g_autofree struct descendants_query *queries = g_new0(struct descendants_query, list->len);
     g_autoptr(GPtrArray) forks = g_ptr_array_new();
-    for (guint i = 0; catalog->takeover && i < list->len; i++) {
+    for (guint i = 0; catalog->settings.shared && i < list->len; i++) {
         struct unfinished *fork = g_ptr_array_index(list, i);
         if (fork->problem.code || fork->entry->status != FORK_TOMBSTONED)
             continue;

@@ -65,7 +65,7 @@ static bool may_recover(struct catalog *catalog, const struct tombstone *tombsto
     auto_registry struct registry *registry = catalog_registry(catalog);
     const struct fork_entry *live =
         tombstone->entry ? registry_find_id(registry, &tombstone->entry->id) : NULL;
-    return wait_ms == 0 && !(catalog->takeover && live && live->status != FORK_ACTIVE);
+    return wait_ms == 0 && !(catalog->settings.shared && live && live->status != FORK_ACTIVE);
 }
 
 bool recovery_has_tombstones(struct catalog *catalog)

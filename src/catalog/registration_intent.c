@@ -1,8 +1,6 @@
 #include "catalog/registration_intent.h"
 
-#include <string.h>
-
-#include "base/json_string.h"
+#include "base/json_text.h"
 #include "catalog/fork_remains.h"
 #include "catalog/intents.h"
 #include "catalog/members.h"

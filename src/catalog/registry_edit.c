@@ -1,5 +1,3 @@
-#include <string.h>
-
 #include "catalog/registry_private.h"
 
 struct registry_edit {

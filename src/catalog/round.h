@@ -1,6 +1,6 @@
 /*
- * One round of changes in progress: what create.c and drop.c share with change.c,
- * which drives them.
+ * One round of changes in progress: what create.c, drop.c and drop_agreement.c share with
+ * change.c, which drives them.
  *
  * A step looks at the tasks that are well so far (code 0) and leaves a code and an error in those
  * that fail. One thread.
@@ -94,13 +94,13 @@ void drop_decided(struct round *round, struct task *task, const struct transitio
 void drop_add_files(struct round *round, struct task *task, struct store_set *set);
 /* Listings of what there is to delete, in the same wave; the set then belongs to the round. */
 void drop_add_listings(struct round *round, struct store_set *set);
-void drop_files_put(struct round *round, struct task *task);
-void drop_take_listings(struct round *round, struct store_set *set, int run_code);
-/* The same with the leases of the other mounts. Nothing in a catalog that is not shared. */
+/* A listing of the leases of the other mounts, for drop_look_at_leases(). */
 void drop_add_lease_listing(struct round *round, struct store_set *set);
 /* Runs the set; in a shared catalog also looks in the same wave for tags made since the first look.
  * Returns as store_run(). */
 int drop_run_files(struct round *round, struct store_set *set, struct operation *operation);
+void drop_files_put(struct round *round, struct task *task);
+void drop_take_listings(struct round *round, struct store_set *set, int run_code);
 /* True when there are other mounts, which have to agree, or nobody knows. */
 bool drop_look_at_leases(struct round *round);
 /* Waits until they do, and looks once more at what there is to delete and whether anything depends

@@ -1,6 +1,6 @@
 #include "catalog/tag_intent.h"
 
-#include "base/json_string.h"
+#include "base/json_text.h"
 #include "catalog/burial.h"
 #include "catalog/intents.h"
 #include "catalog/members.h"

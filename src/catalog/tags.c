@@ -7,12 +7,11 @@
 #include "catalog/ref_cache.h"
 #include "catalog/tag_names.h"
 #include "catalog/tags_private.h"
-#include "lance/branch_name.h"
 #include "lance/branch_ref.h"
 #include "lance/dataset.h"
 
 /* How long what was read counts: nothing tells when the engine makes or removes a tag. */
-#define FRESH_NS INT64_C(1000000000)
+#define FRESH_NS NS_PER_SECOND
 
 struct kept_tags {
     GPtrArray *list; /* struct fork_tag */

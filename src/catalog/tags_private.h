@@ -15,9 +15,9 @@ struct tags {
     struct ref_cache *cache;
     tag_confirmation *confirm; /* NULL: nobody need be asked */
     void *confirm_argument;
-    pthread_mutex_t lock;
-    GHashTable *by_id; /* id text -> struct kept_tags */
-    uint64_t changes;  /* counts what was forgotten */
+    pthread_mutex_t lock; /* guards all below */
+    GHashTable *by_id;    /* id text -> struct kept_tags */
+    uint64_t changes;     /* counts what was forgotten */
 };
 
 #endif

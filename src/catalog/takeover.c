@@ -4,8 +4,8 @@
 #include <pthread.h>
 
 #include "base/cleanup.h"
-
-#define MILLISECOND INT64_C(1000000)
+#include "base/timestamp.h"
+#include "store/store.h"
 
 /* An object that is watched, or this mount's own. */
 struct watched {
@@ -35,7 +35,7 @@ static void watched_free(void *pointer)
 struct takeover *takeover_new(int64_t takeover_ms)
 {
     struct takeover *takeover = g_new0(struct takeover, 1);
-    takeover->takeover_ns = takeover_ms * MILLISECOND;
+    takeover->takeover_ns = takeover_ms * NS_PER_MS;
     pthread_mutex_init(&takeover->lock, NULL);
     for (int kind = 0; kind < TAKEOVER_KINDS; kind++)
         takeover->kinds[kind].objects =
@@ -80,7 +80,7 @@ int64_t takeover_wait_ms(struct takeover *takeover, enum takeover_kind kind, con
     }
     int64_t due_ns =
         watched->own ? watched->not_before_ns : watched->since_ns + takeover->takeover_ns;
-    return now_ns >= due_ns ? 0 : (due_ns - now_ns + MILLISECOND - 1) / MILLISECOND;
+    return now_ns >= due_ns ? 0 : (due_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS;
 }
 
 void takeover_begin_look(struct takeover *takeover, enum takeover_kind kind)
@@ -102,7 +102,7 @@ void takeover_end_look(struct takeover *takeover, enum takeover_kind kind, int64
     while (g_hash_table_iter_next(&iterator, NULL, &value)) {
         const struct watched *watched = value;
         /* This mount's own may still be going to arrive. */
-        bool expected = watched->own && now_ns < watched->since_ns + TAKEOVER_LATE_NS;
+        bool expected = watched->own && now_ns < watched->since_ns + STORE_LATE_NS;
         if (watched->look != takeover->kinds[kind].looks && !expected)
             g_hash_table_iter_remove(&iterator);
     }

@@ -14,7 +14,6 @@
 #ifndef FORKFS_CATALOG_TAKEOVER_H
 #define FORKFS_CATALOG_TAKEOVER_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 enum takeover_kind {
@@ -25,9 +24,6 @@ enum takeover_kind {
     TAKEOVER_ORPHAN,       /* files of a fork that nobody knows; by the id */
 };
 #define TAKEOVER_KINDS 5
-
-/* How long an abandoned request may still arrive. */
-#define TAKEOVER_LATE_NS INT64_C(60000000000)
 
 struct takeover;
 

@@ -14,9 +14,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/timestamp.h"
 #include "base/ulid.h"
 
-#define DELETE_GUARD_NS (INT64_C(2) * 1000 * 1000 * 1000)
+#define DELETE_GUARD_NS (2 * NS_PER_SECOND)
 
 struct delete_guard;
 

@@ -98,12 +98,6 @@ void node_table_free(struct node_table *table)
     g_free(table);
 }
 
-size_t node_table_count(struct node_table *table)
-{
-    LOCK_SCOPE(&table->lock);
-    return g_hash_table_size(table->by_id);
-}
-
 struct node *node_table_get(struct node_table *table, uint64_t id)
 {
     LOCK_SCOPE(&table->lock);

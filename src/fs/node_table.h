@@ -38,9 +38,8 @@ struct node {
 
 struct node_table;
 
-struct node_table *node_table_new(void);           /* with the root, which is never forgotten */
-void node_table_free(struct node_table *table);    /* NULL: nothing */
-size_t node_table_count(struct node_table *table); /* the root included */
+struct node_table *node_table_new(void);        /* with the root, which is never forgotten */
+void node_table_free(struct node_table *table); /* NULL: nothing */
 
 /* NULL for a number that the kernel should not know. node_unref(). */
 struct node *node_table_get(struct node_table *table, uint64_t id);

@@ -156,7 +156,7 @@ void notifier_wake(struct notifier *notifier, struct fuse_pollhandle *poll)
 
 void notifier_flush(struct notifier *notifier, int64_t timeout_ms)
 {
-    int64_t deadline_ns = monotonic_now_ns() + timeout_ms * 1000 * 1000;
+    int64_t deadline_ns = monotonic_now_ns() + timeout_ms * NS_PER_MS;
     LOCK_SCOPE(&notifier->lock);
     uint64_t target = notifier->queued;
     while (notifier->delivered < target)

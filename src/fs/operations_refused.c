@@ -1,4 +1,3 @@
-#include <errno.h>
 #include <linux/fs.h>
 
 #include "fs/operations.h"

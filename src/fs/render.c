@@ -11,13 +11,9 @@
 typedef void render_function(const struct render_sources *sources, const struct tree_child *child,
                              struct document *document);
 
-#define NANOSECONDS INT64_C(1000000000)
-
 struct timespec render_time(int64_t modified_ns, struct timespec unknown)
 {
-    if (modified_ns <= 0)
-        return unknown;
-    return (struct timespec){modified_ns / NANOSECONDS, modified_ns % NANOSECONDS};
+    return modified_ns > 0 ? timespec_from_ns(modified_ns) : unknown;
 }
 
 static void render_registry(const struct render_sources *sources, const struct tree_child *child,

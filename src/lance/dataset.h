@@ -11,7 +11,6 @@
 #ifndef FORKFS_LANCE_DATASET_H
 #define FORKFS_LANCE_DATASET_H
 
-#include <glib.h>
 #include <stdbool.h>
 #include <stdint.h>
 

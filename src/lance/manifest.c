@@ -396,7 +396,6 @@ int manifest_summarize(const struct bytes *manifest, struct manifest_summary *re
         return code;
     *ret = (struct manifest_summary){
         .version = parsed.manifest->version,
-        .reader_flags = parsed.manifest->reader_feature_flags,
         .fragments = parsed.manifest->n_fragments,
         .base_paths = parsed.manifest->n_base_paths,
         .indices = parsed.indices ? parsed.indices->n_indices : 0,

@@ -32,7 +32,6 @@ int manifest_branch(const struct bytes *parent, const struct manifest_branching 
 /* What a witness wants to know of a manifest; for tests and fsck. */
 struct manifest_summary {
     uint64_t version;
-    uint64_t reader_flags;
     char branch[256]; /* "" for main */
     size_t fragments;
     size_t base_paths;

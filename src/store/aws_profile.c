@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/timestamp.h"
 #include "store/aws_config.h"
 #include "store/s3_credentials.h"
 
@@ -63,11 +64,6 @@ void aws_profile_files_clear(struct aws_profile_files *files)
     *files = (struct aws_profile_files){0};
 }
 
-static int64_t nanoseconds(struct timespec time)
-{
-    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
-}
-
 void aws_profile_look(const struct aws_profile_files *files, struct aws_profile_state *ret)
 {
     memset(ret, 0, sizeof *ret);
@@ -75,8 +71,8 @@ void aws_profile_look(const struct aws_profile_files *files, struct aws_profile_
         struct stat status;
         if (!files->paths[i] || stat(files->paths[i], &status) < 0 || !S_ISREG(status.st_mode))
             continue;
-        ret->files[i].modified_ns = nanoseconds(status.st_mtim);
-        ret->files[i].changed_ns = nanoseconds(status.st_ctim);
+        ret->files[i].modified_ns = timespec_ns(status.st_mtim);
+        ret->files[i].changed_ns = timespec_ns(status.st_ctim);
         ret->files[i].size = status.st_size;
         ret->files[i].inode = status.st_ino;
     }

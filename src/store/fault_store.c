@@ -52,7 +52,7 @@ static enum fault_kind next_fault(struct fault_store *store, const struct store_
 static void hold_up(struct fault_store *store)
 {
     LOCK_SCOPE(&store->lock);
-    int64_t end = monotonic_now_ns() + store->delay_ms * 1000000;
+    int64_t end = monotonic_now_ns() + store->delay_ms * NS_PER_MS;
     store->held = true;
     pthread_cond_broadcast(&store->changed);
     while (!store->released && monotonic_cond_wait(&store->changed, &store->lock, end))

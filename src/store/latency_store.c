@@ -1,7 +1,6 @@
 #include "store/latency_store.h"
 
 #include "base/cleanup.h"
-#include "base/timestamp.h"
 
 struct latency_store {
     struct store base;

@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <string.h>
 
-#include "base/cleanup.h"
 #include "store/local_private.h"
 
 struct prune {

@@ -84,15 +84,14 @@ static int write_whole(int fd, const struct bytes *body)
  * of every put of this store a new one, whatever inode number it is given. */
 static struct timespec next_mtime(struct local_store *store)
 {
-    struct timespec now = timestamp_now();
-    int64_t wanted = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+    int64_t wanted = timestamp_now_ns();
     int64_t last = __atomic_load_n(&store->last_mtime_ns, __ATOMIC_RELAXED);
     int64_t next;
     do
         next = MAX(wanted, last + 1);
     while (!__atomic_compare_exchange_n(&store->last_mtime_ns, &last, next, false, __ATOMIC_RELAXED,
                                         __ATOMIC_RELAXED));
-    return (struct timespec){.tv_sec = next / 1000000000, .tv_nsec = next % 1000000000};
+    return timespec_from_ns(next);
 }
 
 /* Content, time, etag, durability. 0 or an errno value. */

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
+#include "base/timestamp.h"
 #include "store/local_private.h"
 
 /* More threads than this do not make a disk faster. */
@@ -33,7 +34,7 @@ int local_fail_unknown(struct store_answer *answer, const struct store_request *
 
 int64_t local_mtime_ns(const struct stat *status)
 {
-    return (int64_t)status->st_mtim.tv_sec * 1000000000 + status->st_mtim.tv_nsec;
+    return timespec_ns(status->st_mtim);
 }
 
 char *local_etag(const struct stat *status)

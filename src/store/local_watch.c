@@ -5,7 +5,6 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
-#include "base/cleanup.h"
 #include "store/store.h"
 
 /* IN_CREATE: for links and directories; what is still being written closes later. */

@@ -12,7 +12,6 @@
 #define FORKFS_STORE_LOCAL_WATCH_H
 
 #include <glib.h>
-#include <stdbool.h>
 
 #include "base/error.h"
 

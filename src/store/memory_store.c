@@ -100,13 +100,12 @@ static void perform_put(struct memory_store *store, const struct store_request *
         object->key = g_strdup(request->key);
         g_sequence_insert_sorted(store->objects, object, compare_keys, NULL);
     }
-    struct timespec now = timestamp_now();
     g_free(object->etag);
     bytes_unref(object->body);
     object->body = bytes_ref(request->body);
     object->etag = g_compute_checksum_for_data(G_CHECKSUM_MD5, (const guchar *)request->body->data,
                                                request->body->size);
-    object->modified_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+    object->modified_ns = timestamp_now_ns();
     answer->etag = g_strdup(object->etag);
 }
 

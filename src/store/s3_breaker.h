@@ -3,7 +3,7 @@
  * once instead of each waiting in vain, but for one at a time that looks whether it is back.
  *
  * It opens after several exchanges in a row without an answer, if there has been none for some
- * seconds: a server that is away for a moment meets repetitions instead (s3_retry.h), however many
+ * seconds: a server that is away for a moment meets repetitions instead (s3_effort.c), however many
  * requests were in flight. One answer closes it. Pauses between trials grow.
  *
  * A trial is out between s3_breaker_admit() and s3_breaker_report(), which every admitted exchange
@@ -16,12 +16,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/timestamp.h"
+
 #define S3_BREAKER_FAILURES 5                     /* in a row, at least, before it opens */
-#define S3_BREAKER_SILENCE_NS INT64_C(5000000000) /* without an answer, before it opens */
-#define S3_BREAKER_FORGET_NS INT64_C(60000000000) /* older failures are no longer "in a row" */
-#define S3_BREAKER_PAUSE_NS INT64_C(1000000000)   /* before the first trial */
-#define S3_BREAKER_LONGEST_NS INT64_C(8000000000) /* between trials */
-#define S3_BREAKER_TRIAL_NS INT64_C(20000000000)  /* then a trial is taken for stuck */
+#define S3_BREAKER_SILENCE_NS (5 * NS_PER_SECOND) /* without an answer, before it opens */
+#define S3_BREAKER_FORGET_NS (60 * NS_PER_SECOND) /* older failures are no longer "in a row" */
+#define S3_BREAKER_PAUSE_NS NS_PER_SECOND         /* before the first trial */
+#define S3_BREAKER_LONGEST_NS (8 * NS_PER_SECOND) /* between trials */
+#define S3_BREAKER_TRIAL_NS (20 * NS_PER_SECOND)  /* then a trial is taken for stuck */
 
 enum s3_breaker_news {
     S3_BREAKER_ANSWERED, /* the server answered, whatever */

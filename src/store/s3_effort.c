@@ -1,10 +1,10 @@
+#include <inttypes.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/timestamp.h"
 #include "store/s3_store_private.h"
 
-#define NS_PER_MS INT64_C(1000000)
 #define SLICE_MS 50 /* so often a pause looks whether the operation was cancelled */
 #define MOST_DOUBLINGS 10
 #define TELLING_MS                                                                                 \
@@ -324,11 +324,19 @@ static bool is_worth_a_try(struct s3_effort *effort, const struct s3_wire_answer
     return !gives_up(effort, answer->result);
 }
 
+/* No text of an error has a credential in it. */
+static void tell_repetition(const struct s3_effort *effort, bool renewed, int64_t pause_ms)
+{
+    log_debug(effort->store->log, "%s; again%s after %" PRId64 " ms", effort->last.text,
+              renewed ? " with other credentials" : "", pause_ms);
+}
+
 int s3_effort_again(struct s3_effort *effort, const struct s3_wire_answer *answer,
                     struct error *err)
 {
     int64_t ms = 0;
-    if (!effort->renewed) {
+    bool renewed = effort->renewed;
+    if (!renewed) {
         if (!is_worth_a_try(effort, answer))
             return s3_explain(effort, answer, err);
         /* A kept connection that the server had closed meanwhile is replaced at once. */
@@ -338,9 +346,11 @@ int s3_effort_again(struct s3_effort *effort, const struct s3_wire_answer *answe
     effort->renewed = false;
     s3_explain(effort, answer, &effort->last);
     int code = sleep_for(effort, ms, err);
-    if (code == 0)
-        __atomic_fetch_add(&effort->store->repeats, 1, __ATOMIC_RELAXED);
-    return code;
+    if (code)
+        return code;
+    tell_repetition(effort, renewed, ms);
+    __atomic_fetch_add(&effort->store->repeats, 1, __ATOMIC_RELAXED);
+    return 0;
 }
 
 int s3_effort_perform(struct s3_effort *effort, const struct s3_wire_request *request,

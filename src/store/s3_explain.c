@@ -127,7 +127,7 @@ int s3_explain(const struct s3_effort *effort, const struct s3_wire_answer *answ
     g_autofree char *tries = NULL;
     if (effort->failures > 1)
         tries = g_strdup_printf("; tried %u times in %.1f s", effort->failures,
-                                (double)(monotonic_now_ns() - effort->started_ns) / 1e9);
+                                (double)(monotonic_now_ns() - effort->started_ns) / NS_PER_SECOND);
     return error_set(err, code_of(effort, answer), "%s %s: %s%s%s", effort->method, effort->key,
                      text, details, tries ? tries : "");
 }

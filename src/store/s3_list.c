@@ -4,9 +4,9 @@
  */
 #include <string.h>
 
+#include "base/timestamp.h"
 #include "store/s3_store_private.h"
 
-#define NS_PER_SECOND INT64_C(1000000000)
 #define PAGE 1000 /* the most that S3 gives at a time */
 #define SPARE                                                                                      \
     8 /* asked for beyond a limit: to see whether there is more, and for what is left out */

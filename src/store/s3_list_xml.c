@@ -81,7 +81,7 @@ static int64_t parse_time(const char *text)
     struct timespec time;
     if (!text || !timestamp_parse(text, strlen(text), &time) || time.tv_sec < 0)
         return 0;
-    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+    return timespec_ns(time);
 }
 
 static const char *add_object(GPtrArray *rows, const xmlNode *contents, bool encoded)

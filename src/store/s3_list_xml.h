@@ -13,6 +13,7 @@
 #include <stddef.h>
 
 #include "base/error.h"
+#include "store/s3_wire.h"
 
 /* Before threads start; may be called again. */
 void s3_xml_initialize(void);

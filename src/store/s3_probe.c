@@ -2,7 +2,6 @@
  * The checks before a mount: whether the bucket answers, and whether the server minds
  * preconditions.
  */
-#include <string.h>
 
 #include "base/ulid.h"
 #include "store/s3_store_private.h"

@@ -10,7 +10,6 @@
 #include "store/aws_profile.h"
 #include "store/s3_credentials.h"
 
-#define SECOND_NS INT64_C(1000000000)
 #define NEVER INT64_MAX
 
 struct s3_profile {
@@ -32,8 +31,7 @@ struct s3_profile {
 
 static int64_t wall_clock_ns(void *argument)
 {
-    struct timespec now = timestamp_now();
-    return (int64_t)now.tv_sec * SECOND_NS + now.tv_nsec;
+    return timestamp_now_ns();
 }
 
 /* NULL for a variable that is empty, too. */
@@ -117,7 +115,7 @@ static int64_t expiry_ns(const struct aws_profile *found)
     struct timespec time;
     if (!found->expiration || !timestamp_parse(found->expiration, strlen(found->expiration), &time))
         return NEVER;
-    return (int64_t)time.tv_sec * SECOND_NS + time.tv_nsec;
+    return timespec_ns(time);
 }
 
 /* ---- Reading again ---- */
@@ -159,7 +157,7 @@ static int read_again(struct s3_profile *profile, const struct aws_profile_state
 
 static int look_again(struct s3_profile *profile, int64_t now_ns, struct error *err)
 {
-    bool in_time = now_ns >= profile->looked_ns && now_ns - profile->looked_ns < SECOND_NS;
+    bool in_time = now_ns >= profile->looked_ns && now_ns - profile->looked_ns < NS_PER_SECOND;
     if (profile->from_environment || (in_time && !profile->doubted && now_ns < profile->expires_ns))
         return 0;
     struct aws_profile_state state;
@@ -176,8 +174,7 @@ static int fail_expired(const struct s3_profile *profile, const struct error *re
                         struct error *err)
 {
     char text[TIMESTAMP_TEXT_SIZE];
-    struct timespec time = {.tv_sec = profile->expires_ns / SECOND_NS,
-                            .tv_nsec = profile->expires_ns % SECOND_NS};
+    struct timespec time = timespec_from_ns(profile->expires_ns);
     timestamp_format(time, text);
     return error_set(err, ERR_ACCESS, "the credentials of profile '%s' have expired at %s%s%s",
                      profile->name, text, reason ? ", and cannot be read again: " : "",

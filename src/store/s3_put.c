@@ -4,14 +4,14 @@
  * When an exchange ends so that nobody knows whether the put was carried out, the object is looked
  * at, at once. Is it still (or still not) there as the precondition demands, the same put is made
  * again: if the first one arrives late after all, the two cannot both succeed, because each needs
- * the version that the other replaces, unless somebody restores the identical bytes in between, and
- * with them the etag. (Forks of the catalog have random ids and decisions carry their time, so that
- * only the exact reversal of a change does that; see "Several mounts" in docs/semantics.md.) Is its
- * content ours, the put has succeeded: either it was ours, or one that makes no difference.
- * (Documents of the catalog hold random ids, so that there it was ours. For objects of fixed
- * content, two who create the same one may both be told so, but only after an exchange that ended
- * unclear.) Is it another, then ours was refused, or was stored and overwritten since:
- * ERR_OUTCOME_UNKNOWN, unless no exchange was unclear.
+ * the version that the other replaces, unless somebody brings that back in between. (No etag of a
+ * document that several mounts change in its place comes back: catalog/unique_body.h. Absence does:
+ * what was put where nothing was, and deleted, a late copy of that put brings back.) Is its content
+ * ours, the put has succeeded: either it was ours, or one that makes no difference. (Documents of
+ * the catalog hold random ids, so that there it was ours. For objects of fixed content, two who
+ * create the same one may both be told so, but only after an exchange that ended unclear.) Is it
+ * another, then ours was refused, or was stored and overwritten since: ERR_OUTCOME_UNKNOWN, unless
+ * no exchange was unclear.
  *
  * A refused If-Match for an etag that has not changed means that the server compares it with, or
  * without, its quotes: the other way is tried, and kept when it works.

@@ -1,7 +1,5 @@
 #include "store/s3_store.h"
 
-#include <string.h>
-
 #include "store/s3_store_private.h"
 
 #define MOST_JOBS 1024
@@ -82,6 +80,7 @@ static void destroy(struct store *base)
     s3_wire_free(store->writes);
     s3_profile_free(store->profile);
     s3_breaker_destroy(&store->breaker);
+    log_unref(store->log);
     g_free(store->clients);
 }
 

@@ -30,6 +30,7 @@
 #ifndef FORKFS_STORE_S3_STORE_H
 #define FORKFS_STORE_S3_STORE_H
 
+#include "base/log.h"
 #include "store/s3_credentials.h"
 #include "store/s3_endpoint.h"
 #include "store/s3_wire.h"
@@ -43,6 +44,7 @@ struct s3_store_settings {
     const char *ca_file;                /* NULL: the system's certificates */
     enum s3_client client;              /* for reads */
     unsigned jobs;                      /* requests in flight at a time */
+    struct log *log;                    /* may be NULL; told of repetitions, at the level debug */
 };
 
 /* Makes the store; sends nothing. ERR_UNSUPPORTED when libs3 is demanded where it cannot be

@@ -29,6 +29,8 @@ int s3_store_open(const struct s3_store_settings *settings, struct store **ret, 
         return code;
     }
     *ret = s3_store_open_wires(reads, writes, settings->profile, settings->jobs);
-    ((struct s3_store *)*ret)->may_switch = settings->client == S3_CLIENT_AUTOMATIC;
+    struct s3_store *store = (struct s3_store *)*ret;
+    store->may_switch = settings->client == S3_CLIENT_AUTOMATIC;
+    store->log = log_ref(settings->log);
     return 0;
 }

@@ -31,6 +31,7 @@ struct s3_store {
     struct s3_wire *reads;      /* may be the same as `writes` */
     struct s3_wire *writes;     /* takes every method */
     struct s3_profile *profile; /* NULL: no credentials */
+    struct log *log;            /* may be NULL */
     struct s3_breaker breaker;
     struct s3_pace pace;
     bool may_switch;      /* the wire for reads was not the user's choice */

@@ -1,5 +1,4 @@
 #include <curl/curl.h>
-#include <errno.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -8,7 +7,6 @@
 #include "store/s3_list_xml.h"
 #include "store/s3_wire_curl_private.h"
 
-#define NS_PER_MS INT64_C(1000000)
 #define SYSTEM_CA_SECONDS 60L
 
 struct curl_wire {

@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "base/timestamp.h"
 #include "store/s3_list_xml.h"
 #include "store/s3_wire_curl_private.h"
 
@@ -249,7 +250,7 @@ static bool take_properties(struct s3_exchange *exchange)
     curl_easy_getinfo(exchange->curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
     curl_easy_getinfo(exchange->curl, CURLINFO_FILETIME_T, &modified);
     answer->size = length < 0 ? 0 : (uint64_t)length;
-    answer->modified_ns = modified < 0 ? 0 : modified * INT64_C(1000000000);
+    answer->modified_ns = modified < 0 ? 0 : modified * NS_PER_SECOND;
     return length >= 0;
 }
 

@@ -3,6 +3,7 @@
 #include <libs3.h>
 #include <string.h>
 
+#include "base/timestamp.h"
 #include "store/s3_wire_private.h"
 
 /* What libs3 4 has and 2.0 lacks; see configure.ac. */
@@ -37,7 +38,6 @@ struct libs3_wire {
 /* One call of libs3, as its callbacks see it. */
 struct libs3_call {
     S3Status status;
-    bool has_properties;
     char *etag; /* as written */
     uint64_t size;
     int64_t modified_s; /* negative: unknown */
@@ -52,7 +52,6 @@ struct libs3_call {
 static S3Status on_properties(const S3ResponseProperties *properties, void *context)
 {
     struct libs3_call *call = context;
-    call->has_properties = true;
     g_free(call->etag);
     call->etag = g_strdup(properties->eTag);
     call->size = properties->contentLength;
@@ -226,7 +225,7 @@ static bool take_properties(const struct s3_wire_request *request, const struct 
 {
     answer->etag = s3_wire_etag(call->etag);
     answer->size = call->size;
-    answer->modified_ns = call->modified_s > 0 ? call->modified_s * INT64_C(1000000000) : 0;
+    answer->modified_ns = call->modified_s > 0 ? call->modified_s * NS_PER_SECOND : 0;
     if (!answer->etag)
         lost(request, answer, "an answer without an etag, or none that libs3 understands");
     return answer->etag != NULL;

@@ -39,6 +39,7 @@
 #include "base/error.h"
 #include "base/metrics.h"
 #include "base/operation.h"
+#include "base/timestamp.h"
 #include "base/worker_pool.h"
 
 enum store_method { STORE_GET, STORE_HEAD, STORE_LIST, STORE_PUT, STORE_DELETE, STORE_PRUNE };
@@ -118,6 +119,9 @@ struct store;
  * ERR_INTERRUPTED. `operation` may be NULL. */
 int store_run(struct store *store, struct store_set *set, struct operation *operation,
               struct error *err);
+
+/* For so long after a put or delete was abandoned it may still take effect. */
+#define STORE_LATE_NS (60 * NS_PER_SECOND)
 
 /* The first failed answer of a set that was run, in request order: copies its error and returns its
  * code; 0 when there is none. `ignored` (0: none) is a code that does not count as a failure. */

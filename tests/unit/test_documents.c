@@ -161,7 +161,6 @@ static void snapshots_give_id_parent_and_marks(void **state)
     assert_string_equal(snapshot->id, "s");
     assert_string_equal(snapshot->parent_id, "p");
     assert_int_equal(snapshot->version_mark, 42);
-    assert_int_equal(snapshot->wal_mark, 9);
     snapshot_free(snapshot);
 }
 

@@ -449,7 +449,6 @@ static void references_keep_an_entry_alive(void **state)
     assert_string_equal(entry->name, "audit");
     fork_entry_unref(entry);
     fork_entry_unref(NULL);
-    dataset_branch_free(NULL);
 }
 
 int main(void)

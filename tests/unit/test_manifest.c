@@ -204,7 +204,6 @@ static void a_summary_tells_the_counts(void **state)
     struct manifest_summary summary;
     assert_int_equal(manifest_summarize(file, &summary, NULL), 0);
     assert_int_equal(summary.version, 6);
-    assert_int_equal(summary.reader_flags, 17);
     assert_string_equal(summary.branch, "first");
     assert_int_equal(summary.fragments, 2);
     assert_int_equal(summary.base_paths, 1);

@@ -2,7 +2,10 @@
  * The S3 store's own: foreign keys, odd listings, the choice of the wire, credentials, the breaker,
  * and requests that are given up. Puts are in test_s3_put.
  */
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "fake_s3.h"
 #include "store/s3_store_private.h"
@@ -452,6 +455,43 @@ static void trial_takes_the_wire_that_keeps_to_its_time(void **state)
     store_free(store);
 }
 
+/* ---- The log ---- */
+
+/* What is told of a get that is made three times; g_free(). */
+static char *told_at(struct fake_s3_fixture *fixture, enum log_level level)
+{
+    struct s3_store *store = (struct s3_store *)fixture->store;
+    char told[1000] = "";
+    fake_s3_set(fixture->server, "k", "text");
+    fake_s3_forget(fixture->server);
+    fake_s3_fault(fixture->server, &(struct fake_s3_fault){.method = S3_WIRE_GET,
+                                                           .from = 1,
+                                                           .count = 2,
+                                                           .result = S3_WIRE_BUSY,
+                                                           .s3_code = "SlowDown"});
+    store->log = log_new(level, LOG_TO_STDERR);
+    FILE *file = tmpfile();
+    int saved = dup(STDERR_FILENO);
+    dup2(fileno(file), STDERR_FILENO);
+    g_autofree char *text = get_text(fixture->store, "k");
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    assert_string_equal(text, "text");
+    assert_true(pread(fileno(file), told, sizeof told - 1, 0) >= 0);
+    fclose(file);
+    g_clear_pointer(&store->log, log_unref);
+    return g_strdup(told);
+}
+
+static void repetitions_are_told_at_the_level_debug(void **state)
+{
+#define TOLD "forkfs: debug: get k: the store is too busy (SlowDown)*; again after * ms\n"
+    g_autofree char *told = told_at(*state, LOG_LEVEL_DEBUG);
+    if (!g_pattern_match_simple(TOLD TOLD, told))
+        fail_msg("told: %s", told);
+    assert_text(told_at(*state, LOG_LEVEL_INFO), "");
+}
+
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, fake_s3_set_up, fake_s3_tear_down)
@@ -475,6 +515,7 @@ int main(void)
         TEST(request_under_way_outlasts_the_silence),
         TEST(silence_that_outlasts_the_operation_is_told),
         TEST(trial_takes_the_wire_that_keeps_to_its_time),
+        TEST(repetitions_are_told_at_the_level_debug),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

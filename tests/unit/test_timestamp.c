@@ -163,6 +163,17 @@ static void format_and_parse_agree_with_the_c_library(void **state)
     }
 }
 
+static void nanoseconds_end_where_64_bits_do(void **state)
+{
+    assert_int_equal(timespec_ns((struct timespec){.tv_sec = 1785587696, .tv_nsec = 5}),
+                     INT64_C(1785587696000000005));
+    assert_true(timespec_ns((struct timespec){.tv_sec = INT64_C(253402300799)}) == INT64_MAX);
+    assert_true(timespec_ns((struct timespec){.tv_sec = INT64_C(-62167219200)}) == INT64_MIN);
+    struct timespec back = timespec_from_ns(INT64_C(1785587696000000005));
+    assert_int_equal(back.tv_sec, 1785587696);
+    assert_int_equal(back.tv_nsec, 5);
+}
+
 static void monotonic_clock_does_not_go_back(void **state)
 {
     int64_t first = monotonic_now_ns();
@@ -182,6 +193,7 @@ int main(void)
         cmocka_unit_test(parse_knows_the_calendar),
         cmocka_unit_test(parse_refuses_what_is_no_timestamp),
         cmocka_unit_test(format_and_parse_agree_with_the_c_library),
+        cmocka_unit_test(nanoseconds_end_where_64_bits_do),
         cmocka_unit_test(monotonic_clock_does_not_go_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
