@@ -36,7 +36,9 @@ bool s3_answer_is_no_space(const struct s3_wire_answer *answer)
            (code && (strcmp(code, "QuotaExceeded") == 0 || strcmp(code, "XMinioStorageFull") == 0));
 }
 
-static int code_of(const struct s3_wire_answer *answer)
+/* Before a mount it is a setting that is wrong; a bucket that was there has been taken away, or a
+ * server on the way to it answers. */
+static int code_of(const struct s3_effort *effort, const struct s3_wire_answer *answer)
 {
     if (s3_answer_is_no_space(answer))
         return ERR_NO_SPACE;
@@ -45,7 +47,7 @@ static int code_of(const struct s3_wire_answer *answer)
         return ERR_ACCESS;
     case S3_WIRE_NO_BUCKET:
     case S3_WIRE_REDIRECT:
-        return ERR_INVALID;
+        return effort->impatient ? ERR_INVALID : ERR_IO;
     case S3_WIRE_UNREACHABLE:
     case S3_WIRE_UNTRUSTED:
         return ERR_UNREACHABLE;
@@ -126,6 +128,6 @@ int s3_explain(const struct s3_effort *effort, const struct s3_wire_answer *answ
     if (effort->failures > 1)
         tries = g_strdup_printf("; tried %u times in %.1f s", effort->failures,
                                 (double)(monotonic_now_ns() - effort->started_ns) / 1e9);
-    return error_set(err, code_of(answer), "%s %s: %s%s%s", effort->method, effort->key, text,
-                     details, tries ? tries : "");
+    return error_set(err, code_of(effort, answer), "%s %s: %s%s%s", effort->method, effort->key,
+                     text, details, tries ? tries : "");
 }

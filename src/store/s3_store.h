@@ -23,9 +23,9 @@
  * s3_store_probe(), and again when a put is refused although the etag has not changed.
  *
  * Errors: ERR_ACCESS (refused), ERR_UNREACHABLE (no connection, or no good certificate),
- * ERR_DEADLINE, ERR_IO (the server fails, or answers nonsense), ERR_NO_SPACE, ERR_INVALID (bucket
- * or region are wrong). None has a credential in it. An operation without a deadline is given up
- * after a minute of trying in vain.
+ * ERR_DEADLINE, ERR_IO (the server fails, or answers nonsense), ERR_NO_SPACE, and of
+ * s3_store_check() ERR_INVALID (bucket or region are wrong). None has a credential in it. An
+ * operation without a deadline is given up after a minute of trying in vain.
  */
 #ifndef FORKFS_STORE_S3_STORE_H
 #define FORKFS_STORE_S3_STORE_H

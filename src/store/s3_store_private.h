@@ -54,7 +54,7 @@ struct s3_effort {
     unsigned failures;   /* those of them that were to be repeated */
     unsigned timeouts;   /* those that ran out of time */
     bool unknown;        /* a put or delete was sent of which it is not known what it did */
-    bool impatient;      /* what does not work at once is given up soon */
+    bool impatient;      /* a check before a mount: what does not work at once is given up soon */
     bool by_writes;      /* reads take the wire for writes */
     bool refused;        /* credentials were refused */
     bool renewed;        /* and there are others since, not tried yet */

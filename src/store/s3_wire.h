@@ -37,7 +37,7 @@ enum s3_wire_result {
     S3_WIRE_PRECONDITION, /* 412: not executed, or a repetition of what was executed before */
     S3_WIRE_DENIED,       /* 401, 403: not executed */
     S3_WIRE_NO_BUCKET,    /* 404 NoSuchBucket: not executed */
-    S3_WIRE_REDIRECT,     /* 3xx, or a complaint about the region: not executed */
+    S3_WIRE_REDIRECT,     /* 3xx of S3, or a complaint about the region: not executed */
     S3_WIRE_REJECTED,     /* another 4xx: not executed, and would not be another time */
     S3_WIRE_BUSY,         /* 503 SlowDown, 429: not executed; later perhaps */
     S3_WIRE_UNREACHABLE,  /* no name, no connection, nothing sent: not executed */

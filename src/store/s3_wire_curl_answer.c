@@ -192,6 +192,8 @@ static void conclude_foreign(struct s3_exchange *exchange)
     enum s3_wire_result result = s3_wire_classify(status, NULL);
     if (result == S3_WIRE_NOT_FOUND) /* it is the page that was not found */
         result = S3_WIRE_REJECTED;
+    else if (result == S3_WIRE_REDIRECT) /* to where one signs in, or by a server that is closed */
+        result = S3_WIRE_LOST;
     s3_wire_conclude(exchange->request, exchange->answer, result,
                      "HTTP %d, and not an answer of S3 (%s); is the endpoint right?", status,
                      exchange->content_type ? exchange->content_type : "without content type");

@@ -154,8 +154,9 @@ static const struct {
     {S3StatusOutOfMemory, S3_WIRE_LOST},
     {S3StatusXmlParseFailure, S3_WIRE_LOST},
     {S3StatusErrorIncompleteBody, S3_WIRE_LOST},
-    /* 404, but not the document that S3 sends with it */
+    /* 404 or 307, but not the document that S3 sends with it */
     {S3StatusHttpErrorNotFound, S3_WIRE_LOST},
+    {S3StatusHttpErrorMovedTemporarily, S3_WIRE_LOST},
     {S3StatusErrorRequestTimeout, S3_WIRE_TIMED_OUT},
     {S3StatusErrorNoSuchKey, S3_WIRE_NOT_FOUND},
     {S3StatusErrorNoSuchBucket, S3_WIRE_NO_BUCKET},
@@ -177,7 +178,6 @@ static const struct {
     {S3StatusErrorPermanentRedirect, S3_WIRE_REDIRECT},
     {S3StatusErrorRedirect, S3_WIRE_REDIRECT},
     {S3StatusErrorTemporaryRedirect, S3_WIRE_REDIRECT},
-    {S3StatusHttpErrorMovedTemporarily, S3_WIRE_REDIRECT},
     {S3StatusErrorSlowDown, S3_WIRE_BUSY},
     {S3StatusErrorOperationAborted, S3_WIRE_CONFLICT},
     {S3StatusHttpErrorConflict, S3_WIRE_CONFLICT},

@@ -18,15 +18,16 @@ MARGIN = 30  # what a busy machine may add to it
 
 UNREACHABLE = {"EHOSTUNREACH", "ETIMEDOUT"}
 FAILING = UNREACHABLE | {"EIO"}
-REFUSING = FAILING | {"EINVAL", "EACCES"}
+REFUSING = FAILING | {"EACCES"}
 # What is wrong with every request, until it is repaired; how mkdir and rmdir may end then.
 LASTING = {
     "hangs": (Hang, UNREACHABLE),
     "is busy": (lambda: error(503, "SlowDown"), FAILING),
     "fails": (lambda: error(500, "InternalError"), FAILING),
-    "moved": (lambda: redirect(301, "http://127.0.0.1:1/"), REFUSING),
-    "moved for now": (lambda: redirect(307, "http://127.0.0.1:1/"), REFUSING),
+    "moved": (lambda: redirect(301, "http://127.0.0.1:1/"), FAILING),
+    "moved for now": (lambda: redirect(307, "http://127.0.0.1:1/"), FAILING),
     "asks to sign in": (lambda: page(200), FAILING),
+    "sends to sign in": (lambda: page(302, headers=[("Location", "http://127.0.0.1:1/")]), FAILING),
     "does not find": (lambda: page(404), REFUSING),
     "has a bad gateway": (lambda: page(502), FAILING),
     "resets": (Reset, FAILING),
@@ -36,7 +37,7 @@ LASTING = {
     "talks nonsense": (Noise, FAILING),
     "denies": (lambda: error(403, "AccessDenied"), {"EACCES"}),
     "is out of time": (lambda: error(403, "RequestTimeTooSkewed"), {"EACCES"} | FAILING),
-    "lost the bucket": (lambda: error(404, "NoSuchBucket"), REFUSING | {"ENOENT"}),
+    "lost the bucket": (lambda: error(404, "NoSuchBucket"), FAILING),
 }
 # What goes wrong once or twice and is to be got over.
 PASSING = {
@@ -44,6 +45,7 @@ PASSING = {
     "fails": lambda **which: error(500, "InternalError", **which),
     "fails when done": lambda **which: error(500, "InternalError", applied=True, **which),
     "has a bad gateway": lambda **which: page(502, **which),
+    "sends to sign in": lambda **which: page(302, headers=[("Location", "http://127.0.0.1:1/")], **which),
     "resets": Reset,
     "resets when done": lambda **which: Reset(applied=True, **which),
     "truncates": Truncate,
@@ -186,8 +188,8 @@ def test_mounting_from_a_server_that_hangs_fails_in_time(new_mount, small_databa
     assert len(failure.value.stderr.strip().splitlines()) == 1
 
 
-@pytest.mark.parametrize("kind", ["asks to sign in", "has a bad gateway", "talks nonsense", "moved", "denies",
-                                  "lost the bucket"])
+@pytest.mark.parametrize("kind", ["asks to sign in", "sends to sign in", "has a bad gateway", "talks nonsense",
+                                  "moved", "denies", "lost the bucket"])
 def test_mounting_says_in_one_line_what_is_wrong(new_mount, small_database, proxy, kind):
     proxy.misbehave(LASTING[kind][0]())
     with pytest.raises(MountFailed) as failure:

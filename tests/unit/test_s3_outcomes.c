@@ -123,7 +123,6 @@ static int code_of_final(enum s3_wire_result result)
         return ERR_ACCESS;
     case S3_WIRE_NO_BUCKET:
     case S3_WIRE_REDIRECT:
-        return ERR_INVALID;
     case S3_WIRE_REJECTED:
         return ERR_IO;
     case S3_WIRE_UNTRUSTED:

@@ -84,13 +84,29 @@ static void redirects_are_told_and_not_followed(void **state)
     scripted_server_add_body(
         fixture->server, 301, XML AMZ "Location: /elsewhere\nX-Amz-Bucket-Region: eu-west-3\n",
         ERROR_XML("PermanentRedirect", "<Message>Go</Message><Endpoint>there.example</Endpoint>"));
-    scripted_server_add_body(fixture->server, 307, "Location: https://other.example/\n", "");
+    scripted_server_add_body(fixture->server, 301, XML AMZ "X-Amz-Bucket-Region: eu-west-3\n", "");
     wire_get(fixture, "key");
     assert_result(fixture, S3_WIRE_REDIRECT, "Go (endpoint there.example)");
     assert_string_equal(fixture->answer.region, "eu-west-3");
-    wire_get(fixture, "key");
+    wire_head(fixture, "key");
     assert_result(fixture, S3_WIRE_REDIRECT, NULL);
+    assert_string_equal(fixture->answer.region, "eu-west-3");
     assert_requests(fixture, 2);
+}
+
+/* They come from something on the way, and pass. */
+static void redirects_of_others_are_lost_and_not_followed(void **state)
+{
+    struct wire_fixture *fixture = *state;
+    scripted_server_add_body(fixture->server, 307, "Location: https://other.example/\n", "");
+    scripted_server_add_body(fixture->server, 302, HTML "Location: /sign-in\n", PAGE);
+    for (int i = 0; i < 2; i++) {
+        wire_get(fixture, "key");
+        assert_result(fixture, S3_WIRE_LOST, "not an answer of S3");
+        put(fixture);
+        assert_result(fixture, S3_WIRE_LOST, "not an answer of S3");
+    }
+    assert_requests(fixture, 4);
 }
 
 static void region_that_the_signature_should_have_is_told(void **state)
@@ -390,6 +406,7 @@ int main(void)
         TEST(lost_races_are_told_apart),
         TEST(slow_down_is_told_from_other_503),
         TEST(redirects_are_told_and_not_followed),
+        TEST(redirects_of_others_are_lost_and_not_followed),
         TEST(region_that_the_signature_should_have_is_told),
         TEST(token_that_the_server_repeats_is_not_told),
         TEST(codes_and_regions_are_made_printable),
