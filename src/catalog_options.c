@@ -50,23 +50,17 @@ static int check_local(const struct catalog_options *options, const char *catalo
     return code;
 }
 
-static int check_s3(const struct catalog_options *options, const char *catalog, struct error *err)
+/* Endpoint and region wait until the catalog is opened: environment and profile have a say in what
+ * they are, and one cannot be judged without the other. */
+static int check_s3(const char *catalog, struct error *err)
 {
     g_autofree char *bucket = NULL;
     g_autofree char *prefix = NULL;
-    int code = s3_url_parse(catalog, &bucket, &prefix, err);
-    if (code != 0)
-        return code;
-    struct s3_endpoint endpoint;
-    code = s3_endpoint_init(&endpoint, options->endpoint, options->region, bucket,
-                            options->path_style, err);
-    s3_endpoint_clear(&endpoint);
-    return code;
+    return s3_url_parse(catalog, &bucket, &prefix, err);
 }
 
 int catalog_options_check(const struct catalog_options *options, const char *catalog,
                           struct error *err)
 {
-    return s3_url_is(catalog) ? check_s3(options, catalog, err)
-                              : check_local(options, catalog, err);
+    return s3_url_is(catalog) ? check_s3(catalog, err) : check_local(options, catalog, err);
 }

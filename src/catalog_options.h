@@ -95,8 +95,8 @@ struct catalog_options {
 void catalog_options_init(struct catalog_options *options);
 void catalog_options_clear(struct catalog_options *options);
 
-/* Whether they fit the catalog, as given on the command line: ERR_INVALID for a URL or endpoint
- * that cannot be one, and for S3 options with a local directory. */
+/* Whether they fit the catalog, as given on the command line: ERR_INVALID for a URL that cannot be
+ * one, and for S3 options with a local directory. */
 int catalog_options_check(const struct catalog_options *options, const char *catalog,
                           struct error *err);
 /* The same for one option: 0 on S3. `given`: whether it was. */

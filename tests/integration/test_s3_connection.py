@@ -94,6 +94,26 @@ def test_an_endpoint_where_nobody_listens_is_told(new_mount, database):
             "127.0.0.1", "port 9")
 
 
+@pytest.mark.parametrize("endpoint", ["ftp://x", "http://x/path", "http://u:hush@x", "https://a..b"])
+def test_an_endpoint_that_cannot_be_one_is_told_alike_from_everywhere(new_mount, database, endpoint):
+    told = refused(new_mount, database.reached("endpoint=" + endpoint, "path_style"), "endpoint")
+    assert refused(new_mount, database.reached("path_style"),
+                   variables={"AWS_ENDPOINT_URL_S3": endpoint}) == told
+    assert "hush" not in told
+
+
+def test_a_region_may_be_none_of_aws_when_the_environment_has_the_endpoint(new_mount, database, gateway):
+    mount = new_mount(database.reached("path_style", "region=RegionOne"),
+                      variables={"AWS_ENDPOINT_URL_S3": gateway.endpoint})
+    os.mkdir(mount.fork("a"))
+    assert_whole(database, "a")
+
+
+def test_a_region_that_cannot_be_one_is_told(new_mount, database):
+    refused(new_mount, database.reached("region=Region One"), "Region One")
+    refused(new_mount, database.reached("region=RegionOne"), "RegionOne")
+
+
 def test_an_endpoint_that_has_no_name_is_told(new_mount, database):
     refused(new_mount, database.reached("endpoint=http://no-such-host.invalid", "path_style", "op_timeout=3"),
             "no-such-host.invalid")
@@ -191,8 +211,7 @@ def test_the_clients_are_named(new_mount, database, gateway):
 
 def test_wrong_options_are_usage_errors(database, tmp_path):
     (tmp_path / "mountpoint").mkdir()
-    for options in ("endpoint=ftp://x", "endpoint=http://x/path", "endpoint=http://u:p@x", "s3_client=wget",
-                    "endpoint="):
+    for options in ("s3_client=wget", "endpoint="):
         done = subprocess.run([mounts.forkfs(), "-o", options, database.source, str(tmp_path / "mountpoint")],
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False,
                               timeout=60)

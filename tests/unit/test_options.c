@@ -149,9 +149,18 @@ static void urls_that_cannot_be_are_refused(void **state)
     assert_refused_on("s3://bucket/a/../b", "", "..");
     assert_refused_on("s3://user:hush@bucket/p", "", "password");
     assert_refused_on("s3://bucket/p?token=hush", "", "'?'");
-    assert_refused_on("s3://bucket", "endpoint=ftp://h", "ftp");
-    assert_refused_on("s3://bucket", "endpoint=http://u:hush@h", "password");
-    assert_refused_on("s3://bucket", "endpoint=http://h/path", "path");
+}
+
+/* Which server the region is of, environment and profile may say. */
+static void endpoint_and_region_are_not_judged_alone(void **state)
+{
+    struct options options;
+    struct error err;
+    assert_int_equal(PARSE(&options, &err, "-o", "region=RegionOne", "s3://bucket", "/m"), 0);
+    assert_string_equal(options.where.region, "RegionOne");
+    options_clear(&options);
+    assert_int_equal(PARSE(&options, &err, "-o", "endpoint=ftp://h", "s3://bucket", "/m"), 0);
+    options_clear(&options);
 }
 
 static void values_of_s3_options_are_checked(void **state)
@@ -352,6 +361,7 @@ int main(void)
         cmocka_unit_test(defaults_on_s3_are_those_of_the_manual),
         cmocka_unit_test(options_of_s3_are_refused_on_a_directory),
         cmocka_unit_test(urls_that_cannot_be_are_refused),
+        cmocka_unit_test(endpoint_and_region_are_not_judged_alone),
         cmocka_unit_test(values_of_s3_options_are_checked),
         cmocka_unit_test(options_may_follow_the_operands_as_mount_puts_them),
         cmocka_unit_test(the_last_of_ro_and_rw_wins),
