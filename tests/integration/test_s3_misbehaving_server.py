@@ -45,7 +45,7 @@ PASSING = {
     "fails": lambda **which: error(500, "InternalError", **which),
     "fails when done": lambda **which: error(500, "InternalError", applied=True, **which),
     "has a bad gateway": lambda **which: page(502, **which),
-    "sends to sign in": lambda **which: page(302, headers=[("Location", "/")], **which),
+    "sends to sign in": lambda **which: page(302, headers=[("Location", "http://127.0.0.1:1/")], **which),
     "resets": Reset,
     "resets when done": lambda **which: Reset(applied=True, **which),
     "truncates": Truncate,
@@ -171,7 +171,7 @@ def test_mounting_from_a_server_that_hangs_fails_in_time(new_mount, small_databa
 
 
 @pytest.mark.parametrize("kind, words", [
-    ("asks to sign in", "not a listing"), ("sends to sign in", ""), ("has a bad gateway", "HTTP 502"),
+    ("asks to sign in", "not a listing"), ("sends to sign in", "302"), ("has a bad gateway", "HTTP 502"),
     ("talks nonsense", "connection was lost"), ("moved", "PermanentRedirect"), ("denies", "AccessDenied"),
     ("lost the bucket", "NoSuchBucket")])
 def test_mounting_says_in_one_line_what_is_wrong(new_mount, small_database, proxy, kind, words):
