@@ -51,7 +51,7 @@ struct catalog_options {
          0,                                                                                        \
          offsetof(type, member.storage),                                                           \
          "PREFIX",                                                                                 \
-         "where all else lies (default: storage/; S3: datasets at URL)"},                           \
+         "where all else lies (default: storage/; S3: datasets at URL)"},                          \
         {"endpoint",                                                                               \
          OPTION_TEXT,                                                                              \
          0,                                                                                        \

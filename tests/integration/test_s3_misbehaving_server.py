@@ -7,7 +7,8 @@ import pytest
 
 from support import misbehaving
 from support.checks import assert_sound, assert_whole, refused, shows
-from support.misbehaving import Delay, Drip, Hang, Noise, Reset, Truncate, error, page, redirect
+from support.misbehaving import (Delay, Drip, Hang, MisbehavingProxy, Noise, Reset, Truncate, error, page,
+                                 redirect)
 from support.process import outcomes, wait_until
 
 pytestmark = [pytest.mark.s3_only, pytest.mark.slow]
