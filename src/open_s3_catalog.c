@@ -6,6 +6,7 @@
 #include "base/timestamp.h"
 #include "old_probes.h"
 #include "store/s3_endpoint.h"
+#include "store/s3_profile.h"
 #include "store/s3_store.h"
 
 /* A probe of that age is none that is under way, however wrong clocks are. */

@@ -228,9 +228,7 @@ static void renew_credentials(struct s3_effort *effort, const struct s3_credenti
     effort->renewed = s3_profile_refused(profile, refused);
     /* Another thread, refused as well, may have read them already. */
     if (!effort->renewed && s3_profile_credentials(profile, &others, NULL) == 0)
-        effort->renewed = strcmp(others->access_key, refused->access_key) != 0 ||
-                          strcmp(others->secret_key, refused->secret_key) != 0 ||
-                          g_strcmp0(others->session_token, refused->session_token) != 0;
+        effort->renewed = !s3_credentials_equal(others, refused);
     s3_credentials_unref(others);
 }
 

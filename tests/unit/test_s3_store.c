@@ -10,6 +10,7 @@
 #include "base/timestamp.h"
 #include "fake_s3.h"
 #include "store/s3_store_private.h"
+#include "store/s3_wire_private.h"
 #include "store_bench.h"
 #include "unit.h"
 
