@@ -5,11 +5,13 @@
 #include "base/timestamp.h"
 #include "store/s3_store_private.h"
 
-#define SLICE_MS 50 /* so often a pause looks whether the operation was cancelled */
+/* So often a pause looks whether the operation was cancelled. */
+#define SLICE_MS 50
 #define MOST_DOUBLINGS 10
-#define TELLING_MS                                                                                 \
-    1000             /* an exchange that was given less does not tell that the server is silent */
-#define MARGIN_MS 50 /* to answer before whoever waits for it leaves */
+/* An exchange that was given less time does not tell that the server is silent. */
+#define SILENCE_SHORTEST_MS 1000
+/* To answer before whoever waits for it leaves. */
+#define MARGIN_MS 50
 #define IMPATIENT_FAILURES 3
 #define MOST_RESCUES 3 /* in a row */
 
@@ -92,7 +94,7 @@ static int64_t exchange_ms(const struct s3_effort *effort)
     int64_t limit_ms = effort->store->pace.exchange_ms << MIN(effort->timeouts, MOST_DOUBLINGS);
     int64_t most_ms = left_ms - MIN(left_ms / 10, MARGIN_MS);
     if (effort->timeouts == 0)
-        limit_ms = MIN(limit_ms, MAX(left_ms / 2, TELLING_MS));
+        limit_ms = MIN(limit_ms, MAX(left_ms / 2, SILENCE_SHORTEST_MS));
     return MIN(limit_ms, most_ms);
 }
 
@@ -154,7 +156,7 @@ static enum s3_breaker_news news_of(const struct s3_wire_request *request,
         return S3_BREAKER_SILENT;
     /* That an operation had next to no time left says nothing about the server. */
     if (result == S3_WIRE_TIMED_OUT)
-        return request->timeout_ms >= TELLING_MS ? S3_BREAKER_SILENT : S3_BREAKER_NOTHING;
+        return request->timeout_ms >= SILENCE_SHORTEST_MS ? S3_BREAKER_SILENT : S3_BREAKER_NOTHING;
     return result == S3_WIRE_UNTRUSTED ? S3_BREAKER_NOTHING : S3_BREAKER_ANSWERED;
 }
 

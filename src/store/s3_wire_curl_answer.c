@@ -7,10 +7,9 @@
 #include "store/s3_wire_curl_private.h"
 #include "store/s3_xml.h"
 
-#define LARGEST_LISTING                                                                            \
-    (UINT64_C(64) << 20)                   /* bytes: 1000 keys of 1024 bytes, encoded, and more    \
-                                            */
-#define LARGEST_OTHER (UINT64_C(64) << 10) /* bytes: error documents */
+/* Bytes: 1000 keys of 1024 bytes, encoded, and more; error documents. */
+#define LARGEST_LISTING (UINT64_C(64) << 20)
+#define LARGEST_OTHER (UINT64_C(64) << 10)
 
 /* ---- Collecting ---- */
 
