@@ -30,67 +30,27 @@ struct catalog_options {
 };
 
 /* Their rows of an option table, for a structure with a member of that type. */
-#define CATALOG_OPTION_ROWS(type, member)                                                          \
-    {"jobs",                                                                                       \
-     OPTION_NUMBER,                                                                                \
-     1,                                                                                            \
-     1024,                                                                                         \
-     offsetof(type, member.jobs),                                                                  \
-     "N",                                                                                          \
-     "requests to the store at a time (1 to 1024, default: 192)"},                                 \
-        {"metadata",                                                                               \
-         OPTION_PREFIX,                                                                            \
-         0,                                                                                        \
-         0,                                                                                        \
-         offsetof(type, member.metadata),                                                          \
-         "PREFIX",                                                                                 \
-         "where registry, schema and log lie (default: the top)"},                                 \
-        {"storage",                                                                                \
-         OPTION_PREFIX,                                                                            \
-         0,                                                                                        \
-         0,                                                                                        \
-         offsetof(type, member.storage),                                                           \
-         "PREFIX",                                                                                 \
-         "where all else lies (default: storage/; S3: datasets at URL)"},                          \
-        {"endpoint",                                                                               \
-         OPTION_TEXT,                                                                              \
-         0,                                                                                        \
-         0,                                                                                        \
-         offsetof(type, member.endpoint),                                                          \
-         "URL",                                                                                    \
-         "S3: server (default: AWS), http[s]://HOST[:PORT]"},                                      \
-        {"region",                                                                                 \
-         OPTION_TEXT,                                                                              \
-         0,                                                                                        \
-         0,                                                                                        \
-         offsetof(type, member.region),                                                            \
-         "NAME",                                                                                   \
-         "S3: region of the bucket (default: us-east-1)"},                                         \
-        {"profile",                                                                                \
-         OPTION_TEXT,                                                                              \
-         0,                                                                                        \
-         0,                                                                                        \
-         offsetof(type, member.profile),                                                           \
-         "NAME",                                                                                   \
-         "S3: profile in the files of AWS tools to take keys from"},                               \
-        {"path_style",                                                                             \
-         OPTION_SET,                                                                               \
-         0,                                                                                        \
-         0,                                                                                        \
-         offsetof(type, member.path_style),                                                        \
-         NULL,                                                                                     \
-         "S3: the bucket is part of the path, not of the host name"},                              \
-        {"ca_file",                                                                                \
-         OPTION_TEXT,                                                                              \
-         0,                                                                                        \
-         0,                                                                                        \
-         offsetof(type, member.ca_file),                                                           \
-         "FILE",                                                                                   \
-         "S3: certificates to trust instead of the system's (PEM)"},                               \
-    {                                                                                              \
-        "s3_client", OPTION_S3_CLIENT, 0, 0, offsetof(type, member.client), "NAME",                \
-            "S3: libs3 or curl for reads (default: what fits)"                                     \
-    }
+/* clang-format off */
+#define CATALOG_OPTION_ROWS(type, member) \
+    {"jobs", OPTION_NUMBER, 1, 1024, offsetof(type, member.jobs), "N", \
+     "requests to the store at a time (1 to 1024, default: 192)"}, \
+    {"metadata", OPTION_PREFIX, 0, 0, offsetof(type, member.metadata), "PREFIX", \
+     "where registry, schema and log lie (default: the top)"}, \
+    {"storage", OPTION_PREFIX, 0, 0, offsetof(type, member.storage), "PREFIX", \
+     "where all else lies (default: storage/; S3: datasets at URL)"}, \
+    {"endpoint", OPTION_TEXT, 0, 0, offsetof(type, member.endpoint), "URL", \
+     "S3: server (default: AWS), http[s]://HOST[:PORT]"}, \
+    {"region", OPTION_TEXT, 0, 0, offsetof(type, member.region), "NAME", \
+     "S3: region of the bucket (default: us-east-1)"}, \
+    {"profile", OPTION_TEXT, 0, 0, offsetof(type, member.profile), "NAME", \
+     "S3: profile in the files of AWS tools to take keys from"}, \
+    {"path_style", OPTION_SET, 0, 0, offsetof(type, member.path_style), NULL, \
+     "S3: the bucket is part of the path, not of the host name"}, \
+    {"ca_file", OPTION_TEXT, 0, 0, offsetof(type, member.ca_file), "FILE", \
+     "S3: certificates to trust instead of the system's (PEM)"}, \
+    {"s3_client", OPTION_S3_CLIENT, 0, 0, offsetof(type, member.client), "NAME", \
+     "S3: libs3 or curl for reads (default: what fits)"}
+/* clang-format on */
 
 void catalog_options_init(struct catalog_options *options);
 void catalog_options_clear(struct catalog_options *options);

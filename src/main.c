@@ -41,12 +41,6 @@ static void complain(const struct error *failure)
     fprintf(stderr, "forkfs: %s\n", failure->text);
 }
 
-static void close_catalog(struct opened_catalog *opened)
-{
-    layout_free(opened->layout);
-    store_free_within(opened->store, STORE_FREE_LONGEST_MS);
-}
-
 static int64_t operation_timeout_ms(const struct program *program)
 {
     return (int64_t)program->options->operation_timeout_s * 1000;
@@ -94,7 +88,7 @@ static int start_catalog(struct program *program, struct opened_catalog *opened,
         catalog_open(opened->store, opened->layout, &settings, operation, &program->catalog, err);
     if (code == 0)
         return 0;
-    close_catalog(opened);
+    opened_catalog_close(opened);
     return error_prefix(err, "catalog '%s'", options->catalog);
 }
 
@@ -212,7 +206,7 @@ static int load(struct program *program, const char *path, const char *mountpoin
     if (code != 0)
         return code;
     if (!program->options->foreground && chdir("/") < 0) {
-        close_catalog(&opened);
+        opened_catalog_close(&opened);
         return error_set_errno(err, errno, "changing to the root directory");
     }
     program->session = make_session(program, &opened, mountpoint);

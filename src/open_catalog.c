@@ -67,6 +67,12 @@ int open_catalog(const struct catalog_location *location, struct operation *oper
     return error_copy(err, &failure);
 }
 
+void opened_catalog_close(struct opened_catalog *opened)
+{
+    store_free_within(opened->store, STORE_FREE_LONGEST_MS);
+    layout_free(opened->layout);
+}
+
 /* The prefix of an object's siblings; g_free(). */
 static char *parent_prefix(const char *key)
 {

@@ -24,8 +24,8 @@ struct catalog_location {
 };
 
 struct opened_catalog {
-    struct store *store;      /* store_free() */
-    struct layout *layout;    /* layout_free() */
+    struct store *store;
+    struct layout *layout;
     struct store *s3_store;   /* the same store, for s3_store.h; NULL: local */
     bool needs_single_writer; /* its server ignores preconditions */
 };
@@ -33,9 +33,12 @@ struct opened_catalog {
 /* Local: ERR_NOT_FOUND, ERR_ACCESS, ERR_INVALID (no directory), ERR_HELD (somebody else has the
  * lock). S3: credentials, bucket, region, endpoint and certificate have been tried out; errors of
  * s3_profile_open(), s3_store.h; ERR_UNSUPPORTED when the server ignores preconditions. `operation`
- * limits the requests for that. */
+ * limits the requests for that. *ret: opened_catalog_close(). */
 int open_catalog(const struct catalog_location *location, struct operation *operation,
                  struct opened_catalog *ret, struct error *err);
+/* Unless a struct catalog has taken it over. Does not wait long for a store that is stuck:
+ * store_free_within(). A NULL store or layout: nothing. */
+void opened_catalog_close(struct opened_catalog *opened);
 
 /* Local: watches what the catalog keeps in memory for changes by others. Errors of
  * local_watch_new(). */

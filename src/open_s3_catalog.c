@@ -6,6 +6,7 @@
 #include "base/timestamp.h"
 #include "old_probes.h"
 #include "store/s3_endpoint.h"
+#include "store/s3_profile.h"
 #include "store/s3_store.h"
 
 /* A probe of that age is none that is under way, however wrong clocks are. */
@@ -104,12 +105,6 @@ static int open_bucket(const struct catalog_location *location, const char *buck
     return code;
 }
 
-static void close_opened(struct opened_catalog *opened)
-{
-    store_free_within(opened->store, STORE_FREE_LONGEST_MS);
-    layout_free(opened->layout);
-}
-
 int open_s3_catalog(const struct catalog_location *location, struct operation *operation,
                     struct opened_catalog *ret, struct error *err)
 {
@@ -129,7 +124,7 @@ int open_s3_catalog(const struct catalog_location *location, struct operation *o
         code = try_out(location, &endpoint, operation, &opened, err);
     s3_endpoint_clear(&endpoint);
     if (code != 0)
-        close_opened(&opened);
+        opened_catalog_close(&opened);
     else
         *ret = opened;
     return code;

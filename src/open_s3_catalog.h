@@ -2,7 +2,7 @@
  * From the URL of a bucket to a store that is known to work.
  *
  * Credentials, region and endpoint are taken from the options, else from the environment and the
- * profile (s3_credentials.h). Everything that can be wrong with them shows here, not later.
+ * profile (s3_profile.h). Everything that can be wrong with them shows here, not later.
  */
 #ifndef FORKFS_OPEN_S3_CATALOG_H
 #define FORKFS_OPEN_S3_CATALOG_H

@@ -101,8 +101,7 @@ static int check(const struct fsck_options *options, GPtrArray **ret_findings, s
     if (code != 0)
         return code;
     code = catalog_fsck(opened.store, opened.layout, NULL, ret_findings, err);
-    layout_free(opened.layout);
-    store_free_within(opened.store, STORE_FREE_LONGEST_MS);
+    opened_catalog_close(&opened);
     return code == 0 ? 0 : error_prefix(err, "catalog '%s'", options->catalog);
 }
 

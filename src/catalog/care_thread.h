@@ -1,6 +1,6 @@
 /*
- * A thread of the caretaker: it waits for the time of its next duty, or for a descriptor, and can
- * be told to end, also in the middle of an operation on the catalog.
+ * A thread of the caretaker or the lease keeper: it waits for the time of its next duty, or for a
+ * descriptor, and can be told to end, also in the middle of an operation on the catalog.
  *
  * The functions below _stop() are for the thread itself; the others for who owns it.
  */

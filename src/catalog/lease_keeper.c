@@ -1,12 +1,14 @@
 #include "catalog/lease_keeper.h"
 
+#include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/timestamp.h"
+#include "catalog/care_thread.h"
 #include "catalog/lease.h"
 
 /* Changes are stored at most so often, and what could not be stored is tried again so soon. */
@@ -22,15 +24,12 @@
 struct lease_keeper {
     struct lease_keeper_settings settings;
     struct committer *committer;
-    pthread_t thread;
-    bool started;
-    int dirty; /* atomic: something may have to be stored */
+    struct care_thread thread;
+    int noted; /* eventfd, readable when something may have to be stored */
 
-    pthread_mutex_t lock; /* guards these */
+    pthread_mutex_t lock; /* guards `refused` */
     pthread_cond_t changed;
-    bool ending;
-    struct operation *underway; /* of the thread; may be NULL */
-    GHashTable *refused;        /* set of id texts: closed, or not safely open again */
+    GHashTable *refused; /* set of id texts: closed, or not safely open again */
 
     /* The thread's own. */
     struct lease *stored; /* as put last, or maybe put */
@@ -277,59 +276,30 @@ static bool keep(struct lease_keeper *keeper, struct operation *operation)
 
 /* ---- The thread ---- */
 
-/* True when it is time to end. */
-static bool pause_until(struct lease_keeper *keeper, int64_t until_ns, bool wake_when_dirty)
-{
-    LOCK_SCOPE(&keeper->lock);
-    while (!keeper->ending && monotonic_now_ns() < until_ns &&
-           !(wake_when_dirty && __atomic_load_n(&keeper->dirty, __ATOMIC_ACQUIRE)))
-        monotonic_cond_wait(&keeper->changed, &keeper->lock, until_ns);
-    return keeper->ending;
-}
-
-static bool begin_operation(struct lease_keeper *keeper, struct operation *operation)
-{
-    operation_init(operation, MAX(keeper->settings.lease_ms / RENEWALS, 1));
-    LOCK_SCOPE(&keeper->lock);
-    keeper->underway = operation;
-    return !keeper->ending;
-}
-
-static void end_operation(struct lease_keeper *keeper, struct operation *operation)
-{
-    {
-        LOCK_SCOPE(&keeper->lock);
-        keeper->underway = NULL;
-    }
-    operation_destroy(operation);
-}
-
-static void *run(void *argument)
+static void run(void *argument)
 {
     struct lease_keeper *keeper = argument;
     int64_t pause_ns = MIN(PAUSE_LONGEST_NS, lease_ns(keeper) / 20);
-    pthread_setname_np(pthread_self(), "lease-keeper");
-    for (bool ending = false; !ending;) {
+    while (!care_thread_is_ending(&keeper->thread)) {
         struct operation operation;
+        eventfd_t notes;
         bool done = true;
-        __atomic_store_n(&keeper->dirty, 0, __ATOMIC_RELEASE);
-        if (begin_operation(keeper, &operation))
+        eventfd_read(keeper->noted, &notes);
+        if (care_thread_begin_operation(&keeper->thread, &operation,
+                                        MAX(keeper->settings.lease_ms / RENEWALS, 1)))
             done = keep(keeper, &operation);
-        end_operation(keeper, &operation);
-        ending = pause_until(keeper, monotonic_now_ns() + pause_ns, false) ||
-                 (done && pause_until(keeper, monotonic_now_ns() + wait_ns(keeper), true));
+        care_thread_end_operation(&keeper->thread, &operation);
+        care_thread_wait(&keeper->thread, -1, monotonic_now_ns() + pause_ns);
+        if (done)
+            care_thread_wait(&keeper->thread, keeper->noted, monotonic_now_ns() + wait_ns(keeper));
     }
-    return NULL;
 }
 
 /* ---- For others ---- */
 
 void lease_keeper_note(struct lease_keeper *keeper)
 {
-    if (__atomic_exchange_n(&keeper->dirty, 1, __ATOMIC_ACQ_REL))
-        return;
-    LOCK_SCOPE(&keeper->lock);
-    pthread_cond_broadcast(&keeper->changed);
+    eventfd_write(keeper->noted, 1);
 }
 
 int lease_keeper_check(struct lease_keeper *keeper, const struct ulid *fork, struct error *err)
@@ -344,7 +314,7 @@ static void wait_for_open(struct lease_keeper *keeper, const struct ulid *fork,
                           struct operation *operation)
 {
     LOCK_SCOPE(&keeper->lock);
-    while (!keeper->ending && g_hash_table_contains(keeper->refused, fork->text) &&
+    while (g_hash_table_contains(keeper->refused, fork->text) &&
            operation_check(operation, "waiting for the lease", NULL) == 0)
         monotonic_cond_wait(&keeper->changed, &keeper->lock, operation->deadline_ns);
 }
@@ -365,6 +335,8 @@ static void release(struct lease_keeper *keeper)
     g_free(keeper->key);
     g_free(keeper->etag);
     g_hash_table_unref(keeper->refused);
+    if (keeper->noted >= 0)
+        close(keeper->noted);
     pthread_cond_destroy(&keeper->changed);
     pthread_mutex_destroy(&keeper->lock);
     g_free(keeper);
@@ -382,7 +354,9 @@ int lease_keeper_new(const struct lease_keeper_settings *settings, struct operat
     if (gethostname(keeper->host, sizeof keeper->host - 1) != 0)
         strcpy(keeper->host, "?");
     renew_id(keeper);
-    int code = put(keeper, operation, &failure);
+    keeper->noted = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    int code = keeper->noted < 0 ? error_set_errno(&failure, errno, "making an eventfd")
+                                 : put(keeper, operation, &failure);
     if (code) {
         error_prefix(&failure, "writing the lease of this mount");
         error_copy(err, &failure);
@@ -395,31 +369,14 @@ int lease_keeper_new(const struct lease_keeper_settings *settings, struct operat
 
 int lease_keeper_start(struct lease_keeper *keeper, struct committer *committer, struct error *err)
 {
-    sigset_t all, before;
-    sigfillset(&all);
     keeper->committer = committer;
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failure = pthread_create(&keeper->thread, NULL, run, keeper);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (failure)
-        return error_set_errno(err, failure, "starting the thread of the lease");
-    keeper->started = true;
-    return 0;
+    return care_thread_start(&keeper->thread, "lease-keeper", run, keeper, err);
 }
 
 void lease_keeper_stop(struct lease_keeper *keeper)
 {
-    if (!keeper || !keeper->started)
-        return;
-    {
-        LOCK_SCOPE(&keeper->lock);
-        keeper->ending = true;
-        if (keeper->underway)
-            operation_cancel(keeper->underway);
-        pthread_cond_broadcast(&keeper->changed);
-    }
-    pthread_join(keeper->thread, NULL);
-    keeper->started = false;
+    if (keeper)
+        care_thread_stop(&keeper->thread);
 }
 
 void lease_keeper_free(struct lease_keeper *keeper)

@@ -1,7 +1,6 @@
 #include "catalog/leases.h"
 
 #include <pthread.h>
-#include <string.h>
 
 #include "base/cleanup.h"
 #include "base/timestamp.h"
@@ -100,15 +99,6 @@ struct store_request *leases_add_listing(struct leases *leases, struct store_set
     return store_set_list(set, prefix, NULL, 0);
 }
 
-/* The id in "<prefix><ULID>.json"; false: no lease. */
-static bool id_of_key(const char *key, const char *prefix, struct ulid *ret)
-{
-    const char *name = key + strlen(prefix);
-    return strlen(name) == ULID_LENGTH + strlen(SUFFIX) &&
-           strcmp(name + ULID_LENGTH, SUFFIX) == 0 && ulid_parse(name, ULID_LENGTH, ret) &&
-           memcmp(name, ret->text, ULID_LENGTH) == 0;
-}
-
 /* With the lock held. */
 static void note_etag(struct leases *leases, struct seen_lease *seen, const char *etag)
 {
@@ -151,7 +141,8 @@ static void note_listing(struct leases *leases, const struct store_request *list
     for (guint i = 0; i < listing->answer.objects->len; i++) {
         const struct store_object *row = g_ptr_array_index(listing->answer.objects, i);
         struct ulid id;
-        if (id_of_key(row->key, listing->key, &id) && g_strcmp0(row->key, leases->own_key) != 0)
+        if (layout_id_of_key(row->key, listing->key, SUFFIX, &id) &&
+            g_strcmp0(row->key, leases->own_key) != 0)
             note_row(leases, row, &id, begun_ns);
     }
     g_hash_table_foreach_remove(leases->seen, is_gone, &begun_ns);

@@ -43,10 +43,7 @@ static int take_registry(const struct look *look, struct catalog *catalog,
     const struct store_answer *answer = &look->registry->answer;
     if (answer->code && answer->code != ERR_NOT_FOUND)
         return error_copy(err, &answer->error);
-    auto_registry struct registry *registry = catalog_registry(catalog);
-    if (g_strcmp0(answer->etag, registry->etag) == 0)
-        return 0;
-    return committer_reload(catalog->committer, operation, err);
+    return catalog_reload_if_changed(catalog, answer->etag, operation, err);
 }
 
 static int take_tombstones(const struct look *look, struct catalog *catalog,
@@ -58,19 +55,16 @@ static int take_tombstones(const struct look *look, struct catalog *catalog,
                                    err);
 }
 
-/* The overlay of a fork that is active is written by users, not in the course of its life. */
 static int take_overlays(const struct look *look, struct catalog *catalog, overlay_news *news,
                          void *argument, struct error *err)
 {
     if (look->overlays->answer.code)
         return error_copy(err, &look->overlays->answer.error);
-    auto_registry struct registry *registry = catalog_registry(catalog);
     g_autoptr(GPtrArray) changed =
         overlays_compare(catalog->overlays, look->overlays->answer.objects);
     for (guint i = 0; news && i < changed->len; i++) {
         const struct ulid *id = g_ptr_array_index(changed, i);
-        const struct fork_entry *entry = registry_find_id(registry, id);
-        if (entry && entry->status == FORK_ACTIVE)
+        if (catalog_is_active(catalog, id))
             news(argument, id);
     }
     return 0;

@@ -21,6 +21,15 @@ static int head(struct catalog *catalog, const char *key, struct operation *oper
     return code;
 }
 
+int catalog_reload_if_changed(struct catalog *catalog, const char *etag,
+                              struct operation *operation, struct error *err)
+{
+    auto_registry struct registry *registry = catalog_registry(catalog);
+    if (g_strcmp0(etag, registry->etag) == 0)
+        return 0;
+    return committer_reload(catalog->committer, operation, err);
+}
+
 int catalog_refresh_registry(struct catalog *catalog, struct operation *operation,
                              struct error *err)
 {
@@ -29,14 +38,10 @@ int catalog_refresh_registry(struct catalog *catalog, struct operation *operatio
     int code = head(catalog, key, operation, &etag, err);
     if (code)
         return code;
-    auto_registry struct registry *registry = catalog_registry(catalog);
-    if (g_strcmp0(etag, registry->etag) == 0)
-        return 0;
-    return committer_reload(catalog->committer, operation, err);
+    return catalog_reload_if_changed(catalog, etag, operation, err);
 }
 
-/* The overlay of a fork that is active is written by users, not in the course of its life. */
-static bool is_active(struct catalog *catalog, const struct ulid *id)
+bool catalog_is_active(struct catalog *catalog, const struct ulid *id)
 {
     auto_registry struct registry *registry = catalog_registry(catalog);
     const struct fork_entry *entry = registry_find_id(registry, id);
@@ -70,7 +75,7 @@ static int refresh_overlay(struct catalog *catalog, const char *key, const struc
     if (is_kept != was_kept || g_strcmp0(before, after) != 0)
         return 0;
     overlays_forget(catalog->overlays, id);
-    if (ret && is_active(catalog, id))
+    if (ret && catalog_is_active(catalog, id))
         *ret = (struct refreshed_overlay){.changed = true, .fork = *id};
     return 0;
 }

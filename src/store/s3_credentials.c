@@ -21,6 +21,12 @@ struct s3_credentials *s3_credentials_new(const char *access_key, const char *se
     return credentials;
 }
 
+bool s3_credentials_equal(const struct s3_credentials *a, const struct s3_credentials *b)
+{
+    return strcmp(a->access_key, b->access_key) == 0 && strcmp(a->secret_key, b->secret_key) == 0 &&
+           g_strcmp0(a->session_token, b->session_token) == 0;
+}
+
 struct s3_credentials *s3_credentials_ref(struct s3_credentials *credentials)
 {
     __atomic_add_fetch(&credentials->references, 1, __ATOMIC_RELAXED);

@@ -5,10 +5,11 @@
 #include "base/timestamp.h"
 #include "store/s3_store_private.h"
 
-#define SLICE_MS 50 /* so often a pause looks whether the operation was cancelled */
+/* So often a pause looks whether the operation was cancelled. */
+#define SLICE_MS 50
 #define MOST_DOUBLINGS 10
-#define TELLING_MS                                                                                 \
-    1000             /* an exchange that was given less does not tell that the server is silent */
+/* An exchange that was given less time does not tell that the server is silent. */
+#define SILENCE_SHORTEST_MS 1000
 #define MARGIN_MS 50 /* at most, see struct s3_effort */
 #define IMPATIENT_FAILURES 3
 #define MOST_RESCUES 3 /* in a row */
@@ -100,7 +101,7 @@ static int64_t exchange_ms(const struct s3_effort *effort)
     int64_t left_ms = remaining_ms(effort);
     int64_t limit_ms = effort->store->pace.exchange_ms << MIN(effort->timeouts, MOST_DOUBLINGS);
     if (effort->timeouts == 0)
-        limit_ms = MIN(limit_ms, MAX(left_ms / 2, TELLING_MS));
+        limit_ms = MIN(limit_ms, MAX(left_ms / 2, SILENCE_SHORTEST_MS));
     return MIN(limit_ms, left_ms);
 }
 
@@ -162,7 +163,7 @@ static enum s3_breaker_news news_of(const struct s3_wire_request *request,
         return S3_BREAKER_SILENT;
     /* That an operation had next to no time left says nothing about the server. */
     if (result == S3_WIRE_TIMED_OUT)
-        return request->timeout_ms >= TELLING_MS ? S3_BREAKER_SILENT : S3_BREAKER_NOTHING;
+        return request->timeout_ms >= SILENCE_SHORTEST_MS ? S3_BREAKER_SILENT : S3_BREAKER_NOTHING;
     return result == S3_WIRE_UNTRUSTED ? S3_BREAKER_NOTHING : S3_BREAKER_ANSWERED;
 }
 
@@ -236,9 +237,7 @@ static void renew_credentials(struct s3_effort *effort, const struct s3_credenti
     effort->renewed = s3_profile_refused(profile, refused);
     /* Another thread, refused as well, may have read them already. */
     if (!effort->renewed && s3_profile_credentials(profile, &others, NULL) == 0)
-        effort->renewed = strcmp(others->access_key, refused->access_key) != 0 ||
-                          strcmp(others->secret_key, refused->secret_key) != 0 ||
-                          g_strcmp0(others->session_token, refused->session_token) != 0;
+        effort->renewed = !s3_credentials_equal(others, refused);
     s3_credentials_unref(others);
 }
 

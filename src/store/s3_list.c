@@ -7,9 +7,10 @@
 #include "base/timestamp.h"
 #include "store/s3_store_private.h"
 
-#define PAGE 1000 /* the most that S3 gives at a time */
-#define SPARE                                                                                      \
-    8 /* asked for beyond a limit: to see whether there is more, and for what is left out */
+/* The most that S3 gives at a time. */
+#define PAGE 1000
+/* Asked for beyond a limit: to see whether there is more, and for what is left out. */
+#define SPARE 8
 
 struct listing {
     struct s3_effort *effort;

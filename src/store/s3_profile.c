@@ -1,6 +1,5 @@
-/*
- * Where credentials come from, and when they are read again.
- */
+#include "store/s3_profile.h"
+
 #include <glib.h>
 #include <pthread.h>
 #include <string.h>
@@ -8,7 +7,6 @@
 #include "base/cleanup.h"
 #include "base/timestamp.h"
 #include "store/aws_profile.h"
-#include "store/s3_credentials.h"
 
 #define NEVER INT64_MAX
 
@@ -120,23 +118,18 @@ static int64_t expiry_ns(const struct aws_profile *found)
 
 /* ---- Reading again ---- */
 
-static bool is_current(const struct s3_profile *profile, const struct aws_profile *found)
-{
-    const struct s3_credentials *current = profile->current;
-    return current && strcmp(current->access_key, found->access_key) == 0 &&
-           strcmp(current->secret_key, found->secret_key) == 0 &&
-           g_strcmp0(current->session_token, found->session_token) == 0;
-}
-
 static void take(struct s3_profile *profile, const struct aws_profile *found)
 {
-    profile->expires_ns = expiry_ns(found);
-    profile->confirmed = is_current(profile, found);
-    if (profile->confirmed)
-        return;
-    s3_credentials_unref(profile->current);
-    profile->current =
+    struct s3_credentials *credentials =
         s3_credentials_new(found->access_key, found->secret_key, found->session_token);
+    profile->expires_ns = expiry_ns(found);
+    profile->confirmed = profile->current && s3_credentials_equal(profile->current, credentials);
+    if (profile->confirmed) {
+        s3_credentials_unref(credentials); /* s3_profile_refused() compares pointers */
+        return;
+    }
+    s3_credentials_unref(profile->current);
+    profile->current = credentials;
 }
 
 /* A state that could not be read is not remembered, so that it is read again. */

@@ -31,8 +31,8 @@
 #define FORKFS_STORE_S3_STORE_H
 
 #include "base/log.h"
-#include "store/s3_credentials.h"
 #include "store/s3_endpoint.h"
+#include "store/s3_profile.h"
 #include "store/s3_wire.h"
 #include "store/store.h"
 

@@ -116,12 +116,6 @@ void s3_wire_perform(struct s3_wire *wire, const struct s3_wire_request *request
 void s3_wire_free(struct s3_wire *wire); /* NULL: nothing; no request may be under way */
 
 void s3_wire_answer_clear(struct s3_wire_answer *answer);
-GPtrArray *s3_wire_rows_new(void); /* frees its struct s3_wire_row */
-/* What an error answer of HTTP means: status and the code in its XML (may be NULL). */
-enum s3_wire_result s3_wire_classify(int status, const char *s3_code);
-
-/* A GET of more than this is refused (S3_WIRE_REJECTED): nothing that forkfs reads is near it. */
-#define S3_WIRE_LARGEST_BODY (UINT64_C(1) << 30)
 
 /* libcurl: every method, SigV4, certificates always checked. `endpoint` is copied. ca_file: PEM
  * file that replaces the system's certificates; NULL: the system's. ERR_INVALID, ERR_NOT_FOUND,

@@ -4,8 +4,8 @@
 
 #include "base/cleanup.h"
 #include "base/timestamp.h"
-#include "store/s3_list_xml.h"
 #include "store/s3_wire_curl_private.h"
+#include "store/s3_xml.h"
 
 #define SYSTEM_CA_SECONDS 60L
 
@@ -90,7 +90,7 @@ static char *make_url(const struct curl_wire *wire, const struct s3_wire_request
 {
     bool lists = request->method == S3_WIRE_LIST;
     g_autofree char *path = s3_endpoint_path(&wire->endpoint, lists ? "" : request->key);
-    g_autofree char *query = lists ? s3_list_query(request, continuation) : g_strdup("");
+    g_autofree char *query = lists ? s3_wire_curl_list_query(request, continuation) : g_strdup("");
     return g_strconcat(wire->base_url, path, query, NULL);
 }
 

@@ -4,13 +4,12 @@
 #include <string.h>
 
 #include "base/timestamp.h"
-#include "store/s3_list_xml.h"
 #include "store/s3_wire_curl_private.h"
+#include "store/s3_xml.h"
 
-#define LARGEST_LISTING                                                                            \
-    (UINT64_C(64) << 20)                   /* bytes: 1000 keys of 1024 bytes, encoded, and more    \
-                                            */
-#define LARGEST_OTHER (UINT64_C(64) << 10) /* bytes: error documents */
+/* Bytes: 1000 keys of 1024 bytes, encoded, and more; error documents. */
+#define LARGEST_LISTING (UINT64_C(64) << 20)
+#define LARGEST_OTHER (UINT64_C(64) << 10)
 
 /* ---- Collecting ---- */
 
@@ -222,7 +221,7 @@ static void conclude_error(struct s3_exchange *exchange)
     struct s3_error_document document = {0};
     answer->region = s3_wire_told(exchange->request, exchange->region);
     if (!exchange->body_is_cut &&
-        s3_error_xml_parse((const char *)exchange->body->data, exchange->body->len, &document))
+        s3_xml_parse_error((const char *)exchange->body->data, exchange->body->len, &document))
         conclude_document(exchange, &document);
     else if (is_bare_error(exchange))
         s3_wire_conclude(exchange->request, answer, s3_wire_classify(answer->status, NULL),
@@ -292,10 +291,10 @@ static void conclude_list(struct s3_exchange *exchange)
 {
     struct s3_list_page page;
     struct error err;
-    if (s3_list_xml_parse((const char *)exchange->body->data, exchange->body->len, &page, &err))
+    if (s3_xml_parse_listing((const char *)exchange->body->data, exchange->body->len, &page, &err))
         lost(exchange, err.text);
     else
-        s3_list_conclude(exchange->request, exchange->answer, &page);
+        s3_wire_curl_list_conclude(exchange->request, exchange->answer, &page);
     if (page.rows && page.truncated && !page.rows->len)
         exchange->continuation = g_steal_pointer(&page.continuation);
     s3_list_page_clear(&page);
@@ -306,7 +305,7 @@ static void conclude_change(struct s3_exchange *exchange)
     struct s3_error_document document;
     take_etag(exchange);
     bool is_error =
-        s3_error_xml_parse((const char *)exchange->body->data, exchange->body->len, &document);
+        s3_xml_parse_error((const char *)exchange->body->data, exchange->body->len, &document);
     s3_error_document_clear(&document);
     if (is_error)
         lost(exchange, "with an error document");

@@ -25,7 +25,7 @@ static char *encode_start(const struct s3_wire_request *request)
 }
 
 /* Sorted by name and encoded, as the signature wants it. */
-char *s3_list_query(const struct s3_wire_request *request, const char *continuation)
+char *s3_wire_curl_list_query(const struct s3_wire_request *request, const char *continuation)
 {
     g_autofree char *prefix = s3_query_encode(request->key);
     GString *query = g_string_new("?");
@@ -68,8 +68,8 @@ static const char *page_problem(const struct s3_wire_request *request,
     return NULL;
 }
 
-void s3_list_conclude(const struct s3_wire_request *request, struct s3_wire_answer *answer,
-                      struct s3_list_page *page)
+void s3_wire_curl_list_conclude(const struct s3_wire_request *request,
+                                struct s3_wire_answer *answer, struct s3_list_page *page)
 {
     const char *problem = page_problem(request, page);
     if (problem) {

@@ -7,8 +7,8 @@
 
 #include <curl/curl.h>
 
-#include "store/s3_list_xml.h"
 #include "store/s3_wire_private.h"
+#include "store/s3_xml.h"
 
 /* One exchange: request, handle, and what has come back so far. */
 struct s3_exchange {
@@ -36,10 +36,10 @@ void s3_exchange_clear(struct s3_exchange *exchange);
 void s3_exchange_judge(struct s3_exchange *exchange, CURLcode code);
 
 /* The query of a LIST, '?' included; continuation: token of the page before, or NULL. g_free(). */
-char *s3_list_query(const struct s3_wire_request *request, const char *continuation);
+char *s3_wire_curl_list_query(const struct s3_wire_request *request, const char *continuation);
 /* Takes the rows of a page, in key order, and concludes: OK, or LOST for a page that is not the one
  * that was asked for. */
-void s3_list_conclude(const struct s3_wire_request *request, struct s3_wire_answer *answer,
-                      struct s3_list_page *page);
+void s3_wire_curl_list_conclude(const struct s3_wire_request *request,
+                                struct s3_wire_answer *answer, struct s3_list_page *page);
 
 #endif

@@ -15,14 +15,14 @@
  *  - A lost precondition is ERR_PRECONDITION: the object was not changed by this request.
  *  - ERR_OUTCOME_UNKNOWN means that a put or delete may or may not have taken effect (answer lost,
  *    not known to be durable): re-read to decide. Any other failure of a put or delete means that
- * it has had no effect.
+ *    it has had no effect.
  *  - Listing shows objects in bytewise order of their keys, without temporary files
- * ("name#digits").
+ *    ("name#digits").
  *  - Requests take the operation's deadline. When it passes, store_run() returns although calls may
- * be stuck: these are abandoned, their answers thrown away; requests not yet started never start.
- *    The number of stuck calls is bounded by the pool.
+ *    be stuck: these are abandoned, their answers thrown away; requests not yet started never
+ *    start. The number of stuck calls is bounded by the pool.
  *  - A cancelled operation stops requests that have not started (ERR_INTERRUPTED); those under way
- * are waited for, so that the caller knows what happened.
+ *    are waited for, so that the caller knows what happened.
  *
  * Threading: a store may be used from any number of threads; a set belongs to one thread at a time.
  * Ownership: the set owns its requests and everything in their answers.

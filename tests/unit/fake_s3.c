@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "base/timestamp.h"
+#include "store/s3_wire_private.h"
 #include "unit.h"
 
 struct fake_object {

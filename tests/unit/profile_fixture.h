@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#include "store/s3_credentials.h"
+#include "store/s3_profile.h"
 
 #define SECOND INT64_C(1000000000)
 /* 2100-01-01T00:00:00Z: after any clock that opens a profile here. */

@@ -9,6 +9,7 @@
 
 #include "fake_s3.h"
 #include "store/s3_store_private.h"
+#include "store/s3_wire_private.h"
 #include "store_bench.h"
 #include "unit.h"
 

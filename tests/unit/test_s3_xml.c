@@ -3,8 +3,8 @@
  */
 #include <string.h>
 
-#include "store/s3_list_xml.h"
 #include "store/s3_wire.h"
+#include "store/s3_xml.h"
 #include "unit.h"
 
 #define HEAD "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
@@ -22,7 +22,7 @@ static GPtrArray *parse(const char *text, bool *ret_truncated)
 {
     struct s3_list_page page;
     struct error err = {0};
-    int code = s3_list_xml_parse(text, strlen(text), &page, &err);
+    int code = s3_xml_parse_listing(text, strlen(text), &page, &err);
     assert_string_equal(err.text, "");
     assert_int_equal(code, 0);
     *ret_truncated = page.truncated;
@@ -35,7 +35,7 @@ static void assert_unsound(const char *text, const char *reason)
 {
     struct s3_list_page page;
     struct error err = {0};
-    assert_int_equal(s3_list_xml_parse(text, strlen(text), &page, &err), ERR_CORRUPT);
+    assert_int_equal(s3_xml_parse_listing(text, strlen(text), &page, &err), ERR_CORRUPT);
     if (!strstr(err.text, reason))
         fail_msg("\"%s\" does not say \"%s\"", err.text, reason);
     s3_list_page_clear(&page);
@@ -129,7 +129,7 @@ static void no_beginning_of_a_listing_is_taken_for_the_whole(void **state)
     const char *text = LISTING(COMPLETE OBJECT("a", "1") OBJECT("b", "2"));
     for (size_t size = 0; size < strlen(text); size++) {
         struct s3_list_page page;
-        assert_int_equal(s3_list_xml_parse(text, size, &page, NULL), ERR_CORRUPT);
+        assert_int_equal(s3_xml_parse_listing(text, size, &page, NULL), ERR_CORRUPT);
         s3_list_page_clear(&page);
     }
 }
@@ -154,7 +154,7 @@ static void error_has_code_message_region_and_endpoint(void **state)
         HEAD "<Error><Code>AuthorizationHeaderMalformed</Code><Message> wrong </Message>"
              "<Region>eu-west-1</Region><Endpoint>s3.example</Endpoint><HostId>x</HostId></Error>";
     struct s3_error_document document;
-    assert_true(s3_error_xml_parse(text, strlen(text), &document));
+    assert_true(s3_xml_parse_error(text, strlen(text), &document));
     assert_string_equal(document.code, "AuthorizationHeaderMalformed");
     assert_string_equal(document.message, "wrong");
     assert_string_equal(document.region, "eu-west-1");
@@ -166,7 +166,7 @@ static void empty_members_are_none(void **state)
 {
     const char *text = "<Error><Code>NoSuchKey</Code><Message></Message></Error>";
     struct s3_error_document document;
-    assert_true(s3_error_xml_parse(text, strlen(text), &document));
+    assert_true(s3_xml_parse_error(text, strlen(text), &document));
     assert_null(document.message);
     assert_null(document.region);
     s3_error_document_clear(&document);
@@ -186,7 +186,7 @@ static void what_is_no_error_is_refused(void **state)
     };
     for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
         struct s3_error_document document;
-        assert_false(s3_error_xml_parse(texts[i], strlen(texts[i]), &document));
+        assert_false(s3_xml_parse_error(texts[i], strlen(texts[i]), &document));
         s3_error_document_clear(&document);
     }
 }

@@ -5,8 +5,8 @@
  * taken without their namespace. Thread-safe after s3_xml_initialize(). Results belong to the
  * caller.
  */
-#ifndef FORKFS_STORE_S3_LIST_XML_H
-#define FORKFS_STORE_S3_LIST_XML_H
+#ifndef FORKFS_STORE_S3_XML_H
+#define FORKFS_STORE_S3_XML_H
 
 #include <glib.h>
 #include <stdbool.h>
@@ -27,7 +27,8 @@ struct s3_list_page {
 
 /* Reads a ListBucketResult. Keys are decoded where the document says that they are encoded.
  * ERR_CORRUPT when it is not a whole, sound listing. s3_list_page_clear(), also after a failure. */
-int s3_list_xml_parse(const char *text, size_t size, struct s3_list_page *ret, struct error *err);
+int s3_xml_parse_listing(const char *text, size_t size, struct s3_list_page *ret,
+                         struct error *err);
 void s3_list_page_clear(struct s3_list_page *page);
 
 struct s3_error_document {
@@ -38,7 +39,7 @@ struct s3_error_document {
 };
 
 /* False when the text is no <Error> with a <Code>. s3_error_document_clear(), also then. */
-bool s3_error_xml_parse(const char *text, size_t size, struct s3_error_document *ret);
+bool s3_xml_parse_error(const char *text, size_t size, struct s3_error_document *ret);
 void s3_error_document_clear(struct s3_error_document *document);
 
 #endif

@@ -1,4 +1,4 @@
-#include "store/s3_list_xml.h"
+#include "store/s3_xml.h"
 
 #include <libxml/parser.h>
 #include <libxml/tree.h>
@@ -145,7 +145,7 @@ static const char *read_listing(struct s3_list_page *page, const xmlNode *root)
     return problem;
 }
 
-int s3_list_xml_parse(const char *text, size_t size, struct s3_list_page *ret, struct error *err)
+int s3_xml_parse_listing(const char *text, size_t size, struct s3_list_page *ret, struct error *err)
 {
     *ret = (struct s3_list_page){0};
     auto_document xmlDoc *document = read_document(text, size, "ListBucketResult");
@@ -164,7 +164,7 @@ void s3_list_page_clear(struct s3_list_page *page)
 
 /* ---- Errors ---- */
 
-bool s3_error_xml_parse(const char *text, size_t size, struct s3_error_document *ret)
+bool s3_xml_parse_error(const char *text, size_t size, struct s3_error_document *ret)
 {
     *ret = (struct s3_error_document){0};
     auto_document xmlDoc *document = read_document(text, size, "Error");
