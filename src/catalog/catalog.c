@@ -122,7 +122,7 @@ static int check_forks_have_none(struct catalog *catalog, struct error *err)
             return error_set(err, ERR_NOT_FOUND,
                              "fork %s has branches, but there is no dataset below '%s': is that "
                              "the prefix of the database?",
-                             entry->key ? entry->key : entry->id.text, datasets);
+                             fork_entry_name(entry), datasets);
     }
     return 0;
 }
@@ -133,9 +133,9 @@ int catalog_open(struct store *store, struct layout *layout,
 {
     struct catalog *catalog = catalog_new(store, layout, settings);
     g_autofree char *key = layout_registry_key(layout);
+    bool has_datasets = false;
     /* The lease before the registry: whoever drops a fork and does not see it (yet) can be sure
      * that this mount sees the fork as tombstoned. */
-    bool has_datasets = false;
     int code = take_lease(catalog, operation, err);
     if (code == 0)
         code = read_all_but_registry(catalog, operation, &has_datasets, err);

@@ -74,13 +74,13 @@ int catalog_tags(struct catalog *catalog, const struct ulid *id, struct operatio
     return tags_read(catalog->tags, entry, operation, ret, err);
 }
 
+/* How often a tag is made again because the fork got further datasets meanwhile. */
+#define TAG_TRIES_MAX 8
+
 typedef int tag_change(struct tags *tags, const struct fork_entry *entry, const char *tag,
                        struct operation *operation, struct error *err);
 
 /* What an earlier change left is cleared away first; a tag that is to be removed may go with it. */
-/* How often a tag is made again because the fork got further datasets meanwhile. */
-#define TAG_TRIES_MAX 8
-
 static int change_tag_locked(struct catalog *catalog, const struct fork_entry *entry,
                              const char *tag, tag_change *change, struct operation *operation,
                              struct error *err)

@@ -56,9 +56,6 @@ bool catalog_is_active(struct catalog *catalog, const struct ulid *id);
 int catalog_confirm_active(void *argument, const struct fork_entry *entry,
                            struct operation *operation, struct error *err);
 
-/* The name that is locked for a fork: its key, or its id when that is no C string. */
-const char *catalog_lock_name(const struct fork_entry *entry);
-
 /* Whether this mount may finish what an entry that is not active says: its own work, or that of
  * another mount that it has watched unchanged long enough (takeover.h). *ret_wait_ms (may be NULL):
  * else how long it has to be watched still. */

@@ -30,6 +30,11 @@ const char *fork_status_name(enum fork_status status)
     return status_names[status];
 }
 
+const char *fork_entry_name(const struct fork_entry *entry)
+{
+    return entry->key ? entry->key : entry->id.text;
+}
+
 bool fork_entry_same_datasets(const struct fork_entry *a, const struct fork_entry *b)
 {
     if (a->datasets->len != b->datasets->len)

@@ -88,6 +88,10 @@ void fork_entry_unref(struct fork_entry *entry); /* NULL: nothing */
 /* The entry as a document of its own (level 0), without trailing newline: what tombstones hold. */
 struct bytes *fork_entry_document(const struct fork_entry *entry);
 
+/* What people know it by, and what is locked for it: its key, or its id when that is no C string.
+ */
+const char *fork_entry_name(const struct fork_entry *entry);
+
 /* The branch of a dataset, or NULL. */
 const char *fork_entry_branch(const struct fork_entry *entry, const char *dataset);
 

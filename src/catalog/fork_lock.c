@@ -3,11 +3,6 @@
 #include "base/timestamp.h"
 #include "catalog/catalog_private.h"
 
-const char *catalog_lock_name(const struct fork_entry *entry)
-{
-    return entry->key ? entry->key : entry->id.text;
-}
-
 /* The active entry of an id, referenced. */
 static int find_active(struct catalog *catalog, const struct ulid *id, struct fork_entry **ret,
                        struct error *err)
@@ -43,7 +38,7 @@ static int find_still_active(struct catalog *catalog, const struct fork_entry *b
                              struct fork_entry **ret, struct error *err)
 {
     int code = find_active(catalog, &before->id, ret, err);
-    if (code || strcmp(catalog_lock_name(*ret), catalog_lock_name(before)) == 0)
+    if (code || strcmp(fork_entry_name(*ret), fork_entry_name(before)) == 0)
         return code;
     fork_entry_unref(*ret);
     *ret = NULL;
@@ -59,11 +54,11 @@ int catalog_lock_active(struct catalog *catalog, const struct ulid *id, struct o
     int code = find_active(catalog, id, &before, err);
     if (code)
         return code;
-    code = name_locks_acquire(catalog->names, catalog_lock_name(before), operation, err);
+    code = name_locks_acquire(catalog->names, fork_entry_name(before), operation, err);
     if (code == 0) {
         code = find_still_active(catalog, before, ret, err);
         if (code)
-            name_locks_release(catalog->names, catalog_lock_name(before));
+            name_locks_release(catalog->names, fork_entry_name(before));
     }
     fork_entry_unref(before);
     return code;
@@ -71,7 +66,7 @@ int catalog_lock_active(struct catalog *catalog, const struct ulid *id, struct o
 
 void catalog_unlock(struct catalog *catalog, struct fork_entry *entry)
 {
-    name_locks_release(catalog->names, catalog_lock_name(entry));
+    name_locks_release(catalog->names, fork_entry_name(entry));
     fork_entry_unref(entry);
 }
 

@@ -1,6 +1,7 @@
 #include "catalog/intents.h"
 
 #include "base/timestamp.h"
+#include "catalog/members.h"
 #include "catalog/unique_body.h"
 
 #define SUFFIX ".json"
@@ -73,10 +74,8 @@ int intent_delete(struct store *store, const char *key, const struct bytes *body
 /* The same text as another version. */
 static struct bytes *claimed_body(const struct bytes *body)
 {
-    size_t size = body->size;
-    while (size > 0 && g_ascii_isspace(body->data[size - 1]))
-        size--;
-    auto_bytes struct bytes *text = bytes_new(body->data, size);
+    struct json_span document = members_trim((struct json_span){body->data, body->size});
+    auto_bytes struct bytes *text = bytes_new(document.text, document.length);
     return unique_body(text);
 }
 
@@ -154,7 +153,7 @@ static char *lock_fork(struct catalog *catalog, const struct ulid *id)
 {
     auto_registry struct registry *registry = catalog_registry(catalog);
     const struct fork_entry *entry = registry_find_id(registry, id);
-    const char *name = entry ? catalog_lock_name(entry) : id->text;
+    const char *name = entry ? fork_entry_name(entry) : id->text;
     return name_locks_try(catalog->names, name) ? g_strdup(name) : NULL;
 }
 

@@ -26,14 +26,14 @@ static void unfinished_free(void *pointer)
  */
 static bool lock_unfinished(struct catalog *catalog, const struct fork_entry *entry)
 {
-    if (!name_locks_try(catalog->names, catalog_lock_name(entry)))
+    if (!name_locks_try(catalog->names, fork_entry_name(entry)))
         return false;
     auto_registry struct registry *latest = catalog_registry(catalog);
     const struct fork_entry *same = registry_find_id(latest, &entry->id);
     if (registry_id_is_ambiguous(latest, &entry->id) ||
         (same && g_strcmp0(same->text, entry->text) == 0))
         return true;
-    name_locks_release(catalog->names, catalog_lock_name(entry));
+    name_locks_release(catalog->names, fork_entry_name(entry));
     return false;
 }
 
@@ -78,7 +78,7 @@ static void unlock_unfinished(struct catalog *catalog, const GPtrArray *list)
 {
     for (guint i = 0; i < list->len; i++) {
         const struct unfinished *fork = g_ptr_array_index(list, i);
-        name_locks_release(catalog->names, catalog_lock_name(fork->entry));
+        name_locks_release(catalog->names, fork_entry_name(fork->entry));
     }
 }
 

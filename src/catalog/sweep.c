@@ -28,15 +28,10 @@ static void subtree_free(void *pointer)
     g_free(subtree);
 }
 
-static const char *shown_key(const struct fork_entry *entry)
-{
-    return entry->key ? entry->key : entry->id.text;
-}
-
 static void tell(struct sweep *sweep, const struct fork_entry *entry, const struct error *failure)
 {
     if (sweep->failed)
-        sweep->failed(sweep->argument, shown_key(entry), failure);
+        sweep->failed(sweep->argument, fork_entry_name(entry), failure);
 }
 
 /* ---- Which ---- */

@@ -26,7 +26,7 @@ static bool has_status(const struct registry *registry, const struct ulid *id,
 
 int transition_refuse_parent(const struct fork_entry *parent, bool shared, struct error *err)
 {
-    const char *name = parent->key ? parent->key : parent->id.text;
+    const char *name = fork_entry_name(parent);
     if (parent->status == FORK_PENDING)
         return error_set(err, ERR_PENDING, "parent fork '%s' is pending", name);
     return error_set(err, shared ? ERR_HELD : ERR_STALE, "parent fork '%s' is %s", name,
@@ -51,7 +51,7 @@ static int apply_insert(struct registry_edit *edit, struct transition *transitio
             return transition_refuse_parent(parent, transition->decided_at != NULL, err);
         if (transition->parent && !fork_entry_same_datasets(transition->parent, parent))
             return error_set(err, ERR_CHANGED, "parent fork '%s' has other datasets by now",
-                             parent->key ? parent->key : parent->id.text);
+                             fork_entry_name(parent));
     }
     if (transition->max_forks > 0 && state->entries->len >= transition->max_forks)
         return error_set(err, ERR_BUDGET, "the budget of %zu forks is used up",
@@ -116,8 +116,7 @@ int transition_check_childless(const struct registry *state, const struct ulid *
     g_autoptr(GString) names = g_string_new(NULL);
     for (size_t i = 0; i < count && i < CHILDREN_NAMED; i++) {
         const struct fork_entry *child = g_ptr_array_index(state->by_parent, first + i);
-        g_string_append_printf(names, "%s%s", i ? ", " : "",
-                               child->key ? child->key : child->id.text);
+        g_string_append_printf(names, "%s%s", i ? ", " : "", fork_entry_name(child));
     }
     return error_set(err, ERR_NOT_EMPTY, "the fork has %zu child fork%s: %s%s", count,
                      count == 1 ? "" : "s", names->str, count > CHILDREN_NAMED ? ", ..." : "");
