@@ -320,6 +320,13 @@ void fake_s3_hurry(struct store *store, int64_t patience_ms)
         .first_ms = 1, .longest_ms = 2, .exchange_ms = 1000, .patience_ms = patience_ms};
 }
 
+struct s3_store_counts fake_s3_counts(struct store *store)
+{
+    struct s3_store_counts counts;
+    s3_store_counts(store, &counts);
+    return counts;
+}
+
 struct store *fake_s3_store(struct fake_s3 *server, unsigned jobs)
 {
     struct s3_wire *wire = fake_s3_wire(server, "fake/1.0");

@@ -285,36 +285,36 @@ static void what_all_sweep_is_swept_once(void **state)
 
 /* ---- What others have just changed ---- */
 
-static void enroll(struct catalog *catalog, const struct ulid *id, const char *dataset)
+#define LATE "vertices_Ghost"
+
+/* A fork that gets the dataset LATE on one mount, which the second has not noticed. */
+static struct ulid enlarge_elsewhere(struct shared_fixture *fixture, const char *name)
 {
-    g_autofree char *text = g_strdup_printf("{\"%s\": null}", dataset);
-    auto_bytes struct bytes *document = bytes_new_text(text);
+    struct ulid id = fixture_create(fixture->catalogs[0], name, NULL);
+    auto_bytes struct bytes *document = bytes_new_text("{\"" LATE "\": null}");
     struct error err = {0};
-    if (catalog_register_datasets(catalog, id, document, NULL, &err))
+    shared_poll(fixture->catalogs[1]);
+    fixture_put_dataset(fixture->store, LATE, "plain", 2);
+    if (catalog_register_datasets(fixture->catalogs[0], &id, document, NULL, &err))
         fail_msg("%s", err.text);
+    return id;
 }
 
 static void a_child_has_the_datasets_that_its_parent_has_got_elsewhere(void **state)
 {
     struct shared_fixture *fixture = *state;
-    struct ulid id = fixture_create(fixture->catalogs[0], "parent", NULL);
-    shared_poll(fixture->catalogs[1]);
-    fixture_put_dataset(fixture->store, "vertices_Ghost", "plain", 2);
-    enroll(fixture->catalogs[0], &id, "vertices_Ghost");
+    enlarge_elsewhere(fixture, "parent");
     fixture_create(fixture->catalogs[1], "child", "parent");
     auto_registry struct registry *registry = catalog_registry(fixture->catalogs[1]);
     const struct fork_entry *child = registry_find(registry, "child");
-    assert_non_null(fork_entry_branch(child, "vertices_Ghost"));
+    assert_non_null(fork_entry_branch(child, LATE));
     assert_sound(fixture, 2);
 }
 
 static void a_tag_pins_the_datasets_that_the_fork_has_got_elsewhere(void **state)
 {
     struct shared_fixture *fixture = *state;
-    struct ulid id = fixture_create(fixture->catalogs[0], "a", NULL);
-    shared_poll(fixture->catalogs[1]);
-    fixture_put_dataset(fixture->store, "vertices_Ghost", "plain", 2);
-    enroll(fixture->catalogs[0], &id, "vertices_Ghost");
+    struct ulid id = enlarge_elsewhere(fixture, "a");
     assert_int_equal(catalog_tag(fixture->catalogs[1], &id, "v1", NULL, NULL), 0);
     assert_int_equal(fixture_mentions(fixture->store, "_refs/tags/fork_v1_"), FIXTURE_DATASETS + 1);
     assert_sound(fixture, 1);

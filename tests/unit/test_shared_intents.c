@@ -110,19 +110,28 @@ static void the_intent_of_another_mount_is_never_deleted(void **state)
     }
 }
 
+/* The intent of a dead mount about the tag "v1", which has so many refs; its key, g_free(). */
+static char *put_tag_intent(struct store *store, const struct ulid *id, unsigned refs)
+{
+    char *key = g_strdup_printf("storage/catalog/fork_taggings/%s.json", id->text);
+    g_autofree char *text =
+        g_strdup_printf("{\"writer\": \"a dead mount\", \"tag\": \"v1\", \"refs\": %u}", refs);
+    fixture_put(store, key, text);
+    return key;
+}
+
 /* A delayed copy of what was put when the tag was made, or when an earlier one was removed. */
 static void an_intent_that_arrives_after_all_was_done_leaves_the_tag(void **state)
 {
     struct store *store = database_for(&works[WORK_UNTAG]);
     struct catalog *heir = shared_open(store, 0, NULL);
     struct ulid id = neighbour_of(heir);
-    g_autofree char *intent = g_strdup_printf("storage/catalog/fork_taggings/%s.json", id.text);
-    fixture_put(store, intent, "{\"writer\": \"another\", \"tag\": \"v1\", \"refs\": 3}");
+    g_autofree char *intent = put_tag_intent(store, &id, FIXTURE_DATASETS);
     assert_int_equal(shared_recover(heir), 1);
     assert_false(fixture_exists(store, intent));
     assert_int_equal(fixture_mentions(store, "_refs/tags/fork_v1_"), FIXTURE_DATASETS);
     /* One ref is missing: it is not whole. */
-    fixture_put(store, intent, "{\"writer\": \"another\", \"tag\": \"v1\", \"refs\": 4}");
+    g_free(put_tag_intent(store, &id, FIXTURE_DATASETS + 1));
     assert_int_equal(shared_recover(heir), 1);
     assert_int_equal(fixture_mentions(store, "_refs/tags/fork_v1_"), 0);
     assert_settled(store, heir);
@@ -137,10 +146,9 @@ static void a_tag_of_a_fork_that_is_gone_is_removed(void **state)
     struct store *store = database_for(&works[WORK_UNTAG]);
     struct catalog *heir = shared_open(store, 0, NULL);
     struct ulid id = neighbour_of(heir);
-    g_autofree char *intent = g_strdup_printf("storage/catalog/fork_taggings/%s.json", id.text);
     g_autofree char *tag = fixture_read(store, "storage/edges.lance/_refs/tags/fork_v1_edges.json");
     assert_int_equal(untag_fork(heir, NULL, NULL), 0);
-    fixture_put(store, intent, "{\"writer\": \"another\", \"tag\": \"v1\", \"refs\": 3}");
+    g_autofree char *intent = put_tag_intent(store, &id, FIXTURE_DATASETS);
     assert_int_equal(catalog_drop(heir, "neighbour", NULL, NULL, NULL), 0);
     assert_true(fixture_exists(store, intent));
     fixture_put(store, "storage/edges.lance/_refs/tags/fork_v1_edges.json", tag);
@@ -153,14 +161,6 @@ static void a_tag_of_a_fork_that_is_gone_is_removed(void **state)
 }
 
 /* ---- Recovering while another mount may do so, too ---- */
-
-/* The intent of a dead mount; its key, g_free(). */
-static char *put_tag_intent(struct store *store, const struct ulid *id)
-{
-    char *key = g_strdup_printf("storage/catalog/fork_taggings/%s.json", id->text);
-    fixture_put(store, key, "{\"writer\": \"a dead mount\", \"tag\": \"v1\", \"refs\": 3}");
-    return key;
-}
 
 /* As if the mount had seen the object, as it is now, ever since it could be taken over. */
 static void watch_since_long_ago(struct store *store, struct catalog *catalog, const char *key)
@@ -187,7 +187,7 @@ static void an_intent_that_is_being_recovered_keeps_the_fork_closed(void **state
     struct catalog *slow = shared_open(store, 0, &wrapper);
     struct catalog *other = shared_open(store, SHARED_TAKEOVER_MS, NULL);
     struct ulid id = neighbour_of(slow);
-    g_autofree char *intent = put_tag_intent(store, &id);
+    g_autofree char *intent = put_tag_intent(store, &id, FIXTURE_DATASETS);
     pthread_t thread;
     watch_since_long_ago(store, other, intent);
     fault_store_match(wrapper, "_refs/tags");
@@ -211,7 +211,7 @@ static void an_intent_whose_claim_was_not_answered_is_left_alone(void **state)
     struct store *store = database_for(&works[WORK_TAG]), *wrapper;
     struct catalog *heir = shared_open(store, 0, &wrapper);
     struct ulid id = neighbour_of(heir);
-    g_autofree char *intent = put_tag_intent(store, &id);
+    g_autofree char *intent = put_tag_intent(store, &id, FIXTURE_DATASETS);
     fault_store_match(wrapper, intent);
     fault_store_arm(wrapper, FAULT_LOSE_ANSWER, 1u << STORE_PUT, 1, false, ERR_IO);
     assert_int_equal(shared_recover(heir), 0);
