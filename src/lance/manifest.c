@@ -6,14 +6,13 @@
 #include <string.h>
 
 #include "lance/manifest.pb-c.h"
+#include "lance/manifest_features.h"
 
 #define LENGTH_SIZE 4  /* u32 in front of a section */
 #define FOOTER_SIZE 16 /* i64 position, u16 major, u16 minor, magic */
 #define MAGIC "LANC"
 #define FORMAT_MAJOR 0
 #define FORMAT_MINOR 2
-#define FLAG_BASE_PATHS 16u
-#define FLAGS_UNKNOWN_FROM 64u
 
 /* A manifest file taken apart. */
 struct parsed_manifest {
@@ -179,29 +178,6 @@ static bool is_text(const ProtobufCBinaryData *data, const char *text)
     return data->len == strlen(text) && memcmp(data->data, text, data->len) == 0;
 }
 
-static bool fragment_has_external_files(const Lance__Fragment *fragment)
-{
-    return fragment->has_external_row_ids || fragment->has_external_last_updated_at_versions ||
-           fragment->has_external_created_at_versions;
-}
-
-/* Refuses what a branch could not refer to. */
-static int check_features(const Lance__Manifest *manifest, struct error *err)
-{
-    if (manifest->reader_feature_flags >= FLAGS_UNKNOWN_FROM)
-        return error_set(err, ERR_UNSUPPORTED,
-                         "the table uses unknown features (reader flags %" PRIu64 ")",
-                         manifest->reader_feature_flags);
-    for (size_t i = 0; i < manifest->n_fields; i++)
-        if (manifest->fields[i]->has_dictionary)
-            return error_set(err, ERR_UNSUPPORTED, "the table keeps dictionaries in its manifest");
-    for (size_t i = 0; i < manifest->n_fragments; i++)
-        if (fragment_has_external_files(manifest->fragments[i]))
-            return error_set(err, ERR_UNSUPPORTED,
-                             "fragment %zu keeps row ids or versions in files of their own", i);
-    return 0;
-}
-
 static int check_identity(const Lance__Manifest *manifest,
                           const struct manifest_branching *branching, struct error *err)
 {
@@ -335,10 +311,11 @@ static int rewrite(struct parsed_manifest *parsed, const struct manifest_branchi
     set_text(&manifest->has_transaction_file, &manifest->transaction_file, NULL);
     set_timestamp(manifest, branching->now);
     manifest->has_transaction_section = FALSE;
+    manifest->has_old_transaction_section = FALSE;
     manifest->has_reader_feature_flags = TRUE;
-    manifest->reader_feature_flags |= FLAG_BASE_PATHS;
+    manifest->reader_feature_flags |= MANIFEST_FLAG_BASE_PATHS;
     manifest->has_writer_feature_flags = TRUE;
-    manifest->writer_feature_flags |= FLAG_BASE_PATHS;
+    manifest->writer_feature_flags |= MANIFEST_FLAG_BASE_PATHS;
     manifest->index_section = 0; /* where render() puts it; its presence stays as it was */
     return 0;
 }
@@ -377,7 +354,7 @@ int manifest_branch(const struct bytes *parent, const struct manifest_branching 
     auto_parsed_manifest struct parsed_manifest parsed = {0};
     int code = parse_manifest(parent, &parsed, err);
     if (code == 0)
-        code = check_features(parsed.manifest, err);
+        code = manifest_check_features(parsed.manifest, err);
     if (code == 0)
         code = check_identity(parsed.manifest, branching, err);
     if (code == 0)

@@ -22,10 +22,10 @@ struct manifest_branching {
     struct timespec now;
 };
 
-/* Checks footer, lengths, magic, version, reader flags (< 64), branch, that no feature is used that
- * cannot be branched (external row ids, dictionaries), and that every base id exists; then makes
- * the branch's manifest. `parent` is the content of the parent's manifest file. ERR_CORRUPT when it
- * does not parse or contradicts `branching`, ERR_UNSUPPORTED. *ret: bytes_unref(). */
+/* Checks footer, lengths, magic, version, branch, that no feature is used that cannot be branched
+ * (manifest_features.h), and that every base id exists; then makes the branch's manifest. `parent`
+ * is the content of the parent's manifest file. ERR_CORRUPT when it does not parse or contradicts
+ * `branching`, ERR_UNSUPPORTED. *ret: bytes_unref(). */
 int manifest_branch(const struct bytes *parent, const struct manifest_branching *branching,
                     struct bytes **ret, struct error *err);
 

@@ -1,31 +1,11 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "unit.h"
 
-#include <cmocka.h>
-#include <glib.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "lance/manifest.h"
-#include "lance/manifest.pb-c.h"
-
-#define FOOTER_SIZE 16
+#include "manifest_fixture.h"
 
 static const struct timespec now = {.tv_sec = 1700000000, .tv_nsec = 5};
-
-/* A manifest that the engine wrote (tests/engine/make-manifests.mjs). */
-static struct bytes *sample(const char *name)
-{
-    const char *top = getenv("srcdir");
-    g_autofree char *path =
-        g_strdup_printf("%s/tests/data/manifests/%s.manifest", top ? top : ".", name);
-    g_autofree char *data = NULL;
-    gsize size;
-    assert_true(g_file_get_contents(path, &data, &size, NULL));
-    return bytes_new(data, size);
-}
 
 static struct manifest_branching branching(const char *parent_branch, uint64_t version)
 {
@@ -38,69 +18,9 @@ static struct manifest_branching branching(const char *parent_branch, uint64_t v
     };
 }
 
-static uint32_t read_u32(const char *data)
-{
-    uint32_t value;
-    memcpy(&value, data, sizeof(value));
-    return GUINT32_FROM_LE(value);
-}
-
-static uint64_t read_u64(const char *data)
-{
-    uint64_t value;
-    memcpy(&value, data, sizeof(value));
-    return GUINT64_FROM_LE(value);
-}
-
-static const char *manifest_section(const struct bytes *file)
-{
-    return file->data + read_u64(file->data + file->size - FOOTER_SIZE);
-}
-
-static Lance__Manifest *unpacked(const struct bytes *file)
-{
-    const char *section = manifest_section(file);
-    Lance__Manifest *manifest =
-        lance__manifest__unpack(NULL, read_u32(section), (const uint8_t *)section + 4);
-    assert_non_null(manifest);
-    return manifest;
-}
-
-static Lance__IndexSection *unpacked_indices(const struct bytes *file)
-{
-    Lance__Manifest *manifest = unpacked(file);
-    assert_true(manifest->has_index_section);
-    const char *section = file->data + manifest->index_section;
-    Lance__IndexSection *indices =
-        lance__index_section__unpack(NULL, read_u32(section), (const uint8_t *)section + 4);
-    assert_non_null(indices);
-    lance__manifest__free_unpacked(manifest, NULL);
-    return indices;
-}
-
-static void append_u32(GByteArray *file, uint32_t value)
-{
-    value = GUINT32_TO_LE(value);
-    g_byte_array_append(file, (const guint8 *)&value, sizeof(value));
-}
-
-/* A manifest file of this message alone, without index section. */
-static struct bytes *file_of(const Lance__Manifest *manifest)
-{
-    g_autoptr(GByteArray) file = g_byte_array_new();
-    size_t length = lance__manifest__get_packed_size(manifest);
-    append_u32(file, length);
-    g_byte_array_set_size(file, 4 + length);
-    lance__manifest__pack(manifest, file->data + 4);
-    append_u32(file, 0);
-    append_u32(file, 0);
-    g_byte_array_append(file, (const guint8 *)"\0\0\2\0LANC", 8);
-    return bytes_new(file->data, file->len);
-}
-
 static struct bytes *branched(const char *name, const char *parent_branch, uint64_t version)
 {
-    auto_bytes struct bytes *parent = sample(name);
+    auto_bytes struct bytes *parent = manifest_sample(name);
     struct manifest_branching request = branching(parent_branch, version);
     struct bytes *result = NULL;
     struct error err;
@@ -121,49 +41,26 @@ static int branch_code(const struct bytes *parent, uint64_t version)
     return code;
 }
 
-/* The message without what two makers of the same branch may differ in. */
-static struct bytes *comparable(const struct bytes *file)
-{
-    Lance__Manifest *manifest = unpacked(file);
-    assert_non_null(manifest->timestamp);
-    lance__timestamp__free_unpacked(manifest->timestamp, NULL);
-    manifest->timestamp = NULL;
-    manifest->has_transaction_section = FALSE;
-    manifest->has_transaction_file = FALSE;
-    manifest->index_section = 0;
-    struct bytes *result = file_of(manifest);
-    lance__manifest__free_unpacked(manifest, NULL);
-    return result;
-}
-
 static void a_branch_equals_the_engine_s(void **state)
 {
     auto_bytes struct bytes *ours = branched("indexed", NULL, 4);
-    auto_bytes struct bytes *theirs = sample("branch");
-    auto_bytes struct bytes *our_message = comparable(ours);
-    auto_bytes struct bytes *their_message = comparable(theirs);
+    auto_bytes struct bytes *theirs = manifest_sample("branch");
+    auto_bytes struct bytes *our_message = manifest_comparable(ours);
+    auto_bytes struct bytes *their_message = manifest_comparable(theirs);
     assert_true(bytes_equal(our_message, their_message));
-
-    Lance__IndexSection *our_indices = unpacked_indices(ours);
-    Lance__IndexSection *their_indices = unpacked_indices(theirs);
-    uint8_t our_bytes[4096], their_bytes[4096];
-    size_t size = lance__index_section__get_packed_size(our_indices);
-    assert_true(size <= sizeof(our_bytes));
-    assert_int_equal(lance__index_section__get_packed_size(their_indices), size);
-    lance__index_section__pack(our_indices, our_bytes);
-    lance__index_section__pack(their_indices, their_bytes);
-    assert_memory_equal(our_bytes, their_bytes, size);
-    lance__index_section__free_unpacked(our_indices, NULL);
-    lance__index_section__free_unpacked(their_indices, NULL);
+    auto_bytes struct bytes *our_indices = indices_comparable(ours);
+    auto_bytes struct bytes *their_indices = indices_comparable(theirs);
+    assert_true(bytes_equal(our_indices, their_indices));
 }
 
 static void a_branch_has_the_time_given_and_no_transaction(void **state)
 {
     auto_bytes struct bytes *file = branched("plain", NULL, 2);
-    Lance__Manifest *manifest = unpacked(file);
+    Lance__Manifest *manifest = manifest_unpacked(file);
     assert_int_equal(manifest->timestamp->seconds, now.tv_sec);
     assert_int_equal(manifest->timestamp->nanos, now.tv_nsec);
     assert_false(manifest->has_transaction_section);
+    assert_false(manifest->has_old_transaction_section);
     assert_false(manifest->has_transaction_file);
     assert_false(manifest->has_tag);
     assert_false(manifest->has_index_section);
@@ -175,7 +72,7 @@ static void a_branch_has_the_time_given_and_no_transaction(void **state)
 static void a_branch_of_a_branch_keeps_base_ids(void **state)
 {
     auto_bytes struct bytes *file = branched("branch_written", "first", 6);
-    Lance__Manifest *manifest = unpacked(file);
+    Lance__Manifest *manifest = manifest_unpacked(file);
     assert_int_equal(manifest->n_base_paths, 2);
     const Lance__BasePath *base = manifest->base_paths[1];
     assert_int_equal(base->id, 1);
@@ -189,7 +86,7 @@ static void a_branch_of_a_branch_keeps_base_ids(void **state)
     assert_int_equal(manifest->fragments[1]->files[0]->base_id, 1);
     lance__manifest__free_unpacked(manifest, NULL);
 
-    Lance__IndexSection *indices = unpacked_indices(file);
+    Lance__IndexSection *indices = indices_unpacked(file);
     assert_int_equal(indices->n_indices, 2);
     for (size_t i = 0; i < 2; i++) {
         assert_true(indices->indices[i]->has_base_id);
@@ -200,7 +97,7 @@ static void a_branch_of_a_branch_keeps_base_ids(void **state)
 
 static void a_summary_tells_the_counts(void **state)
 {
-    auto_bytes struct bytes *file = sample("branch_written");
+    auto_bytes struct bytes *file = manifest_sample("branch_written");
     struct manifest_summary summary;
     assert_int_equal(manifest_summarize(file, &summary, NULL), 0);
     assert_int_equal(summary.version, 6);
@@ -209,7 +106,7 @@ static void a_summary_tells_the_counts(void **state)
     assert_int_equal(summary.base_paths, 1);
     assert_int_equal(summary.indices, 2);
 
-    auto_bytes struct bytes *plain = sample("plain");
+    auto_bytes struct bytes *plain = manifest_sample("plain");
     assert_int_equal(manifest_summarize(plain, &summary, NULL), 0);
     assert_string_equal(summary.branch, "");
     assert_int_equal(summary.indices, 0);
@@ -217,9 +114,9 @@ static void a_summary_tells_the_counts(void **state)
 
 static void a_wrong_version_or_branch_is_corrupt(void **state)
 {
-    auto_bytes struct bytes *main_manifest = sample("indexed");
+    auto_bytes struct bytes *main_manifest = manifest_sample("indexed");
     assert_int_equal(branch_code(main_manifest, 5), ERR_CORRUPT);
-    auto_bytes struct bytes *of_branch = sample("branch");
+    auto_bytes struct bytes *of_branch = manifest_sample("branch");
     assert_int_equal(branch_code(of_branch, 4), ERR_CORRUPT);
 
     static const char *const parents[] = {"firs", "second", "first2"};
@@ -229,19 +126,6 @@ static void a_wrong_version_or_branch_is_corrupt(void **state)
         assert_int_equal(manifest_branch(of_branch, &request, &result, NULL), ERR_CORRUPT);
         assert_int_equal(manifest_branch(main_manifest, &request, &result, NULL), ERR_CORRUPT);
         assert_null(result);
-    }
-}
-
-static void reader_flags_from_64_on_are_unsupported(void **state)
-{
-    static const uint64_t flags[] = {64, 65, 128, UINT64_MAX};
-    for (size_t i = 0; i < G_N_ELEMENTS(flags); i++) {
-        Lance__Manifest manifest = LANCE__MANIFEST__INIT;
-        manifest.has_version = manifest.has_reader_feature_flags = TRUE;
-        manifest.version = 1;
-        manifest.reader_feature_flags = flags[i];
-        auto_bytes struct bytes *file = file_of(&manifest);
-        assert_int_equal(branch_code(file, 1), ERR_UNSUPPORTED);
     }
 }
 
@@ -258,7 +142,7 @@ static void external_files_of_a_fragment_are_unsupported(void **state)
         manifest.version = 1;
         manifest.fragments = fragments;
         manifest.n_fragments = 1;
-        auto_bytes struct bytes *file = file_of(&manifest);
+        auto_bytes struct bytes *file = manifest_file(&manifest);
         assert_int_equal(branch_code(file, 1), ERR_UNSUPPORTED);
     }
 }
@@ -273,7 +157,7 @@ static void dictionaries_in_the_manifest_are_unsupported(void **state)
     manifest.version = 1;
     manifest.fields = fields;
     manifest.n_fields = 1;
-    auto_bytes struct bytes *file = file_of(&manifest);
+    auto_bytes struct bytes *file = manifest_file(&manifest);
     assert_int_equal(branch_code(file, 1), ERR_UNSUPPORTED);
 }
 
@@ -303,7 +187,7 @@ static int code_with_bases(const uint32_t *ids, size_t count, const uint32_t *fi
     manifest.n_fragments = 1;
     manifest.base_paths = base_paths;
     manifest.n_base_paths = count;
-    auto_bytes struct bytes *file = file_of(&manifest);
+    auto_bytes struct bytes *file = manifest_file(&manifest);
     return branch_code(file, 1);
 }
 
@@ -342,12 +226,16 @@ static int survive(const char *data, size_t size, const char *parent_branch, uin
 static const struct {
     const char *name, *branch;
     uint64_t version;
-} samples[] = {{"plain", NULL, 2}, {"indexed", NULL, 4}, {"branch_written", "first", 6}};
+} samples[] = {{"plain", NULL, 2},
+               {"indexed", NULL, 4},
+               {"branch_written", "first", 6},
+               {"spilled_lineage", NULL, 7},
+               {"overlay", NULL, 2}};
 
 static void every_proper_prefix_is_refused(void **state)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(samples); i++) {
-        auto_bytes struct bytes *file = sample(samples[i].name);
+        auto_bytes struct bytes *file = manifest_sample(samples[i].name);
         for (size_t size = 0; size < file->size; size++)
             assert_int_equal(survive(file->data, size, samples[i].branch, samples[i].version),
                              ERR_CORRUPT);
@@ -357,7 +245,7 @@ static void every_proper_prefix_is_refused(void **state)
 static void survive_changes(const char *name, const char *branch, uint64_t version,
                             const unsigned char *changes, size_t count)
 {
-    auto_bytes struct bytes *file = sample(name);
+    auto_bytes struct bytes *file = manifest_sample(name);
     g_autofree char *mutant = g_memdup2(file->data, file->size);
     for (size_t at = 0; at < file->size; at++) {
         for (size_t i = 0; i < count; i++) {
@@ -388,20 +276,14 @@ static void every_change_of_a_bit_returns_cleanly(void **state)
 static void a_field_of_number_zero_is_corrupt(void **state)
 {
     static const uint8_t field_zero[] = {0x18, 0x02, 0x85, 0x00, 1, 2, 3, 4};
-    g_autoptr(GByteArray) data = g_byte_array_new();
-    append_u32(data, sizeof(field_zero));
-    g_byte_array_append(data, field_zero, sizeof(field_zero));
-    append_u32(data, 0);
-    append_u32(data, 0);
-    g_byte_array_append(data, (const guint8 *)"\0\0\2\0LANC", 8);
-    auto_bytes struct bytes *file = bytes_new(data->data, data->len);
+    auto_bytes struct bytes *file = manifest_file_of(field_zero, sizeof(field_zero));
     assert_int_equal(branch_code(file, 2), ERR_CORRUPT);
 }
 
 static void every_missing_byte_returns_cleanly(void **state)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(samples); i++) {
-        auto_bytes struct bytes *file = sample(samples[i].name);
+        auto_bytes struct bytes *file = manifest_sample(samples[i].name);
         for (size_t at = 0; at < file->size; at++) {
             g_autofree char *mutant = g_memdup2(file->data, file->size);
             memmove(mutant + at, mutant + at + 1, file->size - at - 1);
@@ -414,18 +296,18 @@ static void hostile_offsets_are_corrupt(void **state)
 {
     static const uint64_t offsets[] = {
         1, 528, 529, UINT64_MAX, INT64_MAX, UINT64_MAX - 3, UINT32_MAX, (uint64_t)INT64_MAX + 1};
-    auto_bytes struct bytes *file = sample("plain");
+    auto_bytes struct bytes *file = manifest_sample("plain");
     for (size_t i = 0; i < G_N_ELEMENTS(offsets); i++) {
         g_autofree char *mutant = g_memdup2(file->data, file->size);
         uint64_t offset = GUINT64_TO_LE(offsets[i]);
-        memcpy(mutant + file->size - FOOTER_SIZE, &offset, sizeof(offset));
+        memcpy(mutant + file->size - MANIFEST_FOOTER_SIZE, &offset, sizeof(offset));
         assert_int_equal(survive(mutant, file->size, NULL, 2), ERR_CORRUPT);
     }
     for (size_t i = 0; i < G_N_ELEMENTS(offsets); i++) {
-        Lance__Manifest *manifest = unpacked(file);
+        Lance__Manifest *manifest = manifest_unpacked(file);
         manifest->has_index_section = TRUE;
         manifest->index_section = offsets[i];
-        auto_bytes struct bytes *hostile = file_of(manifest);
+        auto_bytes struct bytes *hostile = manifest_file(manifest);
         assert_int_equal(branch_code(hostile, 2), ERR_CORRUPT);
         lance__manifest__free_unpacked(manifest, NULL);
     }
@@ -433,7 +315,7 @@ static void hostile_offsets_are_corrupt(void **state)
 
 static void an_unknown_format_is_unsupported(void **state)
 {
-    auto_bytes struct bytes *file = sample("plain");
+    auto_bytes struct bytes *file = manifest_sample("plain");
     g_autofree char *mutant = g_memdup2(file->data, file->size);
     mutant[file->size - 6] = 3;
     assert_int_equal(survive(mutant, file->size, NULL, 2), ERR_UNSUPPORTED);
@@ -447,7 +329,6 @@ int main(void)
         cmocka_unit_test(a_branch_of_a_branch_keeps_base_ids),
         cmocka_unit_test(a_summary_tells_the_counts),
         cmocka_unit_test(a_wrong_version_or_branch_is_corrupt),
-        cmocka_unit_test(reader_flags_from_64_on_are_unsupported),
         cmocka_unit_test(external_files_of_a_fragment_are_unsupported),
         cmocka_unit_test(dictionaries_in_the_manifest_are_unsupported),
         cmocka_unit_test(base_ids_without_base_path_are_corrupt),
