@@ -73,24 +73,9 @@ static void see_refs(struct dataset_check *check)
     }
 }
 
-/* The branch to which a key below "D/tree/" belongs: what stands before the first of a branch's own
- * directories. NULL when there is none. */
-static char *branch_of_tree_key(const char *rest)
-{
-    static const char *const own[] = {"_versions", "_transactions", "data", "_deletions",
-                                      "_indices"};
-    for (const char *at = strchr(rest, '/'); at; at = strchr(at + 1, '/'))
-        for (size_t i = 0; i < G_N_ELEMENTS(own); i++) {
-            size_t length = strlen(own[i]);
-            if (strncmp(at + 1, own[i], length) == 0 && at[1 + length] == '/')
-                return g_strndup(rest, (gsize)(at - rest));
-        }
-    return NULL;
-}
-
 static void see_tree_file(struct dataset_check *check, const char *key, size_t prefix_length)
 {
-    g_autofree char *name = branch_of_tree_key(key + prefix_length);
+    g_autofree char *name = lance_branch_of_tree_path(key + prefix_length);
     if (!name) {
         fsck_find(check->fsck, "%s: belongs to no branch", key);
         return;

@@ -8,14 +8,13 @@
 #define V2_NAME_LENGTH 29 /* 20 digits and the suffix */
 #define REF_SUFFIX ".json"
 
-static bool is_branch_directory(const char *segment)
+const char *const lance_own_directories[] = {
+    "_versions", "_transactions", "data",     "_deletions", "_indices",
+    "_blobs",    "_fri",          "_mem_wal", "_bt",        NULL};
+
+bool lance_is_own_directory(const char *segment)
 {
-    static const char *const names[] = {"data",     "_versions", "_transactions", "_deletions",
-                                        "_indices", "_refs",     "tree"};
-    for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
-        if (strcmp(segment, names[i]) == 0)
-            return true;
-    return false;
+    return g_strv_contains(lance_own_directories, segment);
 }
 
 /* Why a segment is refused, or NULL. */
@@ -30,7 +29,8 @@ static const char *segment_fault(const char *segment)
         return "holds \"..\" or a segment \".\"";
     if (g_str_has_suffix(segment, ".lock"))
         return "has a segment that ends in \".lock\"";
-    if (is_branch_directory(segment))
+    if (lance_is_own_directory(segment) || strcmp(segment, "_refs") == 0 ||
+        strcmp(segment, "tree") == 0)
         return "has a segment that is a directory of a branch";
     return NULL;
 }
@@ -96,6 +96,18 @@ char *lance_tag_refs_prefix(const char *dataset)
 char *lance_branch_tree_prefix(const char *dataset, const char *branch)
 {
     return g_strconcat(dataset, "/tree/", branch, "/", NULL);
+}
+
+char *lance_branch_of_tree_path(const char *path)
+{
+    const char *end = NULL;
+    for (const char *at = strchr(path, '/'); at; at = end) {
+        end = strchr(at + 1, '/');
+        g_autofree char *segment = end ? g_strndup(at + 1, (gsize)(end - at - 1)) : NULL;
+        if (segment && lance_is_own_directory(segment))
+            return g_strndup(path, (gsize)(at - path));
+    }
+    return NULL;
 }
 
 char *lance_branch_of_ref_key(const char *dataset, const char *key)

@@ -15,11 +15,16 @@
 
 /* Lance's rule, and stricter: ASCII letters, digits, '.', '-', '_', segments separated by '/'; not
  * empty, not "main", no segment that is empty, ".", "..", ends in ".lock", holds "..", or is one
- * of the directories of a branch (data, _versions, _transactions, _deletions, _indices, _refs,
- * tree). ERR_INVALID. `name` may be NULL (invalid). */
+ * of the directories of a branch or a dataset (lance_own_directories, _refs, tree). ERR_INVALID.
+ * `name` may be NULL (invalid). */
 int lance_branch_name_check(const char *name, struct error *err);
 /* The same for tags, which have no '/'. */
 int lance_tag_name_check(const char *name, struct error *err);
+
+/* The directories in which a branch, or main, has its files: "_versions", which comes first, and
+ * others; ends with NULL. */
+extern const char *const lance_own_directories[];
+bool lance_is_own_directory(const char *segment);
 
 char *lance_versions_prefix(const char *dataset, const char *branch); /* ".../_versions/" */
 char *lance_manifest_key(const char *dataset, const char *branch, uint64_t version); /* V2 name */
@@ -31,6 +36,10 @@ char *lance_branch_tree_prefix(const char *dataset, const char *branch); /* "D/t
 /* The branch that a ref key names (decoded), or NULL when the key is no ref file
  * ("....json" directly below the prefix). */
 char *lance_branch_of_ref_key(const char *dataset, const char *key);
+
+/* The branch in one of whose own directories a path lies, given from below "D/tree/": "team/x" of
+ * "team/x/data/1.lance". NULL when it lies in none. */
+char *lance_branch_of_tree_path(const char *path);
 
 /* Version in a manifest's file name (last segment of `key`), V2 or V1 scheme; false for detached
  * manifests, hints and temporary files. *is_v2 may be NULL. */

@@ -85,18 +85,6 @@ struct store_request *lance_branch_tree_request(struct store_set *set, const cha
     return store_set_list(set, tree, NULL, 0);
 }
 
-/* The directories of a branch, manifests first: without them nothing refers to the rest. */
-static const char *const branch_directories[] = {"_versions", "_transactions", "data", "_deletions",
-                                                 "_indices"};
-
-static bool is_branch_directory(const char *segment)
-{
-    for (size_t i = 0; i < G_N_ELEMENTS(branch_directories); i++)
-        if (strcmp(segment, branch_directories[i]) == 0)
-            return true;
-    return false;
-}
-
 /* Whether a path below a branch's directory lies in one of its own directories, and in which. */
 static bool is_below(const char *path, const char *directory)
 {
@@ -109,10 +97,10 @@ static bool is_below(const char *path, const char *directory)
 static bool is_nested(const char *path)
 {
     g_auto(GStrv) segments = g_strsplit(path, "/", -1);
-    if (is_branch_directory(segments[0]))
+    if (lance_is_own_directory(segments[0]))
         return false;
     for (size_t i = 1; segments[i]; i++)
-        if (is_branch_directory(segments[i]))
+        if (lance_is_own_directory(segments[i]))
             return true;
     return false;
 }
@@ -127,8 +115,8 @@ static size_t delete_rows(struct store_set *set, const GPtrArray *rows, const ch
         const struct store_object *row = rows->pdata[i];
         const char *path = row->key + strlen(tree);
         g_autofree char *first = g_strndup(path, strcspn(path, "/"));
-        bool chosen =
-            directory ? is_below(path, directory) : !is_branch_directory(first) && !is_nested(path);
+        bool chosen = directory ? is_below(path, directory)
+                                : !lance_is_own_directory(first) && !is_nested(path);
         if (!chosen)
             continue;
         store_set_delete(set, row->key);
@@ -147,8 +135,9 @@ size_t lance_branch_delete_requests(struct store_set *set, const char *dataset, 
     store_set_delete(set, ref_key);
     if (!rows)
         return added;
-    for (size_t i = 0; i < G_N_ELEMENTS(branch_directories); i++)
-        added += delete_rows(set, rows, tree, branch_directories[i]);
+    /* Manifests first: without them nothing refers to the rest. */
+    for (const char *const *directory = lance_own_directories; *directory; directory++)
+        added += delete_rows(set, rows, tree, *directory);
     return added + delete_rows(set, rows, tree, NULL);
 }
 

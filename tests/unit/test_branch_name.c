@@ -24,13 +24,34 @@ static void takes_valid_branch_names(void **state)
 static void refuses_invalid_branch_names(void **state)
 {
     static const char *const names[] = {
-        NULL,   "",       "main",  "/a",        "a/",         "a//b",       "a b",      "a\\b",
-        "a..b", "a/..",   "a/./b", ".",         "a.lock",     "a.lock/b",   "\xc3\xa4", "a:b",
-        "tree", "a/data", "_refs", "_versions", "_indices/x", "_deletions", "a\n"};
+        NULL,         "",     "main", "/a",       "a/",         "a//b",      "a b",
+        "a\\b",       "a..b", "a/..", "a/./b",    ".",          "a.lock",    "a.lock/b",
+        "\xc3\xa4",   "a:b",  "tree", "a/data",   "_refs",      "_versions", "_indices/x",
+        "_deletions", "a\n",  "_fri", "_blobs/x", "a/_mem_wal", "_bt"};
     for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
         struct error err;
         assert_int_equal(lance_branch_name_check(names[i], &err), ERR_INVALID);
         assert_int_equal(err.code, ERR_INVALID);
+    }
+}
+
+static void a_path_below_tree_tells_its_branch(void **state)
+{
+    static const char *const paths[][2] = {
+        {"b/data/a.lance", "b"},
+        {"team/x/_versions/1.manifest", "team/x"},
+        {"b/_blobs/1.blob", "b"},
+        {"team/x/_fri/1/stable_partition.lance", "team/x"},
+        {"b/_mem_wal/s/g/_versions/1.manifest", "b"},
+        {"b/notes.txt", NULL},
+        {"data/a.lance", NULL},
+        {"b/data", NULL},
+        {"b", NULL},
+        {"", NULL},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(paths); i++) {
+        g_autofree char *branch = lance_branch_of_tree_path(paths[i][0]);
+        assert_int_equal(g_strcmp0(branch, paths[i][1]), 0);
     }
 }
 
@@ -139,6 +160,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(takes_valid_branch_names),
         cmocka_unit_test(refuses_invalid_branch_names),
+        cmocka_unit_test(a_path_below_tree_tells_its_branch),
         cmocka_unit_test(tag_names_have_no_slash),
         cmocka_unit_test(keys_are_those_of_the_layout),
         cmocka_unit_test(ref_keys_name_their_branch),

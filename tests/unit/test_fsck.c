@@ -389,6 +389,10 @@ static void a_foreign_branch_is_no_finding_but_stray_files_are(void **state)
     store_set_unref(set);
     g_autoptr(GPtrArray) findings = findings_of(fixture);
     assert_int_equal(findings->len, 0);
+    put_text(fixture, "storage/vertices.lance/tree/team/x/_blobs/1.blob", "x");
+    put_text(fixture, "storage/vertices.lance/tree/team/x/_fri/u/stable_partition.lance", "x");
+    g_autoptr(GPtrArray) new_findings = findings_of(fixture);
+    assert_int_equal(new_findings->len, 0);
     put_text(fixture, "storage/vertices.lance/tree/loose", "x");
     put_text(fixture, "storage/vertices.lance/_refs/branches/.tmpAbC", "x");
     assert_findings(fixture, "tree/loose: belongs to no branch", ".tmpAbC: is no ref file");

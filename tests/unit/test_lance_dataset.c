@@ -218,6 +218,33 @@ static void deleting_a_branch_spares_names_that_continue_its_own(void **state)
     store_free(store);
 }
 
+/* Datasets below "_mem_wal" look like nested branches. */
+static void deleting_a_branch_takes_the_directories_of_new_engines(void **state)
+{
+    struct store *store = memory_store_new(1);
+    assert_int_equal(make_branch(store, "b"), 0);
+    put(store, DATASET "/tree/b/_blobs/1.blob", "");
+    put(store, DATASET "/tree/b/_blobs/data/1.blob", "");
+    put(store, DATASET "/tree/b/_fri/u/stable_partition.lance", "");
+    put(store, DATASET "/tree/b/_mem_wal/s/g/_versions/" V3, "");
+    put(store, DATASET "/tree/b/_bt/root/u.root", "");
+    assert_int_equal(delete_branch(store, "b"), 7);
+    assert_keys_below(store, DATASET "/", "");
+    store_free(store);
+}
+
+static void deleting_a_branch_spares_what_new_engines_wrote_on_nested_ones(void **state)
+{
+    struct store *store = memory_store_new(1);
+    assert_int_equal(make_branch(store, "b"), 0);
+    put(store, DATASET "/tree/b/nested/_blobs/1.blob", "");
+    put(store, DATASET "/tree/b/nested/_fri/u/stable_partition.lance", "");
+    assert_int_equal(delete_branch(store, "b"), 2);
+    assert_keys_below(store, DATASET "/",
+                      "tree/b/nested/_blobs/1.blob tree/b/nested/_fri/u/stable_partition.lance");
+    store_free(store);
+}
+
 static void deleting_a_branch_takes_files_that_no_rule_names(void **state)
 {
     struct store *store = memory_store_new(1);
@@ -275,6 +302,8 @@ int main(void)
         cmocka_unit_test(a_branch_is_put_only_where_none_is),
         cmocka_unit_test(deleting_a_branch_leaves_nothing_of_it),
         cmocka_unit_test(deleting_a_branch_spares_names_that_continue_its_own),
+        cmocka_unit_test(deleting_a_branch_takes_the_directories_of_new_engines),
+        cmocka_unit_test(deleting_a_branch_spares_what_new_engines_wrote_on_nested_ones),
         cmocka_unit_test(deleting_a_branch_takes_files_that_no_rule_names),
         cmocka_unit_test(manifests_are_deleted_before_what_they_refer_to),
         cmocka_unit_test(refs_are_listed_by_kind),
