@@ -70,6 +70,7 @@ struct burials *burials_new(struct catalog *catalog, struct burial *list, size_t
         list[i].error = (struct error){0};
         burials->remains[i] = (struct fork_remains){.id = list[i].id,
                                                     .branches = list[i].branches,
+                                                    .looked_at = list[i].looked_at,
                                                     .keep_intents = catalog->settings.shared};
     }
     burials->deletion = remains_deletion_new(catalog->store, catalog->layout, catalog->settings.log,

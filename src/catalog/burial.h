@@ -10,8 +10,9 @@
 /* A fork to be buried. */
 struct burial {
     const struct ulid *id;
-    const GPtrArray *branches; /* struct dataset_branch, names checked (fork_remains.h) */
-    int code;                  /* the answer; same as error.code */
+    const GPtrArray *branches;  /* struct dataset_branch, names checked (fork_remains.h) */
+    const GPtrArray *looked_at; /* as in struct fork_remains; may be NULL */
+    int code;                   /* the answer; same as error.code */
     struct error error;
 };
 

@@ -5,6 +5,7 @@
 #include "lance/branch_name.h"
 #include "lance/branch_ref.h"
 #include "lance/dataset.h"
+#include "lance/ref_catalog.h"
 
 #define FORK_BRANCH_PREFIX "fork_"
 
@@ -25,12 +26,12 @@ struct foreign_ref {
 
 /* The refs of one dataset, for all forks that have it. */
 struct dataset_refs {
-    char *key;                      /* of the dataset */
-    struct store_request *branches; /* NULL: nobody asks for them */
-    struct store_request *tags;
-    GPtrArray *foreign;   /* struct foreign_ref */
-    GHashTable *tagged;   /* branch -> key of a tag that points at it */
-    GHashTable *branched; /* branch -> key of the ref of a foreign one made from it */
+    char *key;                  /* of the dataset */
+    struct store_request *all;  /* a listing of all of its refs, or else */
+    struct store_request *tags; /* of its tag refs */
+    GPtrArray *foreign;         /* struct foreign_ref */
+    GHashTable *tagged;         /* branch -> key of a tag that points at it */
+    GHashTable *branched;       /* branch -> key of the ref of a foreign one made from it */
     bool any_branch;
     struct error problem; /* why nobody can tell */
 };
@@ -86,20 +87,26 @@ static void dataset_refs_free(void *pointer)
 
 /* ---- First wave: the listings ---- */
 
-static struct dataset_refs *obtain_dataset(struct check *check, struct store_set *set,
-                                           const char *dataset)
+static struct dataset_refs *obtain_dataset(struct check *check, const char *dataset)
 {
     struct dataset_refs *refs = g_hash_table_lookup(check->datasets, dataset);
     if (refs)
         return refs;
     refs = g_new0(struct dataset_refs, 1);
     refs->key = layout_dataset_key(check->descendants->layout, dataset);
-    refs->tags = lance_tag_refs_request(set, refs->key);
     refs->foreign = g_ptr_array_new_with_free_func(foreign_ref_free);
     refs->tagged = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     refs->branched = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     g_hash_table_insert(check->datasets, g_strdup(dataset), refs);
     return refs;
+}
+
+static void request_listing(struct dataset_refs *refs, struct store_set *set, bool tags_only)
+{
+    if (!tags_only && !refs->all)
+        refs->all = lance_refs_request(set, refs->key);
+    else if (!refs->all && !refs->tags)
+        refs->tags = lance_tag_refs_request(set, refs->key);
 }
 
 static void add_query(struct check *check, struct store_set *set, struct descendants_query *query)
@@ -110,9 +117,8 @@ static void add_query(struct check *check, struct store_set *set, struct descend
         const struct dataset_branch *pair = g_ptr_array_index(query->entry->datasets, i);
         struct dependence *dependence = g_new0(struct dependence, 1);
         dependence->query = query;
-        dependence->refs = obtain_dataset(check, set, pair->dataset);
-        if (!query->tags_only && !dependence->refs->branches)
-            dependence->refs->branches = lance_branch_refs_request(set, dependence->refs->key);
+        dependence->refs = obtain_dataset(check, pair->dataset);
+        request_listing(dependence->refs, set, query->tags_only);
         dependence->branch = pair->branch;
         g_ptr_array_add(check->dependences, dependence);
     }
@@ -143,20 +149,23 @@ static void add_foreign(struct check *check, struct dataset_refs *refs,
     g_ptr_array_add(refs->foreign, ref);
 }
 
+static bool is_tag_key(const struct dataset_refs *refs, const char *key)
+{
+    g_autofree char *prefix = lance_tag_refs_prefix(refs->key);
+    return g_str_has_prefix(key, prefix) && g_str_has_suffix(key, ".json");
+}
+
 static void request_foreign(struct check *check, struct dataset_refs *refs, struct store_set *set)
 {
-    if ((refs->branches && error_copy(&refs->problem, &refs->branches->answer.error)) ||
-        error_copy(&refs->problem, &refs->tags->answer.error))
+    const struct store_request *listing = refs->all ? refs->all : refs->tags;
+    if (lance_ref_catalog_check(listing, refs->key, &refs->problem))
         return;
-    for (guint i = 0; refs->branches && i < refs->branches->answer.objects->len; i++) {
-        const struct store_object *object = g_ptr_array_index(refs->branches->answer.objects, i);
+    for (guint i = 0; i < listing->answer.objects->len; i++) {
+        const struct store_object *object = g_ptr_array_index(listing->answer.objects, i);
         g_autofree char *branch = lance_branch_of_ref_key(refs->key, object->key);
         if (branch && !belongs_to_known_fork(check->registry, branch))
             add_foreign(check, refs, object, false, set);
-    }
-    for (guint i = 0; i < refs->tags->answer.objects->len; i++) {
-        const struct store_object *object = g_ptr_array_index(refs->tags->answer.objects, i);
-        if (g_str_has_suffix(object->key, ".json"))
+        else if (is_tag_key(refs, object->key))
             add_foreign(check, refs, object, true, set);
     }
 }

@@ -3,8 +3,8 @@
  * the Lance engine, and tags that point at them. (Child forks come from the registry, not from
  * here.)
  *
- * One listing of branch refs and one of tag refs per dataset, whatever the number of forks; only
- * refs that are not a known fork's, and tags, are fetched, and kept by etag.
+ * One listing of refs per dataset, whatever the number of forks; only refs that are not a known
+ * fork's, and tags, are fetched, and kept by etag.
  *
  * Thread-safe; no lock of its own.
  */
@@ -27,13 +27,14 @@ void descendants_free(struct descendants *descendants); /* NULL: nothing */
 /* One fork to be looked at. */
 struct descendants_query {
     const struct fork_entry *entry;
-    bool tags_only; /* branches are not looked for */
+    bool tags_only; /* branches, and a catalog of refs, are not looked for */
     int code;       /* the answer; same as error.code */
     struct error error;
 };
 
 /* Answers 0 where nothing foreign depends on the branches of the entry; ERR_NOT_EMPTY names what
- * does; ERR_CORRUPT a ref file that cannot be read, so that nobody can tell. Two waves for all of
+ * does; ERR_CORRUPT a ref file that cannot be read, and ERR_UNSUPPORTED a catalog of refs
+ * (lance/ref_catalog.h), so that nobody can tell. Two waves for all of
  * the list. `first` (NULL: none): a set with requests of the caller's that share the first wave;
  * afterwards it has been run. Returns what store_run() returned for the first wave. */
 int descendants_check(struct descendants *descendants, const struct registry *registry,

@@ -251,8 +251,10 @@ void drop_add_listings(struct round *round, struct store_set *set)
         if (!is_going(task))
             continue;
         GPtrArray *branches = burial_branches(task->entry, drops->candidates);
+        const GPtrArray *looked_at =
+            may_have_descendants(round->catalog, task->entry) ? task->entry->datasets : NULL;
         drops->list[drops->tasks->len] =
-            (struct burial){.id = &task->entry->id, .branches = branches};
+            (struct burial){.id = &task->entry->id, .branches = branches, .looked_at = looked_at};
         g_ptr_array_add(drops->branches, branches);
         g_ptr_array_add(drops->tasks, task);
     }

@@ -16,6 +16,7 @@ struct fork_point_cache {
     GPtrArray *datasets;   /* char * */
     GHashTable *manifests; /* directory of the manifest -> struct kept_manifest */
     GHashTable *snapshots; /* id -> struct snapshot */
+    GHashTable *plain;     /* set of datasets without a catalog of refs */
 };
 
 static void kept_manifest_free(void *pointer)
@@ -39,6 +40,7 @@ struct fork_point_cache *fork_point_cache_new(void)
     cache->datasets = g_ptr_array_new_with_free_func(g_free);
     cache->manifests = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, kept_manifest_free);
     cache->snapshots = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, free_snapshot);
+    cache->plain = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     return cache;
 }
 
@@ -49,6 +51,7 @@ void fork_point_cache_free(struct fork_point_cache *cache)
     g_ptr_array_unref(cache->datasets);
     g_hash_table_unref(cache->manifests);
     g_hash_table_unref(cache->snapshots);
+    g_hash_table_unref(cache->plain);
     pthread_mutex_destroy(&cache->lock);
     g_free(cache);
 }
@@ -96,6 +99,18 @@ void fork_point_cache_keep_manifest(struct fork_point_cache *cache, const struct
     char *directory = g_path_get_dirname(tip->manifest_key);
     LOCK_SCOPE(&cache->lock);
     g_hash_table_replace(cache->manifests, directory, kept);
+}
+
+bool fork_point_cache_has_plain_refs(struct fork_point_cache *cache, const char *dataset)
+{
+    LOCK_SCOPE(&cache->lock);
+    return g_hash_table_contains(cache->plain, dataset);
+}
+
+void fork_point_cache_keep_plain_refs(struct fork_point_cache *cache, const char *dataset)
+{
+    LOCK_SCOPE(&cache->lock);
+    g_hash_table_add(cache->plain, g_strdup(dataset));
 }
 
 static struct snapshot *snapshot_copy(const struct snapshot *from)

@@ -1,7 +1,7 @@
 /*
  * What the fork point reader remembers between creates, so that a create needs one wave of reads:
- * the datasets seen last, snapshot manifests (immutable), and the manifests of main's tips, valid
- * for one key and etag.
+ * the datasets seen last and that they have no catalog of refs, snapshot manifests (immutable), and
+ * the manifests of main's tips, valid for one key and etag.
  *
  * Thread-safe; the lock is a leaf. What is returned belongs to the caller.
  */
@@ -9,6 +9,7 @@
 #define FORKFS_CATALOG_FORK_POINT_CACHE_H
 
 #include <glib.h>
+#include <stdbool.h>
 
 #include "base/bytes.h"
 #include "catalog/documents.h"
@@ -29,6 +30,11 @@ struct bytes *fork_point_cache_manifest(struct fork_point_cache *cache,
 /* Forgets older manifests of the same directory. */
 void fork_point_cache_keep_manifest(struct fork_point_cache *cache, const struct lance_tip *tip,
                                     struct bytes *manifest);
+
+/* Whether a dataset was seen to have no catalog of refs (lance/ref_catalog.h). What keeps it known
+ * is that its manifests are looked at again when they change. */
+bool fork_point_cache_has_plain_refs(struct fork_point_cache *cache, const char *dataset);
+void fork_point_cache_keep_plain_refs(struct fork_point_cache *cache, const char *dataset);
 
 /* A copy of a snapshot manifest, or NULL. snapshot_free(). */
 struct snapshot *fork_point_cache_snapshot(struct fork_point_cache *cache, const char *id);

@@ -6,6 +6,7 @@
 #include "lance/branch_name.h"
 #include "lance/branch_ref.h"
 #include "lance/dataset.h"
+#include "lance/ref_catalog.h"
 
 /* A dataset that is going to be branched. */
 struct source {
@@ -18,6 +19,7 @@ struct source {
     struct branch_ref *parent_ref; /* NULL for main */
     struct store_request *manifest_request;
     struct store_request *ref_request;
+    struct store_request *catalog_request; /* NULL: it is known that there is no catalog of refs */
 };
 
 static void source_free(void *pointer)
@@ -168,6 +170,15 @@ int sources_read_tips(struct reading *reading, struct error *err)
     return 0;
 }
 
+/* Who moves the refs into a catalog is taken to write main, too: then its manifest is read anyway.
+ */
+static bool needs_look_at_refs(const struct reading *reading, const struct source *source)
+{
+    bool main_changed = !source->parent_branch && source->manifest_request;
+    return main_changed ||
+           !fork_point_cache_has_plain_refs(reading->reader->cache, source->dataset);
+}
+
 void sources_request_contents(struct reading *reading)
 {
     for (guint i = 0; i < reading->sources->len; i++) {
@@ -180,6 +191,8 @@ void sources_request_contents(struct reading *reading)
             source->manifest = fork_point_cache_manifest(reading->reader->cache, &source->tip);
         if (!source->manifest)
             source->manifest_request = store_set_get(reading->set, source->tip.manifest_key);
+        if (needs_look_at_refs(reading, source))
+            source->catalog_request = lance_ref_catalog_request(reading->set, key);
         if (source->parent_branch) {
             g_autofree char *ref = lance_branch_ref_key(key, source->parent_branch);
             source->ref_request = store_set_get(reading->set, ref);
@@ -189,8 +202,22 @@ void sources_request_contents(struct reading *reading)
 
 /* ---- Origins ---- */
 
+static int check_refs(struct reading *reading, const struct source *source, struct error *err)
+{
+    if (!source->catalog_request)
+        return 0;
+    g_autofree char *key = layout_dataset_key(reading->reader->layout, source->dataset);
+    int code = lance_ref_catalog_check(source->catalog_request, key, err);
+    if (code == 0)
+        fork_point_cache_keep_plain_refs(reading->reader->cache, source->dataset);
+    return code;
+}
+
 static int read_contents_of(struct reading *reading, struct source *source, struct error *err)
 {
+    int code = check_refs(reading, source, err);
+    if (code)
+        return code;
     if (source->manifest_request) {
         const struct store_answer *answer = &source->manifest_request->answer;
         if (answer->code) /* absent: nothing else passes as an answer */

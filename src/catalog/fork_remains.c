@@ -1,13 +1,17 @@
 #include "catalog/fork_remains.h"
 
+#include <string.h>
+
 #include "lance/branch_name.h"
 #include "lance/dataset.h"
+#include "lance/ref_catalog.h"
 
 /* A branch whose deletion is under way. */
 struct doomed_branch {
     char *dataset_key;
-    const char *branch; /* owned by the caller's list */
+    const char *dataset, *branch; /* owned by the caller's list */
     struct store_request *listing;
+    struct store_request *catalog; /* whether its refs may be elsewhere; NULL: known not to be */
 };
 
 /* A fork whose deletion is under way. */
@@ -31,6 +35,7 @@ struct remains_deletion {
     struct fork_remains *list;
     struct doomed_fork *forks;
     size_t count;
+    GHashTable *catalogs; /* key of a dataset -> the request, of all forks */
 };
 
 static void doomed_branch_free(void *pointer)
@@ -69,6 +74,7 @@ static GPtrArray *choose_branches(const struct layout *layout, struct log *log,
         }
         struct doomed_branch *doomed = g_new0(struct doomed_branch, 1);
         doomed->dataset_key = layout_dataset_key(layout, pair->dataset);
+        doomed->dataset = pair->dataset;
         doomed->branch = pair->branch;
         g_ptr_array_add(chosen, doomed);
     }
@@ -85,6 +91,7 @@ struct remains_deletion *remains_deletion_new(struct store *store, const struct 
     deletion->list = list;
     deletion->count = count;
     deletion->forks = g_new0(struct doomed_fork, count);
+    deletion->catalogs = g_hash_table_new(g_str_hash, g_str_equal);
     for (size_t i = 0; i < count; i++) {
         struct doomed_fork *fork = &deletion->forks[i];
         fork->remains = &list[i];
@@ -113,17 +120,43 @@ void remains_deletion_free(struct remains_deletion *deletion)
         g_free(fork->files);
         g_free(fork->wal);
     }
+    g_hash_table_unref(deletion->catalogs);
     g_free(deletion->forks);
     g_free(deletion);
 }
 
 /* ---- The three waves, each for one fork ---- */
 
-static void add_listings(struct store_set *set, struct doomed_fork *fork)
+static bool is_looked_at(const struct fork_remains *remains, const struct doomed_branch *doomed)
+{
+    for (guint i = 0; remains->looked_at && i < remains->looked_at->len; i++) {
+        const struct dataset_branch *pair = g_ptr_array_index(remains->looked_at, i);
+        if (strcmp(pair->dataset, doomed->dataset) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Asked once for each dataset. */
+static struct store_request *catalog_request(GHashTable *catalogs, struct store_set *set,
+                                             char *dataset_key)
+{
+    struct store_request *request = g_hash_table_lookup(catalogs, dataset_key);
+    if (!request) {
+        request = lance_ref_catalog_request(set, dataset_key);
+        g_hash_table_insert(catalogs, dataset_key, request);
+    }
+    return request;
+}
+
+static void add_listings(struct remains_deletion *deletion, struct store_set *set,
+                         struct doomed_fork *fork)
 {
     for (guint i = 0; i < fork->branches->len; i++) {
         struct doomed_branch *doomed = g_ptr_array_index(fork->branches, i);
         doomed->listing = lance_branch_tree_request(set, doomed->dataset_key, doomed->branch);
+        if (!is_looked_at(fork->remains, doomed))
+            doomed->catalog = catalog_request(deletion->catalogs, set, doomed->dataset_key);
     }
     if (fork->remains->branches_only)
         return;
@@ -140,7 +173,8 @@ static void add_listed(struct store_set *set, const struct store_request *listin
 }
 
 /* What makes branches and fork visible comes first. */
-static void add_deletes(struct store_set *set, struct doomed_fork *fork)
+static void add_deletes(struct remains_deletion *deletion, struct store_set *set,
+                        struct doomed_fork *fork)
 {
     for (guint i = 0; i < fork->branches->len; i++) {
         const struct doomed_branch *doomed = g_ptr_array_index(fork->branches, i);
@@ -157,7 +191,8 @@ static void add_deletes(struct store_set *set, struct doomed_fork *fork)
     add_listed(set, fork->listed_wal);
 }
 
-static void add_prunes(struct store_set *set, struct doomed_fork *fork)
+static void add_prunes(struct remains_deletion *deletion, struct store_set *set,
+                       struct doomed_fork *fork)
 {
     for (guint i = 0; i < fork->branches->len; i++) {
         const struct doomed_branch *doomed = g_ptr_array_index(fork->branches, i);
@@ -174,13 +209,14 @@ static void add_prunes(struct store_set *set, struct doomed_fork *fork)
 
 /* Adds the requests of all forks that are well so far. */
 static void add_requests(struct remains_deletion *deletion, struct store_set *set,
-                         void (*add)(struct store_set *, struct doomed_fork *))
+                         void (*add)(struct remains_deletion *, struct store_set *,
+                                     struct doomed_fork *))
 {
     for (size_t i = 0; i < deletion->count; i++) {
         struct doomed_fork *fork = &deletion->forks[i];
         fork->first = store_set_size(set);
         if (fork->remains->code == 0)
-            add(set, fork);
+            add(deletion, set, fork);
         fork->end = store_set_size(set);
     }
 }
@@ -202,6 +238,18 @@ static void take_answers(struct remains_deletion *deletion, struct store_set *se
     }
 }
 
+/* Where a catalog lists the branches nobody can tell what deleting their files would do. */
+static void check_catalogs(struct doomed_fork *fork)
+{
+    struct fork_remains *remains = fork->remains;
+    for (guint i = 0; remains->code == 0 && i < fork->branches->len; i++) {
+        const struct doomed_branch *doomed = g_ptr_array_index(fork->branches, i);
+        if (doomed->catalog && doomed->listing->answer.objects->len > 0)
+            remains->code =
+                lance_ref_catalog_check(doomed->catalog, doomed->dataset_key, &remains->error);
+    }
+}
+
 void remains_deletion_add_listings(struct remains_deletion *deletion, struct store_set *set)
 {
     add_requests(deletion, set, add_listings);
@@ -211,6 +259,8 @@ void remains_deletion_take_listings(struct remains_deletion *deletion, struct st
                                     int run_code)
 {
     take_answers(deletion, set, run_code);
+    for (size_t i = 0; i < deletion->count; i++)
+        check_catalogs(&deletion->forks[i]);
 }
 
 void remains_deletion_run(struct remains_deletion *deletion, struct operation *operation)

@@ -20,9 +20,12 @@
 struct fork_remains {
     const struct ulid *id;
     const GPtrArray *branches; /* struct dataset_branch, names checked */
-    bool branches_only;        /* the fork lives on */
-    bool keep_intents;         /* other mounts may be at work by them; recovery takes them over */
-    int code;                  /* the answer; same as error.code */
+    /* Those of them (struct dataset_branch) whose datasets were just seen to have no catalog of
+     * refs (lance/ref_catalog.h); for the others it is looked. NULL: none. */
+    const GPtrArray *looked_at;
+    bool branches_only; /* the fork lives on */
+    bool keep_intents;  /* other mounts may be at work by them; recovery takes them over */
+    int code;           /* the answer; same as error.code */
     struct error error;
 };
 
@@ -36,8 +39,9 @@ int fork_remains_check_names(const GPtrArray *branches, struct error *err);
 struct remains_deletion;
 
 /* Branches that the registry protects (registry_protects_branch) are left alone, with a line in the
- * log (may be NULL). The list and what it points at must outlive the deletion; its answers are
- * cleared. */
+ * log (may be NULL). A fork that has files in a dataset with a catalog of refs is left alone as a
+ * whole: ERR_UNSUPPORTED. The list and what it points at
+ * must outlive the deletion; its answers are cleared. */
 struct remains_deletion *remains_deletion_new(struct store *store, const struct layout *layout,
                                               struct log *log, const struct registry *registry,
                                               struct fork_remains *list, size_t count);

@@ -9,6 +9,7 @@
 #include "lance/branch_ref.h"
 #include "lance/dataset.h"
 #include "lance/manifest.h"
+#include "lance/ref_catalog.h"
 
 /* What was seen of one branch. */
 struct branch_seen {
@@ -27,7 +28,7 @@ struct dataset_check {
     GHashTable *by_name; /* name -> struct branch_seen */
     GPtrArray *in_order; /* the same, as they were met */
     struct store_set *set;
-    struct store_request *refs, *tree, *tree_directories;
+    struct store_request *refs, *tree, *tree_directories, *catalog;
 };
 
 static void branch_seen_free(void *pointer)
@@ -136,9 +137,13 @@ static int look_at_dataset(struct dataset_check *check, struct error *err)
     check->tree = store_set_list(check->set, tree, NULL, 0);
     check->tree->with_temporary = true;
     check->tree_directories = store_set_list_shallow(check->set, tree);
+    check->catalog = lance_ref_catalog_request(check->set, check->root);
     int code = fsck_run(check->fsck, check->set, "listing branches", err);
     if (code != 0)
         return code;
+    struct error problem;
+    if (lance_ref_catalog_check(check->catalog, check->root, &problem))
+        fsck_find(check->fsck, "%s", problem.text);
     see_refs(check);
     see_tree(check, strlen(tree));
     check_empty_directories(check, strlen(tree));

@@ -6,12 +6,14 @@
 #include "catalog/tags_private.h"
 #include "lance/branch_ref.h"
 #include "lance/dataset.h"
+#include "lance/ref_catalog.h"
 
 /* ---- Making ---- */
 
 struct pinning {
     struct store_request *tip_request;
     struct store_request *taken;
+    struct store_request *catalog;
     struct lance_tip tip;
     char *key;
 };
@@ -23,6 +25,22 @@ static void pinnings_free(struct pinning *pinnings, guint count)
         g_free(pinnings[i].key);
     }
     g_free(pinnings);
+}
+
+static int read_look(const struct tags *tags, const struct dataset_branch *pair,
+                     struct pinning *pinning, struct error *err)
+{
+    bool again = false;
+    g_autofree char *dataset = layout_dataset_key(tags->layout, pair->dataset);
+    int code = lance_ref_catalog_check(pinning->catalog, dataset, err);
+    if (code)
+        return code;
+    if (pinning->taken->answer.code == 0)
+        return error_set(err, ERR_EXISTS, "tag ref %s exists", pinning->key);
+    code = lance_tip_answer(pinning->tip_request, &pinning->tip, &again, err);
+    if (code == 0 && !pinning->tip.exists)
+        code = error_set(err, ERR_CORRUPT, "branch %s does not exist", pair->branch);
+    return code;
 }
 
 /* One wave: the tips, and whether the names are free. */
@@ -37,19 +55,13 @@ static int look(struct tags *tags, const struct fork_entry *entry, const char *t
         /* Branches that a table with V1 names has may have them, too: list them whole. */
         pinnings[i].tip_request = lance_tip_request_all(set, dataset, pair->branch);
         pinnings[i].taken = store_set_head(set, pinnings[i].key);
+        pinnings[i].catalog = lance_ref_catalog_request(set, dataset);
     }
     int code = store_run(tags->store, set, operation, err);
     if (code == 0)
         code = store_set_failure(set, ERR_NOT_FOUND, err);
-    for (guint i = 0; code == 0 && i < entry->datasets->len; i++) {
-        const struct dataset_branch *pair = g_ptr_array_index(entry->datasets, i);
-        bool again = false;
-        if (pinnings[i].taken->answer.code == 0)
-            return error_set(err, ERR_EXISTS, "tag ref %s exists", pinnings[i].key);
-        code = lance_tip_answer(pinnings[i].tip_request, &pinnings[i].tip, &again, err);
-        if (code == 0 && !pinnings[i].tip.exists)
-            code = error_set(err, ERR_CORRUPT, "branch %s does not exist", pair->branch);
-    }
+    for (guint i = 0; code == 0 && i < entry->datasets->len; i++)
+        code = read_look(tags, g_ptr_array_index(entry->datasets, i), &pinnings[i], err);
     return code;
 }
 
@@ -226,13 +238,35 @@ static GPtrArray *keys_of(const struct tags *tags, const GPtrArray *list, const 
     return keys;
 }
 
+/* Nothing is deleted where the refs that count are others. */
+static int check_catalogs(struct tags *tags, const struct fork_entry *entry,
+                          struct operation *operation, struct error *err)
+{
+    struct store_set *set = store_set_new();
+    for (guint i = 0; i < entry->datasets->len; i++) {
+        const struct dataset_branch *pair = g_ptr_array_index(entry->datasets, i);
+        g_autofree char *dataset = layout_dataset_key(tags->layout, pair->dataset);
+        lance_ref_catalog_request(set, dataset);
+    }
+    int code = store_run(tags->store, set, operation, err);
+    for (guint i = 0; code == 0 && i < entry->datasets->len; i++) {
+        const struct dataset_branch *pair = g_ptr_array_index(entry->datasets, i);
+        g_autofree char *dataset = layout_dataset_key(tags->layout, pair->dataset);
+        code = lance_ref_catalog_check(store_set_at(set, i), dataset, err);
+    }
+    store_set_unref(set);
+    return code;
+}
+
 /* The keys of the tag's refs as the store has them now. ERR_NOT_FOUND when there is none. */
 static int find_keys(struct tags *tags, const struct fork_entry *entry, const char *tag,
                      struct operation *operation, GPtrArray **ret, struct error *err)
 {
     tags_forget(tags, &entry->id); /* what the store holds counts */
     g_autoptr(GPtrArray) list = NULL;
-    int code = tags_read(tags, entry, operation, &list, err);
+    int code = check_catalogs(tags, entry, operation, err);
+    if (code == 0)
+        code = tags_read(tags, entry, operation, &list, err);
     if (code)
         return code;
     g_autoptr(GPtrArray) keys = keys_of(tags, list, tag);

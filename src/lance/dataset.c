@@ -160,3 +160,9 @@ struct store_request *lance_tag_refs_request(struct store_set *set, const char *
     g_autofree char *prefix = lance_tag_refs_prefix(dataset);
     return store_set_list(set, prefix, NULL, 0);
 }
+
+struct store_request *lance_refs_request(struct store_set *set, const char *dataset)
+{
+    g_autofree char *prefix = g_strconcat(dataset, "/_refs/", NULL);
+    return store_set_list(set, prefix, NULL, 0);
+}

@@ -62,5 +62,7 @@ void lance_branch_prune_requests(struct store_set *set, const char *dataset, con
 /* One listing each of the dataset's branch refs and tag refs. */
 struct store_request *lance_branch_refs_request(struct store_set *set, const char *dataset);
 struct store_request *lance_tag_refs_request(struct store_set *set, const char *dataset);
+/* One of all below "_refs/": of both, and of a catalog (ref_catalog.h). */
+struct store_request *lance_refs_request(struct store_set *set, const char *dataset);
 
 #endif

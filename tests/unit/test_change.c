@@ -60,9 +60,9 @@ static void drops_share_two_registry_writes_and_list_each_dataset_once(void **st
     assert_all_change(fixture, changes, MANY);
     assert_int_equal(registry_writes(fixture) - writes, 2);
     assert_true(fault_store_waves(fixture->faults) - waves <= 9);
-    /* Branch refs and tags once per dataset, datasets once; tree, files, WAL of each fork. */
+    /* Refs once per dataset, datasets once; tree, files, WAL of each fork. */
     assert_int_equal(fault_store_total(fixture->faults, STORE_LIST) - lists,
-                     2 * FIXTURE_DATASETS + 1 + MANY * (FIXTURE_DATASETS + 2));
+                     FIXTURE_DATASETS + 1 + MANY * (FIXTURE_DATASETS + 2));
     for (unsigned i = 0; i < MANY; i++)
         assert_status(fixture, names[i], -1);
     assert_int_equal(fixture_mentions(fixture->store, "fork_0"), 0);

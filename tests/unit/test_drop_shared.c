@@ -152,13 +152,11 @@ static void a_second_look_that_fails_takes_the_decision_back(void **state)
 {
     struct bucket *bucket = *state;
     struct scene scene = set_scene(bucket, LONG_LEASE_MS);
-    unsigned listings = FIXTURE_DATASETS;
     fault_store_match(scene.dropper->faults, "_refs/tags");
-    fault_store_arm(scene.dropper->faults, FAULT_FAIL, 1u << STORE_LIST, listings + 1, false,
-                    ERR_IO);
+    fault_store_arm(scene.dropper->faults, FAULT_FAIL, 1u << STORE_LIST, 1, false, ERR_IO);
     assert_int_equal(mount_drop(scene.dropper, 60000, NULL), ERR_IO);
     assert_untouched(bucket);
-    fault_store_arm(scene.dropper->faults, FAULT_DELAY, 1u << STORE_LIST, listings + 1, false, 0);
+    fault_store_arm(scene.dropper->faults, FAULT_DELAY, 1u << STORE_LIST, 1, false, 0);
     assert_int_equal(mount_drop(scene.dropper, 2000, NULL), ERR_DEADLINE);
     fault_store_release(scene.dropper->faults);
     assert_untouched(bucket);
