@@ -14,8 +14,9 @@ struct caretaker {
     GHashTable *unswept; /* key of a fork to code of the failure reported last */
     GHashTable *still;   /* the same, of the sweep under way */
     int64_t recovery_due_ns;
-    GHashTable *left_alone; /* set of texts of problems that the last recovery reported */
-    int unrecovered;        /* code of its failure; 0: it went well */
+    GHashTable
+        *left_alone; /* set of texts of problems that recovery has reported and that are left */
+    int unrecovered; /* code of its failure; 0: it went well */
 };
 
 /* ---- Sweeps ---- */
@@ -67,7 +68,7 @@ static void sweep(struct caretaker *caretaker)
 
 /* ---- Recovery ---- */
 
-/* Takes out of the report what the last one said, too. */
+/* Takes out of the report what earlier ones said, too. What was not looked at is as it was. */
 static void keep_news(struct caretaker *caretaker, struct recovery_report *report)
 {
     GHashTable *now = key_table_new();
@@ -77,6 +78,11 @@ static void keep_news(struct caretaker *caretaker, struct recovery_report *repor
         if (g_hash_table_contains(caretaker->left_alone, problem->text))
             g_ptr_array_remove_index(report->problems, i - 1);
     }
+    GHashTableIter iterator;
+    void *text;
+    g_hash_table_iter_init(&iterator, caretaker->left_alone);
+    while (!report->whole && g_hash_table_iter_next(&iterator, &text, NULL))
+        g_hash_table_add(now, g_strdup(text));
     g_hash_table_unref(caretaker->left_alone);
     caretaker->left_alone = now;
 }

@@ -15,6 +15,7 @@ static struct catalog *catalog_new(struct store *store, struct layout *layout,
     catalog->holders = holders_new();
     catalog->names = name_locks_new();
     catalog->tombstones = tombstones_new();
+    catalog->kept = kept_forks_new();
     catalog->overlays = overlays_new(store, layout, settings->shared);
     catalog->fork_points = fork_point_reader_new(store, layout);
     catalog->refs = ref_cache_new();
@@ -38,6 +39,7 @@ static void catalog_release(struct catalog *catalog)
     ref_cache_free(catalog->refs);
     fork_point_reader_free(catalog->fork_points);
     overlays_free(catalog->overlays);
+    kept_forks_free(catalog->kept);
     tombstones_free(catalog->tombstones);
     name_locks_free(catalog->names);
     lease_keeper_free(catalog->keeper);
@@ -179,7 +181,8 @@ struct registry *catalog_registry(struct catalog *catalog)
 
 struct bytes *catalog_tombstones(struct catalog *catalog)
 {
-    return tombstones_render(catalog->tombstones);
+    auto_registry struct registry *registry = catalog_registry(catalog);
+    return tombstones_render(catalog->tombstones, registry, catalog->kept);
 }
 
 struct holders *catalog_holders(struct catalog *catalog)

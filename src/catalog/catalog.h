@@ -57,6 +57,7 @@ struct recovery_report {
     unsigned finished;    /* tombstoned forks removed */
     unsigned orphans;     /* tombstones, allocators, overlays without a fork, removed */
     GPtrArray *problems;  /* struct error *: what was left alone, and why; never NULL */
+    bool whole;           /* everything was looked at, not only what was due */
 };
 void recovery_report_clear(struct recovery_report *report);
 
@@ -94,7 +95,8 @@ int64_t catalog_refresh_interval_ms(const struct catalog *catalog, int64_t refre
 /* ---- From memory ---- */
 
 struct registry *catalog_registry(struct catalog *catalog); /* registry_unref() */
-struct bytes *catalog_tombstones(struct catalog *catalog);  /* JSON array, no newline at the end */
+struct bytes *catalog_tombstones(struct catalog *catalog);  /* JSON array, no newline at the end:
+                                                               tombstones_render() */
 struct holders *catalog_holders(struct catalog *catalog);
 
 /* Holds a fork for an open handle, against drops by all mounts of a shared catalog (leases.h), by a
@@ -158,6 +160,7 @@ int catalog_register_datasets(struct catalog *catalog, const struct ulid *id, st
  * for a fork without datasets. */
 int catalog_tag(struct catalog *catalog, const struct ulid *id, const char *tag,
                 struct operation *operation, struct error *err);
+/* Takes the tag away again, also from a fork that is not active. */
 int catalog_untag(struct catalog *catalog, const struct ulid *id, const char *tag,
                   struct operation *operation, struct error *err);
 

@@ -79,6 +79,8 @@ int catalog_tags(struct catalog *catalog, const struct ulid *id, struct operatio
 
 typedef int tag_change(struct tags *tags, const struct fork_entry *entry, const char *tag,
                        struct operation *operation, struct error *err);
+typedef int fork_lock(struct catalog *catalog, const struct ulid *id, struct operation *operation,
+                      struct fork_entry **ret, struct error *err);
 
 /* What an earlier change left is cleared away first; a tag that is to be removed may go with it. */
 static int change_tag_locked(struct catalog *catalog, const struct fork_entry *entry,
@@ -95,14 +97,14 @@ static int change_tag_locked(struct catalog *catalog, const struct fork_entry *e
 }
 
 static int change_tag(struct catalog *catalog, const struct ulid *id, const char *tag,
-                      tag_change *change, const char *what, struct operation *operation,
-                      struct error *err)
+                      tag_change *change, fork_lock *lock, const char *what,
+                      struct operation *operation, struct error *err)
 {
     struct error failure = {0};
     int code = 0;
     for (int tries = 0; tries == 0 || (code == ERR_CHANGED && tries < TAG_TRIES_MAX); tries++) {
         struct fork_entry *entry = NULL;
-        code = catalog_lock_active(catalog, id, operation, &entry, &failure);
+        code = lock(catalog, id, operation, &entry, &failure);
         if (code)
             break;
         code = change_tag_locked(catalog, entry, tag, change, operation, &failure);
@@ -118,11 +120,16 @@ static int change_tag(struct catalog *catalog, const struct ulid *id, const char
 int catalog_tag(struct catalog *catalog, const struct ulid *id, const char *tag,
                 struct operation *operation, struct error *err)
 {
-    return change_tag(catalog, id, tag, tags_create, "making", operation, err);
+    return change_tag(catalog, id, tag, tags_create, catalog_lock_active, "making", operation, err);
 }
 
+/* Also of a fork that is not active: the tag may be what keeps its drop from being finished. */
 int catalog_untag(struct catalog *catalog, const struct ulid *id, const char *tag,
                   struct operation *operation, struct error *err)
 {
-    return change_tag(catalog, id, tag, tags_remove, "removing", operation, err);
+    int code =
+        change_tag(catalog, id, tag, tags_remove, catalog_lock_any, "removing", operation, err);
+    if (code == 0)
+        kept_forks_note_untagged(catalog->kept, id, tag);
+    return code;
 }

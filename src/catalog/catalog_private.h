@@ -9,6 +9,7 @@
 #include "catalog/catalog.h"
 #include "catalog/descendants.h"
 #include "catalog/fork_point.h"
+#include "catalog/kept_forks.h"
 #include "catalog/lease_keeper.h"
 #include "catalog/leases.h"
 #include "catalog/name_locks.h"
@@ -27,6 +28,7 @@ struct catalog {
     struct lease_keeper *keeper; /* of our own lease; NULL: not shared, or read-only */
     struct name_locks *names;
     struct tombstones *tombstones;
+    struct kept_forks *kept;
     struct overlays *overlays;
     struct fork_point_reader *fork_points;
     struct ref_cache *refs;
@@ -66,6 +68,9 @@ bool catalog_may_take_over(struct catalog *catalog, const struct fork_entry *ent
  * ERR_READ_ONLY, ERR_INTERRUPTED, ERR_DEADLINE. */
 int catalog_lock_active(struct catalog *catalog, const struct ulid *id, struct operation *operation,
                         struct fork_entry **ret, struct error *err);
+/* The same for a fork of any status. */
+int catalog_lock_any(struct catalog *catalog, const struct ulid *id, struct operation *operation,
+                     struct fork_entry **ret, struct error *err);
 /* Unlocks the name and lets go of the entry. */
 void catalog_unlock(struct catalog *catalog, struct fork_entry *entry);
 

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "catalog/kept_reason.h"
 #include "lance/branch_name.h"
 #include "lance/branch_ref.h"
 #include "lance/dataset.h"
@@ -18,20 +19,23 @@ struct descendants {
 /* A ref to be looked into. */
 struct foreign_ref {
     const struct store_object *object; /* its row, owned by the listing */
-    bool is_tag;
-    struct bytes *body;        /* kept from an earlier check; else */
-    struct store_request *get; /* in flight or answered */
-    struct branch_ref *branch; /* of a branch, once it was read */
+    struct bytes *body;                /* kept from an earlier check; else */
+    struct store_request *get;         /* in flight or answered */
+    char *name;                        /* of a branch; NULL: a tag */
+    struct branch_ref *branch;         /* of a branch, once it was read */
+    struct error problem;              /* why it does not parse */
 };
 
 /* The refs of one dataset, for all forks that have it. */
 struct dataset_refs {
+    char *dataset;
     char *key;                  /* of the dataset */
     struct store_request *all;  /* a listing of all of its refs, or else */
     struct store_request *tags; /* of its tag refs */
     GPtrArray *foreign;         /* struct foreign_ref */
+    GPtrArray *unreadable;      /* those of them that do not parse */
     GHashTable *tagged;         /* branch -> key of a tag that points at it */
-    GHashTable *branched;       /* branch -> key of the ref of a foreign one made from it */
+    GHashTable *branched;       /* branch -> name of a foreign one made from it */
     bool any_branch;
     struct error problem; /* why nobody can tell */
 };
@@ -40,7 +44,7 @@ struct dataset_refs {
 struct dependence {
     struct descendants_query *query;
     struct dataset_refs *refs;
-    const char *branch;        /* owned by the entry */
+    const char *branch;        /* owned by the query */
     struct store_request *own; /* its ref; NULL when no branch may descend from it */
 };
 
@@ -71,6 +75,7 @@ static void foreign_ref_free(void *pointer)
 {
     struct foreign_ref *ref = pointer;
     bytes_unref(ref->body);
+    g_free(ref->name);
     branch_ref_free(ref->branch);
     g_free(ref);
 }
@@ -78,7 +83,9 @@ static void foreign_ref_free(void *pointer)
 static void dataset_refs_free(void *pointer)
 {
     struct dataset_refs *refs = pointer;
+    g_free(refs->dataset);
     g_free(refs->key);
+    g_ptr_array_unref(refs->unreadable);
     g_ptr_array_unref(refs->foreign);
     g_hash_table_unref(refs->tagged);
     g_hash_table_unref(refs->branched);
@@ -93,11 +100,13 @@ static struct dataset_refs *obtain_dataset(struct check *check, const char *data
     if (refs)
         return refs;
     refs = g_new0(struct dataset_refs, 1);
+    refs->dataset = g_strdup(dataset);
     refs->key = layout_dataset_key(check->descendants->layout, dataset);
     refs->foreign = g_ptr_array_new_with_free_func(foreign_ref_free);
+    refs->unreadable = g_ptr_array_new();
     refs->tagged = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     refs->branched = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    g_hash_table_insert(check->datasets, g_strdup(dataset), refs);
+    g_hash_table_insert(check->datasets, refs->dataset, refs);
     return refs;
 }
 
@@ -113,8 +122,11 @@ static void add_query(struct check *check, struct store_set *set, struct descend
 {
     query->code = 0;
     query->error = (struct error){0};
-    for (guint i = 0; i < query->entry->datasets->len; i++) {
-        const struct dataset_branch *pair = g_ptr_array_index(query->entry->datasets, i);
+    for (guint i = 0; i < query->branches->len; i++) {
+        const struct dataset_branch *pair = g_ptr_array_index(query->branches, i);
+        if (query->entry &&
+            registry_protects_branch(check->registry, &query->entry->id, pair->branch))
+            continue;
         struct dependence *dependence = g_new0(struct dependence, 1);
         dependence->query = query;
         dependence->refs = obtain_dataset(check, pair->dataset);
@@ -136,16 +148,17 @@ static bool belongs_to_known_fork(const struct registry *registry, const char *b
            registry_find_id(registry, &id);
 }
 
+/* branch: its name, which is taken over; NULL: a tag. */
 static void add_foreign(struct check *check, struct dataset_refs *refs,
-                        const struct store_object *object, bool is_tag, struct store_set *set)
+                        const struct store_object *object, char *branch, struct store_set *set)
 {
     struct foreign_ref *ref = g_new0(struct foreign_ref, 1);
     ref->object = object;
-    ref->is_tag = is_tag;
+    ref->name = branch;
     ref->body = ref_cache_find(check->descendants->cache, object);
     if (!ref->body)
         ref->get = store_set_get(set, object->key);
-    refs->any_branch = refs->any_branch || !is_tag;
+    refs->any_branch = refs->any_branch || branch;
     g_ptr_array_add(refs->foreign, ref);
 }
 
@@ -164,9 +177,9 @@ static void request_foreign(struct check *check, struct dataset_refs *refs, stru
         const struct store_object *object = g_ptr_array_index(listing->answer.objects, i);
         g_autofree char *branch = lance_branch_of_ref_key(refs->key, object->key);
         if (branch && !belongs_to_known_fork(check->registry, branch))
-            add_foreign(check, refs, object, false, set);
+            add_foreign(check, refs, object, g_steal_pointer(&branch), set);
         else if (is_tag_key(refs, object->key))
-            add_foreign(check, refs, object, true, set);
+            add_foreign(check, refs, object, NULL, set);
     }
 }
 
@@ -194,41 +207,42 @@ static int read_body(struct check *check, struct dataset_refs *refs, struct fore
     return 0;
 }
 
-static int parse_tag(struct dataset_refs *refs, struct foreign_ref *ref, struct error *err)
+static int parse_tag(struct dataset_refs *refs, struct foreign_ref *ref)
 {
     struct tag_ref *tag = NULL;
-    int code = tag_ref_parse(ref->body, &tag, err);
+    int code = tag_ref_parse(ref->body, &tag, &ref->problem);
     if (code == 0 && tag->branch)
         g_hash_table_replace(refs->tagged, g_strdup(tag->branch), ref->object->key);
     tag_ref_free(tag);
     return code;
 }
 
-static int parse_branch(struct dataset_refs *refs, struct foreign_ref *ref, struct error *err)
+static int parse_branch(struct dataset_refs *refs, struct foreign_ref *ref)
 {
-    int code = branch_ref_parse(ref->body, &ref->branch, err);
+    int code = branch_ref_parse(ref->body, &ref->branch, &ref->problem);
     if (code == 0 && ref->branch->parent_branch)
-        g_hash_table_replace(refs->branched, g_strdup(ref->branch->parent_branch),
-                             ref->object->key);
+        g_hash_table_replace(refs->branched, g_strdup(ref->branch->parent_branch), ref->name);
     return code;
 }
 
-/* One that cannot be read leaves nobody able to tell. */
 static void read_dataset(struct check *check, struct dataset_refs *refs)
 {
     for (guint i = 0; refs->problem.code == 0 && i < refs->foreign->len; i++) {
         struct foreign_ref *ref = g_ptr_array_index(refs->foreign, i);
         if (read_body(check, refs, ref) || !ref->body)
             continue;
-        if ((ref->is_tag ? parse_tag : parse_branch)(refs, ref, &refs->problem))
-            error_prefix(&refs->problem, "ref %s", ref->object->key);
+        if ((ref->name ? parse_branch : parse_tag)(refs, ref)) {
+            error_prefix(&ref->problem, "ref %s", ref->object->key);
+            g_ptr_array_add(refs->unreadable, ref);
+        }
     }
 }
 
-static int error_descends(const char *key, struct error *err)
+static int error_descends(const struct dependence *dependence, const char *branch,
+                          struct error *err)
 {
-    return error_set(err, ERR_NOT_EMPTY,
-                     "the branch of ref %s, which is no fork's, descends from it", key);
+    return kept_by_branch(dependence->query->entry, dependence->refs->dataset, dependence->branch,
+                          branch, err);
 }
 
 /* Those that were made from branches of it that are gone show their descent in their lineage. */
@@ -246,10 +260,22 @@ static int check_lineage(const struct dependence *dependence, struct error *err)
     for (guint i = 0; code == 0 && i < dependence->refs->foreign->len; i++) {
         const struct foreign_ref *ref = g_ptr_array_index(dependence->refs->foreign, i);
         if (ref->branch && branch_ref_descends(ref->branch, own))
-            code = error_descends(ref->object->key, err);
+            code = error_descends(dependence, ref->name, err);
     }
     branch_ref_free(own);
     return code;
+}
+
+/* One that does not parse leaves nobody able to tell; but for the own, which goes. */
+static int check_readable(const struct dependence *dependence, struct error *err)
+{
+    const GPtrArray *unreadable = dependence->refs->unreadable;
+    for (guint i = 0; i < unreadable->len; i++) {
+        const struct foreign_ref *ref = g_ptr_array_index(unreadable, i);
+        if (g_strcmp0(ref->name, dependence->branch) != 0)
+            return kept_by_doubt(dependence->query->entry, &ref->problem, err);
+    }
+    return 0;
 }
 
 static int check_dependence(const struct dependence *dependence, struct error *err)
@@ -257,14 +283,14 @@ static int check_dependence(const struct dependence *dependence, struct error *e
     const struct dataset_refs *refs = dependence->refs;
     if (refs->problem.code)
         return error_copy(err, &refs->problem);
-    const char *key = g_hash_table_lookup(refs->branched, dependence->branch);
-    if (key)
-        return error_descends(key, err);
-    key = g_hash_table_lookup(refs->tagged, dependence->branch);
-    if (key)
-        return error_set(err, ERR_NOT_EMPTY, "the tag of ref %s points at its branch %s", key,
-                         dependence->branch);
-    return dependence->own ? check_lineage(dependence, err) : 0;
+    const char *found = g_hash_table_lookup(refs->tagged, dependence->branch);
+    if (found)
+        return kept_by_tag(dependence->query->entry, refs->dataset, dependence->branch, found, err);
+    found = g_hash_table_lookup(refs->branched, dependence->branch);
+    if (found)
+        return error_descends(dependence, found, err);
+    int code = check_readable(dependence, err);
+    return code == 0 && dependence->own ? check_lineage(dependence, err) : code;
 }
 
 /* ---- The check ---- */
@@ -299,7 +325,7 @@ int descendants_check(struct descendants *descendants, const struct registry *re
                       struct operation *operation)
 {
     g_autoptr(GHashTable) datasets =
-        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, dataset_refs_free);
+        g_hash_table_new_full(g_str_hash, g_str_equal, NULL, dataset_refs_free);
     g_autoptr(GPtrArray) dependences = g_ptr_array_new_with_free_func(g_free);
     struct check check = {.descendants = descendants,
                           .registry = registry,

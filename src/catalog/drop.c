@@ -65,27 +65,19 @@ static void fail_all(struct round *round, const struct error *failure)
     }
 }
 
-/* What is pending nobody has used. Among several writers the decision on a tombstoned one may be of
- * a mount that did not come to look for tags made meanwhile. */
-static bool may_have_descendants(const struct catalog *catalog, const struct fork_entry *entry)
-{
-    return entry->status == FORK_ACTIVE ||
-           (entry->status == FORK_TOMBSTONED && catalog->settings.shared);
-}
-
-/* Nothing foreign may depend on the forks that have been active. Child forks are looked at again
- * when the decision is committed; what the engine has made is not: it takes no part in the
- * registry. */
-static void check_descendants(struct round *round, struct store_set *first)
+/* Nothing foreign may depend on the branches. Child forks are looked at again when the decision is
+ * committed; what the engine has made is not: it takes no part in the registry. */
+static void check_active(struct round *round, struct store_set *first)
 {
     auto_registry struct registry *registry = catalog_registry(round->catalog);
     g_autofree struct descendants_query *list = g_new0(struct descendants_query, round->count);
     g_autoptr(GPtrArray) tasks = g_ptr_array_new();
     for (size_t i = 0; i < round->count; i++) {
         struct task *task = &round->tasks[i];
-        if (!is_going(task) || !may_have_descendants(round->catalog, task->entry))
+        if (!is_going(task) || task->entry->status != FORK_ACTIVE)
             continue;
         list[tasks->len].entry = task->entry;
+        list[tasks->len].branches = task->entry->datasets;
         g_ptr_array_add(tasks, task);
     }
     descendants_check(round->catalog->descendants, registry, list, tasks->len, first,
@@ -93,6 +85,45 @@ static void check_descendants(struct round *round, struct store_set *first)
     for (guint i = 0; i < tasks->len; i++) {
         struct task *task = g_ptr_array_index(tasks, i);
         task->code = error_copy(&task->error, &list[i].error);
+    }
+}
+
+/* Of a fork that stays because something hangs on it. */
+static void note_kept(struct round *round, struct task *task)
+{
+    const struct fork_entry *entry = task->entry;
+    error_prefix(&task->error, "it stays %s", fork_status_name(entry->status));
+    if (task->code == ERR_NOT_EMPTY || task->code == ERR_CORRUPT || task->code == ERR_UNSUPPORTED)
+        kept_forks_put(round->catalog->kept, &entry->id, &task->error);
+}
+
+/* The same for those on which somebody else has decided, or which another program or mount has left
+ * half made: the engine may have been used on them since, and whoever decided may not have looked
+ * for tags. Their entries may lack branches, which go as well. */
+static void check_unfinished(struct round *round)
+{
+    auto_registry struct registry *registry = catalog_registry(round->catalog);
+    g_autofree struct descendants_query *list = g_new0(struct descendants_query, round->count);
+    g_autoptr(GPtrArray) tasks = g_ptr_array_new();
+    g_autoptr(GPtrArray) branches =
+        g_ptr_array_new_with_free_func((GDestroyNotify)g_ptr_array_unref);
+    for (size_t i = 0; i < round->count; i++) {
+        struct task *task = &round->tasks[i];
+        if (!is_going(task) || task->entry->status == FORK_ACTIVE)
+            continue;
+        g_ptr_array_add(branches, burial_branches(task->entry, round->drops->candidates));
+        list[tasks->len].entry = task->entry;
+        list[tasks->len].branches = g_ptr_array_index(branches, tasks->len);
+        g_ptr_array_add(tasks, task);
+    }
+    if (tasks->len > 0)
+        descendants_check(round->catalog->descendants, registry, list, tasks->len, NULL,
+                          round->operation);
+    for (guint i = 0; i < tasks->len; i++) {
+        struct task *task = g_ptr_array_index(tasks, i);
+        task->code = error_copy(&task->error, &list[i].error);
+        if (task->code)
+            note_kept(round, task);
     }
 }
 
@@ -104,12 +135,13 @@ static void look_at_store(struct round *round)
     g_autofree char *storage = layout_datasets_prefix(round->catalog->layout);
     struct store_set *set = store_set_new();
     const struct store_request *listing = store_set_list_shallow(set, storage);
-    check_descendants(round, set);
+    check_active(round, set);
     if (listing->answer.code)
         fail_all(round, &listing->answer.error);
     else
         round->drops->candidates = burial_candidates_listed(listing);
     store_set_unref(set);
+    check_unfinished(round);
 }
 
 static void close_door(struct round *round, struct task *task, int64_t drain_until_ns)
@@ -252,7 +284,7 @@ void drop_add_listings(struct round *round, struct store_set *set)
             continue;
         GPtrArray *branches = burial_branches(task->entry, drops->candidates);
         const GPtrArray *looked_at =
-            may_have_descendants(round->catalog, task->entry) ? task->entry->datasets : NULL;
+            task->entry->status == FORK_ACTIVE ? task->entry->datasets : branches;
         drops->list[drops->tasks->len] =
             (struct burial){.id = &task->entry->id, .branches = branches, .looked_at = looked_at};
         g_ptr_array_add(drops->branches, branches);
@@ -315,6 +347,8 @@ bool drop_removal(struct round *round, struct task *task, struct transition *tra
 void drop_removed(struct round *round, struct task *task, const struct transition *transition)
 {
     task->code = error_copy(&task->error, &transition->error);
+    if (task->code == 0)
+        kept_forks_remove(round->catalog->kept, &task->entry->id);
 }
 
 static void drops_free(struct drops *drops)

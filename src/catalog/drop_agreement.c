@@ -97,7 +97,8 @@ static GPtrArray *list_tasks(struct round *round, bool agreed, struct descendant
         bool counts = agreed ? task->code == 0 && task->agreed : needs_agreement(task);
         if (!counts || task->entry->status != FORK_ACTIVE)
             continue;
-        list[tasks->len] = (struct descendants_query){.entry = task->entry, .tags_only = !agreed};
+        list[tasks->len] = (struct descendants_query){
+            .entry = task->entry, .branches = task->entry->datasets, .tags_only = !agreed};
         g_ptr_array_add(tasks, task);
     }
     return tasks;

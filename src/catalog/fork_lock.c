@@ -3,19 +3,36 @@
 #include "base/timestamp.h"
 #include "catalog/catalog_private.h"
 
-/* The active entry of an id, referenced. */
-static int find_active(struct catalog *catalog, const struct ulid *id, struct fork_entry **ret,
-                       struct error *err)
+/* Finds the entry of an id, which may be of the wrong status, and gives a reference. */
+typedef int find_entry(struct catalog *catalog, const struct ulid *id, struct fork_entry **ret,
+                       struct error *err);
+
+static int find_any(struct catalog *catalog, const struct ulid *id, struct fork_entry **ret,
+                    struct error *err)
 {
     auto_registry struct registry *registry = catalog_registry(catalog);
     struct fork_entry *entry = registry_find_id(registry, id);
     if (!entry)
         return error_set(err, ERR_STALE, "fork %s is gone", id->text);
-    if (entry->status != FORK_ACTIVE)
-        return error_set(err, entry->status == FORK_PENDING ? ERR_PENDING : ERR_STALE,
-                         "fork %s is %s", id->text, fork_status_name(entry->status));
     *ret = fork_entry_ref(entry);
     return 0;
+}
+
+static int find_active(struct catalog *catalog, const struct ulid *id, struct fork_entry **ret,
+                       struct error *err)
+{
+    struct fork_entry *entry = NULL;
+    int code = find_any(catalog, id, &entry, err);
+    if (code)
+        return code;
+    if (entry->status == FORK_ACTIVE) {
+        *ret = entry;
+        return 0;
+    }
+    code = error_set(err, entry->status == FORK_PENDING ? ERR_PENDING : ERR_STALE, "fork %s is %s",
+                     id->text, fork_status_name(entry->status));
+    fork_entry_unref(entry);
+    return code;
 }
 
 int catalog_confirm_active(void *argument, const struct fork_entry *entry,
@@ -34,10 +51,10 @@ int catalog_confirm_active(void *argument, const struct fork_entry *entry,
 
 /* While we waited for the name, the fork may have been dropped, or (by somebody who edits the
  * registry) given another name, which is not locked. */
-static int find_still_active(struct catalog *catalog, const struct fork_entry *before,
-                             struct fork_entry **ret, struct error *err)
+static int find_again(struct catalog *catalog, const struct fork_entry *before, find_entry *find,
+                      struct fork_entry **ret, struct error *err)
 {
-    int code = find_active(catalog, &before->id, ret, err);
+    int code = find(catalog, &before->id, ret, err);
     if (code || strcmp(fork_entry_name(*ret), fork_entry_name(before)) == 0)
         return code;
     fork_entry_unref(*ret);
@@ -45,23 +62,35 @@ static int find_still_active(struct catalog *catalog, const struct fork_entry *b
     return error_set(err, ERR_STALE, "fork %s was renamed meanwhile", before->id.text);
 }
 
-int catalog_lock_active(struct catalog *catalog, const struct ulid *id, struct operation *operation,
-                        struct fork_entry **ret, struct error *err)
+static int lock_fork(struct catalog *catalog, const struct ulid *id, find_entry *find,
+                     struct operation *operation, struct fork_entry **ret, struct error *err)
 {
     if (catalog->settings.read_only)
         return error_set(err, ERR_READ_ONLY, "the catalog is mounted read-only");
     struct fork_entry *before = NULL;
-    int code = find_active(catalog, id, &before, err);
+    int code = find(catalog, id, &before, err);
     if (code)
         return code;
     code = name_locks_acquire(catalog->names, fork_entry_name(before), operation, err);
     if (code == 0) {
-        code = find_still_active(catalog, before, ret, err);
+        code = find_again(catalog, before, find, ret, err);
         if (code)
             name_locks_release(catalog->names, fork_entry_name(before));
     }
     fork_entry_unref(before);
     return code;
+}
+
+int catalog_lock_active(struct catalog *catalog, const struct ulid *id, struct operation *operation,
+                        struct fork_entry **ret, struct error *err)
+{
+    return lock_fork(catalog, id, find_active, operation, ret, err);
+}
+
+int catalog_lock_any(struct catalog *catalog, const struct ulid *id, struct operation *operation,
+                     struct fork_entry **ret, struct error *err)
+{
+    return lock_fork(catalog, id, find_any, operation, ret, err);
 }
 
 void catalog_unlock(struct catalog *catalog, struct fork_entry *entry)

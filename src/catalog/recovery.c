@@ -96,6 +96,7 @@ static int recover_hidden(struct catalog *catalog, struct operation *operation,
         code = orphans_remove(catalog, operation, report, err);
     if (code == 0)
         catalog->full_look_due_ns = monotonic_now_ns() + catalog->settings.takeover_ms * NS_PER_MS;
+    report->whole = code == 0;
     return code;
 }
 
@@ -117,10 +118,10 @@ static int recover_due(struct catalog *catalog, struct operation *operation,
 {
     bool entries = recovery_has_entries(catalog), tombstones = recovery_has_tombstones(catalog);
     bool hidden = monotonic_now_ns() >= catalog->full_look_due_ns;
-    int code = 0;
-    if (entries || tombstones || hidden)
-        code = load(catalog, operation, err);
-    if (code == 0 && (entries || tombstones))
+    if (!entries && !tombstones && !hidden)
+        return 0;
+    int code = load(catalog, operation, err);
+    if (code == 0) /* what rests is looked at as often as what has to be looked for */
         code = recover_known(catalog, operation, report, err);
     if (code == 0 && hidden)
         code = recover_hidden(catalog, operation, report, err);

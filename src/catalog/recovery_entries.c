@@ -10,6 +10,7 @@ struct unfinished {
     struct fork_entry *entry;
     GPtrArray *branches; /* struct dataset_branch; NULL until they are chosen */
     bool done;
+    bool kept; /* something hangs on it, which `problem` says */
     struct error problem;
 };
 
@@ -44,8 +45,9 @@ bool recovery_has_entries(struct catalog *catalog)
     takeover_begin_look(catalog->takeover, TAKEOVER_ENTRY);
     for (guint i = 0; i < registry->entries->len; i++) {
         const struct fork_entry *entry = g_ptr_array_index(registry->entries, i);
-        if (entry->status != FORK_ACTIVE)
-            any = catalog_may_take_over(catalog, entry, NULL) || any;
+        if (entry->status == FORK_ACTIVE || !catalog_may_take_over(catalog, entry, NULL))
+            continue;
+        any = any || !kept_forks_rests(catalog->kept, &entry->id);
     }
     takeover_end_look(catalog->takeover, TAKEOVER_ENTRY, monotonic_now_ns());
     return any;
@@ -118,6 +120,15 @@ static bool is_to_be_committed(const struct catalog *catalog, const struct unfin
                                        fork->entry->status == FORK_PENDING);
 }
 
+static struct transition transition_of(const struct catalog *catalog, const struct unfinished *fork,
+                                       enum transition_kind kind, const struct timespec *now)
+{
+    return (struct transition){.kind = kind,
+                               .id = &fork->entry->id,
+                               .entry = fork->entry,
+                               .decided_at = catalog->settings.shared ? now : NULL};
+}
+
 /* One commit for all that are well: fenced, or (`kind`) removed. */
 static void commit_all(struct catalog *catalog, GPtrArray *forks, enum transition_kind kind,
                        struct operation *operation)
@@ -129,11 +140,7 @@ static void commit_all(struct catalog *catalog, GPtrArray *forks, enum transitio
         struct unfinished *fork = g_ptr_array_index(forks, i);
         if (!is_to_be_committed(catalog, fork, kind))
             continue;
-        list[committed->len] =
-            (struct transition){.kind = kind,
-                                .id = &fork->entry->id,
-                                .entry = fork->entry,
-                                .decided_at = catalog->settings.shared ? &now : NULL};
+        list[committed->len] = transition_of(catalog, fork, kind, &now);
         g_ptr_array_add(committed, fork);
     }
     transitions_commit(catalog->committer, list, committed->len, operation);
@@ -166,6 +173,15 @@ static bool is_decided_elsewhere(const struct catalog *catalog, int code)
     return catalog->settings.shared && (code == ERR_EXISTS || code == ERR_STALE);
 }
 
+/* What users see in `tombstones`. */
+static void note_kept(struct catalog *catalog, const struct unfinished *fork)
+{
+    if (fork->problem.code)
+        kept_forks_put(catalog->kept, &fork->entry->id, &fork->problem);
+    else
+        kept_forks_remove(catalog->kept, &fork->entry->id);
+}
+
 /* What came of the entries; the first error of the store. */
 static int report_unfinished(struct catalog *catalog, const GPtrArray *list,
                              struct recovery_report *report, struct error *err)
@@ -181,6 +197,7 @@ static int report_unfinished(struct catalog *catalog, const GPtrArray *list,
             transition_check_childless(registry, id, &fork->problem);
         if (is_decided_elsewhere(catalog, fork->problem.code))
             continue;
+        note_kept(catalog, fork);
         if (fork->problem.code && recovery_is_about_one_fork(fork->problem.code))
             recovery_report_problem(report, &fork->problem, "fork", id->text);
         else if (fork->problem.code && code == 0)
@@ -218,26 +235,57 @@ static int check_unheld(struct catalog *catalog, const GPtrArray *list, struct o
     return code;
 }
 
-/* Nor to look whether somebody tagged it at the last moment, and was told that this is done. One
- * that something depends on is left alone. */
+/* Nor to look whether somebody tagged it at the last moment, and was told that this is done; and
+ * Uni decides on tagged forks, too. Of one that something hangs on nothing is deleted. */
 static void check_descendants(struct catalog *catalog, const GPtrArray *list,
                               struct operation *operation)
 {
     auto_registry struct registry *registry = catalog_registry(catalog);
     g_autofree struct descendants_query *queries = g_new0(struct descendants_query, list->len);
     g_autoptr(GPtrArray) forks = g_ptr_array_new();
-    for (guint i = 0; catalog->settings.shared && i < list->len; i++) {
+    for (guint i = 0; i < list->len; i++) {
         struct unfinished *fork = g_ptr_array_index(list, i);
-        if (fork->problem.code || fork->entry->status != FORK_TOMBSTONED)
+        if (fork->problem.code)
             continue;
-        queries[forks->len].entry = fork->entry;
+        queries[forks->len] =
+            (struct descendants_query){.entry = fork->entry, .branches = fork->branches};
         g_ptr_array_add(forks, fork);
     }
     if (forks->len == 0)
         return;
     descendants_check(catalog->descendants, registry, queries, forks->len, NULL, operation);
-    for (guint i = 0; i < forks->len; i++)
-        ((struct unfinished *)g_ptr_array_index(forks, i))->problem = queries[i].error;
+    for (guint i = 0; i < forks->len; i++) {
+        struct unfinished *fork = g_ptr_array_index(forks, i);
+        fork->problem = queries[i].error;
+        fork->kept = fork->problem.code && recovery_is_about_one_fork(fork->problem.code);
+        if (fork->kept)
+            error_prefix(&fork->problem, "it stays tombstoned");
+    }
+}
+
+/* A half-made fork that somebody has used meanwhile stays, but will not be finished by its maker
+ * any more. */
+static void fence_kept(struct catalog *catalog, const GPtrArray *list, struct operation *operation)
+{
+    g_autofree struct transition *fences = g_new0(struct transition, list->len);
+    g_autoptr(GPtrArray) fenced = g_ptr_array_new();
+    const struct timespec now = timestamp_now();
+    for (guint i = 0; i < list->len; i++) {
+        struct unfinished *fork = g_ptr_array_index(list, i);
+        if (!fork->kept || fork->entry->status != FORK_PENDING)
+            continue;
+        fences[fenced->len] = transition_of(catalog, fork, TRANSITION_FENCE, &now);
+        g_ptr_array_add(fenced, fork);
+    }
+    transitions_commit(catalog->committer, fences, fenced->len, operation);
+    for (guint i = 0; i < fenced->len; i++) {
+        struct unfinished *fork = g_ptr_array_index(fenced, i);
+        if (fences[i].code)
+            fork->problem = fences[i].error;
+        else
+            takeover_add_own(catalog->takeover, TAKEOVER_ENTRY, fork->entry->id.text,
+                             monotonic_now_ns());
+    }
 }
 
 static int finish_all(struct catalog *catalog, const GPtrArray *list, struct operation *operation,
@@ -245,11 +293,11 @@ static int finish_all(struct catalog *catalog, const GPtrArray *list, struct ope
 {
     int code = check_unheld(catalog, list, operation, err);
     if (code == 0)
-        check_descendants(catalog, list, operation);
-    if (code == 0)
         code = choose_branches(catalog, list, operation, err);
     if (code)
         return code;
+    check_descendants(catalog, list, operation);
+    fence_kept(catalog, list, operation);
     for (;;) {
         g_autoptr(GPtrArray) forks = choose_childless(catalog, list);
         if (forks->len == 0)

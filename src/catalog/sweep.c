@@ -127,7 +127,9 @@ static void check_descendants(struct sweep *sweep)
     for (guint i = 0; i < sweep->subtrees->len; i++) {
         struct subtree *subtree = g_ptr_array_index(sweep->subtrees, i);
         for (guint j = 0; !subtree->stays && j < subtree->forks->len; j++) {
-            list[owners->len].entry = g_ptr_array_index(subtree->forks, j);
+            const struct fork_entry *entry = g_ptr_array_index(subtree->forks, j);
+            list[owners->len].entry = entry;
+            list[owners->len].branches = entry->datasets;
             g_ptr_array_add(owners, subtree);
         }
     }

@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "catalog/documents.h"
+#include "catalog/members.h"
 
 struct tombstones {
     pthread_mutex_t lock;
@@ -241,14 +242,53 @@ static void unref_bytes(void *bytes)
     bytes_unref(bytes);
 }
 
-struct bytes *tombstones_render(struct tombstones *tombstones)
+/* The document of a fork, a JSON object that is not empty, with the reason as a last member. */
+static struct bytes *add_reason(const struct bytes *document, const char *reason)
+{
+    const struct json_span object =
+        members_trim((struct json_span){document->data, document->size});
+    g_autoptr(GString) text = g_string_new_len(object.text, (gssize)object.length - 1);
+    g_string_append(text, ",\"kept_by\":");
+    json_append_string(text, reason);
+    g_string_append_c(text, '}');
+    return bytes_new(text->str, text->len);
+}
+
+static struct bytes *describe(const struct tombstone *tombstone, struct kept_forks *kept)
+{
+    if (!tombstone->entry)
+        return describe_unparsable(tombstone);
+    g_autofree char *reason = kept_forks_reason(kept, &tombstone->entry->id);
+    return reason ? add_reason(tombstone->body, reason) : bytes_ref(tombstone->body);
+}
+
+/* Those whose tombstone has been lost, or that never had one. */
+static void describe_entries(const struct registry *registry, struct kept_forks *kept,
+                             GHashTable *seen, GPtrArray *documents)
+{
+    for (guint i = 0; i < registry->entries->len; i++) {
+        const struct fork_entry *entry = g_ptr_array_index(registry->entries, i);
+        if (entry->status != FORK_TOMBSTONED || g_hash_table_contains(seen, entry->id.text))
+            continue;
+        g_autofree char *reason = kept_forks_reason(kept, &entry->id);
+        auto_bytes struct bytes *document = reason ? fork_entry_document(entry) : NULL;
+        if (document)
+            g_ptr_array_add(documents, add_reason(document, reason));
+    }
+}
+
+struct bytes *tombstones_render(struct tombstones *tombstones, const struct registry *registry,
+                                struct kept_forks *kept)
 {
     g_autoptr(GPtrArray) list = tombstones_list(tombstones);
     g_autoptr(GPtrArray) documents = g_ptr_array_new_with_free_func(unref_bytes);
+    g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
     for (guint i = 0; i < list->len; i++) {
         const struct tombstone *tombstone = g_ptr_array_index(list, i);
-        g_ptr_array_add(documents, tombstone->entry ? bytes_ref(tombstone->body)
-                                                    : describe_unparsable(tombstone));
+        g_ptr_array_add(documents, describe(tombstone, kept));
+        if (tombstone->entry)
+            g_hash_table_add(seen, tombstone->entry->id.text);
     }
+    describe_entries(registry, kept, seen, documents);
     return documents_array(documents);
 }

@@ -12,7 +12,9 @@
 #include "base/bytes.h"
 #include "base/operation.h"
 #include "catalog/fork_entry.h"
+#include "catalog/kept_forks.h"
 #include "catalog/layout.h"
+#include "catalog/registry.h"
 #include "store/store.h"
 
 struct tombstones;
@@ -57,7 +59,10 @@ GPtrArray *tombstones_list(struct tombstones *tombstones);
 bool tombstones_name_is_taken(struct tombstones *tombstones, const char *name);
 
 /* The table as one JSON array, pretty, without newline at the end. An object that does not parse
- * appears as {"file": key, "error": text}. */
-struct bytes *tombstones_render(struct tombstones *tombstones);
+ * appears as {"file": key, "error": text}. Where it is known why a fork's drop could not be
+ * finished, its object has one more member, "kept_by", with the text of that, and a tombstoned
+ * entry of the registry appears that has no tombstone of its own. */
+struct bytes *tombstones_render(struct tombstones *tombstones, const struct registry *registry,
+                                struct kept_forks *kept);
 
 #endif

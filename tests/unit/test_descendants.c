@@ -44,7 +44,7 @@ static int check(struct checking *checking, struct error *err)
 {
     auto_registry struct registry *registry = catalog_registry(checking->fork->catalog);
     const struct fork_entry *entry = registry_find(registry, "audit");
-    struct descendants_query query = {.entry = entry};
+    struct descendants_query query = {.entry = entry, .branches = entry->datasets};
     descendants_check(checking->descendants, registry, &query, 1, NULL, NULL);
     return error_copy(err, &query.error);
 }

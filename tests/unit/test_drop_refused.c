@@ -61,7 +61,7 @@ static void a_fork_from_which_a_foreign_branch_descends_is_refused(void **state)
 {
     struct fork_fixture *fixture = *state;
     put_foreign_branch(fixture, "mine", fixture->branch);
-    assert_refused(fixture, ERR_NOT_EMPTY, "mine.json");
+    assert_refused(fixture, ERR_NOT_EMPTY, "the branch 'mine' of dataset vertices_Person");
     g_autofree char *key = lance_branch_ref_key(FORK_DATASET, "mine");
     fixture_delete(fixture->store, key);
     assert_drops(fixture);
@@ -73,7 +73,7 @@ static void the_lineage_tells_a_descendant_whose_parent_is_gone(void **state)
     put_foreign_branch(fixture, "mine", fixture->branch);
     g_autofree char *key = lance_branch_ref_key(FORK_DATASET, "mine");
     fixture_replace(fixture->store, key, fixture->branch, "gone");
-    assert_refused(fixture, ERR_NOT_EMPTY, "mine.json");
+    assert_refused(fixture, ERR_NOT_EMPTY, "the branch 'mine' of dataset vertices_Person");
 }
 
 static void a_foreign_branch_of_main_does_not_matter(void **state)
@@ -96,9 +96,9 @@ static void a_fork_with_a_tag_is_refused(void **state)
 {
     struct fork_fixture *fixture = *state;
     put_tag(fixture, fixture->branch);
-    assert_refused(fixture, ERR_NOT_EMPTY, "v1.json");
-    assert_refused(fixture, ERR_NOT_EMPTY, "v1.json"); /* from memory */
-    put_tag(fixture, NULL);                            /* it moves to main */
+    assert_refused(fixture, ERR_NOT_EMPTY, "the Lance tag 'v1' of dataset vertices_Person");
+    assert_refused(fixture, ERR_NOT_EMPTY, "then rmdir forks/audit"); /* from memory */
+    put_tag(fixture, NULL);                                           /* it moves to main */
     assert_drops(fixture);
 }
 

@@ -190,7 +190,7 @@ static void a_tagged_fork_is_not_dropped(void **state)
 {
     struct fork_fixture *fixture = *state;
     assert_int_equal(tag(fixture, "v1"), 0);
-    assert_refused(fixture, ERR_NOT_EMPTY, "_refs/tags/fork_v1_");
+    assert_refused(fixture, ERR_NOT_EMPTY, "rmdir forks/audit/tags/v1, then rmdir forks/audit");
     assert_int_equal(untag(fixture, "v1"), 0);
     assert_drops(fixture);
 }
@@ -330,7 +330,7 @@ static void a_fork_is_not_dropped_while_it_is_tagged(void **state)
     assert_int_equal(catalog_drop(fixture->catalog, "audit", NULL, &hurry, NULL), ERR_DEADLINE);
     operation_destroy(&hurry);
     assert_int_equal(finish_tagger(&tagger), 0);
-    assert_refused(fixture, ERR_NOT_EMPTY, "fork_v1_");
+    assert_refused(fixture, ERR_NOT_EMPTY, "the tag tags/v1");
 }
 
 /* ---- Memory ---- */

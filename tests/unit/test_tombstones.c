@@ -14,6 +14,8 @@ struct fixture {
     struct store *faults;
     struct layout *layout;
     struct tombstones *tombstones;
+    struct registry *registry;
+    struct kept_forks *kept;
 };
 
 static int set_up(void **state)
@@ -23,6 +25,8 @@ static int set_up(void **state)
     fixture->faults = fault_store_new(fixture->memory, false);
     assert_int_equal(layout_new("", "storage/", "/db/storage", &fixture->layout, NULL), 0);
     fixture->tombstones = tombstones_new();
+    fixture->kept = kept_forks_new();
+    assert_int_equal(registry_parse(NULL, NULL, 0, NULL, &fixture->registry, NULL), 0);
     *state = fixture;
     return 0;
 }
@@ -30,6 +34,8 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct fixture *fixture = *state;
+    registry_unref(fixture->registry);
+    kept_forks_free(fixture->kept);
     tombstones_free(fixture->tombstones);
     layout_free(fixture->layout);
     store_free(fixture->faults);
@@ -61,9 +67,14 @@ static void load(struct fixture *fixture)
         fail_msg("%s", err.text);
 }
 
+static struct bytes *render(struct fixture *fixture)
+{
+    return tombstones_render(fixture->tombstones, fixture->registry, fixture->kept);
+}
+
 static void assert_rendered(struct fixture *fixture, const char *expected)
 {
-    auto_bytes struct bytes *text = tombstones_render(fixture->tombstones);
+    auto_bytes struct bytes *text = render(fixture);
     assert_string_equal(text->data, expected);
 }
 
@@ -106,7 +117,7 @@ static void what_does_not_parse_is_kept_with_its_problem(void **state)
     assert_null(odd->entry);
     assert_int_equal(odd->problem.code, ERR_CORRUPT);
     assert_non_null(strstr(odd->problem.text, "odd"));
-    auto_bytes struct bytes *text = tombstones_render(fixture->tombstones);
+    auto_bytes struct bytes *text = render(fixture);
     assert_true(g_str_has_prefix(text->data, "[\n  {\n    \"file\": \"" PREFIX
                                              "a/odd\\\".txt\",\n    \"error\": \""));
     assert_int_equal(json_check(text->data, text->size, NULL), 0);
