@@ -138,6 +138,8 @@ static int check_against_registry(struct fsck *fsck, const struct survey *survey
     if (code == 0)
         code = fsck_check_fork_documents(fsck, err);
     if (code == 0)
+        code = fsck_check_kept(fsck, survey->storage, err);
+    if (code == 0)
         code = fsck_check_branches(fsck, survey->storage->answer.objects, err);
     return code;
 }

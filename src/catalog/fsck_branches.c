@@ -4,32 +4,12 @@
  */
 #include <string.h>
 
-#include "catalog/fsck_private.h"
+#include "catalog/fsck_dataset.h"
 #include "lance/branch_name.h"
 #include "lance/branch_ref.h"
 #include "lance/dataset.h"
 #include "lance/manifest.h"
 #include "lance/ref_catalog.h"
-
-/* What was seen of one branch. */
-struct branch_seen {
-    char *name;
-    bool has_ref, has_tree;
-    uint64_t version;   /* the newest; 0 without manifest */
-    char *manifest_key; /* of the newest; NULL without manifest */
-    struct store_request *ref, *manifest;
-};
-
-/* One dataset being checked. */
-struct dataset_check {
-    struct fsck *fsck;
-    const char *root; /* key without trailing slash */
-    char *name;
-    GHashTable *by_name; /* name -> struct branch_seen */
-    GPtrArray *in_order; /* the same, as they were met */
-    struct store_set *set;
-    struct store_request *refs, *tree, *tree_directories, *catalog;
-};
 
 static void branch_seen_free(void *pointer)
 {
@@ -138,6 +118,7 @@ static int look_at_dataset(struct dataset_check *check, struct error *err)
     check->tree->with_temporary = true;
     check->tree_directories = store_set_list_shallow(check->set, tree);
     check->catalog = lance_ref_catalog_request(check->set, check->root);
+    fsck_list_tags(check);
     int code = fsck_run(check->fsck, check->set, "listing branches", err);
     if (code != 0)
         return code;
@@ -185,6 +166,7 @@ static int check_documents(struct dataset_check *check, struct error *err)
         branch->ref = branch->has_ref ? store_set_get(set, ref) : NULL;
         branch->manifest = branch->manifest_key ? store_set_get(set, branch->manifest_key) : NULL;
     }
+    fsck_get_tags(check, set);
     int code = fsck_run(check->fsck, set, "reading refs and manifests", err);
     for (guint i = 0; code == 0 && i < check->in_order->len; i++) {
         const struct branch_seen *branch = check->in_order->pdata[i];
@@ -193,6 +175,8 @@ static int check_documents(struct dataset_check *check, struct error *err)
         if (branch->manifest)
             check_manifest(check, branch);
     }
+    if (code == 0)
+        fsck_read_tags(check);
     store_set_unref(set);
     return code;
 }
@@ -206,6 +190,12 @@ static bool id_of_branch(const char *name, struct ulid *ret)
     size_t length = sizeof prefix - 1;
     return strncmp(name, prefix, length) == 0 && strlen(name) > length + ULID_LENGTH &&
            name[length + ULID_LENGTH] == '_' && ulid_parse(name + length, ULID_LENGTH, ret);
+}
+
+bool fsck_branch_is_orphan(const struct dataset_check *check, const char *branch)
+{
+    struct ulid id;
+    return id_of_branch(branch, &id) && !registry_find_id(check->fsck->registry, &id);
 }
 
 /* Whose branch it is, by its name; nothing for a branch that is not named like a fork's. */
@@ -267,7 +257,10 @@ static int check_dataset(struct fsck *fsck, const char *root, const char *name, 
     if (code == 0) {
         check_found_branches(&check);
         check_named_branches(&check);
+        code = fsck_check_tags(&check, err);
     }
+    if (check.tags_seen)
+        g_ptr_array_unref(check.tags_seen);
     store_set_unref(check.set);
     g_ptr_array_unref(check.in_order);
     g_hash_table_unref(check.by_name);

@@ -36,6 +36,10 @@ void fsck_check_overlays(struct fsck *fsck, const GPtrArray *rows);
 int fsck_check_tombstones(struct fsck *fsck, const GPtrArray *rows, struct error *err);
 void fsck_check_fork_files(struct fsck *fsck, const char *prefix, const GPtrArray *rows);
 
+/* What keeps the forks that are not active: tags, branches of others, refs that cannot be read;
+ * `storage` is the shallow listing of the storage prefix. */
+int fsck_check_kept(struct fsck *fsck, const struct store_request *storage, struct error *err);
+
 /* Reports each row that is a temporary file. */
 void fsck_check_temporary(struct fsck *fsck, const GPtrArray *rows);
 

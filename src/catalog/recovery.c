@@ -85,13 +85,12 @@ static int recover_known(struct catalog *catalog, struct operation *operation,
     return code ? code : recovery_of_tombstones(catalog, operation, report, err);
 }
 
-/* What has to be looked for. */
+/* What has to be looked for, but for half-made and half-removed tags: those go first, as they keep
+ * their forks. */
 static int recover_hidden(struct catalog *catalog, struct operation *operation,
                           struct recovery_report *report, struct error *err)
 {
     int code = intents_recover(catalog, &registration_intents, operation, report, err);
-    if (code == 0)
-        code = intents_recover(catalog, &tag_intents, operation, report, err);
     if (code == 0)
         code = orphans_remove(catalog, operation, report, err);
     if (code == 0)
@@ -104,6 +103,8 @@ static int recover_all(struct catalog *catalog, struct operation *operation,
                        struct recovery_report *report, struct error *err)
 {
     int code = load(catalog, operation, err);
+    if (code == 0)
+        code = intents_recover(catalog, &tag_intents, operation, report, err);
     if (code == 0)
         code = recover_known(catalog, operation, report, err);
     if (code == 0)
@@ -121,6 +122,8 @@ static int recover_due(struct catalog *catalog, struct operation *operation,
     if (!entries && !tombstones && !hidden)
         return 0;
     int code = load(catalog, operation, err);
+    if (code == 0 && hidden)
+        code = intents_recover(catalog, &tag_intents, operation, report, err);
     if (code == 0) /* what rests is looked at as often as what has to be looked for */
         code = recover_known(catalog, operation, report, err);
     if (code == 0 && hidden)

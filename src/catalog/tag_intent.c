@@ -104,7 +104,7 @@ static int check(const struct ulid *id, const struct bytes *body, struct error *
     return parse(body, &tag, &refs, err);
 }
 
-/* A tag keeps a fork from being dropped; so one that is being dropped has none that counts. */
+/* Also of a fork that is being dropped: who decided on that may not have looked for tags. */
 static int remove_unless_whole(struct catalog *catalog, const struct ulid *id,
                                const struct fork_entry *entry, const struct bytes *body,
                                struct operation *operation, struct error *err)
@@ -116,8 +116,7 @@ static int remove_unless_whole(struct catalog *catalog, const struct ulid *id,
         return code;
     if (!entry)
         return remove_refs(catalog, id, tag, operation, err);
-    size_t whole = entry->status == FORK_ACTIVE ? refs : SIZE_MAX;
-    code = tags_delete_refs(catalog->tags, entry, tag, whole, operation, err);
+    code = tags_delete_refs(catalog->tags, entry, tag, refs, operation, err);
     return code == ERR_NOT_FOUND ? 0 : code;
 }
 

@@ -7,6 +7,7 @@
 #include "catalog/catalog.h"
 #include "catalog/fsck.h"
 #include "lance/branch_name.h"
+#include "lance/branch_ref.h"
 #include "lance/dataset.h"
 #include "lance/manifest.h"
 #include "store/fault_store.h"
@@ -398,6 +399,127 @@ static void a_foreign_branch_is_no_finding_but_stray_files_are(void **state)
     assert_findings(fixture, "tree/loose: belongs to no branch", ".tmpAbC: is no ref file");
 }
 
+/* ---- Tags ---- */
+
+/* A tag of dataset vertices. branch NULL: of main. */
+static void put_tag(struct fixture *fixture, const char *name, const char *branch, uint64_t version)
+{
+    struct tag_ref ref = {.branch = (char *)branch, .version = version, .manifest_size = 1};
+    auto_bytes struct bytes *body = tag_ref_render(&ref, (struct timespec){.tv_sec = 1});
+    g_autofree char *key = g_strdup_printf("storage/vertices.lance/_refs/tags/%s.json", name);
+    put_text(fixture, key, body->data);
+}
+
+/* Version of the only manifest that the fixture's main and the fork's branch have. */
+static uint64_t version_of_fixture(struct fixture *fixture)
+{
+    struct store_set *set = store_set_new();
+    const struct store_request *tip =
+        store_set_list(set, "storage/vertices.lance/_versions/", NULL, 0);
+    uint64_t version = 0;
+    assert_int_equal(store_run(fixture->store, set, NULL, NULL), 0);
+    assert_int_equal(tip->answer.objects->len, 1);
+    assert_true(lance_manifest_version(((struct store_object *)tip->answer.objects->pdata[0])->key,
+                                       &version, NULL));
+    store_set_unref(set);
+    return version;
+}
+
+static void tags_that_pin_something_are_no_findings(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t version = version_of_fixture(fixture);
+    assert_int_equal(catalog_tag(fixture->catalog, &fixture->id, "v1", NULL, NULL), 0);
+    put_tag(fixture, "mine", fixture->branch, version);
+    put_tag(fixture, "main", NULL, version);
+    put_tag(fixture, "old", NULL, 1);
+    put_text(fixture, "storage/vertices.lance/_versions/1.manifest", "named as it used to be");
+    g_autoptr(GPtrArray) findings = findings_of(fixture);
+    assert_int_equal(findings->len, 0);
+}
+
+static void tags_that_pin_nothing_are_found(void **state)
+{
+    struct fixture *fixture = *state;
+    put_tag(fixture, "lost", "gone", 1);
+    put_tag(fixture, "late", fixture->branch, 99);
+    put_tag(fixture, "main", NULL, 98);
+    put_text(fixture, "storage/edges.lance/_refs/tags/odd.json", "{");
+    put_text(fixture, "storage/edges.lance/_refs/tags/v2.json#7", "{");
+    g_autofree char *late =
+        g_strdup_printf("tag 'late' points at version 99 of %s, whose", fixture->branch);
+    assert_findings(fixture, "storage/vertices.lance: tag 'lost' points at branch 'gone', which is",
+                    late, "tag 'main' points at version 98 of main, whose manifest is gone",
+                    "storage/edges.lance/_refs/tags/odd.json: ", "v2.json#7: temporary");
+}
+
+/* What Uni leaves that could not delete a tagged branch and forgot the fork all the same. */
+static void a_tag_that_keeps_a_branch_which_nobody_knows_is_found(void **state)
+{
+    struct fixture *fixture = *state;
+    put_tag(fixture, "fork_v1_vertices", fixture->branch, version_of_fixture(fixture));
+    g_autofree char *overlay = layout_overlay_key(fixture->layout, &fixture->id);
+    g_autofree char *allocator = layout_fork_allocator_key(fixture->layout, &fixture->id);
+    delete_key(fixture, overlay);
+    delete_key(fixture, allocator);
+    put_text(fixture, "catalog/fork_registry.json", "{\"forks\": {}}");
+    g_autofree char *tag =
+        g_strdup_printf("storage/vertices.lance: tag 'fork_v1_vertices' keeps branch '%s' of an "
+                        "unknown fork; delete the tag, then the branch",
+                        fixture->branch);
+    assert_findings(fixture, tag, "branch 'fork_", "edges.lance: branch 'fork_");
+}
+
+static void what_keeps_a_tombstoned_fork_is_found(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_int_equal(catalog_tag(fixture->catalog, &fixture->id, "v1", NULL, NULL), 0);
+    edit_registry(fixture, "\"active\"", "\"tombstoned\"");
+    assert_findings(fixture, "fork \"audit\": tombstoned",
+                    "fork \"audit\": it stays tombstoned: the tag tags/v1 points at its branch");
+    g_autoptr(GPtrArray) findings = findings_of(fixture);
+    assert_non_null(
+        strstr(findings->pdata[1], "rmdir forks/audit/tags/v1, then rmdir forks/audit"));
+    /* The entry need not name the branch. */
+    edit_registry(fixture, fixture->branch, "unrelated");
+    put_text(fixture, "storage/edges.lance/_refs/tags/fork_v1_edges.json",
+             "{\"branch\": null, \"version\": 1, \"manifestSize\": 1}");
+    g_autoptr(GPtrArray) again = findings_of(fixture);
+    assert_non_null(
+        strstr(again->pdata[1], "the Lance tag 'fork_v1_vertices' of dataset vertices"));
+}
+
+static void a_ref_that_leaves_nobody_able_to_tell_is_found(void **state)
+{
+    struct fixture *fixture = *state;
+    put_text(fixture, "storage/edges.lance/_refs/tags/odd.json", "{");
+    edit_registry(fixture, "\"active\"", "\"pending\"");
+    assert_findings(fixture, "fork \"audit\": pending", "fork \"audit\": it stays pending: ref",
+                    "storage/edges.lance/_refs/tags/odd.json: ");
+}
+
+/* A failing read is an error, or of something that no longer matters. */
+static void a_failing_look_at_tags_hides_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    bool fired = true;
+    assert_int_equal(catalog_tag(fixture->catalog, &fixture->id, "v1", NULL, NULL), 0);
+    edit_registry(fixture, "\"active\"", "\"tombstoned\"");
+    for (unsigned n = 1; fired; n++) {
+        GPtrArray *findings = NULL;
+        fault_store_arm(fixture->store, FAULT_FAIL, FAULT_ALL, n, false, ERR_UNREACHABLE);
+        int code = catalog_fsck(fixture->store, fixture->layout, NULL, &findings, NULL);
+        fired = fault_store_fired(fixture->store);
+        fault_store_disarm(fixture->store);
+        if (code == 0) {
+            assert_int_equal(findings->len, 2);
+            g_ptr_array_unref(findings);
+        } else {
+            assert_int_equal(code, ERR_UNREACHABLE);
+        }
+    }
+}
+
 static void temporary_files_are_found(void **state)
 {
     struct fixture *fixture = *state;
@@ -448,6 +570,12 @@ int main(void)
         TEST(branches_of_unknown_forks_are_found),
         TEST(damaged_refs_and_manifests_are_found),
         TEST(a_foreign_branch_is_no_finding_but_stray_files_are),
+        TEST(tags_that_pin_something_are_no_findings),
+        TEST(tags_that_pin_nothing_are_found),
+        TEST(a_tag_that_keeps_a_branch_which_nobody_knows_is_found),
+        TEST(what_keeps_a_tombstoned_fork_is_found),
+        TEST(a_ref_that_leaves_nobody_able_to_tell_is_found),
+        TEST(a_failing_look_at_tags_hides_nothing),
         TEST(temporary_files_are_found),
         TEST(a_finding_is_one_line_of_text),
     };

@@ -369,6 +369,40 @@ static void rmdir_looks_for_tags_on_branches_that_are_not_recorded(void **state)
     assert_drops(fixture);
 }
 
+/* Removing the tag stopped half way: the tag is no obstacle any more. */
+static void a_half_removed_tag_keeps_nothing(void **state)
+{
+    struct fork_fixture *fixture = *state;
+    assert_int_equal(catalog_tag(fixture->catalog, &fixture->id, "v1", NULL, NULL), 0);
+    tombstone(fixture);
+    fault_store_match(fixture->faults, "_refs/tags");
+    fault_store_arm(fixture->faults, FAULT_FAIL, 1u << STORE_DELETE, 2, true, ERR_UNREACHABLE);
+    assert_int_equal(catalog_untag(fixture->catalog, &fixture->id, "v1", NULL, NULL),
+                     ERR_UNREACHABLE);
+    fork_fixture_reopen(fixture);
+    unsigned problems = 1;
+    assert_int_equal(fixture_recover(fixture->catalog, &problems), 2); /* the tag and the fork */
+    assert_int_equal(problems, 0);
+    assert_int_equal(fixture_mentions(fixture->store, fixture->id.text), 0);
+    fixture_assert_clean(fixture->store);
+}
+
+/* The removal had not begun, or what announced it arrived again, late. */
+static void a_whole_tag_whose_removal_was_announced_still_keeps_it(void **state)
+{
+    struct fork_fixture *fixture = *state;
+    assert_int_equal(catalog_tag(fixture->catalog, &fixture->id, "v1", NULL, NULL), 0);
+    tombstone(fixture);
+    g_autofree char *intent =
+        g_strdup_printf("storage/catalog/fork_taggings/%s.json", fixture->id.text);
+    fixture_put(fixture->store, intent, "{\"writer\": \"x\", \"tag\": \"v1\", \"refs\": 3}");
+    unsigned problems = 0;
+    assert_int_equal(fixture_recover(fixture->catalog, &problems), 1); /* what announced it */
+    assert_int_equal(problems, 1);
+    assert_false(fixture_exists(fixture->store, intent));
+    assert_kept(fixture, "tags/v1");
+}
+
 static void a_fork_that_is_not_active_cannot_be_tagged(void **state)
 {
     struct fork_fixture *fixture = *state;
@@ -484,6 +518,9 @@ int main(void)
         TEST(rmdir_is_refused_with_the_reason_until_the_tag_goes),
         TEST_ON_DISK(rmdir_is_refused_with_the_reason_until_the_tag_goes),
         TEST(rmdir_looks_for_tags_on_branches_that_are_not_recorded),
+        TEST(a_half_removed_tag_keeps_nothing),
+        TEST_ON_DISK(a_half_removed_tag_keeps_nothing),
+        TEST(a_whole_tag_whose_removal_was_announced_still_keeps_it),
         TEST(a_fork_that_is_not_active_cannot_be_tagged),
         TEST(tombstones_shows_what_keeps_a_fork_with_a_tombstone),
         TEST(and_one_without),
