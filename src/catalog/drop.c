@@ -92,9 +92,9 @@ static void check_active(struct round *round, struct store_set *first)
 static void note_kept(struct round *round, struct task *task)
 {
     const struct fork_entry *entry = task->entry;
-    error_prefix(&task->error, "it stays %s", fork_status_name(entry->status));
     if (task->code == ERR_NOT_EMPTY || task->code == ERR_CORRUPT || task->code == ERR_UNSUPPORTED)
         kept_forks_put(round->catalog->kept, &entry->id, &task->error);
+    error_prefix(&task->error, "it stays %s", fork_status_name(entry->status));
 }
 
 /* The same for those on which somebody else has decided, or which another program or mount has left

@@ -174,12 +174,14 @@ static bool is_decided_elsewhere(const struct catalog *catalog, int code)
 }
 
 /* What users see in `tombstones`. */
-static void note_kept(struct catalog *catalog, const struct unfinished *fork)
+static void note_kept(struct catalog *catalog, struct unfinished *fork)
 {
     if (fork->problem.code)
         kept_forks_put(catalog->kept, &fork->entry->id, &fork->problem);
     else
         kept_forks_remove(catalog->kept, &fork->entry->id);
+    if (fork->kept)
+        error_prefix(&fork->problem, "it stays tombstoned");
 }
 
 /* What came of the entries; the first error of the store. */
@@ -258,8 +260,6 @@ static void check_descendants(struct catalog *catalog, const GPtrArray *list,
         struct unfinished *fork = g_ptr_array_index(forks, i);
         fork->problem = queries[i].error;
         fork->kept = fork->problem.code && recovery_is_about_one_fork(fork->problem.code);
-        if (fork->kept)
-            error_prefix(&fork->problem, "it stays tombstoned");
     }
 }
 
