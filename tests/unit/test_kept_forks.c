@@ -257,6 +257,31 @@ static void a_store_that_fails_meanwhile_ends_recovery(void **state)
     assert_finished(fixture);
 }
 
+/* A look that fails is never taken for one that found nothing. */
+static void with_a_fault_at_any_request_nothing_of_a_tagged_fork_is_deleted(void **state)
+{
+    static const int codes[] = {ERR_UNREACHABLE, ERR_ACCESS, ERR_IO};
+    struct fork_fixture *fixture = *state;
+    put_tag(fixture, FORK_DATASET, "release", fixture->branch);
+    tombstone(fixture);
+    g_autofree char *before = fixture_dump(fixture->store, NULL);
+    for (size_t i = 0; i < G_N_ELEMENTS(codes); i++) {
+        bool fired = true;
+        for (unsigned n = 1; fired; n++) {
+            struct recovery_report report;
+            fault_store_arm(fixture->faults, FAULT_FAIL, FAULT_ALL, n, false, codes[i]);
+            catalog_recover(fixture->catalog, NULL, &report, NULL);
+            assert_int_equal(report.finished + report.orphans, 0);
+            recovery_report_clear(&report);
+            assert_int_not_equal(drop(fixture), 0);
+            fired = fault_store_fired(fixture->faults);
+            fault_store_disarm(fixture->faults);
+            g_autofree char *after = fixture_dump(fixture->store, NULL);
+            assert_string_equal(before, after);
+        }
+    }
+}
+
 /* ---- Pending entries ---- */
 
 static void a_half_made_fork_that_is_tagged_is_fenced_and_stays(void **state)
@@ -508,6 +533,7 @@ int main(void)
         TEST(a_kept_child_keeps_its_parent),
         TEST(without_unfinished_forks_nobody_looks_for_tags),
         TEST(a_store_that_fails_meanwhile_ends_recovery),
+        TEST(with_a_fault_at_any_request_nothing_of_a_tagged_fork_is_deleted),
         TEST(a_half_made_fork_that_is_tagged_is_fenced_and_stays),
         TEST(rmdir_of_a_half_made_fork_that_is_tagged_is_refused),
         TEST(a_tagged_fork_of_which_only_the_tombstone_is_left_stays),
