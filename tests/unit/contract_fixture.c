@@ -4,12 +4,14 @@
 #include "store/fault_store.h"
 #include "store/local_store.h"
 #include "store/memory_store.h"
+#include "store/routed_store.h"
 #include "store_bench.h"
 #include "unit.h"
 
 struct fixture {
     struct store *store;
     char *root;             /* NULL: none */
+    char *elsewhere;        /* NULL: none */
     struct fake_s3 *server; /* NULL: none */
 };
 
@@ -38,6 +40,18 @@ int set_up_wrapped(void **state)
     return 0;
 }
 
+int set_up_routed(void **state)
+{
+    set_up_local(state);
+    struct fixture *fixture = *state;
+    fixture->elsewhere = scratch_directory_new();
+    static const char *const keys[] = {"elsewhere/", NULL};
+    const struct store_routing routing = {fixture->elsewhere, "", keys};
+    struct store *inner = fixture->store;
+    assert_int_equal(routed_store_new(inner, &routing, &fixture->store, NULL), 0);
+    return 0;
+}
+
 int set_up_s3(void **state)
 {
     struct fixture *fixture = g_new0(struct fixture, 1);
@@ -55,6 +69,8 @@ int tear_down_store(void **state)
     store_free(fixture->store);
     if (fixture->root)
         scratch_directory_free(fixture->root);
+    if (fixture->elsewhere)
+        scratch_directory_free(fixture->elsewhere);
     if (fixture->server)
         fake_s3_free(fixture->server);
     g_free(fixture);

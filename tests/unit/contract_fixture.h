@@ -9,6 +9,7 @@
 int set_up_memory(void **state);
 int set_up_local(void **state);
 int set_up_wrapped(void **state); /* local, behind the fault wrapper */
+int set_up_routed(void **state);  /* local, with a route to another directory that is never taken */
 int set_up_s3(void **state);      /* a server in memory: small pages, If-Match without quotes */
 int tear_down_store(void **state);
 
@@ -19,6 +20,7 @@ struct store *store_of(void **state);
     {                                                                                              \
 #kind ": " #test, test, set_up_##kind, tear_down_store, NULL                               \
     }
-#define ON_EACH(test) ON(memory, test), ON(local, test), ON(wrapped, test), ON(s3, test)
+#define ON_EACH(test)                                                                              \
+    ON(memory, test), ON(local, test), ON(wrapped, test), ON(routed, test), ON(s3, test)
 
 #endif
