@@ -17,6 +17,7 @@ void catalog_options_clear(struct catalog_options *options)
     g_free(options->region);
     g_free(options->profile);
     g_free(options->ca_file);
+    g_free(options->local_metadata);
     *options = (struct catalog_options){0};
 }
 
@@ -43,6 +44,7 @@ static int check_local(const struct catalog_options *options, const char *catalo
         {"path_style", options->path_style},
         {"ca_file", options->ca_file != NULL},
         {"s3_client", options->client != S3_CLIENT_AUTOMATIC},
+        {"local_metadata", options->local_metadata != NULL},
     };
     int code = 0;
     for (size_t i = 0; code == 0 && i < G_N_ELEMENTS(s3_only); i++)

@@ -25,6 +25,7 @@ struct catalog_options {
     char *region;
     char *profile;
     char *ca_file;
+    char *local_metadata; /* as given; NULL: none */
     bool path_style;
     enum s3_client client;
 };
@@ -49,7 +50,9 @@ struct catalog_options {
     {"ca_file", OPTION_TEXT, 0, 0, offsetof(type, member.ca_file), "FILE", \
      "S3: certificates to trust instead of the system's (PEM)"}, \
     {"s3_client", OPTION_S3_CLIENT, 0, 0, offsetof(type, member.client), "NAME", \
-     "S3: libs3 or curl for reads (default: what fits)"}
+     "S3: libs3 or curl for reads (default: what fits)"}, \
+    {"local_metadata", OPTION_TEXT, 0, 0, offsetof(type, member.local_metadata), "DIR", \
+     "S3: hybrid mode: where id_allocator.json and wal/ are"}
 /* clang-format on */
 
 void catalog_options_init(struct catalog_options *options);

@@ -164,25 +164,44 @@ static void watch_catalog(struct program *program, const char *path, const struc
                     failure.text);
 }
 
-/* Where everything lies, checked before anything is touched. *ret_path NULL: on S3. */
-static int resolve_places(const struct program *program, char **ret_path, char **ret_mountpoint,
-                          struct error *err)
+/* As absolute paths. */
+struct places {
+    char *path;           /* of the catalog; NULL: on S3 */
+    char *local_metadata; /* NULL: none */
+    char *mountpoint;
+};
+
+static void places_clear(struct places *places)
 {
-    const struct options *options = program->options;
-    *ret_path = NULL;
-    int code = program->on_s3 ? 0 : catalog_path_resolve(options->catalog, ret_path, err);
-    if (code == 0)
-        code = mountpoint_resolve(options->mountpoint, *ret_path, ret_mountpoint, err);
-    return code;
+    g_free(places->path);
+    g_free(places->local_metadata);
+    g_free(places->mountpoint);
 }
 
-static int open_place(struct program *program, const char *path, struct operation *operation,
-                      struct opened_catalog *ret, struct error *err)
+/* Where everything lies, checked before anything is touched. */
+static int resolve_places(const struct program *program, struct places *ret, struct error *err)
+{
+    const struct options *options = program->options;
+    int code = program->on_s3 ? local_metadata_resolve(options->where.local_metadata,
+                                                       &ret->local_metadata, err)
+                              : catalog_path_resolve(options->catalog, &ret->path, err);
+    if (code != 0)
+        return code;
+    const struct mountpoint_neighbour neighbour = {
+        program->on_s3 ? "local_metadata" : "catalog",
+        program->on_s3 ? ret->local_metadata : ret->path,
+    };
+    return mountpoint_resolve(options->mountpoint, &neighbour, &ret->mountpoint, err);
+}
+
+static int open_place(struct program *program, const struct places *places,
+                      struct operation *operation, struct opened_catalog *ret, struct error *err)
 {
     const struct options *options = program->options;
     const struct catalog_location location = {
-        .catalog = path ? path : options->catalog,
+        .catalog = places->path ? places->path : options->catalog,
         .options = &options->where,
+        .local_metadata = places->local_metadata,
         .writable = !options->read_only,
         .single_writer = options->single_writer,
         .log = program->log,
@@ -192,38 +211,44 @@ static int open_place(struct program *program, const char *path, struct operatio
         return code;
     program->warn_single_writer = ret->needs_single_writer;
     warn_single_writer(program);
-    if (path)
-        watch_catalog(program, path, ret->layout);
+    if (places->path)
+        watch_catalog(program, places->path, ret->layout);
     return 0;
 }
 
 /* From the store to a catalog that is in memory, within the time of one operation. */
-static int load(struct program *program, const char *path, const char *mountpoint,
-                struct operation *operation, struct error *err)
+static int load(struct program *program, const struct places *places, struct operation *operation,
+                struct error *err)
 {
     struct opened_catalog opened;
-    int code = open_place(program, path, operation, &opened, err);
+    int code = open_place(program, places, operation, &opened, err);
     if (code != 0)
         return code;
     if (!program->options->foreground && chdir("/") < 0) {
         opened_catalog_close(&opened);
         return error_set_errno(err, errno, "changing to the root directory");
     }
-    program->session = make_session(program, &opened, mountpoint);
+    program->session = make_session(program, &opened, places->mountpoint);
     return start_catalog(program, &opened, operation, err);
+}
+
+static int load_from_places(struct program *program, struct error *err)
+{
+    struct places places = {0};
+    int code = resolve_places(program, &places, err);
+    if (code == 0) {
+        struct operation operation;
+        operation_init(&operation, program->on_s3 ? operation_timeout_ms(program) : -1);
+        code = load(program, &places, &operation, err);
+        operation_destroy(&operation);
+    }
+    places_clear(&places);
+    return code;
 }
 
 static int run(struct program *program, struct error *err)
 {
-    g_autofree char *path = NULL;
-    g_autofree char *mountpoint = NULL;
-    int code = resolve_places(program, &path, &mountpoint, err);
-    if (code != 0)
-        return code;
-    struct operation operation;
-    operation_init(&operation, program->on_s3 ? operation_timeout_ms(program) : -1);
-    code = load(program, path, mountpoint, &operation, err);
-    operation_destroy(&operation);
+    int code = load_from_places(program, err);
     if (code == 0)
         code = mount_and_serve(program, err);
     caretaker_stop(program->caretaker);

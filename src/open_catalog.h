@@ -17,6 +17,8 @@
 struct catalog_location {
     const char *catalog; /* an absolute path (catalog_path_resolve()), or a URL s3://... */
     const struct catalog_options *options;
+    const char *local_metadata; /* S3: that option's directory, as local_metadata_resolve() has it;
+                                   NULL: none */
     bool writable; /* local: keep other writers out, as long as the store is open; S3: make sure
                       that writers cannot overwrite each other's changes */
     bool single_writer; /* S3: be content when they can */
@@ -26,13 +28,15 @@ struct catalog_location {
 struct opened_catalog {
     struct store *store;
     struct layout *layout;
-    struct store *s3_store;   /* the same store, for s3_store.h; NULL: local */
+    struct store *s3_store;   /* the store in the bucket, for s3_store.h: the same, or what it
+                                 wraps; NULL: local */
     bool needs_single_writer; /* its server ignores preconditions */
 };
 
 /* Local: ERR_NOT_FOUND, ERR_ACCESS, ERR_INVALID (no directory), ERR_HELD (somebody else has the
  * lock). S3: credentials, bucket, region, endpoint and certificate have been tried out; errors of
- * s3_profile_open(), s3_store.h; ERR_UNSUPPORTED when the server ignores preconditions. `operation`
+ * s3_profile_open(), s3_store.h; ERR_UNSUPPORTED when the server ignores preconditions;
+ * ERR_INVALID when there is a local_metadata, but the bucket has what should be in it. `operation`
  * limits the requests for that. *ret: opened_catalog_close(). */
 int open_catalog(const struct catalog_location *location, struct operation *operation,
                  struct opened_catalog *ret, struct error *err);

@@ -3,8 +3,10 @@
 #include <glib.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/timestamp.h"
 #include "old_probes.h"
+#include "store/routed_store.h"
 #include "store/s3_endpoint.h"
 #include "store/s3_profile.h"
 #include "store/s3_store.h"
@@ -88,6 +90,49 @@ static int try_out(const struct catalog_location *location, const struct s3_endp
                          : "");
 }
 
+/* ---- Hybrid mode ---- */
+
+/* Two allocators would leave open which one counts. Where a policy does not let us look, it lets us
+ * see what is needed all the same. */
+static int refuse_second_allocator(struct opened_catalog *opened, struct operation *operation,
+                                   struct error *err)
+{
+    g_autofree char *key = layout_allocator_key(opened->layout);
+    auto_bytes struct bytes *body = NULL;
+    struct error failure;
+    int code = store_get(opened->store, key, operation, &body, NULL, &failure);
+    if (code == ERR_NOT_FOUND || code == ERR_ACCESS)
+        return 0;
+    if (code)
+        return error_copy(err, &failure);
+    return error_set(err, ERR_INVALID,
+                     "local_metadata is for databases in hybrid mode, but this bucket has an "
+                     "allocator of its own, %s",
+                     key);
+}
+
+/* Takes the primary's allocator and log from the directory. */
+static int route_metadata(const struct catalog_location *location, struct opened_catalog *opened,
+                          struct error *err)
+{
+    g_autofree char *allocator = layout_allocator_key(opened->layout);
+    g_autofree char *wal = layout_wal_prefix(opened->layout);
+    const char *const keys[] = {allocator, wal, NULL};
+    const struct store_routing routing = {
+        .directory = location->local_metadata, .prefix = location->options->metadata, .keys = keys};
+    layout_set_local_metadata(opened->layout, location->local_metadata);
+    return routed_store_new(opened->s3_store, &routing, &opened->store, err);
+}
+
+static int open_hybrid(const struct catalog_location *location, struct operation *operation,
+                       struct opened_catalog *opened, struct error *err)
+{
+    if (!location->local_metadata)
+        return 0;
+    int code = refuse_second_allocator(opened, operation, err);
+    return code ? code : route_metadata(location, opened, err);
+}
+
 /* ---- All of it ---- */
 
 static int open_bucket(const struct catalog_location *location, const char *bucket,
@@ -122,6 +167,8 @@ int open_s3_catalog(const struct catalog_location *location, struct operation *o
     opened.s3_store = opened.store;
     if (code == 0)
         code = try_out(location, &endpoint, operation, &opened, err);
+    if (code == 0)
+        code = open_hybrid(location, operation, &opened, err);
     s3_endpoint_clear(&endpoint);
     if (code != 0)
         opened_catalog_close(&opened);

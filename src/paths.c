@@ -1,12 +1,16 @@
 #include "paths.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <glib.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
 
 /* An absolute path with single slashes and none at the end; NULL when it is not absolute or has a
  * dot segment. */
@@ -51,6 +55,31 @@ int catalog_path_resolve(const char *given, char **ret, struct error *err)
     return 0;
 }
 
+static int check_readable_directory(const char *path)
+{
+    auto_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return errno;
+    return faccessat(fd, ".", R_OK | X_OK, AT_EACCESS) < 0 ? errno : 0;
+}
+
+int local_metadata_resolve(const char *given, char **ret, struct error *err)
+{
+    *ret = NULL;
+    if (!given)
+        return 0;
+    g_autofree char *path = tidy_absolute(given);
+    if (!path)
+        path = resolve(given);
+    int failure = path ? check_readable_directory(path) : errno;
+    if (failure == ENOTDIR)
+        return error_set(err, ERR_INVALID, "local_metadata '%s' is no directory", given);
+    if (failure)
+        return error_set_errno(err, failure, "local_metadata '%s'", given);
+    *ret = g_steal_pointer(&path);
+    return 0;
+}
+
 static int mountpoint_failure(const char *mountpoint, int errno_value, struct error *err)
 {
     if (errno_value == ENOTCONN)
@@ -71,21 +100,25 @@ static bool lies_in(const char *path, const char *directory)
 }
 
 /* Neither may lie in the other. `path`: of the mountpoint, resolved. */
-static int check_apart(const char *given, const char *path, const char *catalog, struct error *err)
+static int check_apart(const char *given, const char *path,
+                       const struct mountpoint_neighbour *neighbour, struct error *err)
 {
-    g_autofree char *directory = resolve(catalog);
+    if (!neighbour->path)
+        return 0;
+    g_autofree char *directory = resolve(neighbour->path);
     if (!directory)
-        return error_set_errno(err, errno, "catalog '%s'", catalog);
+        return error_set_errno(err, errno, "%s '%s'", neighbour->what, neighbour->path);
     if (lies_in(path, directory))
-        return error_set(err, ERR_INVALID, "mountpoint '%s' lies in the catalog '%s'", given,
-                         catalog);
+        return error_set(err, ERR_INVALID, "mountpoint '%s' lies in the %s '%s'", given,
+                         neighbour->what, neighbour->path);
     if (lies_in(directory, path))
-        return error_set(err, ERR_INVALID, "mountpoint '%s' would hide the catalog '%s'", given,
-                         catalog);
+        return error_set(err, ERR_INVALID, "mountpoint '%s' would hide the %s '%s'", given,
+                         neighbour->what, neighbour->path);
     return 0;
 }
 
-int mountpoint_resolve(const char *given, const char *catalog, char **ret, struct error *err)
+int mountpoint_resolve(const char *given, const struct mountpoint_neighbour *neighbour, char **ret,
+                       struct error *err)
 {
     struct stat status;
     struct statvfs file_system; /* the kernel may remember the stat of a dead mount, but not this */
@@ -94,7 +127,7 @@ int mountpoint_resolve(const char *given, const char *catalog, char **ret, struc
         return mountpoint_failure(given, errno, err);
     if (!S_ISDIR(status.st_mode))
         return error_set(err, ERR_INVALID, "mountpoint '%s' is no directory", given);
-    int code = catalog ? check_apart(given, path, catalog, err) : 0;
+    int code = check_apart(given, path, neighbour, err);
     if (code == 0)
         *ret = g_steal_pointer(&path);
     return code;

@@ -1,5 +1,5 @@
 /*
- * CATALOG and MOUNTPOINT as absolute paths, and what can be wrong with them.
+ * CATALOG, MOUNTPOINT and local_metadata as absolute paths, and what can be wrong with them.
  *
  * Looks at the file system, changes nothing. Strings returned are freed with g_free().
  */
@@ -14,9 +14,20 @@
  * ERR_INVALID when it is not UTF-8. */
 int catalog_path_resolve(const char *given, char **ret, struct error *err);
 
+/* The directory local_metadata, which has to be there and readable, as an absolute path: made as
+ * that of the catalog. `given` NULL: none, *ret becomes NULL. ERR_NOT_FOUND, ERR_ACCESS, ...;
+ * ERR_INVALID when it is no directory. */
+int local_metadata_resolve(const char *given, char **ret, struct error *err);
+
+/* A directory that the mountpoint must be apart from. */
+struct mountpoint_neighbour {
+    const char *what; /* "catalog" */
+    const char *path; /* absolute; NULL: there is none */
+};
+
 /* The mountpoint: an existing directory, in which no file system of a crashed process hangs, and
- * that neither lies in `catalog` (a result of catalog_path_resolve(); NULL: it is in no directory)
- * nor hides it. ERR_NOT_FOUND, ERR_ACCESS, ...; ERR_INVALID. */
-int mountpoint_resolve(const char *given, const char *catalog, char **ret, struct error *err);
+ * that neither lies in the neighbour nor hides it. ERR_NOT_FOUND, ERR_ACCESS, ...; ERR_INVALID. */
+int mountpoint_resolve(const char *given, const struct mountpoint_neighbour *neighbour, char **ret,
+                       struct error *err);
 
 #endif

@@ -80,12 +80,16 @@ static int open_place(const struct fsck_options *options, struct opened_catalog 
                       struct error *err)
 {
     g_autofree char *path = NULL;
-    int code = s3_url_is(options->catalog) ? 0 : catalog_path_resolve(options->catalog, &path, err);
+    g_autofree char *local_metadata = NULL;
+    int code = s3_url_is(options->catalog)
+                   ? local_metadata_resolve(options->where.local_metadata, &local_metadata, err)
+                   : catalog_path_resolve(options->catalog, &path, err);
     if (code != 0)
         return code;
     const struct catalog_location location = {
         .catalog = path ? path : options->catalog,
         .options = &options->where,
+        .local_metadata = local_metadata,
     };
     struct operation operation;
     operation_init(&operation, OPEN_TIMEOUT_MS);

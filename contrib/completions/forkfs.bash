@@ -6,7 +6,7 @@ _forkfs()
     local previous=${COMP_WORDS[COMP_CWORD - 1]}
     local options='ro allow_other uid= gid= umask= drain_timeout= op_timeout= max_forks= default_ttl=
         sweep_interval= refresh= jobs= log_level= metadata= storage= endpoint= region= profile= path_style
-        ca_file= s3_client= single_writer'
+        ca_file= s3_client= local_metadata= single_writer'
 
     # bash splits words at "=": "log_level=" and its value are separate words then.
     if [[ $current == "=" || $previous == "=" && $current != *,* ]]; then
@@ -19,6 +19,9 @@ _forkfs()
         elif [[ $option == *ca_file ]]; then
             compopt -o filenames
             mapfile -t COMPREPLY < <(compgen -f -- "${current#=}")
+        elif [[ $option == *local_metadata ]]; then
+            compopt -o filenames
+            mapfile -t COMPREPLY < <(compgen -d -- "${current#=}")
         fi
     elif [[ $previous == -o || $previous == "=" ]]; then
         # Options are joined by commas; complete the last one.

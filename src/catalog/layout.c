@@ -13,6 +13,7 @@ struct layout {
     char *storage;
     char *datasets;
     char *base_uri;
+    char *local_metadata; /* NULL: none */
 };
 
 static int check_prefix(const char *which, const char *prefix, struct error *err)
@@ -63,7 +64,24 @@ void layout_free(struct layout *layout)
     g_free(layout->storage);
     g_free(layout->datasets);
     g_free(layout->base_uri);
+    g_free(layout->local_metadata);
     g_free(layout);
+}
+
+void layout_set_local_metadata(struct layout *layout, const char *directory)
+{
+    g_free(layout->local_metadata);
+    layout->local_metadata = g_strdup(directory);
+}
+
+const char *layout_local_metadata(const struct layout *layout)
+{
+    return layout->local_metadata;
+}
+
+bool layout_is_remote(const struct layout *layout)
+{
+    return strstr(layout->base_uri, "://") != NULL;
 }
 
 static char *metadata_key(const struct layout *layout, const char *rest)

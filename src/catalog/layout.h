@@ -6,7 +6,10 @@
  * datasets. Locally these are "", "storage/" and "storage/"; on S3 "", "" (the bucket's root) and
  * "PREFIX/". Facts: docs/formats.md ("Layout").
  *
- * Immutable after creation, thread-safe. Strings returned are freed with g_free().
+ * A database in a bucket may be hybrid: the primary's WAL and allocator are then in a directory of
+ * one machine. Their keys stay the same; the store takes them from there (routed_store.h).
+ *
+ * Immutable once it is in use, thread-safe. Strings returned are freed with g_free().
  */
 #ifndef FORKFS_CATALOG_LAYOUT_H
 #define FORKFS_CATALOG_LAYOUT_H
@@ -28,6 +31,13 @@ int layout_new(const char *metadata, const char *storage, const char *base_uri, 
 int layout_new_apart(const char *metadata, const char *storage, const char *datasets,
                      const char *base_uri, struct layout **ret, struct error *err);
 void layout_free(struct layout *layout); /* NULL: nothing */
+
+/* Notes that the store takes the primary's WAL and allocator from that directory. Right after the
+ * creation, or never. */
+void layout_set_local_metadata(struct layout *layout, const char *directory);
+const char *layout_local_metadata(const struct layout *layout); /* NULL: it does not */
+/* Whether the storage is known by a URI (it is in a bucket), not by a path. */
+bool layout_is_remote(const struct layout *layout);
 
 char *layout_registry_key(const struct layout *layout);
 char *layout_schema_key(const struct layout *layout);

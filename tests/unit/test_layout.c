@@ -100,6 +100,26 @@ static void empty_prefixes_mean_the_root(void **state)
     layout_free(layout);
 }
 
+static void a_uri_means_a_bucket(void **state)
+{
+    struct layout *bucket = make("", "", "s3://bucket");
+    struct layout *directory = make("", "storage/", "/s3:/storage");
+    assert_true(layout_is_remote(bucket));
+    assert_false(layout_is_remote(directory));
+    layout_free(bucket);
+    layout_free(directory);
+}
+
+static void local_metadata_is_remembered(void **state)
+{
+    struct layout *layout = make("", "", "s3://bucket");
+    assert_null(layout_local_metadata(layout));
+    layout_set_local_metadata(layout, "/srv/graph");
+    assert_string_equal(layout_local_metadata(layout), "/srv/graph");
+    assert_text(layout_allocator_key(layout), "id_allocator.json");
+    layout_free(layout);
+}
+
 static void a_prefix_that_is_no_valid_key_is_refused(void **state)
 {
     static const char *const bad[] = {"storage", "/", "/storage/", "a//b/", "../", "a/./"};
@@ -157,6 +177,8 @@ int main(void)
         cmocka_unit_test(prefixes_of_an_object_store_go_in_front),
         cmocka_unit_test(empty_prefixes_mean_the_root),
         cmocka_unit_test(a_prefix_that_is_no_valid_key_is_refused),
+        cmocka_unit_test(a_uri_means_a_bucket),
+        cmocka_unit_test(local_metadata_is_remembered),
         cmocka_unit_test(a_base_uri_that_is_not_utf8_is_refused),
         cmocka_unit_test(branch_names_carry_the_id_and_the_dataset),
         cmocka_unit_test(dataset_names_that_could_leave_the_prefix_are_unsafe),

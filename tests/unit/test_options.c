@@ -88,14 +88,15 @@ static void options_of_s3_fill_their_fields(void **state)
     struct error err;
     assert_int_equal(PARSE(&options, &err, "-o",
                            "endpoint=http://127.0.0.1:8000,region=r,profile=my profile,path_style",
-                           "-o", "ca_file=/a\\,b.pem,s3_client=curl,single_writer,refresh=0",
-                           "s3://bucket/p/q", "/m"),
+                           "-o", "ca_file=/a\\,b.pem,s3_client=curl,single_writer,refresh=0", "-o",
+                           "local_metadata=var/a\\,b", "s3://bucket/p/q", "/m"),
                      0);
     assert_string_equal(options.catalog, "s3://bucket/p/q");
     assert_string_equal(options.where.endpoint, "http://127.0.0.1:8000");
     assert_string_equal(options.where.region, "r");
     assert_string_equal(options.where.profile, "my profile");
     assert_string_equal(options.where.ca_file, "/a,b.pem");
+    assert_string_equal(options.where.local_metadata, "var/a,b");
     assert_int_equal(options.where.client, S3_CLIENT_CURL);
     assert_true(options.where.path_style && options.single_writer);
     assert_int_equal(options.refresh_s, 0);
@@ -111,6 +112,7 @@ static void defaults_on_s3_are_those_of_the_manual(void **state)
     assert_null(options.where.region);
     assert_null(options.where.profile);
     assert_null(options.where.ca_file);
+    assert_null(options.where.local_metadata);
     assert_null(options.where.storage);
     assert_string_equal(options.where.metadata, "");
     assert_int_equal(options.where.client, S3_CLIENT_AUTOMATIC);
@@ -128,6 +130,7 @@ static void options_of_s3_are_refused_on_a_directory(void **state)
     assert_refused("ca_file=/f", "'ca_file'");
     assert_refused("s3_client=libs3", "'s3_client'");
     assert_refused("single_writer", "'single_writer'");
+    assert_refused("local_metadata=/d", "'local_metadata'");
 }
 
 static void assert_refused_on(const char *catalog, const char *option_list,
@@ -338,12 +341,12 @@ static void debug_implies_foreground(void **state)
 static void usage_names_every_option(void **state)
 {
     static const char *const names[] = {
-        "ro",           "allow_other=",    "uid=",        "gid=",
-        "umask=",       "drain_timeout=",  "op_timeout=", "max_forks=",
-        "default_ttl=", "sweep_interval=", "jobs=",       "log_level=",
-        "metadata=",    "storage=",        "refresh=",    "endpoint=",
-        "region=",      "profile=",        "path_style",  "ca_file=",
-        "s3_client=",   "single_writer"};
+        "ro",           "allow_other=",    "uid=",           "gid=",
+        "umask=",       "drain_timeout=",  "op_timeout=",    "max_forks=",
+        "default_ttl=", "sweep_interval=", "jobs=",          "log_level=",
+        "metadata=",    "storage=",        "refresh=",       "endpoint=",
+        "region=",      "profile=",        "path_style",     "ca_file=",
+        "s3_client=",   "single_writer",   "local_metadata="};
     g_autofree char *usage = options_usage();
     for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
         g_autofree char *bare = g_strndup(names[i], strcspn(names[i], "="));

@@ -72,12 +72,18 @@ static void assert_catalog_refused(const char *given, int code, const char *part
     assert_null(path);
 }
 
+static int resolve_beside(const char *catalog, const char *given, char **ret, struct error *err)
+{
+    const struct mountpoint_neighbour neighbour = {"catalog", catalog};
+    return mountpoint_resolve(given, &neighbour, ret, err);
+}
+
 static void assert_mountpoint_refused(const struct scratch *scratch, const char *given, int code,
                                       const char *part_of_message)
 {
     g_autofree char *path = NULL;
     struct error err;
-    assert_int_equal(mountpoint_resolve(given, scratch->database, &path, &err), code);
+    assert_int_equal(resolve_beside(scratch->database, given, &path, &err), code);
     assert_non_null(strstr(err.text, part_of_message));
 }
 
@@ -114,7 +120,7 @@ static void a_mountpoint_beside_the_catalog_is_resolved(void **state)
     g_autofree char *given = g_build_filename(scratch->top, "link", "..", "mnt", "", NULL);
     g_autofree char *path = NULL;
     struct error err;
-    assert_int_equal(mountpoint_resolve(given, scratch->database, &path, &err), 0);
+    assert_int_equal(resolve_beside(scratch->database, given, &path, &err), 0);
     assert_string_equal(path, scratch->mountpoint);
 }
 
@@ -125,7 +131,7 @@ static void a_name_that_only_starts_like_the_catalog_is_no_part_of_it(void **sta
     g_autofree char *path = NULL;
     struct error err;
     assert_int_equal(g_mkdir(longer, 0700), 0);
-    assert_int_equal(mountpoint_resolve(longer, scratch->database, &path, &err), 0);
+    assert_int_equal(resolve_beside(scratch->database, longer, &path, &err), 0);
     assert_int_equal(rmdir(longer), 0);
 }
 
@@ -134,9 +140,67 @@ static void any_directory_is_beside_a_catalog_in_a_bucket(void **state)
     struct scratch *scratch = *state;
     g_autofree char *path = NULL;
     struct error err;
-    assert_int_equal(mountpoint_resolve(scratch->link, NULL, &path, &err), 0);
+    assert_int_equal(resolve_beside(NULL, scratch->link, &path, &err), 0);
     assert_string_equal(path, scratch->database);
-    assert_int_equal(mountpoint_resolve(scratch->file, NULL, &path, &err), ERR_INVALID);
+    assert_int_equal(resolve_beside(NULL, scratch->file, &path, &err), ERR_INVALID);
+}
+
+static void local_metadata_is_made_absolute(void **state)
+{
+    struct scratch *scratch = *state;
+    g_autofree char *slashes = g_strconcat(scratch->link, "//", NULL);
+    g_autofree char *before = g_get_current_dir();
+    struct error err;
+    char *path = NULL;
+    assert_int_equal(local_metadata_resolve(slashes, &path, &err), 0);
+    assert_string_equal(path, scratch->link); /* which may lead elsewhere one day */
+    g_free(path);
+    assert_int_equal(chdir(scratch->top), 0);
+    assert_int_equal(local_metadata_resolve("db/../db", &path, &err), 0);
+    assert_string_equal(path, scratch->database);
+    g_free(path);
+    assert_int_equal(chdir(before), 0);
+    assert_int_equal(local_metadata_resolve(NULL, &path, &err), 0);
+    assert_null(path);
+}
+
+static void assert_local_metadata_refused(const char *given, int code, const char *part_of_message)
+{
+    g_autofree char *path = NULL;
+    struct error err;
+    assert_int_equal(local_metadata_resolve(given, &path, &err), code);
+    assert_non_null(strstr(err.text, part_of_message));
+    assert_non_null(strstr(err.text, given));
+    assert_null(path);
+}
+
+static void local_metadata_has_to_be_a_readable_directory(void **state)
+{
+    struct scratch *scratch = *state;
+    assert_local_metadata_refused("/no/such/place", ERR_NOT_FOUND, "local_metadata");
+    assert_local_metadata_refused("no/such/place", ERR_NOT_FOUND, "local_metadata");
+    assert_local_metadata_refused(scratch->file, ERR_INVALID, "no directory");
+    if (geteuid() == 0)
+        return;
+    static const mode_t useless[] = {0300, 0600};
+    for (size_t i = 0; i < G_N_ELEMENTS(useless); i++) {
+        assert_int_equal(chmod(scratch->mountpoint, useless[i]), 0);
+        assert_local_metadata_refused(scratch->mountpoint, ERR_ACCESS, "Permission denied");
+    }
+    assert_int_equal(chmod(scratch->mountpoint, 0700), 0);
+}
+
+static void a_mountpoint_that_hides_local_metadata_is_refused(void **state)
+{
+    struct scratch *scratch = *state;
+    const struct mountpoint_neighbour neighbour = {"local_metadata", scratch->database};
+    char *path = NULL;
+    struct error err;
+    assert_int_equal(mountpoint_resolve(scratch->database, &neighbour, &path, &err), ERR_INVALID);
+    assert_non_null(strstr(err.text, "lies in the local_metadata"));
+    assert_int_equal(mountpoint_resolve(scratch->top, &neighbour, &path, &err), ERR_INVALID);
+    assert_non_null(strstr(err.text, "would hide the local_metadata"));
+    assert_null(path);
 }
 
 static void an_unsuitable_mountpoint_is_refused(void **state)
@@ -164,6 +228,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(any_directory_is_beside_a_catalog_in_a_bucket, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(an_unsuitable_mountpoint_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(local_metadata_is_made_absolute, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(local_metadata_has_to_be_a_readable_directory, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_mountpoint_that_hides_local_metadata_is_refused, set_up,
+                                        tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
