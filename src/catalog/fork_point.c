@@ -1,6 +1,7 @@
 #include "base/timestamp.h"
 #include "catalog/dataset_listing.h"
 #include "catalog/fork_point_private.h"
+#include "catalog/uni/allocator_presence.h"
 
 #define NO_SNAPSHOT "uninitialized"
 
@@ -217,6 +218,9 @@ static int take_contents(struct reading *reading, struct error *err)
     int code = snapshot_check_older(reading, err);
     if (code == 0)
         code = sources_collect(reading, point->origins, err);
+    if (code == 0)
+        code = allocator_presence_check(reading->reader->layout, reading->state.allocator,
+                                        reading->parent != NULL, point->origins, err);
     if (code == 0)
         code = read_allocator(reading, &point->allocator, err);
     if (code)

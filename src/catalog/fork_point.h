@@ -50,8 +50,8 @@ void fork_point_reader_free(struct fork_point_reader *reader); /* NULL: nothing 
 
 /* Reads many, in as many waves as one; each succeeds or fails on its own. ERR_UNCLEAN (unflushed
  * WAL, staging table, interrupted bulk load, manifests without pointer), ERR_CORRUPT,
- * ERR_UNSUPPORTED, ERR_CONTENDED (a dataset changed while it was read), errors of the store. Writes
- * nothing. */
+ * ERR_UNSUPPORTED, allocator_presence_check()'s, ERR_CONTENDED (a dataset changed while it was
+ * read), errors of the store. Writes nothing. */
 void fork_point_read_all(struct fork_point_reader *reader, struct fork_point_query *queries,
                          size_t count, struct operation *operation);
 

@@ -110,8 +110,10 @@ def test_the_allocator_starts_where_the_primary_stands(mount, database):
         serde_pretty({key: primary[key] for key in ("next_vid_batch", "next_eid_batch")})
 
 
-def test_without_an_allocator_it_starts_at_zero(mount, database):
+def test_without_rows_and_allocator_it_starts_at_zero(mount, database):
     database.delete_object(database.allocator_key)
+    for dataset in database.datasets():
+        database.delete_prefix(database.dataset_key(dataset) + "/")
     os.mkdir(mount.fork("a"))
     assert database.read_json(database.fork_allocator_key(database.fork("a")["id"])) == {
         "next_vid_batch": 0, "next_eid_batch": 0}
@@ -279,6 +281,19 @@ def test_a_corrupt_schema_refuses(mount, database):
 def test_a_corrupt_allocator_refuses(mount, database):
     database.put_object(database.allocator_key, b'{"next_vid_batch": -1, "next_eid_batch": 0}')
     assert_mkdir_refused(mount, "a", errno.EUCLEAN, "allocator")
+
+
+@pytest.mark.local_only("test_s3_hybrid.py has it: there it is hybrid mode")
+def test_a_missing_allocator_beside_rows_refuses(mount, database):
+    database.delete_object(database.allocator_key)
+    assert_mkdir_refused(mount, "a", errno.EUCLEAN, "id_allocator.json", "use their ids again")
+
+
+def test_a_missing_allocator_of_the_parent_refuses(mount, database):
+    os.mkdir(mount.fork("a"))
+    key = database.fork_allocator_key(database.fork("a")["id"])
+    database.delete_object(key)
+    assert_mkdir_refused(mount, "a/children/b", errno.EUCLEAN, key, "use their ids again")
 
 
 def test_a_corrupt_snapshot_refuses(mount, database):
