@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "catalog/documents.h"
 #include "catalog/fsck_private.h"
 
 void fsck_find(struct fsck *fsck, const char *format, ...)
@@ -49,7 +50,7 @@ struct survey {
     struct store_set *set;
     struct store_request *overlays, *tombstones, *fork_files, *fork_wals, *registrations, *taggings;
     struct store_request *storage;
-    struct store_request *metadata, *pointer, *schema, *legacy_schema;
+    struct store_request *metadata, *pointer, *schema, *legacy_schema, *allocator;
 };
 
 static struct store_request *list(struct survey *survey, char *prefix, bool with_temporary)
@@ -83,6 +84,8 @@ static int take_survey(struct fsck *fsck, struct survey *survey, struct error *e
     survey->pointer = head(survey, layout_snapshot_pointer_key(layout));
     survey->schema = head(survey, layout_schema_key(layout));
     survey->legacy_schema = head(survey, layout_legacy_schema_key(layout));
+    g_autofree char *allocator = layout_allocator_key(layout);
+    survey->allocator = store_set_get(survey->set, allocator);
     return fsck_run(fsck, survey->set, "looking at the catalog", err);
 }
 
@@ -123,6 +126,15 @@ static void check_intents(struct fsck *fsck, const GPtrArray *rows, const char *
                   ((const struct store_object *)rows->pdata[i])->key, what);
 }
 
+/* Absent is right without rows, and in the bucket of a hybrid database. */
+static void check_allocator(struct fsck *fsck, const struct store_request *request)
+{
+    struct allocator allocator;
+    struct error problem;
+    if (allocator_parse(request->answer.body, &allocator, &problem) != 0)
+        fsck_find(fsck, "the allocator %s does not parse: %s", request->key, problem.text);
+}
+
 static int check_against_registry(struct fsck *fsck, const struct survey *survey, struct error *err)
 {
     g_autofree char *forks = layout_forks_prefix(fsck->layout);
@@ -134,6 +146,7 @@ static int check_against_registry(struct fsck *fsck, const struct survey *survey
     check_intents(fsck, survey->registrations->answer.objects, "a registration of datasets");
     check_intents(fsck, survey->taggings->answer.objects, "making or removing a tag");
     fsck_check_temporary(fsck, survey->metadata->answer.objects);
+    check_allocator(fsck, survey->allocator);
     int code = fsck_check_tombstones(fsck, survey->tombstones->answer.objects, err);
     if (code == 0)
         code = fsck_check_fork_documents(fsck, err);

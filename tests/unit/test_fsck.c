@@ -259,6 +259,16 @@ static void an_unparsable_overlay_or_allocator_is_found(void **state)
     assert_findings(fixture, "overlay catalog/", "allocator storage/");
 }
 
+static void an_allocator_of_the_primary_must_parse_if_there_is_one(void **state)
+{
+    struct fixture *fixture = *state;
+    put_text(fixture, "id_allocator.json", "{\"next_vid_batch\": 1}");
+    assert_findings(fixture, "the allocator id_allocator.json does not parse");
+    delete_key(fixture, "id_allocator.json");
+    g_autoptr(GPtrArray) findings = findings_of(fixture);
+    assert_int_equal(findings->len, 0);
+}
+
 static void files_of_unknown_forks_are_found(void **state)
 {
     struct fixture *fixture = *state;
@@ -560,6 +570,7 @@ int main(void)
         TEST(a_branch_of_another_fork_is_found),
         TEST(a_missing_overlay_or_allocator_is_found),
         TEST(an_unparsable_overlay_or_allocator_is_found),
+        TEST(an_allocator_of_the_primary_must_parse_if_there_is_one),
         TEST(files_of_unknown_forks_are_found),
         TEST(tombstones_that_fit_no_drop_are_found),
         TEST(a_tombstone_of_an_unknown_fork_is_found),
