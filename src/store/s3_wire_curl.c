@@ -1,9 +1,11 @@
 #include <curl/curl.h>
 #include <pthread.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/timestamp.h"
+#include "store/s3_signature.h"
 #include "store/s3_wire_curl_private.h"
 #include "store/s3_xml.h"
 
@@ -13,8 +15,8 @@ struct curl_wire {
     struct s3_wire base;
     struct s3_endpoint endpoint;
     char *base_url;
-    char *signer;  /* of CURLOPT_AWS_SIGV4 */
-    char *ca_file; /* absolute, as the program may change its directory; NULL: the system's */
+    const char *host; /* the part of base_url */
+    char *ca_file;    /* absolute, as the program may change its directory; NULL: the system's */
     pthread_mutex_t lock;
     GPtrArray *idle; /* guarded by lock: CURL with live connections, the last used one at the end */
 };
@@ -40,58 +42,64 @@ static void give_back_handle(struct curl_wire *wire, CURL *curl)
 typedef struct curl_slist header_list;
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(header_list, curl_slist_free_all)
 
-static void add_header(header_list **headers, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void add_header(header_list **headers, const char *format, ...)
+static header_list *list_headers(const GArray *headers)
 {
-    va_list arguments;
-    va_start(arguments, format);
-    g_autofree char *line = g_strdup_vprintf(format, arguments);
-    va_end(arguments);
-    header_list *longer = curl_slist_append(*headers, line);
-    g_assert(longer);
-    *headers = longer;
+    header_list *list = NULL;
+    for (guint i = 0; i < headers->len; i++) {
+        const struct s3_header *header = &g_array_index(headers, struct s3_header, i);
+        g_autofree char *line = g_strdup_printf("%s: %s", header->name, header->value);
+        header_list *longer = curl_slist_append(list, line);
+        g_assert(longer);
+        list = longer;
+    }
+    return list;
 }
 
 /* https protects bodies; over http the signature has to. */
-static void add_content_hash(header_list **headers, const struct curl_wire *wire,
-                             const struct bytes *body)
+static char *hash_payload(const struct curl_wire *wire, const struct bytes *body)
 {
-    if (wire->endpoint.https) {
-        add_header(headers, "x-amz-content-sha256: UNSIGNED-PAYLOAD");
-        return;
-    }
-    g_autofree char *hash = g_compute_checksum_for_data(
-        G_CHECKSUM_SHA256, (const guchar *)(body ? body->data : ""), body ? body->size : 0);
-    add_header(headers, "x-amz-content-sha256: %s", hash);
+    if (wire->endpoint.https)
+        return g_strdup("UNSIGNED-PAYLOAD");
+    return g_compute_checksum_for_data(G_CHECKSUM_SHA256, (const guchar *)(body ? body->data : ""),
+                                       body ? body->size : 0);
 }
 
-/* Headers must all be sent: libcurl before 8 signs also those that it was told to leave out. */
-static header_list *make_headers(const struct curl_wire *wire,
-                                 const struct s3_wire_request *request)
+static void sign_headers(const struct curl_wire *wire, const struct s3_wire_request *request,
+                         const char *path, const char *query, GArray *headers)
 {
-    header_list *headers = NULL;
+    static const char *const methods[] = {[S3_WIRE_GET] = "GET",
+                                          [S3_WIRE_HEAD] = "HEAD",
+                                          [S3_WIRE_LIST] = "GET",
+                                          [S3_WIRE_PUT] = "PUT",
+                                          [S3_WIRE_DELETE] = "DELETE"};
     bool puts = request->method == S3_WIRE_PUT;
-    add_content_hash(&headers, wire, puts ? request->body : NULL);
-    if (puts)
-        add_header(&headers, "Content-Type: application/octet-stream");
-    if (puts && request->condition == S3_WIRE_IF_NONE_MATCH_ANY)
-        add_header(&headers, "If-None-Match: *");
-    if (puts && request->condition == S3_WIRE_IF_MATCH)
-        add_header(&headers, "If-Match: %s", request->etag);
-    if (request->credentials && request->credentials->session_token)
-        add_header(&headers, "x-amz-security-token: %s", request->credentials->session_token);
-    return headers;
+    g_autofree char *payload_hash = hash_payload(wire, puts ? request->body : NULL);
+    s3_sign(&(struct s3_signing){.credentials = request->credentials,
+                                 .region = wire->endpoint.region,
+                                 .now = time(NULL),
+                                 .method = methods[request->method],
+                                 .path = path,
+                                 .query = query,
+                                 .payload_hash = payload_hash},
+            headers);
 }
 
-static char *make_url(const struct curl_wire *wire, const struct s3_wire_request *request,
-                      const char *continuation)
+static header_list *make_headers(const struct curl_wire *wire,
+                                 const struct s3_wire_request *request, const char *path,
+                                 const char *query)
 {
-    bool lists = request->method == S3_WIRE_LIST;
-    g_autofree char *path = s3_endpoint_path(&wire->endpoint, lists ? "" : request->key);
-    g_autofree char *query = lists ? s3_wire_curl_list_query(request, continuation) : g_strdup("");
-    return g_strconcat(wire->base_url, path, query, NULL);
+    g_autoptr(GArray) headers = s3_headers_new();
+    bool puts = request->method == S3_WIRE_PUT;
+    s3_headers_add(headers, "host", "%s", wire->host);
+    if (puts)
+        s3_headers_add(headers, "content-type", "application/octet-stream");
+    if (puts && request->condition == S3_WIRE_IF_NONE_MATCH_ANY)
+        s3_headers_add(headers, "if-none-match", "*");
+    if (puts && request->condition == S3_WIRE_IF_MATCH)
+        s3_headers_add(headers, "if-match", "%s", request->etag);
+    if (request->credentials)
+        sign_headers(wire, request, path, query, headers);
+    return list_headers(headers);
 }
 
 static void set_method(CURL *curl, const struct s3_wire_request *request)
@@ -147,26 +155,18 @@ static void set_connection(const struct curl_wire *wire, CURL *curl, int64_t tim
 #endif
 }
 
-static void set_credentials(const struct curl_wire *wire, CURL *curl,
-                            const struct s3_credentials *credentials)
-{
-    if (!credentials)
-        return;
-    curl_easy_setopt(curl, CURLOPT_AWS_SIGV4, wire->signer);
-    curl_easy_setopt(curl, CURLOPT_USERNAME, credentials->access_key);
-    curl_easy_setopt(curl, CURLOPT_PASSWORD, credentials->secret_key);
-}
-
 /* One request and its answer. *continuation: of the page before; becomes that of an empty page. */
 static void perform_once(struct curl_wire *wire, CURL *curl, const struct s3_wire_request *request,
                          int64_t timeout_ms, char **continuation, struct s3_wire_answer *answer)
 {
-    g_autofree char *url = make_url(wire, request, *continuation);
-    g_autoptr(header_list) headers = make_headers(wire, request);
+    bool lists = request->method == S3_WIRE_LIST;
+    g_autofree char *path = s3_endpoint_path(&wire->endpoint, lists ? "" : request->key);
+    g_autofree char *query = lists ? s3_wire_curl_list_query(request, *continuation) : g_strdup("");
+    g_autofree char *url = g_strconcat(wire->base_url, path, lists ? "?" : "", query, NULL);
+    g_autoptr(header_list) headers = make_headers(wire, request, path, query);
     struct s3_exchange exchange;
     s3_exchange_begin(&exchange, curl, request, answer);
     set_connection(wire, curl, timeout_ms);
-    set_credentials(wire, curl, request->credentials);
     set_method(curl, request);
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
     CURLcode code = curl_easy_setopt(curl, CURLOPT_URL, url);
@@ -208,7 +208,6 @@ static void curl_wire_free(struct s3_wire *base)
     pthread_mutex_destroy(&wire->lock);
     s3_endpoint_clear(&wire->endpoint);
     g_free(wire->base_url);
-    g_free(wire->signer);
     g_free(wire->ca_file);
     g_free(wire);
     curl_global_cleanup();
@@ -250,12 +249,11 @@ static int check_abilities(struct curl_wire *wire, struct error *err)
     if (!curl)
         return error_set(err, ERR_IO, "libcurl does not start");
     bool has_scheme = curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, scheme) == CURLE_OK;
-    bool can_sign = curl_easy_setopt(curl, CURLOPT_AWS_SIGV4, wire->signer) == CURLE_OK;
     curl_easy_reset(curl);
     give_back_handle(wire, curl);
-    if (!has_scheme || !can_sign)
+    if (!has_scheme)
         return error_set(err, ERR_UNSUPPORTED, "this %s was built without %s", wire->base.name,
-                         has_scheme ? "SigV4" : scheme);
+                         scheme);
     return 0;
 }
 
@@ -272,7 +270,7 @@ static struct curl_wire *curl_wire_new(const struct s3_endpoint *endpoint, const
     g_strlcpy(wire->base.name, name, sizeof wire->base.name);
     s3_endpoint_copy(&wire->endpoint, endpoint);
     wire->base_url = s3_endpoint_base(endpoint);
-    wire->signer = g_strdup_printf("aws:amz:%s:s3", endpoint->region);
+    wire->host = strstr(wire->base_url, "://") + strlen("://");
     wire->ca_file = ca_file ? g_canonicalize_filename(ca_file, NULL) : NULL;
     wire->idle = g_ptr_array_new_with_free_func(curl_easy_cleanup);
     pthread_mutex_init(&wire->lock, NULL);

@@ -28,7 +28,7 @@ static char *encode_start(const struct s3_wire_request *request)
 char *s3_wire_curl_list_query(const struct s3_wire_request *request, const char *continuation)
 {
     g_autofree char *prefix = s3_query_encode(request->key);
-    GString *query = g_string_new("?");
+    GString *query = g_string_new(NULL);
     if (continuation) {
         g_autofree char *token = s3_query_encode(continuation);
         g_string_append_printf(query, "continuation-token=%s&", token);

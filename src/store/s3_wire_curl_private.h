@@ -35,7 +35,7 @@ void s3_exchange_clear(struct s3_exchange *exchange);
 /* Fills the answer from what was collected; `code` is how the transfer ended. */
 void s3_exchange_judge(struct s3_exchange *exchange, CURLcode code);
 
-/* The query of a LIST, '?' included; continuation: token of the page before, or NULL. g_free(). */
+/* The query of a LIST, without '?'; continuation: token of the page before, or NULL. g_free(). */
 char *s3_wire_curl_list_query(const struct s3_wire_request *request, const char *continuation);
 /* Takes the rows of a page, in key order, and concludes: OK, or LOST for a page that is not the one
  * that was asked for. */

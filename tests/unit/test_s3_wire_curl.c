@@ -68,45 +68,6 @@ static void requests_are_signed_for_their_region(void **state)
     assert_header(fixture, 0, "x-amz-security-token", NULL);
 }
 
-static void session_token_is_sent_and_signed(void **state)
-{
-    struct wire_fixture *fixture = *state;
-    char token[] = TOKEN;
-    fixture->credentials.session_token = token;
-    scripted_server_add_body(fixture->server, 204, AMZ, "");
-    wire_delete(fixture, "key");
-    assert_header(fixture, 0, "x-amz-security-token", TOKEN);
-    g_autofree char *header = scripted_server_header(fixture->server, 0, "Authorization");
-    assert_non_null(strstr(header, "x-amz-security-token"));
-}
-
-static void secret_is_never_sent(void **state)
-{
-    struct wire_fixture *fixture = *state;
-    scripted_server_add_body(fixture->server, 403, XML, ERROR_XML("AccessDenied", ""));
-    wire_get(fixture, "key");
-    put(fixture, "key", "hello", S3_WIRE_ALWAYS, NULL);
-    wire_perform(fixture, (struct s3_wire_request){.method = S3_WIRE_LIST, .key = "p"});
-    for (unsigned i = 0; i < 3; i++) {
-        g_autofree char *request = scripted_server_request(fixture->server, i);
-        assert_null(strstr(request, SECRET));
-        assert_null(strstr(request, "Basic"));
-        const char *line_end = strchr(request, '\r');
-        assert_null(g_strstr_len(request, line_end - request, "ACCESS"));
-    }
-}
-
-static void requests_without_credentials_are_not_signed(void **state)
-{
-    struct wire_fixture *fixture = *state;
-    scripted_server_add_body(fixture->server, 200, "ETag: \"e\"\n" AMZ, "x");
-    struct s3_wire_request request = {
-        .method = S3_WIRE_GET, .key = "key", .timeout_ms = 20000, .credentials = NULL};
-    s3_wire_perform(fixture->wire, &request, &fixture->answer);
-    assert_result(fixture, S3_WIRE_OK, NULL);
-    assert_header(fixture, 0, "Authorization", NULL);
-}
-
 static void put_sends_the_body_at_once_with_its_hash(void **state)
 {
     struct wire_fixture *fixture = *state;
@@ -359,9 +320,6 @@ int main(void)
         TEST(wire_has_the_name_of_its_library),
         TEST(keys_are_sent_encoded_and_as_they_are),
         TEST(requests_are_signed_for_their_region),
-        TEST(session_token_is_sent_and_signed),
-        TEST(secret_is_never_sent),
-        TEST(requests_without_credentials_are_not_signed),
         TEST(put_sends_the_body_at_once_with_its_hash),
         TEST(put_sends_its_condition_as_given),
         TEST(large_put_does_not_wait_for_leave),

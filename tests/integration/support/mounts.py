@@ -48,6 +48,10 @@ def compare_and_swap():
     return _program("FORKFS_COMPARE_AND_SWAP", "tests/compare-and-swap")
 
 
+def wire_request():
+    return _program("FORKFS_WIRE_REQUEST", "tests/wire-request")
+
+
 def mount_entry(path):
     """(type, source, options) of the mount on a path, without touching it; None when there is none."""
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as stream:
