@@ -37,6 +37,13 @@ struct connection {
     int socket;
 };
 
+/* Also where assertions are compiled out. */
+static void require(bool done, const char *what)
+{
+    if (!done)
+        g_error("scripted server: %s failed", what);
+}
+
 /* ---- One connection ---- */
 
 static void send_all(int socket, const char *data, size_t size)
@@ -196,7 +203,7 @@ static void add_connection(struct scripted_server *server, int socket)
     struct connection *connection = g_new0(struct connection, 1);
     *connection = (struct connection){.server = server, .socket = socket};
     pthread_t thread;
-    g_assert(pthread_create(&thread, NULL, serve, connection) == 0);
+    require(pthread_create(&thread, NULL, serve, connection) == 0, "pthread_create");
     g_array_append_val(server->connections, socket);
     g_array_append_val(server->threads, thread);
 }
@@ -223,9 +230,9 @@ static void listen_somewhere(struct scripted_server *server)
     socklen_t size = sizeof address;
     server->socket = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     g_assert(server->socket >= 0);
-    g_assert(bind(server->socket, (struct sockaddr *)&address, size) == 0);
-    g_assert(listen(server->socket, 64) == 0);
-    g_assert(getsockname(server->socket, (struct sockaddr *)&address, &size) == 0);
+    require(bind(server->socket, (struct sockaddr *)&address, size) == 0, "bind");
+    require(listen(server->socket, 64) == 0, "listen");
+    require(getsockname(server->socket, (struct sockaddr *)&address, &size) == 0, "getsockname");
     g_snprintf(server->url, sizeof server->url, "http://127.0.0.1:%u", ntohs(address.sin_port));
 }
 
@@ -238,7 +245,7 @@ struct scripted_server *scripted_server_new(void)
     server->threads = g_array_new(FALSE, FALSE, sizeof(pthread_t));
     pthread_mutex_init(&server->lock, NULL);
     listen_somewhere(server);
-    g_assert(pthread_create(&server->acceptor, NULL, accept_all, server) == 0);
+    require(pthread_create(&server->acceptor, NULL, accept_all, server) == 0, "pthread_create");
     return server;
 }
 

@@ -49,7 +49,7 @@ static int check(struct checking *checking, struct error *err)
     return error_copy(err, &query.error);
 }
 
-static unsigned gets(struct checking *checking)
+static unsigned reads(struct checking *checking)
 {
     return fault_store_total(checking->fork->faults, STORE_GET);
 }
@@ -77,19 +77,19 @@ static void without_foreign_refs_one_wave_of_listings_is_enough(void **state)
 {
     struct checking *checking = *state;
     fixture_create(checking->fork->catalog, "other", NULL);
-    unsigned waves = fault_store_waves(checking->fork->faults), before = gets(checking);
+    unsigned waves = fault_store_waves(checking->fork->faults), before = reads(checking);
     assert_int_equal(check(checking, NULL), 0);
     assert_int_equal(fault_store_waves(checking->fork->faults) - waves, 1);
-    assert_int_equal(gets(checking) - before, 0);
+    assert_int_equal(reads(checking) - before, 0);
 }
 
 static void branches_of_known_forks_are_not_looked_into(void **state)
 {
     struct checking *checking = *state;
     struct ulid child = fixture_create(checking->fork->catalog, "child", "audit");
-    unsigned before = gets(checking);
+    unsigned before = reads(checking);
     assert_int_equal(check(checking, NULL), 0); /* the registry tells of children */
-    assert_int_equal(gets(checking) - before, 0);
+    assert_int_equal(reads(checking) - before, 0);
     assert_int_not_equal(fixture_mentions(checking->fork->store, child.text), 0);
 }
 
@@ -117,16 +117,16 @@ static void refs_are_fetched_once_until_they_change(void **state)
     struct checking *checking = *state;
     put_ref(checking, "mine", NULL);
     put_tag(checking, "v1", NULL);
-    unsigned before = gets(checking);
+    unsigned before = reads(checking);
     assert_int_equal(check(checking, NULL), 0);
-    assert_int_equal(gets(checking) - before, 3); /* with the fork's own */
-    before = gets(checking);
+    assert_int_equal(reads(checking) - before, 3); /* with the fork's own */
+    before = reads(checking);
     assert_int_equal(check(checking, NULL), 0);
-    assert_int_equal(gets(checking) - before, 1);
+    assert_int_equal(reads(checking) - before, 1);
     put_tag(checking, "v1", checking->fork->branch);
-    before = gets(checking);
+    before = reads(checking);
     assert_int_equal(check(checking, NULL), ERR_NOT_EMPTY);
-    assert_int_equal(gets(checking) - before, 2);
+    assert_int_equal(reads(checking) - before, 2);
 }
 
 static void a_ref_that_vanishes_meanwhile_does_not_matter(void **state)

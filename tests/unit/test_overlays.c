@@ -56,7 +56,7 @@ static bool is_cached(struct fixture *fixture)
     return overlay != NULL;
 }
 
-static unsigned gets(struct fixture *fixture)
+static unsigned reads(struct fixture *fixture)
 {
     return fault_store_total(fixture->faults, STORE_GET);
 }
@@ -68,7 +68,7 @@ static void an_overlay_is_read_once_and_shown_pretty(void **state)
     assert_false(is_cached(fixture));
     assert_reads(fixture, "{\n  \"added_labels\": [],\n  \"x\": 1e400\n}");
     assert_reads(fixture, "{\n  \"added_labels\": [],\n  \"x\": 1e400\n}");
-    assert_int_equal(gets(fixture), 1);
+    assert_int_equal(reads(fixture), 1);
     struct overlay *overlay = overlays_cached(fixture->overlays, &fixture->id);
     assert_non_null(overlay);
     assert_true(overlay->modified_ns > 0);
@@ -119,7 +119,7 @@ static void what_was_written_is_kept(void **state)
     auto_bytes struct bytes *body = bytes_new_text("{\n  \"a\": 1\n}");
     overlays_note_put(fixture->overlays, &fixture->id, body, "etag");
     assert_reads(fixture, body->data);
-    assert_int_equal(gets(fixture), 0);
+    assert_int_equal(reads(fixture), 0);
     overlays_forget(fixture->overlays, &fixture->id);
     assert_false(is_cached(fixture));
 }

@@ -186,6 +186,7 @@ static char *told_at(struct fake_s3_fixture *fixture, enum log_level level)
                                                            .s3_code = "SlowDown"});
     store->log = log_new(level, LOG_TO_STDERR);
     FILE *file = tmpfile();
+    assert_non_null(file);
     int saved = dup(STDERR_FILENO);
     dup2(fileno(file), STDERR_FILENO);
     g_autofree char *text = get_text(fixture->store, "k");
