@@ -5,6 +5,9 @@
 # packages of what is not there. Then call install_needed, which installs them all at once.
 # What is there is recognized by itself, not by its package: a machine that has everything needs neither
 # a known package manager nor any privilege.
+#
+# Tried on Debian 12 and 13. The names for dnf are untried, and contrib/check wants Debian's names of
+# clang's tools, too.
 
 wanted= # names of the missing things, for people
 apt_packages=
