@@ -3,7 +3,6 @@
 #include "catalog/dataset_listing.h"
 
 #define STAGING_SUFFIX "_staging.lance/"
-#define WAL_SUFFIX ".wal"
 
 void database_state_request_common(struct database_state *state, struct store_set *set,
                                    const struct layout *layout)
@@ -44,28 +43,8 @@ void database_state_request(struct database_state *state, struct store_set *set,
     database_state_request_own(state, set, layout, parent);
 }
 
-/* Any segment counts as unflushed: LSNs restart at 1 after a truncation, so a number below the
- * snapshot's mark proves nothing. */
-static int check_wal(const struct store_request *listing, struct error *err)
-{
-    for (guint i = 0; listing && i < listing->answer.objects->len; i++) {
-        const struct store_object *object = g_ptr_array_index(listing->answer.objects, i);
-        if (g_str_has_suffix(object->key, WAL_SUFFIX))
-            return error_set(err, ERR_UNCLEAN,
-                             "the database was not cleanly closed: unflushed WAL segment %s; open "
-                             "and close it with Uni first",
-                             object->key);
-    }
-    return 0;
-}
-
 int database_state_check_clean(const struct database_state *state, struct error *err)
 {
-    int code = check_wal(state->wal, err);
-    if (code == 0)
-        code = check_wal(state->fork_wal, err);
-    if (code)
-        return code;
     if (state->intent->answer.code == 0)
         return error_set(err, ERR_UNCLEAN,
                          "a bulk load was interrupted (%s); open the database with Uni first",

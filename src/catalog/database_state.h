@@ -35,7 +35,8 @@ void database_state_request_common(struct database_state *state, struct store_se
 void database_state_request_own(struct database_state *state, struct store_set *set,
                                 const struct layout *layout, const struct ulid *parent);
 
-/* After the run. ERR_UNCLEAN: unflushed WAL, interrupted bulk load or table swap. */
+/* After the run. ERR_UNCLEAN: interrupted bulk load or table swap. What the listed logs hold is for
+ * uni/wal_check.h. */
 int database_state_check_clean(const struct database_state *state, struct error *err);
 
 /* The schema; absent is the default one. ERR_CORRUPT. *ret: schema_free(). */

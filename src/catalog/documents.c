@@ -155,10 +155,8 @@ static int check_rest_of_snapshot(const GArray *members, struct error *err)
     g_autofree char *name = NULL;
     struct timespec created_at;
     struct json_span object;
-    uint64_t schema_version, wal_mark;
-    int code = members_unsigned(members, "wal_high_water_mark", UINT64_MAX, &wal_mark, err);
-    if (!code)
-        code = optional_string(members, "name", &name, err);
+    uint64_t schema_version;
+    int code = optional_string(members, "name", &name, err);
     if (!code)
         code = members_time(members, "created_at", &created_at, err);
     if (!code)
@@ -181,6 +179,9 @@ static int fill_snapshot(struct snapshot *snapshot, const struct bytes *body, st
     if (!code)
         code = members_unsigned(members, "version_high_water_mark", UINT64_MAX,
                                 &snapshot->version_mark, err);
+    if (!code)
+        code =
+            members_unsigned(members, "wal_high_water_mark", UINT64_MAX, &snapshot->wal_mark, err);
     if (!code)
         code = check_rest_of_snapshot(members, err);
     if (!code && snapshot->parent_id && !layout_dataset_name_is_safe(snapshot->parent_id))

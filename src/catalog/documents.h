@@ -36,6 +36,7 @@ struct snapshot {
     char *id;
     char *parent_id;       /* NULL: none */
     uint64_t version_mark; /* version_high_water_mark */
+    uint64_t wal_mark;     /* wal_high_water_mark */
 };
 int snapshot_parse(const struct bytes *body, struct snapshot **ret, struct error *err);
 void snapshot_free(struct snapshot *snapshot); /* NULL: nothing */

@@ -73,6 +73,7 @@ static void readings_end(struct readings *readings)
         snapshot_free(reading->snapshot);
         snapshot_free(reading->older_snapshot);
         schema_free(reading->schema);
+        logs_clear(reading);
         fork_point_free(reading->point);
     }
     g_free(readings->list);
@@ -154,7 +155,9 @@ static int ask_for_state(struct reading *reading, struct error *err)
 
 static int take_state(struct reading *reading, struct error *err)
 {
-    int code = database_state_check_clean(&reading->state, err);
+    int code = logs_request(reading, err);
+    if (code == 0)
+        code = database_state_check_clean(&reading->state, err);
     if (code == 0)
         code = database_state_schema(&reading->state, &reading->schema, err);
     if (code == 0)
@@ -176,6 +179,8 @@ static int take_snapshot(struct reading *reading, struct error *err)
     int code = sources_read_tips(reading, err); /* may ask for V1 tables once more */
     if (code == 0)
         code = snapshot_read(reading, err);
+    if (code == 0)
+        code = logs_request_rest(reading, err);
     if (code)
         return code;
     snapshot_request_older(reading);
@@ -186,6 +191,8 @@ static int take_snapshot(struct reading *reading, struct error *err)
 static int take_tips(struct reading *reading, struct error *err)
 {
     int code = sources_read_tips(reading, err);
+    if (code == 0)
+        code = logs_check(reading, err);
     if (code == 0)
         sources_request_contents(reading);
     return code;

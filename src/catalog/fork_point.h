@@ -2,10 +2,10 @@
  * The fork point: everything at rest that decides a new fork, read and checked before anything is
  * written, and the branch manifests and ref files that follow from it.
  *
- * Reads in waves: (1) WALs, staging tables, bulk-load intent, schema, snapshot pointer, allocator,
- * and the tips of the datasets known from last time; (2) tips of the others, manifests not in the
- * cache, the snapshot manifest, parents' refs; (3) what turned out to be needed besides. With a
- * warm cache one wave.
+ * Reads in waves: (1) listings of the WALs, staging tables, bulk-load intent, schema, snapshot
+ * pointer, allocator, and the tips of the datasets known from last time; (2) tips of the others,
+ * manifests and WAL segments not in the cache, the snapshot manifest, parents' refs; (3) what
+ * turned out to be needed besides. With a warm cache one wave.
  *
  * Threading: a reader may be used by several threads at once; its lock is a leaf, not held over
  * store calls. Facts on what is read: docs/formats.md ("Deriving a fork point").

@@ -4,6 +4,8 @@
 
 /* Snapshot manifests kept; the current one, its parent, and those of parent forks in use. */
 #define SNAPSHOTS_MAX 64
+/* WAL segments kept: those of main and of some parents. */
+#define SEGMENTS_MAX 1024
 
 struct kept_manifest {
     char *key;
@@ -17,6 +19,7 @@ struct fork_point_cache {
     GHashTable *manifests; /* directory of the manifest -> struct kept_manifest */
     GHashTable *snapshots; /* id -> struct snapshot */
     GHashTable *plain;     /* set of datasets without a catalog of refs */
+    GHashTable *segments;  /* key, blank, etag -> enum wal_segment_content */
 };
 
 static void kept_manifest_free(void *pointer)
@@ -41,6 +44,7 @@ struct fork_point_cache *fork_point_cache_new(void)
     cache->manifests = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, kept_manifest_free);
     cache->snapshots = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, free_snapshot);
     cache->plain = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    cache->segments = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     return cache;
 }
 
@@ -52,6 +56,7 @@ void fork_point_cache_free(struct fork_point_cache *cache)
     g_hash_table_unref(cache->manifests);
     g_hash_table_unref(cache->snapshots);
     g_hash_table_unref(cache->plain);
+    g_hash_table_unref(cache->segments);
     pthread_mutex_destroy(&cache->lock);
     g_free(cache);
 }
@@ -136,4 +141,33 @@ void fork_point_cache_keep_snapshot(struct fork_point_cache *cache, const struct
     if (g_hash_table_size(cache->snapshots) >= SNAPSHOTS_MAX)
         g_hash_table_remove_all(cache->snapshots);
     g_hash_table_replace(cache->snapshots, copy->id, copy);
+}
+
+static char *segment_version(const char *key, const char *etag)
+{
+    return g_strdup_printf("%s %s", key, etag);
+}
+
+bool fork_point_cache_segment(struct fork_point_cache *cache, const char *key, const char *etag,
+                              enum wal_segment_content *ret)
+{
+    g_autofree char *version = segment_version(key, etag ? etag : "");
+    void *content;
+    LOCK_SCOPE(&cache->lock);
+    if (!etag || !g_hash_table_lookup_extended(cache->segments, version, NULL, &content))
+        return false;
+    *ret = GPOINTER_TO_INT(content);
+    return true;
+}
+
+void fork_point_cache_keep_segment(struct fork_point_cache *cache, const char *key,
+                                   const char *etag, enum wal_segment_content content)
+{
+    if (!etag)
+        return;
+    char *version = segment_version(key, etag);
+    LOCK_SCOPE(&cache->lock);
+    if (g_hash_table_size(cache->segments) >= SEGMENTS_MAX)
+        g_hash_table_remove_all(cache->segments);
+    g_hash_table_replace(cache->segments, version, GINT_TO_POINTER(content));
 }

@@ -1,6 +1,7 @@
 /*
  * What the fork point reader remembers between creates, so that a create needs one wave of reads:
- * the datasets seen last and that they have no catalog of refs, snapshot manifests (immutable), and
+ * the datasets seen last and that they have no catalog of refs, snapshot manifests and the content of
+ * WAL segments (both immutable), and
  * the manifests of main's tips, valid for one key and etag.
  *
  * Thread-safe; the lock is a leaf. What is returned belongs to the caller.
@@ -13,6 +14,7 @@
 
 #include "base/bytes.h"
 #include "catalog/documents.h"
+#include "catalog/uni/wal_segment.h"
 #include "lance/dataset.h"
 
 struct fork_point_cache;
@@ -40,5 +42,11 @@ void fork_point_cache_keep_plain_refs(struct fork_point_cache *cache, const char
 struct snapshot *fork_point_cache_snapshot(struct fork_point_cache *cache, const char *id);
 void fork_point_cache_keep_snapshot(struct fork_point_cache *cache,
                                     const struct snapshot *snapshot);
+
+/* What the WAL segment of that key and etag holds. False: not known. etag may be NULL. */
+bool fork_point_cache_segment(struct fork_point_cache *cache, const char *key, const char *etag,
+                              enum wal_segment_content *ret);
+void fork_point_cache_keep_segment(struct fork_point_cache *cache, const char *key,
+                                   const char *etag, enum wal_segment_content content);
 
 #endif

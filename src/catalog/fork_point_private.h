@@ -8,6 +8,7 @@
 #include "catalog/database_state.h"
 #include "catalog/fork_point.h"
 #include "catalog/fork_point_cache.h"
+#include "catalog/uni/wal_check.h"
 
 struct fork_point_reader {
     struct store *store;
@@ -36,6 +37,13 @@ struct reading {
     struct snapshot *older_snapshot; /* the one before it, for a cross-check; or: */
     struct store_request *older_requested;
     struct schema *schema;
+
+    struct wal_check main_log;
+    struct wal_check fork_log;                  /* of the parent */
+    struct store_request *main_pointer;         /* with a parent: main's mark, if it is needed */
+    struct store_request *main_snapshot_needed; /* its manifest */
+    char *main_snapshot_id;
+    struct snapshot *main_snapshot;
 };
 
 /* ---- fork_point_sources.c: where the branches come from ---- */
@@ -68,8 +76,22 @@ int sources_collect(struct reading *reading, GPtrArray *origins, struct error *e
 void snapshot_request(struct reading *reading);
 /* Its answer; ERR_UNCLEAN, ERR_CORRUPT. */
 int snapshot_read(struct reading *reading, struct error *err);
+/* The manifest of snapshot `id`, which the pointer names, as answered; goes into the cache. *ret:
+ * snapshot_free(). ERR_CORRUPT. */
+int snapshot_take(struct reading *reading, const struct store_request *get, const char *id,
+                  const char *pointer_key, struct snapshot **ret, struct error *err);
 /* Then: asks for the manifest of the snapshot before it, and compares the two. */
 void snapshot_request_older(struct reading *reading);
 int snapshot_check_older(struct reading *reading, struct error *err);
+
+/* ---- fork_point_logs.c: whether the logs hold what is not flushed ---- */
+
+/* After the wave with the listings; ERR_UNCLEAN. */
+int logs_request(struct reading *reading, struct error *err);
+/* After the next one, with the snapshot at hand; ERR_UNCLEAN, ERR_CONTENDED, ERR_CORRUPT. */
+int logs_request_rest(struct reading *reading, struct error *err);
+/* After the third: the verdict. The same errors. */
+int logs_check(struct reading *reading, struct error *err);
+void logs_clear(struct reading *reading);
 
 #endif

@@ -20,6 +20,30 @@ void snapshot_request(struct reading *reading)
     reading->snapshot_files = store_set_get(reading->set, key);
 }
 
+int snapshot_take(struct reading *reading, const struct store_request *get, const char *id,
+                  const char *pointer_key, struct snapshot **ret, struct error *err)
+{
+    struct snapshot *snapshot = NULL;
+    if (get->answer.code == ERR_NOT_FOUND)
+        return error_set(err, ERR_CORRUPT, "snapshot manifest %s, named by %s, does not exist",
+                         get->key, pointer_key);
+    struct error failure = {0};
+    int code = snapshot_parse(get->answer.body, &snapshot, &failure);
+    if (code) {
+        error_prefix(&failure, "%s", get->key);
+        return error_copy(err, &failure);
+    }
+    if (strcmp(snapshot->id, id) == 0) {
+        fork_point_cache_keep_snapshot(reading->reader->cache, snapshot);
+        *ret = snapshot;
+        return 0;
+    }
+    code = error_set(err, ERR_CORRUPT, "snapshot manifest %s says that it is %s", get->key,
+                     snapshot->id);
+    snapshot_free(snapshot);
+    return code;
+}
+
 int snapshot_read(struct reading *reading, struct error *err)
 {
     const struct store_request *files = reading->snapshot_files;
@@ -33,20 +57,8 @@ int snapshot_read(struct reading *reading, struct error *err)
                              reading->state.pointer->key);
         return 0;
     }
-    if (files->answer.code == ERR_NOT_FOUND)
-        return error_set(err, ERR_CORRUPT, "snapshot manifest %s, named by %s, does not exist",
-                         files->key, reading->state.pointer->key);
-    struct error failure = {0};
-    int code = snapshot_parse(files->answer.body, &reading->snapshot, &failure);
-    if (code) {
-        error_prefix(&failure, "%s", files->key);
-        return error_copy(err, &failure);
-    }
-    if (strcmp(reading->snapshot->id, reading->snapshot_id) != 0)
-        return error_set(err, ERR_CORRUPT, "snapshot manifest %s says that it is %s", files->key,
-                         reading->snapshot->id);
-    fork_point_cache_keep_snapshot(reading->reader->cache, reading->snapshot);
-    return 0;
+    return snapshot_take(reading, files, reading->snapshot_id, reading->state.pointer->key,
+                         &reading->snapshot, err);
 }
 
 /* Databases last written by Uni 2.2.3 or older may have a pointer that a fork's flush overwrote:

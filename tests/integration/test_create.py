@@ -10,6 +10,7 @@ import pytest
 from support import lance
 from support.checks import assert_sound, assert_unchanged, assert_whole
 from support.database import serde_pretty
+from support.wal import COMMIT, COMMIT_NAME, SEAL, SEAL_NAME
 
 MEMBERS = ["id", "name", "parent_fork_id", "parent_snapshot_id", "created_at", "ttl_expires_at",
            "schema_version_at_creation", "datasets", "fork_point_version_hwm", "status"]
@@ -255,6 +256,51 @@ def test_a_name_that_is_too_long_is_refused(mount, name):
 def test_an_unflushed_log_refuses(mount, database):
     database.put_object("wal/00000000000000000001_6f1c2a9e-3b0d-4d7e-9a51-0c8e2f4b7d11.wal", b"UNIWAL2\n")
     assert_mkdir_refused(mount, "a", errno.EBUSY, "wal/00000000000000000001")
+
+
+def put_marks(database, wal_mark):
+    """Lets the snapshot have flushed that much of the log."""
+    key = database.snapshot_key(database.read_object(database.pointer_key).decode().strip())
+    database.put_json(key, {**database.read_json(key), "wal_high_water_mark": wal_mark})
+
+
+def test_what_uni_5_leaves_in_the_log_at_a_close_does_not_refuse(mount, database):
+    put_marks(database, 1)
+    database.put_object(database.wal_prefix + SEAL_NAME, SEAL)
+    os.mkdir(mount.fork("a"))
+    database.put_object(database.fork_wal_prefix(database.fork("a")["id"]) + SEAL_NAME, SEAL)
+    os.mkdir(mount.fork("a", "children", "b"))
+    assert_whole(database, "a")
+    assert_whole(database, "b")
+
+
+def test_a_commit_refuses_unless_it_was_flushed(mount, database):
+    put_marks(database, 0)
+    mount.unmount()
+    mount.start()
+    database.put_object(database.wal_prefix + COMMIT_NAME, COMMIT)
+    database.put_object(database.wal_prefix + SEAL_NAME, SEAL)
+    assert_mkdir_refused(mount, "a", errno.EBUSY, COMMIT_NAME + "; open and close it with Uni")
+    put_marks(database, 1)
+    mount.unmount()
+    mount.start()
+    os.mkdir(mount.fork("a"))
+
+
+def test_a_torn_segment_refuses_whatever_its_number(mount, database):
+    put_marks(database, 2)
+    database.put_object(database.wal_prefix + SEAL_NAME, SEAL[:-1])
+    assert_mkdir_refused(mount, "a", errno.EBUSY, "unreadable WAL segment")
+
+
+def test_a_fork_that_was_not_flushed_has_no_children(mount, database):
+    os.mkdir(mount.fork("a"))
+    database.put_object(database.fork_wal_prefix(database.fork("a")["id"]) + COMMIT_NAME, COMMIT)
+    os.mkdir(mount.fork("b"))
+    with pytest.raises(OSError) as failure:
+        os.mkdir(mount.fork("a", "children", "c"))
+    assert failure.value.errno == errno.EBUSY
+    assert 'session.fork("a").build().flush()' in mount.errors()[-1]
 
 
 def test_a_temporary_file_in_the_log_does_not_refuse(mount, database):

@@ -8,6 +8,7 @@ import pytest
 from support import mounts
 from support.checks import assert_fsck_clean, assert_sound, assert_whole, fsck, refused
 from support.s3_database import S3Database
+from support.wal import SEAL, SEAL_NAME
 
 pytestmark = pytest.mark.s3_only
 
@@ -94,6 +95,7 @@ def assert_enough_for_everything(new_mount, database, statements):
     allow(database, statements)
     guest = database.as_guest()
     here, there = new_mount(guest), new_mount(guest)
+    database.put_object(database.wal_prefix + SEAL_NAME, SEAL)
     os.mkdir(here.fork("a"))
     os.mkdir(here.fork("a", "tags", "t"))
     os.mkdir(here.fork("a", "children", "b"))

@@ -1,10 +1,12 @@
 #include "unit.h"
 
 #include <ftw.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/blake3.h"
 #include "catalog/fsck.h"
 #include "catalog/registry_load.h"
 #include "database_fixture.h"
@@ -44,6 +46,31 @@ void fixture_put_dataset(struct store *store, const char *dataset, const char *s
     g_autofree char *root = g_strdup_printf("storage/%s.lance", dataset);
     g_autofree char *key = lance_manifest_key(root, NULL, version);
     put_bytes(store, key, manifest);
+}
+
+char *fixture_put_segment(struct store *store, const char *prefix, uint64_t number,
+                          const char *mutations, const char *rest)
+{
+    char *key = g_strdup_printf("%s%020" PRIu64 "_x.wal", prefix, number);
+    g_autofree char *payload =
+        g_strdup_printf("{\"lsn\":%" PRIu64 ",\"mutations\":%s%s}", number, mutations, rest);
+    char sum[BLAKE3_HEX_LENGTH + 1];
+    blake3_hex(payload, strlen(payload), sum);
+    g_autofree char *text = g_strdup_printf("UNIWAL2\n%s\n%s", sum, payload);
+    fixture_put(store, key, text);
+    return key;
+}
+
+#define FEATURES ",\"writer_features\":[\"endpoint_enforcement\"]"
+
+char *fixture_put_commit(struct store *store, const char *prefix, uint64_t number)
+{
+    return fixture_put_segment(store, prefix, number, "[{\"DeleteVertex\":{\"vid\":1}}]", FEATURES);
+}
+
+char *fixture_put_seal(struct store *store, const char *prefix, uint64_t number)
+{
+    return fixture_put_segment(store, prefix, number, "[]", FEATURES ",\"announced_through\":1");
 }
 
 void fixture_delete(struct store *store, const char *key)

@@ -55,6 +55,13 @@ struct ulid fixture_create(struct catalog *catalog, const char *name, const char
  * version 4. */
 void fixture_put_dataset(struct store *store, const char *dataset, const char *sample,
                          uint64_t version);
+/* Puts a WAL segment below `prefix`, with Uni's checksum: `mutations` is the array's text, `rest`
+ * further members, each behind a comma. Returns the key, g_free(). */
+char *fixture_put_segment(struct store *store, const char *prefix, uint64_t number,
+                          const char *mutations, const char *rest);
+/* The same as Uni 5 writes it: a commit, or the seal that it leaves at a close. */
+char *fixture_put_commit(struct store *store, const char *prefix, uint64_t number);
+char *fixture_put_seal(struct store *store, const char *prefix, uint64_t number);
 void fixture_delete(struct store *store, const char *key);
 /* Replaces every `from` in the text of an object; fails the test when there is none. */
 void fixture_replace(struct store *store, const char *key, const char *from, const char *to);

@@ -105,6 +105,13 @@ static void create_one(struct fixture *fixture)
     fixture_create(fixture->catalog, "one", NULL);
 }
 
+static void drop_one(struct fixture *fixture)
+{
+    struct error err = {0};
+    if (catalog_drop(fixture->catalog, "one", NULL, NULL, &err))
+        fail_msg("%s", err.text);
+}
+
 static void create_child(struct fixture *fixture)
 {
     fixture_create(fixture->catalog, "child", "one");
@@ -143,6 +150,43 @@ static void a_warm_create_takes_four_rounds(void **state)
     for_few_and_many_datasets(check_warm_create);
 }
 
+/* What Uni 5 leaves behind in the log: read once, in the wave of the manifests. */
+static void check_create_beside_a_seal(struct fixture *fixture)
+{
+    g_free(fixture_put_seal(fixture->store, "wal/", 1));
+    struct latency_cost cold = cost_of(fixture, create_one);
+    assert_in_range(cold.rounds, 4, 6);
+    drop_one(fixture);
+    struct latency_cost warm = cost_of(fixture, create_one);
+    assert_int_equal(warm.rounds, 4);
+    assert_int_equal(latency_cost_requests(&warm), 3 * fixture->datasets + 11);
+}
+
+static void a_seal_costs_one_request_once(void **state)
+{
+    for_few_and_many_datasets(check_create_beside_a_seal);
+}
+
+static void fail_to_create_one(struct fixture *fixture)
+{
+    assert_int_equal(catalog_create(fixture->catalog, "one", NULL, NULL, NULL, NULL), ERR_UNCLEAN);
+}
+
+/* Four, however many there are. What a create reads besides: intent, schema in both places,
+ * pointer, allocator, the snapshot, and a manifest. */
+static void of_many_unflushed_segments_only_the_newest_are_read(void **state)
+{
+    struct fixture fixture = {.settings = &unshared};
+    fixture_begin(&fixture, 1);
+    for (uint64_t number = 101; number <= 160; number++)
+        g_free(fixture_put_commit(fixture.store, "wal/", number));
+    struct latency_cost cold = cost_of(&fixture, fail_to_create_one);
+    assert_in_range(cold.requests[STORE_GET], 5, 7 + 4);
+    struct latency_cost again = cost_of(&fixture, fail_to_create_one);
+    assert_in_range(again.requests[STORE_GET], 5, 7);
+    fixture_end(&fixture);
+}
+
 /* The parent's manifests and refs are read, too. */
 static void check_nested_create(struct fixture *fixture)
 {
@@ -171,13 +215,6 @@ static void a_create_below_a_parent_takes_at_most_five_rounds(void **state)
 }
 
 /* ---- rmdir ---- */
-
-static void drop_one(struct fixture *fixture)
-{
-    struct error err = {0};
-    if (catalog_drop(fixture->catalog, "one", NULL, NULL, &err))
-        fail_msg("%s", err.text);
-}
 
 /* Puts a second version with a data file on every branch of the fork, as a writer would. */
 static void write_data(struct fixture *fixture, const struct ulid *id)
@@ -344,6 +381,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_cold_create_takes_at_most_six_rounds),
         cmocka_unit_test(a_warm_create_takes_four_rounds),
+        cmocka_unit_test(a_seal_costs_one_request_once),
+        cmocka_unit_test(of_many_unflushed_segments_only_the_newest_are_read),
         cmocka_unit_test(a_create_below_a_parent_takes_at_most_five_rounds),
         cmocka_unit_test(a_create_below_a_parent_of_an_earlier_mount_looks_at_all_refs),
         cmocka_unit_test(a_drop_takes_at_most_six_rounds),

@@ -96,26 +96,6 @@ static void a_read_only_catalog_creates_nothing(void **state)
 
 /* ---- A database that was not cleanly closed ---- */
 
-static void unflushed_wal_is_refused(void **state)
-{
-    struct fork_fixture *fixture = *state;
-    const char *key = "wal/00000000000000000001_x.wal";
-    fixture_put(fixture->store, key, "log");
-    assert_refuses(fixture, ERR_UNCLEAN, key);
-    assert_refuses_child(fixture, ERR_UNCLEAN, key);
-    fixture_delete(fixture->store, key);
-    assert_creates(fixture);
-}
-
-static void unflushed_wal_of_the_parent_is_refused(void **state)
-{
-    struct fork_fixture *fixture = *state;
-    g_autofree char *key = g_strdup_printf("storage/wal_forks/%s/1.wal", fixture->id.text);
-    fixture_put(fixture->store, key, "log");
-    assert_refuses_child(fixture, ERR_UNCLEAN, key);
-    assert_creates(fixture); /* the primary graph's is clean */
-}
-
 static void an_interrupted_table_swap_is_refused(void **state)
 {
     struct fork_fixture *fixture = *state;
@@ -359,8 +339,6 @@ int main(void)
         TEST(names_that_break_the_rule_are_refused),
         TEST(the_name_of_a_tombstone_is_refused),
         TEST(a_read_only_catalog_creates_nothing),
-        TEST(unflushed_wal_is_refused),
-        TEST(unflushed_wal_of_the_parent_is_refused),
         TEST(an_interrupted_table_swap_is_refused),
         TEST(an_interrupted_bulk_load_is_refused),
         TEST(data_without_a_snapshot_pointer_is_refused),

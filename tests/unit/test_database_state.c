@@ -104,28 +104,6 @@ static void a_blank_pointer_is_no_snapshot(void **state)
     assert_present(fixture, 0);
 }
 
-static void only_segments_count_as_wal(void **state)
-{
-    struct fixture *fixture = *state;
-    assert_clean(fixture, NULL, 0);
-    fixture_put(fixture->store, "wal/readme", "x");
-    fixture_put(fixture->store, "wal/1.wal#7", "temporary");
-    assert_clean(fixture, NULL, 0);
-    fixture_put(fixture->store, "wal/deep/1.wal", "x");
-    assert_clean(fixture, NULL, ERR_UNCLEAN);
-}
-
-static void the_wal_of_a_fork_counts_for_its_children_only(void **state)
-{
-    struct fixture *fixture = *state;
-    struct ulid parent = ulid_new(), other = ulid_new();
-    g_autofree char *key = g_strdup_printf("storage/wal_forks/%s/1.wal", parent.text);
-    fixture_put(fixture->store, key, "x");
-    assert_clean(fixture, NULL, 0);
-    assert_clean(fixture, &other, 0);
-    assert_clean(fixture, &parent, ERR_UNCLEAN);
-}
-
 static void an_interrupted_load_or_swap_is_unclean(void **state)
 {
     struct fixture *fixture = *state;
@@ -200,8 +178,6 @@ int main(void)
         TEST(a_schema_or_a_dataset_makes_one),
         TEST(a_snapshot_without_any_dataset_is_a_wrong_prefix),
         TEST(a_blank_pointer_is_no_snapshot),
-        TEST(only_segments_count_as_wal),
-        TEST(the_wal_of_a_fork_counts_for_its_children_only),
         TEST(an_interrupted_load_or_swap_is_unclean),
         TEST(the_schema_in_its_place_comes_first),
         TEST(a_damaged_schema_is_named),

@@ -80,6 +80,10 @@ class Database:
     def fork_allocator_key(self, fork_id):
         return self.fork_prefix(fork_id) + "id_allocator.json"
 
+    @property
+    def wal_prefix(self):
+        return self.metadata + "wal/"
+
     def fork_wal_prefix(self, fork_id):
         return f"{self.storage}wal_forks/{fork_id}/"
 
