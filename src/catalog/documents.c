@@ -20,6 +20,7 @@ static struct schema *schema_new(void)
     schema->version = 1;
     schema->labels = g_ptr_array_new_with_free_func(g_free);
     schema->edge_types = g_ptr_array_new_with_free_func(g_free);
+    schema->schemaless_types = g_ptr_array_new_with_free_func(g_free);
     return schema;
 }
 
@@ -42,6 +43,24 @@ static int collect_keys(const GArray *members, const char *name, GPtrArray *keys
     return 0;
 }
 
+/* Databases that are older than edge types without declaration have no such member. */
+static int collect_schemaless_types(const GArray *members, GPtrArray *names, struct error *err)
+{
+    static const char name[] = "schemaless_registry";
+    struct json_span object;
+    if (!members_find(members, name))
+        return 0;
+    int code = members_object(members, name, &object, err);
+    if (code)
+        return code;
+    g_autoptr(GArray) registry = json_members(object);
+    struct error failure = {0};
+    if (collect_keys(registry, "name_to_id", names, &failure) == 0)
+        return 0;
+    error_prefix(&failure, "%s", name);
+    return error_copy(err, &failure);
+}
+
 static int fill_schema(struct schema *schema, const struct bytes *body, struct error *err)
 {
     g_autoptr(GArray) members = NULL;
@@ -54,6 +73,8 @@ static int fill_schema(struct schema *schema, const struct bytes *body, struct e
         code = collect_keys(members, "labels", schema->labels, err);
     if (!code)
         code = collect_keys(members, "edge_types", schema->edge_types, err);
+    if (!code)
+        code = collect_schemaless_types(members, schema->schemaless_types, err);
     if (!code)
         code = members_object(members, "properties", &properties, err);
     if (!code)
@@ -80,6 +101,7 @@ void schema_free(struct schema *schema)
         return;
     g_ptr_array_unref(schema->labels);
     g_ptr_array_unref(schema->edge_types);
+    g_ptr_array_unref(schema->schemaless_types);
     g_free(schema);
 }
 
@@ -91,22 +113,26 @@ static void remove_duplicates(GPtrArray *sorted)
     }
 }
 
-GPtrArray *schema_candidates(const struct schema *schema)
+static void add_tables_of_edges(const GPtrArray *types, GPtrArray *names)
 {
     static const char *const edge_tables[] = {"deltas", "adjacency"};
     static const char *const directions[] = {"fwd", "bwd"};
+    for (guint i = 0; i < types->len; i++) {
+        for (size_t j = 0; j < G_N_ELEMENTS(edge_tables) * G_N_ELEMENTS(directions); j++)
+            g_ptr_array_add(names, g_strconcat(edge_tables[j / 2], "_", types->pdata[i], "_",
+                                               directions[j % 2], NULL));
+    }
+}
 
+GPtrArray *schema_candidates(const struct schema *schema)
+{
     GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
     g_ptr_array_add(names, g_strdup("vertices"));
     g_ptr_array_add(names, g_strdup("edges"));
     for (guint i = 0; i < schema->labels->len; i++)
         g_ptr_array_add(names, g_strconcat("vertices_", schema->labels->pdata[i], NULL));
-    for (guint i = 0; i < schema->edge_types->len; i++) {
-        for (size_t j = 0; j < G_N_ELEMENTS(edge_tables) * G_N_ELEMENTS(directions); j++)
-            g_ptr_array_add(names,
-                            g_strconcat(edge_tables[j / 2], "_", schema->edge_types->pdata[i], "_",
-                                        directions[j % 2], NULL));
-    }
+    add_tables_of_edges(schema->edge_types, names);
+    add_tables_of_edges(schema->schemaless_types, names);
     g_ptr_array_sort(names, compare_texts);
     remove_duplicates(names);
     return names;

@@ -16,12 +16,16 @@ struct schema {
     uint32_t version;
     GPtrArray *labels;     /* char *, sorted bytewise */
     GPtrArray *edge_types; /* char *, sorted bytewise */
+    /* Edge types that were never declared, of schemaless_registry; likewise. Some may have been
+     * declared since. */
+    GPtrArray *schemaless_types;
 };
 /* body NULL: the file is absent, version 1 without labels. ERR_CORRUPT. */
 int schema_parse(const struct bytes *body, struct schema **ret, struct error *err);
 void schema_free(struct schema *schema); /* NULL: nothing */
 /* Names of all datasets that the database may have: vertices, edges, vertices_<label>,
- * deltas_<type>_{fwd,bwd}, adjacency_<type>_{fwd,bwd}; sorted, unique. char *, owned. */
+ * deltas_<type>_{fwd,bwd}, adjacency_<type>_{fwd,bwd} of each edge type, declared or not; sorted,
+ * unique. char *, owned. */
 GPtrArray *schema_candidates(const struct schema *schema);
 
 struct allocator {
@@ -44,7 +48,8 @@ void snapshot_free(struct snapshot *snapshot); /* NULL: nothing */
  * *ret's stead when the text cannot be a file name. g_free(). */
 int snapshot_pointer_parse(const struct bytes *body, char **ret, struct error *err);
 
-/* The overlay of a new fork: three empty lists, serde's form. */
+/* The overlay of a new fork: three empty lists, serde's form. The fourth, which came with Uni 5, is
+ * empty when it is absent; older versions would lose it. */
 struct bytes *overlay_empty(void);
 
 /* A whole array of documents as one JSON array, pretty; elements: struct bytes, checked JSON. */

@@ -56,7 +56,8 @@ void fsck_check_entries(struct fsck *fsck)
 
 static int overlay_check(const struct bytes *body, struct error *err)
 {
-    static const char *const lists[] = {"added_labels", "added_edge_types", "added_properties"};
+    static const char *const lists[] = {"added_labels", "added_edge_types", "added_properties",
+                                        "added_schemaless_edge_types"};
     struct json_object *overlay;
     int code = json_parse(body->data, body->size, &overlay, err);
     if (code != 0)

@@ -168,6 +168,18 @@ static int check_edge_type_pair(struct json_span pair, GHashTable *names, struct
     return check_pair(pair, names, check_edge_type, err);
 }
 
+/* The name of an edge type that is not declared. */
+static int check_schemaless_type(struct json_span value, GHashTable *names, struct error *err)
+{
+    g_autofree char *name = NULL;
+    if (!json_span_string(value, &name))
+        return error_set(err, ERR_INVALID, "must be a name");
+    int code = check_name(name, err);
+    if (code == 0 && !g_hash_table_add(names, g_strdup(name)))
+        code = error_set(err, ERR_INVALID, "'%s' is added twice", name);
+    return code;
+}
+
 /* ---- The document ---- */
 
 static int check_list(const GArray *members, const char *name,
@@ -201,6 +213,8 @@ int overlay_document_check(const struct bytes *text, struct bytes **ret, struct 
         code = check_list(members, "added_edge_types", check_edge_type_pair, err);
     if (code == 0)
         code = check_list(members, "added_properties", check_property, err);
+    if (code == 0)
+        code = check_list(members, "added_schemaless_edge_types", check_schemaless_type, err);
     if (code)
         return code;
     g_autoptr(GString) pretty = g_string_sized_new(text->size);

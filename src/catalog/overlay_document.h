@@ -1,5 +1,6 @@
 /*
- * The rules of a schema overlay (Uni's SchemaDelta): added labels, edge types and properties.
+ * The rules of a schema overlay (Uni's SchemaDelta): added labels, edge types, properties, and
+ * names of edge types without declaration.
  *
  * What is written must be what Uni reads: each element is checked as serde would. Members that we
  * do not know are kept. Facts: docs/formats.md ("Schema overlay"). Pure, thread-safe.

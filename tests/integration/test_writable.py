@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from support.checks import assert_unchanged, assert_whole
+from support.checks import assert_unchanged, assert_whole, fsck
 from support.database import serde_pretty
 from support.process import run
 
@@ -72,6 +72,14 @@ def test_a_document_replaces_the_overlay(forked, schema, database):
     forked.unmount()
     forked.start()
     assert labels(forked) == ["Draft"]
+
+
+def test_undeclared_edge_types_are_kept_and_shown(forked, schema, database):
+    document = {**EMPTY, "added_schemaless_edge_types": ["LIKES", "SEES"]}
+    assert put(schema, json.dumps(document)) == 0
+    assert json.loads(forked.read("forks/a/schema.json")) == document
+    assert database.read_json(database.overlay_key(database.fork("a")["id"])) == document
+    assert fsck(database).returncode == 0
 
 
 def test_modes_and_sizes(forked, schema):
@@ -373,6 +381,8 @@ def test_nested_paths_write_the_same_document(forked):
 BAD = ["", "{", "[]", "null", "{}{}", '{"added_labels": []}x', "\ufeff{}", '{"added_labels": {}}',
        '{"added_labels": [], "added_labels": [], "added_edge_types": [], "added_properties": []}',
        json.dumps({**EMPTY, "added_labels": [["a b", {}]]}),
+       json.dumps({**EMPTY, "added_schemaless_edge_types": {}}),
+       json.dumps({**EMPTY, "added_schemaless_edge_types": ["a b"]}),
        json.dumps({**EMPTY, "added_labels": ["x"]}), json.dumps(overlay("bad/name")),
        "[" * 200 + "]" * 200, "\0" * 100]
 

@@ -139,6 +139,30 @@ static void datasets_of_no_label_are_not_branched(void **state)
     fork_entry_unref(entry);
 }
 
+/* As Uni 5 does; and the type may have come by a commit between two creates. */
+static void datasets_of_an_undeclared_edge_type_are_branched(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture_put_dataset(fixture->store, "deltas_LIKES_fwd", "plain", 2);
+    fixture_create(fixture->catalog, "before", NULL);
+    fixture_replace(fixture->store, "catalog/schema.json", "\"properties\": {}",
+                    "\"properties\": {}, \"schemaless_registry\": {\"name_to_id\": {\"LIKES\": "
+                    "2147483649}, \"id_to_name\": {\"2147483649\": \"LIKES\"}, "
+                    "\"next_local_id\": 2}");
+    fixture_create(fixture->catalog, "after", NULL);
+    fixture_create(fixture->catalog, "child", "after");
+    struct fork_entry *before = find_entry(fixture, "before"),
+                      *after = find_entry(fixture, "after"), *child = find_entry(fixture, "child");
+    assert_null(fork_entry_branch(before, "deltas_LIKES_fwd"));
+    assert_non_null(fork_entry_branch(after, "deltas_LIKES_fwd"));
+    assert_null(fork_entry_branch(after, "deltas_LIKES_bwd")); /* it does not exist */
+    assert_non_null(fork_entry_branch(child, "deltas_LIKES_fwd"));
+    fork_entry_unref(before);
+    fork_entry_unref(after);
+    fork_entry_unref(child);
+    fixture_assert_whole(fixture->store);
+}
+
 static void a_dataset_that_appears_later_is_branched_too(void **state)
 {
     struct fixture *fixture = *state;
@@ -447,6 +471,7 @@ int main(void)
         TEST(the_registry_is_written_as_uni_writes_it),
         TEST(an_empty_database_can_be_forked),
         TEST(datasets_of_no_label_are_not_branched),
+        TEST(datasets_of_an_undeclared_edge_type_are_branched),
         TEST(a_dataset_that_appears_later_is_branched_too),
         TEST(the_legacy_place_of_the_schema_counts_when_there_is_no_other),
         TEST(manifests_with_old_names_are_branched),

@@ -72,6 +72,23 @@ static void candidates_are_all_datasets_sorted(void **state)
     schema_free(schema);
 }
 
+/* Uni 5 branches their datasets, too; otherwise a fork reads the live ones of main. */
+static void datasets_of_undeclared_edge_types_are_candidates(void **state)
+{
+    struct schema *schema = schema_of(
+        "{\"schema_version\":4,\"labels\":{},\"edge_types\":{\"KNOWS\":{}},\"properties\":{},"
+        "\"schemaless_registry\":{\"name_to_id\":{\"LIKES\":2147483649,\"KNOWS\":2147483650},"
+        "\"id_to_name\":{},\"next_local_id\":3}}");
+    g_autofree char *types = join(schema->schemaless_types);
+    assert_string_equal(types, "KNOWS LIKES");
+    g_autoptr(GPtrArray) candidates = schema_candidates(schema);
+    g_autofree char *joined = join(candidates);
+    assert_string_equal(joined, "adjacency_KNOWS_bwd adjacency_KNOWS_fwd adjacency_LIKES_bwd "
+                                "adjacency_LIKES_fwd deltas_KNOWS_bwd deltas_KNOWS_fwd "
+                                "deltas_LIKES_bwd deltas_LIKES_fwd edges vertices");
+    schema_free(schema);
+}
+
 static void broken_schemas_are_corrupt_and_say_where(void **state)
 {
     static const struct {
@@ -88,6 +105,12 @@ static void broken_schemas_are_corrupt_and_say_where(void **state)
         {"{\"schema_version\":1,\"labels\":null,\"edge_types\":{},\"properties\":{}}", "labels"},
         {"{\"schema_version\":1,\"labels\":{},\"edge_types\":[],\"properties\":{}}", "edge_types"},
         {"{\"schema_version\":1,\"labels\":{},\"edge_types\":{}}", "properties"},
+        {"{\"schema_version\":1,\"labels\":{},\"edge_types\":{},\"properties\":{},"
+         "\"schemaless_registry\":null}",
+         "schemaless_registry"},
+        {"{\"schema_version\":1,\"labels\":{},\"edge_types\":{},\"properties\":{},"
+         "\"schemaless_registry\":{}}",
+         "schemaless_registry: member \"name_to_id\""},
         {"{\"schema_version\":1,\"labels\":{\"\\u0000\":{}},\"edge_types\":{},\"properties\":{}}",
          "labels"},
     };
@@ -266,6 +289,7 @@ int main(void)
         cmocka_unit_test(an_absent_schema_is_version_1_without_labels),
         cmocka_unit_test(labels_and_edge_types_are_sorted),
         cmocka_unit_test(candidates_are_all_datasets_sorted),
+        cmocka_unit_test(datasets_of_undeclared_edge_types_are_candidates),
         cmocka_unit_test(broken_schemas_are_corrupt_and_say_where),
         cmocka_unit_test(an_absent_allocator_starts_at_zero),
         cmocka_unit_test(allocators_survive_a_round_trip),

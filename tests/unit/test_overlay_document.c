@@ -189,6 +189,20 @@ static void properties_have_owner_and_type(void **state)
     assert_property("[]", "must be an object");
 }
 
+static void undeclared_edge_types_are_names(void **state)
+{
+    assert_valid("{\"added_schemaless_edge_types\": []}");
+    assert_valid("{\"added_schemaless_edge_types\": [\"LIKES\", \"KNOWS\"]}");
+    assert_invalid("{\"added_schemaless_edge_types\": null}",
+                   "added_schemaless_edge_types must be an array");
+    assert_invalid("{\"added_schemaless_edge_types\": [[\"LIKES\", {}]]}",
+                   "added_schemaless_edge_types[0]: must be a name");
+    assert_invalid("{\"added_schemaless_edge_types\": [\"A\", \"B C\"]}",
+                   "added_schemaless_edge_types[1]: name 'B C' holds a blank");
+    assert_invalid("{\"added_schemaless_edge_types\": [\"\"]}", "1 to 255 bytes");
+    assert_invalid("{\"added_schemaless_edge_types\": [\"A\", \"A\"]}", "'A' is added twice");
+}
+
 #define PROPERTY(owner, name)                                                                      \
     "{\"owner\": \"" owner "\", \"owner_kind\": \"label\", \"property\": \"" name                  \
     "\", \"data_type\": \"Bool\", \"nullable\": true}"
@@ -216,6 +230,7 @@ int main(void)
         cmocka_unit_test(names_follow_unis_rule),
         cmocka_unit_test(edge_types_have_ends),
         cmocka_unit_test(properties_have_owner_and_type),
+        cmocka_unit_test(undeclared_edge_types_are_names),
         cmocka_unit_test(nothing_is_added_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

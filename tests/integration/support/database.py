@@ -135,7 +135,8 @@ class Database:
         """Names of the datasets that the schema allows, whether they exist or not."""
         schema = self.read_json(self.schema_key)
         names = ["vertices", "edges"] + [f"vertices_{label}" for label in schema["labels"]]
-        for edge_type in schema["edge_types"]:
+        schemaless = schema.get("schemaless_registry", {}).get("name_to_id", {})
+        for edge_type in {**schema["edge_types"], **schemaless}:
             names += [f"{kind}_{edge_type}_{way}" for kind in ("deltas", "adjacency")
                       for way in ("fwd", "bwd")]
         return sorted(names)
