@@ -74,6 +74,7 @@ static void readings_end(struct readings *readings)
         snapshot_free(reading->older_snapshot);
         schema_free(reading->schema);
         logs_clear(reading);
+        marks_clear(reading);
         fork_point_free(reading->point);
     }
     g_free(readings->list);
@@ -170,6 +171,7 @@ static int take_state(struct reading *reading, struct error *err)
     if (code)
         return code;
     snapshot_request(reading);
+    marks_request(reading);
     sources_request_contents(reading);
     return 0;
 }
@@ -181,6 +183,8 @@ static int take_snapshot(struct reading *reading, struct error *err)
         code = snapshot_read(reading, err);
     if (code == 0)
         code = logs_request_rest(reading, err);
+    if (code == 0)
+        code = marks_go_on(reading, err);
     if (code)
         return code;
     snapshot_request_older(reading);
@@ -193,6 +197,8 @@ static int take_tips(struct reading *reading, struct error *err)
     int code = sources_read_tips(reading, err);
     if (code == 0)
         code = logs_check(reading, err);
+    if (code == 0)
+        code = marks_go_on(reading, err);
     if (code == 0)
         sources_request_contents(reading);
     return code;
@@ -213,10 +219,11 @@ static int read_allocator(const struct reading *reading, struct allocator *ret, 
 /* A reopened Uni starts at the mark plus one; the larger bound is the safer one. */
 static uint64_t version_mark(const struct reading *reading)
 {
-    if (reading->snapshot)
-        return reading->snapshot->version_mark == UINT64_MAX ? UINT64_MAX
-                                                             : reading->snapshot->version_mark + 1;
-    return reading->parent ? reading->parent->version_mark : 0;
+    uint64_t inherited = reading->parent ? reading->parent->version_mark : 0;
+    if (!reading->snapshot)
+        return inherited;
+    uint64_t mark = MAX(reading->snapshot->version_mark, reading->highest_mark);
+    return MAX(mark == UINT64_MAX ? UINT64_MAX : mark + 1, inherited);
 }
 
 static int take_contents(struct reading *reading, struct error *err)
@@ -238,6 +245,14 @@ static int take_contents(struct reading *reading, struct error *err)
     return 0;
 }
 
+static bool any_marks_are_missing(const struct readings *readings)
+{
+    for (size_t i = 0; i < readings->count; i++)
+        if (marks_are_missing(&readings->list[i]))
+            return true;
+    return false;
+}
+
 void fork_point_read_all(struct fork_point_reader *reader, struct fork_point_query *queries,
                          size_t count, struct operation *operation)
 {
@@ -250,6 +265,8 @@ void fork_point_read_all(struct fork_point_reader *reader, struct fork_point_que
     take_step(&readings, take_state);
     take_step(&readings, take_snapshot);
     take_step(&readings, take_tips);
+    while (any_marks_are_missing(&readings))
+        take_step(&readings, marks_go_on);
     take_step(&readings, take_contents);
     for (size_t i = 0; i < count; i++) {
         struct reading *reading = &readings.list[i];

@@ -5,7 +5,7 @@
  * Reads in waves: (1) listings of the WALs, staging tables, bulk-load intent, schema, snapshot
  * pointer, allocator, and the tips of the datasets known from last time; (2) tips of the others,
  * manifests and WAL segments not in the cache, the snapshot manifest, parents' refs; (3) what
- * turned out to be needed besides. With a warm cache one wave.
+ * turned out to be needed besides, a parent's other snapshots among it. With a warm cache one wave.
  *
  * Threading: a reader may be used by several threads at once; its lock is a leaf, not held over
  * store calls. Facts on what is read: docs/formats.md ("Deriving a fork point").

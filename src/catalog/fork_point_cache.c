@@ -4,6 +4,9 @@
 
 /* Snapshot manifests kept; the current one, its parent, and those of parent forks in use. */
 #define SNAPSHOTS_MAX 64
+/* Marks kept of snapshots of forks, one for each flush. */
+#define MARKS_MAX 65536
+#define HIGHEST_MAX 1024 /* of so many forks the highest */
 /* WAL segments kept: those of main and of some parents. */
 #define SEGMENTS_MAX 1024
 
@@ -19,6 +22,8 @@ struct fork_point_cache {
     GHashTable *manifests; /* directory of the manifest -> struct kept_manifest */
     GHashTable *snapshots; /* id -> struct snapshot */
     GHashTable *plain;     /* set of datasets without a catalog of refs */
+    GHashTable *marks;     /* key of a manifest -> uint64_t */
+    GHashTable *highest;   /* key of the newest manifest -> uint64_t */
     GHashTable *segments;  /* key, blank, etag -> enum wal_segment_content */
 };
 
@@ -44,6 +49,8 @@ struct fork_point_cache *fork_point_cache_new(void)
     cache->manifests = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, kept_manifest_free);
     cache->snapshots = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, free_snapshot);
     cache->plain = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    cache->marks = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    cache->highest = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     cache->segments = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     return cache;
 }
@@ -56,6 +63,8 @@ void fork_point_cache_free(struct fork_point_cache *cache)
     g_hash_table_unref(cache->manifests);
     g_hash_table_unref(cache->snapshots);
     g_hash_table_unref(cache->plain);
+    g_hash_table_unref(cache->marks);
+    g_hash_table_unref(cache->highest);
     g_hash_table_unref(cache->segments);
     pthread_mutex_destroy(&cache->lock);
     g_free(cache);
@@ -141,6 +150,50 @@ void fork_point_cache_keep_snapshot(struct fork_point_cache *cache, const struct
     if (g_hash_table_size(cache->snapshots) >= SNAPSHOTS_MAX)
         g_hash_table_remove_all(cache->snapshots);
     g_hash_table_replace(cache->snapshots, copy->id, copy);
+}
+
+static bool find_mark(struct fork_point_cache *cache, GHashTable *marks, const char *key,
+                      uint64_t *ret)
+{
+    LOCK_SCOPE(&cache->lock);
+    const uint64_t *mark = g_hash_table_lookup(marks, key);
+    if (mark)
+        *ret = *mark;
+    return mark != NULL;
+}
+
+static void keep_mark(struct fork_point_cache *cache, GHashTable *marks, guint max, const char *key,
+                      uint64_t mark)
+{
+    uint64_t *kept = g_new(uint64_t, 1);
+    *kept = mark;
+    LOCK_SCOPE(&cache->lock);
+    if (g_hash_table_size(marks) >= max)
+        g_hash_table_remove_all(marks);
+    g_hash_table_replace(marks, g_strdup(key), kept);
+}
+
+bool fork_point_cache_mark(struct fork_point_cache *cache, const char *manifest_key, uint64_t *ret)
+{
+    return find_mark(cache, cache->marks, manifest_key, ret);
+}
+
+void fork_point_cache_keep_mark(struct fork_point_cache *cache, const char *manifest_key,
+                                uint64_t mark)
+{
+    keep_mark(cache, cache->marks, MARKS_MAX, manifest_key, mark);
+}
+
+bool fork_point_cache_highest_mark(struct fork_point_cache *cache, const char *newest_key,
+                                   uint64_t *ret)
+{
+    return find_mark(cache, cache->highest, newest_key, ret);
+}
+
+void fork_point_cache_keep_highest_mark(struct fork_point_cache *cache, const char *newest_key,
+                                        uint64_t mark)
+{
+    keep_mark(cache, cache->highest, HIGHEST_MAX, newest_key, mark);
 }
 
 static char *segment_version(const char *key, const char *etag)

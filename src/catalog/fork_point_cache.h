@@ -1,8 +1,8 @@
 /*
  * What the fork point reader remembers between creates, so that a create needs one wave of reads:
- * the datasets seen last and that they have no catalog of refs, snapshot manifests and the content of
- * WAL segments (both immutable), and
- * the manifests of main's tips, valid for one key and etag.
+ * the datasets seen last and that they have no catalog of refs; snapshot manifests, their marks, and
+ * the content of WAL segments (all of them immutable); and the manifests of main's tips, valid for
+ * one key and etag.
  *
  * Thread-safe; the lock is a leaf. What is returned belongs to the caller.
  */
@@ -42,6 +42,16 @@ void fork_point_cache_keep_plain_refs(struct fork_point_cache *cache, const char
 struct snapshot *fork_point_cache_snapshot(struct fork_point_cache *cache, const char *id);
 void fork_point_cache_keep_snapshot(struct fork_point_cache *cache,
                                     const struct snapshot *snapshot);
+
+/* The version mark of a fork's snapshot manifest of that key. False: not known. */
+bool fork_point_cache_mark(struct fork_point_cache *cache, const char *manifest_key, uint64_t *ret);
+void fork_point_cache_keep_mark(struct fork_point_cache *cache, const char *manifest_key,
+                                uint64_t mark);
+/* The highest mark of all manifests of the fork whose newest one has that key. */
+bool fork_point_cache_highest_mark(struct fork_point_cache *cache, const char *newest_key,
+                                   uint64_t *ret);
+void fork_point_cache_keep_highest_mark(struct fork_point_cache *cache, const char *newest_key,
+                                        uint64_t mark);
 
 /* What the WAL segment of that key and etag holds. False: not known. etag may be NULL. */
 bool fork_point_cache_segment(struct fork_point_cache *cache, const char *key, const char *etag,

@@ -38,6 +38,12 @@ struct reading {
     struct store_request *older_requested;
     struct schema *schema;
 
+    uint64_t highest_mark; /* of the versions, in all snapshots of the parent */
+    char *newest_manifest;
+    struct store_request *manifests; /* their listing; NULL: nothing is missing */
+    guint manifests_seen;            /* so many of its rows */
+    GPtrArray *manifests_asked;      /* struct store_request, in the wave being built */
+
     struct wal_check main_log;
     struct wal_check fork_log;                  /* of the parent */
     struct store_request *main_pointer;         /* with a parent: main's mark, if it is needed */
@@ -83,6 +89,18 @@ int snapshot_take(struct reading *reading, const struct store_request *get, cons
 /* Then: asks for the manifest of the snapshot before it, and compares the two. */
 void snapshot_request_older(struct reading *reading);
 int snapshot_check_older(struct reading *reading, struct error *err);
+
+/* ---- fork_point_marks.c: the highest version of a parent fork ---- */
+
+/* With the snapshot's id at hand: asks for the listing of the parent's manifests, unless the
+ * highest mark is known. */
+void marks_request(struct reading *reading);
+/* After each further wave: takes the manifests, and asks for the next of those that are not known.
+ * ERR_CORRUPT, ERR_CONTENDED (one went away). */
+int marks_go_on(struct reading *reading, struct error *err);
+/* Whether there has to be another wave. */
+bool marks_are_missing(const struct reading *reading);
+void marks_clear(struct reading *reading);
 
 /* ---- fork_point_logs.c: whether the logs hold what is not flushed ---- */
 

@@ -184,6 +184,11 @@ char *layout_fork_pointer_key(const struct layout *layout, const struct ulid *id
     return g_strconcat(layout->storage, "catalog/forks/", id->text, "/latest", NULL);
 }
 
+char *layout_fork_snapshots_prefix(const struct layout *layout, const struct ulid *id)
+{
+    return g_strconcat(layout->storage, "catalog/forks/", id->text, "/manifests/", NULL);
+}
+
 char *layout_fork_snapshot_key(const struct layout *layout, const struct ulid *id,
                                const char *snapshot_id)
 {

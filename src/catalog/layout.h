@@ -60,6 +60,7 @@ char *layout_forks_prefix(const struct layout *layout); /* "storage/catalog/fork
 char *layout_fork_prefix(const struct layout *layout, const struct ulid *id);
 char *layout_fork_allocator_key(const struct layout *layout, const struct ulid *id);
 char *layout_fork_pointer_key(const struct layout *layout, const struct ulid *id);
+char *layout_fork_snapshots_prefix(const struct layout *layout, const struct ulid *id);
 char *layout_fork_snapshot_key(const struct layout *layout, const struct ulid *id,
                                const char *snapshot_id);
 /* forkfs's own: what the registration of datasets is about to make. "storage/catalog/

@@ -48,6 +48,21 @@ void fixture_put_dataset(struct store *store, const char *dataset, const char *s
     put_bytes(store, key, manifest);
 }
 
+void fixture_put_fork_snapshot(struct store *store, const struct ulid *id, const char *snapshot_id,
+                               uint64_t version_mark, uint64_t wal_mark)
+{
+    g_autofree char *prefix = g_strdup_printf("storage/catalog/forks/%s/", id->text);
+    g_autofree char *pointer = g_strconcat(prefix, "latest", NULL);
+    g_autofree char *manifest = g_strconcat(prefix, "manifests/", snapshot_id, ".json", NULL);
+    g_autofree char *text = g_strdup_printf(
+        "{\"snapshot_id\": \"%s\", \"name\": null, \"created_at\": \"2026-08-02T12:34:55Z\", "
+        "\"parent_snapshot\": null, \"schema_version\": 4, \"version_high_water_mark\": %" PRIu64
+        ", \"wal_high_water_mark\": %" PRIu64 ", \"vertices\": {}, \"edges\": {}}",
+        snapshot_id, version_mark, wal_mark);
+    fixture_put(store, manifest, text);
+    fixture_put(store, pointer, snapshot_id);
+}
+
 char *fixture_put_segment(struct store *store, const char *prefix, uint64_t number,
                           const char *mutations, const char *rest)
 {

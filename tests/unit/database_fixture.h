@@ -55,6 +55,9 @@ struct ulid fixture_create(struct catalog *catalog, const char *name, const char
  * version 4. */
 void fixture_put_dataset(struct store *store, const char *dataset, const char *sample,
                          uint64_t version);
+/* A fork's own snapshot, as its flush leaves it: manifest and pointer. */
+void fixture_put_fork_snapshot(struct store *store, const struct ulid *id, const char *snapshot_id,
+                               uint64_t version_mark, uint64_t wal_mark);
 /* Puts a WAL segment below `prefix`, with Uni's checksum: `mutations` is the array's text, `rest`
  * further members, each behind a comma. Returns the key, g_free(). */
 char *fixture_put_segment(struct store *store, const char *prefix, uint64_t number,

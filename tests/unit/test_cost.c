@@ -209,6 +209,28 @@ static void a_create_below_a_parent_of_an_earlier_mount_looks_at_all_refs(void *
     fixture_end(&fixture);
 }
 
+/* Of the parent's snapshots all are read, once; then the pointer only tells that there is no new
+ * one. */
+static void check_create_below_a_flushed_parent(struct fixture *fixture)
+{
+    struct ulid id = fixture_create(fixture->catalog, "one", NULL);
+    for (unsigned i = 0; i < 100; i++) {
+        g_autofree char *snapshot = g_strdup_printf("snapshot-%u", i);
+        fixture_put_fork_snapshot(fixture->store, &id, snapshot, 50, 0);
+    }
+    struct latency_cost cold = cost_of(fixture, create_child);
+    assert_in_range(cold.rounds, 4, 6);
+    assert_int_equal(catalog_drop(fixture->catalog, "child", NULL, NULL, NULL), 0);
+    struct latency_cost warm = cost_of(fixture, create_child);
+    assert_in_range(warm.rounds, 4, 5);
+    assert_int_equal(latency_cost_requests(&warm), 5 * fixture->datasets + 12);
+}
+
+static void a_create_below_a_flushed_parent_takes_at_most_five_rounds_and_six_at_first(void **state)
+{
+    for_few_and_many_datasets(check_create_below_a_flushed_parent);
+}
+
 static void a_create_below_a_parent_takes_at_most_five_rounds(void **state)
 {
     for_few_and_many_datasets(check_nested_create);
@@ -385,6 +407,8 @@ int main(void)
         cmocka_unit_test(of_many_unflushed_segments_only_the_newest_are_read),
         cmocka_unit_test(a_create_below_a_parent_takes_at_most_five_rounds),
         cmocka_unit_test(a_create_below_a_parent_of_an_earlier_mount_looks_at_all_refs),
+        cmocka_unit_test(
+            a_create_below_a_flushed_parent_takes_at_most_five_rounds_and_six_at_first),
         cmocka_unit_test(a_drop_takes_at_most_six_rounds),
         cmocka_unit_test(a_drop_of_branches_with_data_takes_at_most_seven_rounds),
         cmocka_unit_test(other_forks_make_no_drop_dearer),

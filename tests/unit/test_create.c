@@ -282,6 +282,73 @@ static void a_nested_fork_starts_at_the_snapshot_of_its_parent(void **state)
     fork_entry_unref(entry);
 }
 
+static uint64_t mark_of_child(struct fixture *fixture, const char *parent)
+{
+    static unsigned number;
+    g_autofree char *name = g_strdup_printf("child-%u", number++);
+    fixture_create(fixture->catalog, name, parent);
+    struct fork_entry *entry = find_entry(fixture, name);
+    uint64_t mark = entry->version_mark;
+    fork_entry_unref(entry);
+    return mark;
+}
+
+/* Uni before 5 begins anew at the fork point whenever it opens a fork. */
+static void a_nested_fork_sees_up_to_the_highest_mark_of_its_parent(void **state)
+{
+    struct fixture *fixture = *state;
+    struct ulid parent = fixture_create(fixture->catalog, "parent", NULL);
+    assert_int_equal(mark_of_child(fixture, "parent"), 43);
+    fixture_put_fork_snapshot(fixture->store, &parent, "one", 45, 0);
+    assert_int_equal(mark_of_child(fixture, "parent"), 46);
+    fixture_put_fork_snapshot(fixture->store, &parent, "two", 50, 0);
+    fixture_put_fork_snapshot(fixture->store, &parent, "three", 44, 0);
+    assert_int_equal(mark_of_child(fixture, "parent"), 51);
+    assert_int_equal(mark_of_child(fixture, "parent"), 51);
+    fixture_put_fork_snapshot(fixture->store, &parent, "four", 60, 0);
+    assert_int_equal(mark_of_child(fixture, "parent"), 61);
+    fixture_assert_clean(fixture->store);
+}
+
+/* Its own mark is 43; what it flushed under a lower one changes nothing. */
+static void a_nested_fork_sees_what_its_parent_inherits(void **state)
+{
+    struct fixture *fixture = *state;
+    struct ulid parent = fixture_create(fixture->catalog, "parent", NULL);
+    fixture_put_fork_snapshot(fixture->store, &parent, "low", 7, 0);
+    assert_int_equal(mark_of_child(fixture, "parent"), 43);
+}
+
+static void the_highest_mark_is_found_among_any_number(void **state)
+{
+    struct fixture *fixture = *state;
+    struct ulid parent = fixture_create(fixture->catalog, "parent", NULL);
+    for (unsigned i = 0; i < 2100; i++) {
+        g_autofree char *id = g_strdup_printf("snapshot-%04u", i);
+        fixture_put_fork_snapshot(fixture->store, &parent, id, i == 2050 ? 90 : 50, 0);
+    }
+    assert_int_equal(mark_of_child(fixture, "parent"), 91);
+}
+
+/* Whether its mark is the highest cannot be told. */
+static void a_damaged_snapshot_of_the_parent_is_corrupt_whichever(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error err = {0};
+    struct ulid parent = fixture_create(fixture->catalog, "parent", NULL);
+    g_autofree char *old =
+        g_strdup_printf("storage/catalog/forks/%s/manifests/old.json", parent.text);
+    g_autofree char *other = g_strdup_printf("storage/catalog/forks/%s/manifests/x", parent.text);
+    fixture_put(fixture->store, old, "");
+    fixture_put(fixture->store, other, "no manifest");
+    fixture_put_fork_snapshot(fixture->store, &parent, "new", 50, 0);
+    assert_int_equal(catalog_create(fixture->catalog, "child", "parent", NULL, NULL, &err),
+                     ERR_CORRUPT);
+    assert_non_null(strstr(err.text, old));
+    fixture_delete(fixture->store, old);
+    assert_int_equal(mark_of_child(fixture, "parent"), 51);
+}
+
 /* ---- Cost ---- */
 
 static unsigned total_requests(struct fixture *fixture)
@@ -479,6 +546,10 @@ int main(void)
         TEST(a_nested_fork_has_the_datasets_of_its_parent),
         TEST(the_lineage_of_a_nested_fork_leads_to_its_parent),
         TEST(a_nested_fork_starts_at_the_snapshot_of_its_parent),
+        TEST(a_nested_fork_sees_up_to_the_highest_mark_of_its_parent),
+        TEST(a_nested_fork_sees_what_its_parent_inherits),
+        TEST(the_highest_mark_is_found_among_any_number),
+        TEST(a_damaged_snapshot_of_the_parent_is_corrupt_whichever),
         TEST(a_create_with_warm_caches_takes_four_waves),
         TEST_ON_DISK(a_create_with_warm_caches_takes_four_waves),
         TEST(a_create_with_cold_caches_takes_at_most_six_waves),

@@ -57,21 +57,6 @@ static void assert_creates_child(struct fork_fixture *fixture)
     assert_made(fixture, "audit");
 }
 
-/* The fork's own snapshot, as its flush leaves it. */
-static void put_fork_snapshot(struct fork_fixture *fixture, const char *id, uint64_t wal_mark)
-{
-    g_autofree char *prefix = g_strdup_printf("storage/catalog/forks/%s/", fixture->id.text);
-    g_autofree char *pointer = g_strconcat(prefix, "latest", NULL);
-    g_autofree char *manifest = g_strconcat(prefix, "manifests/", id, ".json", NULL);
-    g_autofree char *text = g_strdup_printf(
-        "{\"snapshot_id\": \"%s\", \"name\": null, \"created_at\": \"2026-08-02T12:34:55Z\", "
-        "\"parent_snapshot\": null, \"schema_version\": 4, \"version_high_water_mark\": 50, "
-        "\"wal_high_water_mark\": %u, \"vertices\": {}, \"edges\": {}}",
-        id, (unsigned)wal_mark);
-    fixture_put(fixture->store, manifest, text);
-    fixture_put(fixture->store, pointer, id);
-}
-
 /* ---- The log of the primary graph ---- */
 
 static void unflushed_wal_is_refused(void **state)
@@ -258,12 +243,12 @@ static void the_mark_of_a_fork_is_in_its_own_snapshot(void **state)
 {
     struct fork_fixture *fixture = *state;
     g_autofree char *log = fork_log(fixture);
-    put_fork_snapshot(fixture, "first", 3);
+    fixture_put_fork_snapshot(fixture->store, &fixture->id, "first", 50, 3);
     g_autofree char *flushed = fixture_put_commit(fixture->store, log, 3);
     assert_creates_child(fixture);
     g_autofree char *unflushed = fixture_put_commit(fixture->store, log, 4);
     assert_refuses_child(fixture, unflushed);
-    put_fork_snapshot(fixture, "second", 4);
+    fixture_put_fork_snapshot(fixture->store, &fixture->id, "second", 50, 4);
     assert_creates_child(fixture);
 }
 
@@ -271,7 +256,7 @@ static void the_mark_of_a_fork_is_in_its_own_snapshot(void **state)
 static void two_logs_have_two_marks(void **state)
 {
     struct fork_fixture *fixture = *state;
-    put_fork_snapshot(fixture, "first", 3);
+    fixture_put_fork_snapshot(fixture->store, &fixture->id, "first", 50, 3);
     g_autofree char *flushed = fixture_put_commit(fixture->store, "wal/", MARK);
     assert_creates_child(fixture);
     fork_fixture_reopen(fixture); /* nothing is in the cache */

@@ -70,6 +70,8 @@ static void local_storage_keys_are_those_of_uni(void **state)
     assert_text(layout_fork_allocator_key(layout, &id),
                 "storage/catalog/forks/" ID "/id_allocator.json");
     assert_text(layout_fork_pointer_key(layout, &id), "storage/catalog/forks/" ID "/latest");
+    assert_text(layout_fork_snapshots_prefix(layout, &id),
+                "storage/catalog/forks/" ID "/manifests/");
     assert_text(layout_fork_snapshot_key(layout, &id, "s-1"),
                 "storage/catalog/forks/" ID "/manifests/s-1.json");
     assert_text(layout_fork_wals_prefix(layout), "storage/wal_forks/");
