@@ -37,6 +37,7 @@ struct dataset_refs {
     GHashTable *tagged;         /* branch -> key of a tag that points at it */
     GHashTable *branched;       /* branch -> name of a foreign one made from it */
     bool any_branch;
+    bool has_catalog;     /* of refs, lance/ref_catalog.h; `problem` says so */
     struct error problem; /* why nobody can tell */
 };
 
@@ -171,8 +172,10 @@ static bool is_tag_key(const struct dataset_refs *refs, const char *key)
 static void request_foreign(struct check *check, struct dataset_refs *refs, struct store_set *set)
 {
     const struct store_request *listing = refs->all ? refs->all : refs->tags;
-    if (lance_ref_catalog_check(listing, refs->key, &refs->problem))
+    if (lance_ref_catalog_check(listing, refs->key, &refs->problem)) {
+        refs->has_catalog = listing->answer.code == 0;
         return;
+    }
     for (guint i = 0; i < listing->answer.objects->len; i++) {
         const struct store_object *object = g_ptr_array_index(listing->answer.objects, i);
         g_autofree char *branch = lance_branch_of_ref_key(refs->key, object->key);
@@ -278,9 +281,18 @@ static int check_readable(const struct dependence *dependence, struct error *err
     return 0;
 }
 
+/* That a dataset has a catalog of refs is no reason to keep a fork that may have nothing there. */
+static bool is_left_to_deletion(const struct dependence *dependence)
+{
+    const struct fork_entry *entry = dependence->query->entry;
+    return dependence->refs->has_catalog && (!entry || entry->status != FORK_ACTIVE);
+}
+
 static int check_dependence(const struct dependence *dependence, struct error *err)
 {
     const struct dataset_refs *refs = dependence->refs;
+    if (is_left_to_deletion(dependence))
+        return 0;
     if (refs->problem.code)
         return error_copy(err, &refs->problem);
     const char *found = g_hash_table_lookup(refs->tagged, dependence->branch);

@@ -284,7 +284,7 @@ void drop_add_listings(struct round *round, struct store_set *set)
             continue;
         GPtrArray *branches = burial_branches(task->entry, drops->candidates);
         const GPtrArray *looked_at =
-            task->entry->status == FORK_ACTIVE ? task->entry->datasets : branches;
+            task->entry->status == FORK_ACTIVE ? task->entry->datasets : NULL;
         drops->list[drops->tasks->len] =
             (struct burial){.id = &task->entry->id, .branches = branches, .looked_at = looked_at};
         g_ptr_array_add(drops->branches, branches);

@@ -246,7 +246,7 @@ static void a_store_that_fails_meanwhile_ends_recovery(void **state)
     struct recovery_report report;
     tombstone(fixture);
     g_autofree char *before = fixture_dump(fixture->store, NULL);
-    fault_store_match(fixture->faults, "_refs/tags");
+    fault_store_match(fixture->faults, "_refs/");
     fault_store_arm(fixture->faults, FAULT_FAIL, 1u << STORE_LIST, 1, true, ERR_UNREACHABLE);
     assert_int_equal(catalog_recover(fixture->catalog, NULL, &report, NULL), ERR_UNREACHABLE);
     assert_int_equal(report.problems->len, 0);
