@@ -5,11 +5,13 @@ Run from the build directory, or with these variables (see support/mounts.py for
   FORKFS_FAULTY   the program that injects the faults of $FORKFS_FAULT
   FORKFS_FSCK     the checker
   FORKFS_ENGINE   the directory where the Lance engine is installed (default tests/engine)
+  FORKFS_UNI4, FORKFS_UNI5  the real Uni; its tests are skipped without (see support/uni.py)
   FORKFS_TEST_NO_ENGINE=1  leaves out the tests that need the engine
 
 A test that takes a database runs once for each kind of store, local and s3; --store=local or
 --store=s3 choose. The S3 server is a Ceph gateway that the tests start themselves (tests/s3/gateway).
 """
+import contextlib
 import os
 import shutil
 import signal
@@ -23,6 +25,9 @@ from support.gateway import Gateway, Server
 from support.misbehaving import MisbehavingProxy
 from support.process import Child, run
 from support.s3_database import S3Database
+from support.uni import VERSIONS as UNI_VERSIONS
+from support.uni import Uni
+from support.uni_graphs import Templates
 
 STORES = ("local", "s3")
 SERVER = pytest.StashKey()
@@ -203,3 +208,47 @@ def engine(request):
     if os.environ.get("FORKFS_TEST_NO_ENGINE") == "1":
         pytest.skip("FORKFS_TEST_NO_ENGINE=1")
     return Engine(request.param)
+
+
+@pytest.fixture(params=UNI_VERSIONS)
+def uni(request):
+    """The real Uni, in each version that we know of."""
+    return Uni(request.param)
+
+
+@pytest.fixture(scope="session")
+def uni_templates(tmp_path_factory):
+    return Templates(tmp_path_factory)
+
+
+@pytest.fixture
+def new_graph(tmp_path, uni, uni_templates):
+    """Makes databases as the real Uni makes them, each a copy; see support/uni_graphs.py for the kinds."""
+    made = []
+
+    def make(kind="people"):
+        root = os.path.join(os.path.realpath(tmp_path), f"graph{len(made)}")
+        shutil.copytree(uni_templates(uni, kind), root)
+        made.append(LocalDatabase(root))
+        return made[-1]
+
+    return make
+
+
+@pytest.fixture
+def graph(new_graph):
+    """20 Persons and 19 KNOWS, by the real Uni."""
+    return new_graph()
+
+
+@pytest.fixture
+def mounted(new_mount):
+    """A mount for the time of a `with` statement: no Uni may have the database open meanwhile."""
+
+    @contextlib.contextmanager
+    def mount_for_a_while(database, options="", **settings):
+        mount = new_mount(database, options, **settings)
+        yield mount
+        assert mount.unmount() == 0, mount.stderr()
+
+    return mount_for_a_while

@@ -1,0 +1,86 @@
+"""Databases that the real Uni makes for the tests.
+
+people  20 Persons p0 .. p19 (name, age) and 19 KNOWS between neighbours
+rich    people, and: 40 Docs with a vector, a text and a btree index, WROTE from Persons to Docs, schemaless LIKES,
+        Persons and Docs that were deleted and updated in later flushes
+"""
+# Schema statements take effect at once; each list of others is one transaction and one flush. Both versions of Uni
+# take all of them. An index is built when there are rows already.
+RICH = (
+    "CREATE LABEL Doc (title STRING, body STRING, v VECTOR(4))",
+    "CREATE EDGE TYPE WROTE (year INT) FROM Person TO Doc",
+    [f"CREATE (:Doc {{title: 't{n}', body: 'page {n} of the {'red' if n % 4 else 'blue'} book', "
+     f"v: [{n}.0, {n % 7}.0, 1.0, {40 - n}.0]}})" for n in range(40)]
+    + ["MATCH (p:Person), (d:Doc) WHERE p.age < 5 AND d.title = 't' + toString(p.age) "
+       "CREATE (p)-[:WROTE {year: 2001}]->(d)",
+       "MATCH (a:Person), (b:Person) WHERE b.age = a.age + 2 AND a.age < 6 CREATE (a)-[:LIKES]->(b)"],
+    "CREATE VECTOR INDEX doc_v FOR (d:Doc) ON (d.v) OPTIONS {type: 'ivf_flat', partitions: 2}",
+    "CREATE FULLTEXT INDEX doc_body FOR (d:Doc) ON EACH [d.body]",
+    "CREATE INDEX doc_title FOR (d:Doc) ON (d.title)",
+    ["MATCH (p:Person {name: 'p19'}) DETACH DELETE p",
+     "MATCH (d:Doc {title: 't39'}) DETACH DELETE d",
+     "MATCH (p:Person {name: 'p10'}) SET p.age = 110",
+     "MATCH (d:Doc {title: 't10'}) SET d.body = 'a green leaf'"],
+)
+
+
+def make_people(uni, path):
+    uni(path, "make").quit()
+
+
+def make_rich(uni, path):
+    with uni(path, "make") as running:
+        for step in RICH:
+            if isinstance(step, str):
+                running.execute(step)
+            else:
+                running.write(*step)
+
+
+MAKERS = {"people": make_people, "rich": make_rich}
+
+
+class Templates:
+    """One database of each kind and version, made when it is first asked for. They hold no fork: branches record
+    absolute paths, so that a database with a fork could not be copied."""
+
+    def __init__(self, tmp_path_factory):
+        self.tmp_path_factory = tmp_path_factory
+        self.made = {}
+
+    def __call__(self, uni, kind):
+        key = (uni.version, kind)
+        if key not in self.made:
+            path = self.tmp_path_factory.mktemp(f"uni{uni.version}-{kind}") / "graph"
+            MAKERS[kind](uni, path)
+            # A session that commits nothing removes the seal, which is not what most tests are about.
+            uni(path).quit()
+            self.made[key] = path
+        return self.made[key]
+
+
+# What is asked of main and of forks to compare them: rows in an order that does not depend on where they lie.
+QUESTIONS = {
+    "people": "MATCH (p:Person) RETURN p.name, p.age ORDER BY p.name",
+    "knows": "MATCH (a:Person)-[r:KNOWS]->(b:Person) RETURN a.name, r.since, b.name ORDER BY a.name, b.name",
+    "one": "MATCH (p:Person {name: 'p7'}) RETURN p.age",
+    "nodes": "MATCH (n) RETURN count(n)",
+    "edges": "MATCH ()-[r]->() RETURN count(r)",
+}
+QUESTIONS_OF_RICH = {
+    "docs": "MATCH (d:Doc) RETURN d.title, d.body ORDER BY d.title",
+    "wrote": "MATCH (p:Person)-[r:WROTE]->(d:Doc) RETURN p.name, r.year, d.title ORDER BY p.name, d.title",
+    "likes": "MATCH (a)-[r]->(b) WHERE type(r) = 'LIKES' RETURN a.name, b.name ORDER BY a.name, b.name",
+    "title": "MATCH (d:Doc {title: 't12'}) RETURN d.body",
+    "nearest": "CALL uni.vector.query('Doc', 'v', [7.0, 0.0, 1.0, 33.0], 3) YIELD node RETURN node.title",
+    "blue": "CALL uni.fts.query('Doc', 'body', 'blue', 50) YIELD node RETURN node.title",
+    "green": "CALL uni.fts.query('Doc', 'body', 'green', 50) YIELD node RETURN node.title",
+}
+
+
+def view(running, on):
+    """The answers to all questions, on main or a fork."""
+    questions = dict(QUESTIONS)
+    if running.rows("MATCH (d:Doc) RETURN count(d)", on) != [[0]]:
+        questions.update(QUESTIONS_OF_RICH)
+    return {name: sorted(running.rows(question, on), key=repr) for name, question in questions.items()}
