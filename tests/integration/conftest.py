@@ -5,6 +5,7 @@ Run from the build directory, or with these variables (see support/mounts.py for
   FORKFS_FAULTY   the program that injects the faults of $FORKFS_FAULT
   FORKFS_FSCK     the checker
   FORKFS_ENGINE   the directory where the Lance engine is installed (default tests/engine)
+  FORKFS_PYLANCE  the virtual environment with several versions of it for Python; those are skipped without
   FORKFS_UNI4, FORKFS_UNI5  the real Uni; its tests are skipped without (see support/uni.py)
   FORKFS_TEST_NO_ENGINE=1  leaves out the tests that need the engine
 
@@ -20,7 +21,7 @@ import pytest
 
 from support import mounts
 from support.database import LocalDatabase
-from support.engine import VERSIONS, Engine
+from support.engine import Engines
 from support.gateway import Gateway, Server
 from support.misbehaving import MisbehavingProxy
 from support.process import Child, run
@@ -202,12 +203,19 @@ def new_child():
         child.end()
 
 
-@pytest.fixture(params=VERSIONS)
-def engine(request):
+@pytest.fixture(scope="session")
+def engines():
+    made = Engines()
+    yield made
+    made.end()
+
+
+@pytest.fixture(params=Engines.versions)
+def engine(request, engines):
     """The Lance engine, in each version that we know of."""
     if os.environ.get("FORKFS_TEST_NO_ENGINE") == "1":
         pytest.skip("FORKFS_TEST_NO_ENGINE=1")
-    return Engine(request.param)
+    return engines(request.param)
 
 
 @pytest.fixture(params=UNI_VERSIONS)
