@@ -20,6 +20,7 @@ import signal
 import pytest
 
 from support import mounts
+from support.checks import assert_fsck_clean
 from support.database import LocalDatabase
 from support.engine import Engines
 from support.gateway import Gateway, Server
@@ -260,3 +261,45 @@ def mounted(new_mount):
         assert mount.unmount() == 0, mount.stderr()
 
     return mount_for_a_while
+
+
+class Maker:
+    """Makes forks in one of two ways, each time with the database at rest before and after."""
+
+    def __init__(self, graph, uni, mounted=None):
+        self.graph, self.uni, self.mounted = graph, uni, mounted
+
+    @property
+    def is_forkfs(self):
+        return self.mounted is not None
+
+    def __call__(self, name, parent=None, ttl=None):
+        if self.is_forkfs:
+            with self.mounted(self.graph) as mount:
+                os.mkdir(mount.fork(parent, "children", name) if parent else mount.fork(name))
+                if ttl:
+                    with open(mount.fork(name, "ttl"), "w", encoding="utf-8") as stream:
+                        stream.write(f"{ttl}\n")
+            return
+        with self.uni(self.graph) as running:
+            if parent:
+                running("open", fork=parent, **{"as": "parent"})
+            running("open", fork=name, new=True, **({"parent": "parent"} if parent else {}),
+                    **({"ttl": ttl} if ttl else {}))
+
+
+@pytest.fixture
+def both(uni, new_graph, mounted):
+    """Runs a scenario on two copies of a database, with forks that Uni makes and with forks that mkdir makes: what it
+    returns must be the same, and what it leaves must be sound. So a difference is ours, a common oddity is Uni's."""
+
+    def compare(scenario, kind="people"):
+        outcomes = []
+        for tool in (None, mounted):
+            graph = new_graph(kind)
+            outcomes.append(scenario(graph, Maker(graph, uni, tool)))
+            assert_fsck_clean(graph)
+        assert outcomes[1] == outcomes[0]
+        return outcomes[0]
+
+    return compare

@@ -77,6 +77,16 @@ QUESTIONS_OF_RICH = {
     "green": "CALL uni.fts.query('Doc', 'body', 'green', 50) YIELD node RETURN node.title",
 }
 
+# What is written to main and to a fork: a node and an edge made, a node updated, a node deleted.
+WRITES = {
+    where: (
+        f"CREATE (:Person {{name: '{where_name}', age: 1}})",
+        f"MATCH (a:Person {{name: 'p1'}}), (b:Person {{name: 'p9'}}) CREATE (a)-[:KNOWS {{since: {number}}}]->(b)",
+        f"MATCH (p:Person {{name: 'p7'}}) SET p.age = 70{number}",
+        f"MATCH (p:Person {{name: 'p{12 + number}'}}) DETACH DELETE p",
+    ) for number, where, where_name in ((1, "main", "of main"), (2, "fork", "of the fork"))
+}
+
 
 def view(running, on):
     """The answers to all questions, on main or a fork."""
