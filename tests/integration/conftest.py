@@ -24,6 +24,7 @@ from support.checks import assert_fsck_clean
 from support.database import LocalDatabase
 from support.engine import Engines
 from support.gateway import Gateway, Server
+from support.maker import Maker
 from support.misbehaving import MisbehavingProxy
 from support.process import Child, run
 from support.s3_database import S3Database
@@ -263,31 +264,6 @@ def mounted(new_mount):
     return mount_for_a_while
 
 
-class Maker:
-    """Makes forks in one of two ways, each time with the database at rest before and after."""
-
-    def __init__(self, graph, uni, mounted=None):
-        self.graph, self.uni, self.mounted = graph, uni, mounted
-
-    @property
-    def is_forkfs(self):
-        return self.mounted is not None
-
-    def __call__(self, name, parent=None, ttl=None):
-        if self.is_forkfs:
-            with self.mounted(self.graph) as mount:
-                os.mkdir(mount.fork(parent, "children", name) if parent else mount.fork(name))
-                if ttl:
-                    with open(mount.fork(name, "ttl"), "w", encoding="utf-8") as stream:
-                        stream.write(f"{ttl}\n")
-            return
-        with self.uni(self.graph) as running:
-            if parent:
-                running("open", fork=parent, **{"as": "parent"})
-            running("open", fork=name, new=True, **({"parent": "parent"} if parent else {}),
-                    **({"ttl": ttl} if ttl else {}))
-
-
 @pytest.fixture
 def both(uni, new_graph, mounted):
     """Runs a scenario on two copies of a database, with forks that Uni makes and with forks that mkdir makes: what it
@@ -303,3 +279,10 @@ def both(uni, new_graph, mounted):
         return outcomes[0]
 
     return compare
+
+
+@pytest.fixture
+def leaves_a_seal(request, uni):
+    """For a test in which mkdir follows a session of Uni that committed. To be removed with what makes it hold."""
+    if uni.version == "5":
+        request.applymarker(pytest.mark.xfail(strict=True, reason="a seal is taken for unflushed data"))

@@ -70,6 +70,7 @@ class UniProcess:
         self.process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *command], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                         env={**environment, "RUST_LOG": "error", "PYTHONDONTWRITEBYTECODE": "1"})
+        self.held = set()  # handles
         try:
             assert self.answer() == "ready"
         except BaseException:
@@ -98,7 +99,12 @@ class UniProcess:
         """Asks for an operation; its result, or UniError."""
         self.process.stdin.write(json.dumps({"op": operation, **members}) + "\n")
         self.process.stdin.flush()
-        return self.answer()
+        result = self.answer()
+        if operation == "open" and "as" in members:
+            self.held.add(members["as"])
+        elif operation == "close":
+            self.held.discard(members["as"])
+        return result
 
     def rows(self, query, on="main"):
         return self("query", on=on, q=query)
@@ -113,7 +119,12 @@ class UniProcess:
         self("exec", on=on, q=list(statements))
 
     def write(self, *statements, on="main"):
-        """Committed and flushed; a fork keeps no segment of its log then."""
+        """Committed and flushed, in one session of a fork; the fork keeps no segment of its log then."""
+        if on not in self.held | {"main"}:
+            self("open", fork=on, **{"as": "writer"})
+            self.write(*statements, on="writer")
+            self("close", **{"as": "writer"})
+            return
         self.execute(*statements, on=on)
         self("flush", on=on)
 
