@@ -83,18 +83,35 @@ bool database_state_has_datasets(const struct database_state *state)
     return datasets->len > 0;
 }
 
-static bool has_snapshot(const struct database_state *state)
+struct store_request *database_state_request_snapshot(const struct database_state *state,
+                                                      struct store_set *set,
+                                                      const struct layout *layout)
 {
     g_autofree char *id = NULL;
-    return state->pointer->answer.code == 0 &&
-           (snapshot_pointer_parse(state->pointer->answer.body, &id, NULL) != 0 || id);
+    if (database_state_has_datasets(state))
+        return NULL;
+    if (snapshot_pointer_parse(state->pointer->answer.body, &id, NULL) || !id)
+        return NULL;
+    g_autofree char *key = layout_snapshot_key(layout, id);
+    return store_set_get(set, key);
 }
 
-int database_state_check_present(const struct database_state *state, struct error *err)
+/* Of one that cannot be read nobody can say that. */
+static bool is_empty(const struct store_request *snapshot)
 {
-    if (database_state_has_datasets(state))
+    struct snapshot *parsed = NULL;
+    bool empty = snapshot->answer.code == 0 &&
+                 snapshot_parse(snapshot->answer.body, &parsed, NULL) == 0 && !parsed->has_tables;
+    snapshot_free(parsed);
+    return empty;
+}
+
+int database_state_check_present(const struct database_state *state,
+                                 const struct store_request *snapshot, struct error *err)
+{
+    if (database_state_has_datasets(state) || (snapshot && is_empty(snapshot)))
         return 0;
-    if (has_snapshot(state))
+    if (snapshot)
         return error_set(err, ERR_NOT_FOUND,
                          "%s names a snapshot, but there is no dataset below '%s': is that the "
                          "prefix of the database?",

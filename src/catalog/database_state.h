@@ -46,8 +46,16 @@ int database_state_schema(const struct database_state *state, struct schema **re
 /* Whether there is any dataset, candidate or not. */
 bool database_state_has_datasets(const struct database_state *state);
 
-/* ERR_NOT_FOUND when there is neither schema nor any dataset: no Uni database; or when there is a
- * snapshot, but no dataset: a wrong prefix. */
-int database_state_check_present(const struct database_state *state, struct error *err);
+/* Where there is a snapshot but no dataset, asks for its manifest, which tells whether there should
+ * be any: Uni also publishes one of an empty graph. NULL: there is nothing to ask. */
+struct store_request *database_state_request_snapshot(const struct database_state *state,
+                                                      struct store_set *set,
+                                                      const struct layout *layout);
+
+/* ERR_NOT_FOUND when there is neither schema nor snapshot nor any dataset: no Uni database; or when
+ * there is a snapshot of what should have datasets, but none is there: a wrong prefix. `snapshot`:
+ * what database_state_request_snapshot() returned, after its run. */
+int database_state_check_present(const struct database_state *state,
+                                 const struct store_request *snapshot, struct error *err);
 
 #endif

@@ -180,18 +180,26 @@ static int check_rest_of_snapshot(const GArray *members, struct error *err)
 {
     g_autofree char *name = NULL;
     struct timespec created_at;
-    struct json_span object;
     uint64_t schema_version;
     int code = optional_string(members, "name", &name, err);
     if (!code)
         code = members_time(members, "created_at", &created_at, err);
     if (!code)
         code = members_unsigned(members, "schema_version", UINT32_MAX, &schema_version, err);
-    if (!code)
-        code = members_object(members, "vertices", &object, err);
-    if (!code)
-        code = members_object(members, "edges", &object, err);
     return code;
+}
+
+static int read_tables(const GArray *members, bool *ret, struct error *err)
+{
+    struct json_span vertices, edges;
+    int code = members_object(members, "vertices", &vertices, err);
+    if (!code)
+        code = members_object(members, "edges", &edges, err);
+    if (code)
+        return code;
+    g_autoptr(GArray) labels = json_members(vertices), edge_types = json_members(edges);
+    *ret = labels->len + edge_types->len > 0;
+    return 0;
 }
 
 static int fill_snapshot(struct snapshot *snapshot, const struct bytes *body, struct error *err)
@@ -210,6 +218,8 @@ static int fill_snapshot(struct snapshot *snapshot, const struct bytes *body, st
             members_unsigned(members, "wal_high_water_mark", UINT64_MAX, &snapshot->wal_mark, err);
     if (!code)
         code = check_rest_of_snapshot(members, err);
+    if (!code)
+        code = read_tables(members, &snapshot->has_tables, err);
     if (!code && snapshot->parent_id && !layout_dataset_name_is_safe(snapshot->parent_id))
         code = error_set(err, ERR_CORRUPT, "member \"parent_snapshot\" cannot be a file name");
     return code;

@@ -7,6 +7,7 @@
 #define FORKFS_CATALOG_DOCUMENTS_H
 
 #include <glib.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/bytes.h"
@@ -41,6 +42,7 @@ struct snapshot {
     char *parent_id;       /* NULL: none */
     uint64_t version_mark; /* version_high_water_mark */
     uint64_t wal_mark;     /* wal_high_water_mark */
+    bool has_tables;       /* it names a label or an edge type that has rows */
 };
 int snapshot_parse(const struct bytes *body, struct snapshot **ret, struct error *err);
 void snapshot_free(struct snapshot *snapshot); /* NULL: nothing */

@@ -318,6 +318,19 @@ static int run_set(struct fork_point_reader *reader, struct store_set *set,
     return code ? code : store_set_failure(set, ERR_NOT_FOUND, err);
 }
 
+static int check_present(struct fork_point_reader *reader, const struct database_state *state,
+                         struct operation *operation, struct error *err)
+{
+    struct store_set *set = store_set_new();
+    const struct store_request *snapshot =
+        database_state_request_snapshot(state, set, reader->layout);
+    int code = snapshot ? run_set(reader, set, operation, err) : 0;
+    if (code == 0)
+        code = database_state_check_present(state, snapshot, err);
+    store_set_unref(set);
+    return code;
+}
+
 int fork_point_warm(struct fork_point_reader *reader, struct store_set *set,
                     struct operation *operation, bool *ret_has_datasets, struct error *err)
 {
@@ -326,7 +339,7 @@ int fork_point_warm(struct fork_point_reader *reader, struct store_set *set,
     database_state_request(&state, set, reader->layout, NULL);
     int code = run_set(reader, set, operation, err);
     if (code == 0)
-        code = database_state_check_present(&state, err);
+        code = check_present(reader, &state, operation, err);
     if (code == 0)
         *ret_has_datasets = database_state_has_datasets(&state);
     if (code == 0 && database_state_schema(&state, &schema, NULL) == 0) {

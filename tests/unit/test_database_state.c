@@ -47,11 +47,22 @@ static void assert_clean(struct fixture *fixture, const struct ulid *parent, int
     assert_int_equal(database_state_check_clean(&fixture->state, NULL), code);
 }
 
+static int check_present(struct fixture *fixture, struct error *err)
+{
+    struct store_set *set = store_set_new();
+    read_state(fixture, NULL);
+    const struct store_request *snapshot =
+        database_state_request_snapshot(&fixture->state, set, fixture->layout);
+    assert_int_equal(store_run(fixture->store, set, NULL, NULL), 0);
+    int code = database_state_check_present(&fixture->state, snapshot, err);
+    store_set_unref(set);
+    return code;
+}
+
 static void assert_present(struct fixture *fixture, int code)
 {
     struct error err = {0};
-    read_state(fixture, NULL);
-    assert_int_equal(database_state_check_present(&fixture->state, &err), code);
+    assert_int_equal(check_present(fixture, &err), code);
     if (code)
         assert_non_null(strstr(err.text, "no Uni database"));
 }
@@ -89,11 +100,40 @@ static void a_snapshot_without_any_dataset_is_a_wrong_prefix(void **state)
     struct error err = {0};
     fixture_put(fixture->store, "catalog/schema.json", "{}");
     fixture_put(fixture->store, "storage/catalog/latest", "snap-1");
-    read_state(fixture, NULL);
-    assert_int_equal(database_state_check_present(&fixture->state, &err), ERR_NOT_FOUND);
+    assert_int_equal(check_present(fixture, &err), ERR_NOT_FOUND);
     assert_non_null(strstr(err.text, "no dataset below 'storage/'"));
     fixture_put(fixture->store, "storage/edges.lance/_versions/x", "x");
     assert_present(fixture, 0);
+}
+
+static void put_snapshot(struct fixture *fixture, const char *vertices, const char *edges)
+{
+    g_autofree char *text = g_strdup_printf(
+        "{\"snapshot_id\": \"snap-1\", \"created_at\": \"2026-08-01T12:00:00Z\", "
+        "\"schema_version\": 1, \"version_high_water_mark\": 0, \"wal_high_water_mark\": 0, "
+        "\"vertices\": {%s}, \"edges\": {%s}}",
+        vertices, edges);
+    fixture_put(fixture->store, "storage/catalog/latest", "snap-1");
+    fixture_put(fixture->store, "storage/catalog/manifests/snap-1.json", text);
+}
+
+/* Uni writes no schema before there is something in it. */
+static void a_snapshot_of_an_empty_graph_makes_one(void **state)
+{
+    struct fixture *fixture = *state;
+    put_snapshot(fixture, "", "");
+    assert_present(fixture, 0);
+}
+
+static void a_snapshot_of_a_graph_with_rows_wants_datasets(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error err = {0};
+    put_snapshot(fixture, "\"Person\": {}", "");
+    assert_int_equal(check_present(fixture, &err), ERR_NOT_FOUND);
+    assert_non_null(strstr(err.text, "no dataset below 'storage/'"));
+    put_snapshot(fixture, "", "\"KNOWS\": {}");
+    assert_int_equal(check_present(fixture, &err), ERR_NOT_FOUND);
 }
 
 static void a_blank_pointer_is_no_snapshot(void **state)
@@ -177,6 +217,8 @@ int main(void)
         TEST(other_files_make_no_database),
         TEST(a_schema_or_a_dataset_makes_one),
         TEST(a_snapshot_without_any_dataset_is_a_wrong_prefix),
+        TEST(a_snapshot_of_an_empty_graph_makes_one),
+        TEST(a_snapshot_of_a_graph_with_rows_wants_datasets),
         TEST(a_blank_pointer_is_no_snapshot),
         TEST(an_interrupted_load_or_swap_is_unclean),
         TEST(the_schema_in_its_place_comes_first),
