@@ -159,5 +159,5 @@ class Manifest:
     @property
     def carried(self):
         """The fields that a branch's first manifest takes over unchanged."""
-        own = {2, 6, 7, 8, 9, 10, 12, 18, 20, 21}
+        own = {2, 6, 7, 8, 9, 10, 12, 18, 20, 21, 23}
         return sorted((number, content) for number, content in self.fields if number not in own)
