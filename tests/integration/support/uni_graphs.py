@@ -1,6 +1,7 @@
 """Databases that the real Uni makes for the tests.
 
 people  20 Persons p0 .. p19 (name, age) and 19 KNOWS between neighbours
+small   a few Persons and no edges, where a fork is made many times
 rich    people, and: 40 Docs with a vector, a text and a btree index, WROTE from Persons to Docs, schemaless LIKES,
         Persons and Docs that were deleted and updated in later flushes
 """
@@ -28,6 +29,12 @@ def make_people(uni, path):
     uni(path, "make").quit()
 
 
+def make_small(uni, path):
+    with uni(path, "create") as running:
+        running("label", name="Person", props={"name": "string", "age": "int64"})
+        running.write(*(f"CREATE (:Person {{name: 'p{number}', age: {number}}})" for number in range(3)))
+
+
 def make_rich(uni, path):
     with uni(path, "make") as running:
         for step in RICH:
@@ -37,7 +44,7 @@ def make_rich(uni, path):
                 running.write(*step)
 
 
-MAKERS = {"people": make_people, "rich": make_rich}
+MAKERS = {"people": make_people, "small": make_small, "rich": make_rich}
 
 
 class Templates:
