@@ -68,11 +68,13 @@ static struct session *make_session(const struct program *program,
     return session_new(&settings);
 }
 
-/* Takes over store and layout, also on failure. */
-static int start_catalog(struct program *program, struct opened_catalog *opened,
+/* Takes over store and layout, also on failure. path NULL: on S3. */
+static int start_catalog(struct program *program, const char *path, struct opened_catalog *opened,
                          struct operation *operation, struct error *err)
 {
     const struct options *options = program->options;
+    g_autofree char *compaction_lock =
+        path ? open_compaction_lock_path(path, opened->layout) : NULL;
     const struct catalog_settings settings = {
         .read_only = options->read_only,
         .drain_timeout_ms = (int64_t)options->drain_timeout_ms,
@@ -80,6 +82,7 @@ static int start_catalog(struct program *program, struct opened_catalog *opened,
         .default_ttl_s = options->default_ttl_s,
         .shared = program->on_s3 && !options->single_writer && !options->read_only,
         .takeover_ms = TAKEOVER_MS,
+        .compaction_lock = compaction_lock,
         .log = program->log,
         .observer = session_registry_changed,
         .observer_argument = program->session,
@@ -229,7 +232,7 @@ static int load(struct program *program, const struct places *places, struct ope
         return error_set_errno(err, errno, "changing to the root directory");
     }
     program->session = make_session(program, &opened, places->mountpoint);
-    return start_catalog(program, &opened, operation, err);
+    return start_catalog(program, places->path, &opened, operation, err);
 }
 
 static int load_from_places(struct program *program, struct error *err)

@@ -73,6 +73,12 @@ void opened_catalog_close(struct opened_catalog *opened)
     layout_free(opened->layout);
 }
 
+char *open_compaction_lock_path(const char *path, const struct layout *layout)
+{
+    g_autofree char *key = layout_compaction_lock_key(layout);
+    return g_build_filename(path, key, NULL);
+}
+
 /* The prefix of an object's siblings; g_free(). */
 static char *parent_prefix(const char *key)
 {

@@ -44,6 +44,9 @@ int open_catalog(const struct catalog_location *location, struct operation *oper
  * store_free_within(). A NULL store or layout: nothing. */
 void opened_catalog_close(struct opened_catalog *opened);
 
+/* Local: the path of Uni's lock on compacting; g_free(). */
+char *open_compaction_lock_path(const char *path, const struct layout *layout);
+
 /* Local: watches what the catalog keeps in memory for changes by others. Errors of
  * local_watch_new(). */
 int open_watch(const char *path, const struct layout *layout, struct local_watch **ret,

@@ -12,8 +12,10 @@ static struct catalog *catalog_new(struct store *store, struct layout *layout,
     catalog->store = store;
     catalog->layout = layout;
     catalog->settings = *settings;
+    catalog->settings.compaction_lock = NULL; /* the caller's; the lock has a copy */
     catalog->holders = holders_new();
     catalog->names = name_locks_new();
+    catalog->compaction = compaction_lock_new(settings->compaction_lock, COMPACTION_LOCK_WAIT_MS);
     catalog->tombstones = tombstones_new();
     catalog->kept = kept_forks_new();
     catalog->overlays = overlays_new(store, layout, settings->shared);
@@ -41,6 +43,7 @@ static void catalog_release(struct catalog *catalog)
     overlays_free(catalog->overlays);
     kept_forks_free(catalog->kept);
     tombstones_free(catalog->tombstones);
+    compaction_lock_free(catalog->compaction);
     name_locks_free(catalog->names);
     lease_keeper_free(catalog->keeper);
     leases_free(catalog->leases);

@@ -8,9 +8,9 @@
  * and belongs on a worker thread.
  *
  * Thread-safe. Lock order, outermost first: the name locks of forks (several only for a list
- * of changes, in bytewise order), then the leaf locks (committer queue, holders, lease keeper,
- * leases, takeover, tombstones, overlays, caches), of which none is held together with another,
- * over a store call, or over a call of an observer.
+ * of changes, in bytewise order), then Uni's lock on its compaction, then the leaf locks (committer
+ * queue, holders, lease keeper, leases, takeover, tombstones, overlays, caches), of which none is
+ * held together with another, over a store call, or over a call of an observer.
  */
 #ifndef FORKFS_CATALOG_CATALOG_H
 #define FORKFS_CATALOG_CATALOG_H
@@ -46,6 +46,8 @@ struct catalog_settings {
     int64_t lease_ms;            /* shared: how long a mount that does not renew its lease counts
                                     as alive; 0: LEASE_DEFAULT_MS; negative (for tests): there
                                     are no leases, holds count on their own mount only */
+    const char *compaction_lock; /* path of Uni's lock (uni/compaction_lock.h), which need not
+                                    exist; NULL: on an object store. Is copied */
     struct log *log;             /* may be NULL */
     registry_observer *observer; /* may be NULL; see committer.h */
     void *observer_argument;

@@ -17,6 +17,7 @@
 #include "catalog/tags.h"
 #include "catalog/takeover.h"
 #include "catalog/tombstones.h"
+#include "catalog/uni/compaction_lock.h"
 
 struct catalog {
     struct store *store;
@@ -27,6 +28,7 @@ struct catalog {
     struct leases *leases;       /* of the other mounts; NULL: the catalog is not shared */
     struct lease_keeper *keeper; /* of our own lease; NULL: not shared, or read-only */
     struct name_locks *names;
+    struct compaction_lock *compaction; /* of Uni; is had while branches are made */
     struct tombstones *tombstones;
     struct kept_forks *kept;
     struct overlays *overlays;

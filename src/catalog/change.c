@@ -128,6 +128,7 @@ static void carry_out(struct round *round)
     drop_prepare(round);
     commit(round, &enter, &decide, round->operation);
     put_files(round);
+    create_let_compact(round);
     /* Creates share the second commit with drops, but do not wait for other mounts with them. */
     const bool waits = drop_look_at_leases(round);
     if (waits)

@@ -152,9 +152,32 @@ static int describe(struct round *round, struct task *task, struct error *err)
     return code;
 }
 
+/* Versions of datasets must not vanish between being read and being named by a ref. */
+static void keep_from_compacting(struct round *round)
+{
+    struct error failure = {0};
+    if (round->points->len == 0)
+        return;
+    int code = compaction_lock_acquire(round->catalog->compaction, round->operation,
+                                       &round->has_compaction_lock, &failure);
+    for (size_t i = 0; code && i < round->count; i++)
+        if (is_being_created(&round->tasks[i]))
+            round->tasks[i].code = error_copy(&round->tasks[i].error, &failure);
+    if (code)
+        g_ptr_array_set_size(round->points, 0);
+}
+
+void create_let_compact(struct round *round)
+{
+    if (round->has_compaction_lock)
+        compaction_lock_release(round->catalog->compaction);
+    round->has_compaction_lock = false;
+}
+
 void create_prepare(struct round *round)
 {
     collect_points(round);
+    keep_from_compacting(round);
     read_points(round);
     for (size_t i = 0; i < round->count; i++) {
         struct task *task = &round->tasks[i];

@@ -144,6 +144,11 @@ char *layout_datasets_prefix(const struct layout *layout)
     return g_strdup(layout->datasets);
 }
 
+char *layout_compaction_lock_key(const struct layout *layout)
+{
+    return g_strconcat(layout->datasets, "compaction.lock", NULL);
+}
+
 char *layout_snapshot_pointer_key(const struct layout *layout)
 {
     return storage_key(layout, "catalog/latest");

@@ -50,7 +50,8 @@ char *layout_overlay_key(const struct layout *layout, const struct ulid *id);
 char *layout_tombstones_prefix(const struct layout *layout);
 char *layout_tombstone_key(const struct layout *layout, const struct ulid *id);
 
-char *layout_datasets_prefix(const struct layout *layout); /* "storage/" */
+char *layout_datasets_prefix(const struct layout *layout);     /* "storage/" */
+char *layout_compaction_lock_key(const struct layout *layout); /* Uni's, of a local database */
 char *layout_snapshot_pointer_key(const struct layout *layout);
 char *layout_snapshots_prefix(const struct layout *layout);
 char *layout_snapshot_key(const struct layout *layout, const char *snapshot_id);

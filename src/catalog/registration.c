@@ -442,20 +442,33 @@ static int register_with_intent(struct registration *registration, struct error 
     return code;
 }
 
-static int register_locked(struct registration *registration, const struct bytes *text,
-                           struct error *err)
+static int register_planned(struct registration *registration, struct error *err)
 {
-    int code = parse_document(registration, text, err);
-    if (code || registration->additions->len == 0)
-        return code;
-    code = look(registration, err);
-    if (code == 0)
-        code = plan(registration, err);
+    int code = plan(registration, err);
     if (code)
         return code;
     return first_to_be_made(registration) || may_be_made_elsewhere(registration)
                ? register_with_intent(registration, err)
                : commit(registration, err);
+}
+
+/* While branches are made, the versions that they name must not be removed. */
+static int register_locked(struct registration *registration, const struct bytes *text,
+                           struct error *err)
+{
+    struct compaction_lock *compaction = registration->catalog->compaction;
+    bool is_held = false;
+    int code = parse_document(registration, text, err);
+    if (code || registration->additions->len == 0)
+        return code;
+    code = look(registration, err);
+    if (code == 0 && first_to_be_made(registration))
+        code = compaction_lock_acquire(compaction, registration->operation, &is_held, err);
+    if (code == 0)
+        code = register_planned(registration, err);
+    if (is_held)
+        compaction_lock_release(compaction);
+    return code;
 }
 
 /* With time reserved for taking back what was made in vain. */

@@ -57,6 +57,7 @@ struct round {
     struct task *tasks;
     size_t count;
     GPtrArray *points; /* struct round_point */
+    bool has_compaction_lock;
     /* The caller's: can be cancelled; ends early when there may be something to undo afterwards. */
     struct operation *operation;
     int64_t deadline_ns; /* of the whole operation, undoing included */
@@ -73,12 +74,15 @@ struct round {
 
 /* ---- Creating, in the order of use ---- */
 
-void create_prepare(struct round *round); /* names, parents, fork points, plans, entries */
+/* Names, parents, fork points, plans, entries; takes the lock on compaction for that. */
+void create_prepare(struct round *round);
 bool create_transition(struct round *round, struct task *task,
                        struct transition *transition); /* enter as pending */
 void create_entered(struct round *round, struct task *task, const struct transition *transition);
 void create_add_files(struct round *round, struct task *task, struct store_set *set);
 void create_files_put(struct round *round, struct task *task, struct store_set *set);
+/* The refs are there, or never will be: lets go of the lock. */
+void create_let_compact(struct round *round);
 bool create_activation(struct round *round, struct task *task, struct transition *transition);
 void create_activated(struct round *round, struct task *task, const struct transition *transition);
 void create_undo(struct round *round); /* all that failed after they were entered */
