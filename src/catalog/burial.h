@@ -49,6 +49,10 @@ GPtrArray *burial_candidates_listed(const struct store_request *storage);
  * may have been made for an active fork by someone who died before it was recorded. */
 GPtrArray *burial_branches(const struct fork_entry *entry, const GPtrArray *candidates);
 
+/* The branches of a fork of which only a tombstone is left: of those that it records the ones that
+ * carry its own id. */
+GPtrArray *burial_branches_by_id(const struct fork_entry *entry);
+
 /* Deletes the tombstone object `key` and its leftovers, durably, and forgets it. */
 int bury_tombstone(struct catalog *catalog, const char *key, struct operation *operation,
                    struct error *err);

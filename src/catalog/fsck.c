@@ -179,11 +179,13 @@ int catalog_fsck(struct store *store, const struct layout *layout, struct operat
         .layout = layout,
         .operation = operation,
         .findings = g_ptr_array_new_with_free_func(g_free),
+        .lost = g_ptr_array_new_with_free_func((GDestroyNotify)fork_entry_unref),
     };
     struct survey survey = {.set = store_set_new()};
     int code = check(&fsck, &survey, err);
     store_set_unref(survey.set);
     registry_unref(fsck.registry);
+    g_ptr_array_unref(fsck.lost);
     if (code == 0)
         *ret_findings = fsck.findings;
     else

@@ -187,9 +187,10 @@ static void check_tombstone(struct fsck *fsck, const struct ulid *id,
         fsck_find(fsck, "%s: the tombstone does not parse: %s", request->key, problem.text);
     else if (!ulid_equal(&tombstone->id, id))
         fsck_find(fsck, "%s: the tombstone is that of fork %s", request->key, tombstone->id.text);
-    else if (!entry)
+    else if (!entry) {
         fsck_find(fsck, "%s: tombstone of an unknown fork", request->key);
-    else if (entry->status != FORK_TOMBSTONED)
+        g_ptr_array_add(fsck->lost, fork_entry_ref(tombstone));
+    } else if (entry->status != FORK_TOMBSTONED)
         fsck_find(fsck, "%s: tombstone of the %s fork %s", request->key,
                   fork_status_name(entry->status), entry->key_source);
     fork_entry_unref(tombstone);

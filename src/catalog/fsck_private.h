@@ -17,6 +17,7 @@ struct fsck {
     struct operation *operation;
     struct registry *registry;
     GPtrArray *findings; /* char *, owned */
+    GPtrArray *lost;     /* struct fork_entry: of tombstones whose forks have no entry */
 };
 
 /* Adds a finding; control characters come out as \xNN. */
@@ -36,8 +37,9 @@ void fsck_check_overlays(struct fsck *fsck, const GPtrArray *rows);
 int fsck_check_tombstones(struct fsck *fsck, const GPtrArray *rows, struct error *err);
 void fsck_check_fork_files(struct fsck *fsck, const char *prefix, const GPtrArray *rows);
 
-/* What keeps the forks that are not active: tags, branches of others, refs that cannot be read;
- * `storage` is the shallow listing of the storage prefix. */
+/* What keeps the forks that are not active, and those of which only a tombstone is left: tags,
+ * branches of others, refs that cannot be read; `storage` is the shallow listing of the storage
+ * prefix. */
 int fsck_check_kept(struct fsck *fsck, const struct store_request *storage, struct error *err);
 
 /* Reports each row that is a temporary file. */

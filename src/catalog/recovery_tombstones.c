@@ -6,19 +6,6 @@
 #include "catalog/recovery_private.h"
 #include "catalog/transitions.h"
 
-/* Of the branches that a document records, those that carry its own id. */
-static GPtrArray *branches_by_id(const struct fork_entry *entry)
-{
-    GPtrArray *branches = dataset_branches_new();
-    g_autofree char *prefix = layout_branch_name(&entry->id, "");
-    for (guint i = 0; i < entry->datasets->len; i++) {
-        const struct dataset_branch *pair = g_ptr_array_index(entry->datasets, i);
-        if (g_str_has_prefix(pair->branch, prefix))
-            g_ptr_array_add(branches, dataset_branch_new(pair->dataset, pair->branch));
-    }
-    return branches;
-}
-
 /* A tombstone that this mount may recover. */
 struct unburied {
     const struct tombstone *tombstone; /* owned by the list */
@@ -122,7 +109,7 @@ static GPtrArray *choose_childless(struct catalog *catalog, const GPtrArray *lis
         if (fork_remains_check_names(entry->datasets, &one->problem))
             continue;
         if (!one->branches)
-            one->branches = branches_by_id(entry);
+            one->branches = burial_branches_by_id(entry);
         if (transition_check_childless(registry, &entry->id, &one->problem) == 0)
             g_ptr_array_add(chosen, one);
     }

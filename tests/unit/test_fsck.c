@@ -499,6 +499,23 @@ static void what_keeps_a_tombstoned_fork_is_found(void **state)
         strstr(again->pdata[1], "the Lance tag 'fork_v1_vertices' of dataset vertices"));
 }
 
+static void what_keeps_a_fork_of_which_only_the_tombstone_is_left_is_found(void **state)
+{
+    struct fixture *fixture = *state;
+    auto_registry struct registry *registry = catalog_registry(fixture->catalog);
+    auto_bytes struct bytes *document = fork_entry_document(registry_find(registry, "audit"));
+    g_autofree char *key = layout_tombstone_key(fixture->layout, &fixture->id);
+    put_tag(fixture, "release", fixture->branch, version_of_fixture(fixture));
+    put_text(fixture, key, document->data);
+    put_text(fixture, "catalog/fork_registry.json", "{\"forks\": {}}");
+    g_autofree char *kept = g_strdup_printf("fork %s, of which only a tombstone is left: it stays: "
+                                            "the Lance tag 'release' of dataset vertices",
+                                            fixture->id.text);
+    assert_findings(fixture, "tombstone of an unknown fork", kept, "overlay of an unknown fork",
+                    "file of an unknown fork", "storage/vertices.lance: branch 'fork_",
+                    "tag 'release' keeps branch", "storage/edges.lance: branch 'fork_");
+}
+
 static void a_ref_that_leaves_nobody_able_to_tell_is_found(void **state)
 {
     struct fixture *fixture = *state;
@@ -585,6 +602,7 @@ int main(void)
         TEST(tags_that_pin_nothing_are_found),
         TEST(a_tag_that_keeps_a_branch_which_nobody_knows_is_found),
         TEST(what_keeps_a_tombstoned_fork_is_found),
+        TEST(what_keeps_a_fork_of_which_only_the_tombstone_is_left_is_found),
         TEST(a_ref_that_leaves_nobody_able_to_tell_is_found),
         TEST(a_failing_look_at_tags_hides_nothing),
         TEST(temporary_files_are_found),
