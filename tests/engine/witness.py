@@ -6,7 +6,8 @@ work on them: what witness.mjs does with the engine for node, for a whole sessio
 Each line of standard input is {"database": SOURCE, "command": WORD, "operands": [TEXT, ...]}, and is answered by a
 line, a JSON object with a member per step; a failed step is {"error": TEXT}, and later ones are left out. SOURCE and
 the commands are those of witness.mjs: branches, check, exercise, cleanup-main, create-branch, delete-branch,
-count, add, tag, tags, delete-tag; and compact TABLE BRANCH, which rewrites what small files a branch has.
+count, add, tag, tags, delete-tag; and compact TABLE BRANCH, which rewrites the small files of a branch, and
+prune-main TABLE, which is cleanup-main without the deletion of rows.
 For s3:// sources "storage_options" has Lance's options.
 """
 import json
@@ -236,22 +237,28 @@ def exercise(database, report, table, name):
     Exercise(database, report, table, name).run()
 
 
+def prune_main(database, report, table):
+    """Rewrites main and removes every old version, so that only what refs protect is left."""
+
+    def prune():
+        database.main(table).optimize.compact_files()
+        stats = database.main(table).cleanup_old_versions(older_than=timedelta(0), delete_unverified=True,
+                                                          error_if_tagged_old_versions=False)
+        return {"bytes": stats.bytes_removed, "versions": stats.old_versions}
+
+    report.step("optimize", prune)
+
+
 def cleanup_main(database, report, table):
-    """Rewrites all of main and prunes every old version, so that only what refs protect is left."""
+    """The same with half of the rows deleted before."""
     main = database.branch(table)
 
     def delete():
         main.dataset.delete(f"{main.id} % 2 = 0")
         return main.state()
 
-    def prune():
-        main.dataset.optimize.compact_files()
-        stats = database.main(table).cleanup_old_versions(older_than=timedelta(0), delete_unverified=True,
-                                                          error_if_tagged_old_versions=False)
-        return {"bytes": stats.bytes_removed, "versions": stats.old_versions}
-
     report.step("delete", delete)
-    report.step("optimize", prune)
+    prune_main(database, report, table)
 
 
 def create_branch(database, report, table, name, parent="main"):
@@ -276,6 +283,7 @@ COMMANDS = {
     "check": check,
     "exercise": exercise,
     "cleanup-main": cleanup_main,
+    "prune-main": prune_main,
     "compact": compact,
     "create-branch": create_branch,
     "delete-branch": lambda database, report, table, name: report.step(
