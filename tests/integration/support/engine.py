@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -68,16 +69,19 @@ class Pylance:
             pytest.skip(f"no Lance {version} for Python: FORKFS_PYLANCE is not set")
         directory = os.path.join(place, version)
         assert os.path.exists(directory), f"{directory} is missing; contrib/check installs it"
+        self.errors = tempfile.TemporaryFile("w+")  # a pipe that nobody reads would stop it
         self.process = subprocess.Popen(
             ["setpriv", "--pdeathsig", "KILL", os.path.join(place, "bin", "python"),
              os.path.join(FOLDER, "witness.py"), directory],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True,
             env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
         assert json.loads(self.answer()) == {"version": version}
 
     def answer(self):
         line = self.process.stdout.readline()
-        assert line, self.process.communicate(timeout=PATIENCE)[1][-2000:]
+        if not line:
+            self.errors.seek(0)
+            raise AssertionError(f"Lance {self.version} has ended: {self.errors.read()[-2000:]}")
         return line
 
     def __call__(self, database, command, *operands):
@@ -96,6 +100,7 @@ class Pylance:
     def end(self):
         self.process.kill()
         self.process.communicate(timeout=PATIENCE)
+        self.errors.close()
 
 
 def storage_options(environment):

@@ -7,6 +7,7 @@ operations; Uni 5 has those that its driver has.
 import json
 import os
 import subprocess
+import tempfile
 
 import pytest
 
@@ -67,8 +68,9 @@ class UniProcess:
     failed."""
 
     def __init__(self, command, environment):
+        self.errors = tempfile.TemporaryFile("w+")  # a pipe that nobody reads would stop it
         self.process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *command], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                        stdout=subprocess.PIPE, stderr=self.errors, text=True,
                                         env={**environment, "RUST_LOG": "error", "PYTHONDONTWRITEBYTECODE": "1"})
         self.held = set()  # handles
         try:
@@ -88,8 +90,9 @@ class UniProcess:
     def answer(self):
         line = self.process.stdout.readline()
         if not line:
-            _, errors = self.process.communicate(timeout=PATIENCE)
-            raise UniEnded(f"status {self.process.returncode}: {errors[-2000:]}")
+            self.process.wait(timeout=PATIENCE)
+            self.errors.seek(0)
+            raise UniEnded(f"status {self.process.returncode}: {self.errors.read()[-2000:]}")
         said = json.loads(line)
         if "error" in said:
             raise UniError(said["error"])
@@ -143,3 +146,4 @@ class UniProcess:
     def kill(self):
         self.process.kill()
         self.process.communicate(timeout=PATIENCE)
+        self.errors.close()
