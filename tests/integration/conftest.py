@@ -280,9 +280,3 @@ def both(uni, new_graph, mounted):
 
     return compare
 
-
-@pytest.fixture
-def leaves_a_seal(request, uni):
-    """For a test in which mkdir follows a session of Uni that committed. To be removed with what makes it hold."""
-    if uni.version == "5":
-        request.applymarker(pytest.mark.xfail(strict=True, reason="a seal is taken for unflushed data"))

@@ -7,16 +7,6 @@ from support.checks import assert_no_trace, assert_sound, mentions
 from support.engine import EngineError
 
 pytestmark = pytest.mark.slow
-# What does not hold yet, to be removed with what makes it hold.
-SECTION_23 = pytest.mark.xfail(strict=True, reason="a branch keeps where Lance 14 put the transaction in main's "
-                                                   "manifest (field 23), and Lance 14 cannot open it")
-
-
-@pytest.fixture
-def main_is_written(request, engine):
-    """The test makes a fork of a main that the engine has written."""
-    if engine.version == "14.0.0":
-        request.applymarker(SECTION_23)
 
 
 def content(steps):
@@ -87,7 +77,6 @@ def test_cleaning_up_main_does_not_hurt_the_branches(engine, database, fork):
     assert [content(steps) for steps in after] == [content(steps) for steps in before]
 
 
-@pytest.mark.usefixtures("main_is_written")
 def test_main_goes_on_and_the_fork_stays_at_its_point(engine, mount, database, fork):
     dataset, branch = next(pair for pair in fork if pair[0] == "vertices_Person")
     before = engine(database, "check", dataset, branch)
@@ -162,7 +151,6 @@ def test_tags_of_main_do_not_keep_a_fork_from_being_dropped(engine, mount, datab
     assert engine(database, "tags", dataset)["tags"] == ["release"]
 
 
-@pytest.mark.usefixtures("main_is_written")
 def test_a_fork_of_a_database_that_has_been_worked_on(engine, mount, database, fork):
     """Compaction, new versions and new files of main, then another fork."""
     engine.each(database, "cleanup-main", [(dataset,) for dataset, _ in fork])

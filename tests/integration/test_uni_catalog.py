@@ -12,8 +12,6 @@ from support.uni_graphs import WRITES, view
 
 pytestmark = pytest.mark.local_only("the real Uni works on directories here")
 
-TAGGED_DROP = pytest.mark.xfail(strict=True, reason="a drop that Uni could not finish is finished in spite of a tag")
-
 
 def set_ttl(mount, name, seconds):
     with open(mount.fork(name, "ttl"), "w", encoding="utf-8") as stream:
@@ -159,7 +157,6 @@ def test_a_tag_pins_the_same_versions(uni, both, mounted):
     both(scenario)
 
 
-@TAGGED_DROP
 def test_a_tagged_fork_that_uni_could_not_drop_stays_whole(uni, graph, mounted):
     with uni(graph) as running:
         running("open", fork="f", new=True)
@@ -177,10 +174,6 @@ def test_a_tagged_fork_that_uni_could_not_drop_stays_whole(uni, graph, mounted):
     assert "tag" in fsck(graph).stdout
 
 
-FSCK_OF_TAGS = pytest.mark.xfail(strict=True, reason="fsck does not name tags whose fork is gone")
-
-
-@FSCK_OF_TAGS
 def test_fsck_names_the_tags_that_unis_own_recovery_leaves_behind(uni, graph):
     """Uni's next open removes the entry and leaves branches and tags that nobody knows."""
     with uni(graph) as running:

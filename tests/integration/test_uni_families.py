@@ -33,7 +33,6 @@ def names(of):
     return [name for name, _ in of["people"]]
 
 
-@pytest.mark.usefixtures("leaves_a_seal")
 def test_a_chain_of_three_keeps_its_levels_apart(uni, both):
     def scenario(graph, make):
         make("a")
@@ -56,7 +55,6 @@ def test_a_chain_of_three_keeps_its_levels_apart(uni, both):
     assert [ages["a"][f"p{row}"] for row in (7, 8, 9)] == [701, 8, 9]
 
 
-@pytest.mark.usefixtures("leaves_a_seal")
 def test_a_row_that_is_updated_on_every_level(uni, graph, mounted):
     """Without Uni's own forks beside: there Uni 4 may show a parent's update instead."""
     parents = {"a": None, "b": "a", "c": "b"}
@@ -67,7 +65,6 @@ def test_a_row_that_is_updated_on_every_level(uni, graph, mounted):
     assert [seen[fork]["one"] for fork in ("main", *parents)] == [[[7]], [[701]], [[702]], [[703]]]
 
 
-@pytest.mark.usefixtures("leaves_a_seal")
 def test_a_chain_of_uni_and_mkdir_in_turn(uni, both):
     """The same as one of Uni's alone."""
 
@@ -112,7 +109,6 @@ def test_a_child_of_a_parent_that_nobody_wrote(uni, both):
     assert seen["a"] == seen["b"] == seen["main"]
 
 
-@pytest.mark.usefixtures("leaves_a_seal")
 def test_a_child_sees_what_every_session_wrote_to_its_parent(uni, both):
     """Uni lowers a fork's version mark after a reopen."""
 
@@ -131,7 +127,6 @@ def test_a_child_sees_what_every_session_wrote_to_its_parent(uni, both):
     assert {"first 0", "first 4", "session 1", "session 2"} <= set(names(seen["b"]))
 
 
-@pytest.mark.usefixtures("leaves_a_seal")
 def test_a_child_knows_labels_and_edge_types_made_on_its_parent(uni, both):
     def scenario(graph, make):
         make("a")
@@ -151,7 +146,6 @@ def test_a_child_knows_labels_and_edge_types_made_on_its_parent(uni, both):
     assert both(scenario) == ([["d"]], [["d"], ["e"]], [["d"]])
 
 
-@pytest.mark.usefixtures("leaves_a_seal")
 def test_a_child_has_the_datasets_of_unis_child(uni, both):
     def scenario(graph, make):
         make("a")

@@ -10,15 +10,9 @@ from support.uni_graphs import WRITES, view
 
 pytestmark = pytest.mark.local_only("the real Uni works on directories here")
 
-# Marks of what does not hold yet, each to be removed with what makes it hold.
-SCHEMALESS = pytest.mark.xfail(strict=True, reason="schemaless edge types are no candidates")
-EMPTY = pytest.mark.xfail(strict=True, reason="a database that was closed before anything was written does not mount")
-
 
 @pytest.fixture(params=["people", "rich"])
-def kind(request, uni):
-    if request.param == "rich" and uni.version == "5":
-        request.applymarker(SCHEMALESS)
+def kind(request):
     return request.param
 
 
@@ -87,8 +81,7 @@ def test_an_index_finds_what_a_fork_has_and_main_has_not(uni, both):
             found, of_main = view(running, "f"), view(running, "main")
             assert of_main["title"] == [["page 12 of the blue book"]]
             assert ["t100"] not in of_main["blue"] + of_main["nearest"]
-            # What Uni finds of schemaless edges has a test of its own.
-            return {name: found[name] for name in found if name not in ("likes", "edges")}
+            return found
 
     found = both(scenario, "rich")
     assert ["t100"] in found["blue"] and ["t100"] in found["nearest"] and found["title"] == [["changed"]]
@@ -177,7 +170,7 @@ def test_a_property_added_to_a_label_with_rows(uni, both, when):
         with uni(graph) as running:
             running("label", name="Person", props={"email": "string"})
             running.write("MATCH (p:Person {name: 'p1'}) SET p.email = 'of main'")
-        with uni(graph) as running:  # which commits nothing, so that Uni 5 leaves no seal
+        with uni(graph) as running:
             assert running.rows("MATCH (p:Person {name: 'p1'}) RETURN p.email") == [["of main"]]
         if when == "after":
             make("f")
@@ -208,7 +201,6 @@ def test_a_strict_schema_is_kept_in_a_fork(uni, both):
     both(scenario)
 
 
-@EMPTY
 def test_a_fork_made_in_an_empty_database(uni, tmp_path, mounted, databases):
     graph = LocalDatabase(os.path.join(os.path.realpath(tmp_path), "empty"))
     databases.append(graph)

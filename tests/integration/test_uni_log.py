@@ -9,7 +9,6 @@ from support.uni_graphs import view
 
 pytestmark = pytest.mark.local_only("the real Uni works on directories here")
 
-FLUSHED = pytest.mark.xfail(strict=True, reason="a segment is taken for unflushed data whatever its number")
 NEW = "CREATE (:Person {name: 'new', age: 1})"
 COUNT_NEW = "MATCH (p:Person {name: 'new'}) RETURN count(p)"
 
@@ -48,7 +47,6 @@ def test_unflushed_data_of_main_refuses_until_uni_has_flushed_it(uni, graph, mou
     assert_sound(graph)
 
 
-@pytest.mark.usefixtures("leaves_a_seal")
 def test_mkdir_succeeds_right_after_a_uni_that_committed_and_closed(uni, both):
     def scenario(graph, make):
         with uni(graph) as running:
@@ -63,8 +61,7 @@ def test_mkdir_succeeds_right_after_a_uni_that_committed_and_closed(uni, both):
     assert both(scenario)[:2] == (1, 2)
 
 
-@FLUSHED
-def test_a_uni_that_was_killed_between_flush_and_truncation(uni, both):
+def test_a_uni_that_was_killed_between_flush_and_truncation(uni, both, mounted):
     def scenario(graph, make):
         with uni(graph) as running:
             running.execute(NEW)
@@ -73,6 +70,10 @@ def test_a_uni_that_was_killed_between_flush_and_truncation(uni, both):
             running.exit()
         for key, body in saved.items():
             graph.put_object(key, body)
+        if uni.version == "4":  # whose numbers begin at 1 again, so that they do not tell what has been flushed
+            with mounted(graph) as mount:
+                assert refused(mount, "f")
+            uni(graph).quit()
         make("f")
         with uni(graph) as running:
             return running.value(COUNT_NEW, "f"), running.value(COUNT_NEW), view(running, "f")
@@ -129,7 +130,6 @@ def test_unflushed_data_of_a_fork_refuses_its_children_alone_until_it_is_flushed
     assert_sound(graph)
 
 
-@pytest.mark.usefixtures("leaves_a_seal")
 def test_a_child_is_made_right_after_a_session_of_its_parent_was_flushed_and_closed(uni, both):
     def scenario(graph, make):
         make("f")
@@ -145,7 +145,6 @@ def test_a_child_is_made_right_after_a_session_of_its_parent_was_flushed_and_clo
     assert both(scenario) == [0, 2, 1, 2]
 
 
-@FLUSHED
 def test_a_fork_that_was_killed_between_flush_and_truncation(uni, graph, mounted):
     with mounted(graph) as mount:
         os.mkdir(mount.fork("f"))
@@ -158,6 +157,11 @@ def test_a_fork_that_was_killed_between_flush_and_truncation(uni, graph, mounted
         running.exit()
     for key, body in saved.items():
         graph.put_object(key, body)
+    if uni.version == "4":
+        with mounted(graph) as mount:
+            assert refused(mount, "f", "children", "c")
+        with uni(graph) as running:
+            running("flush", on="f")
     with mounted(graph) as mount:
         os.mkdir(mount.fork("f", "children", "c"))
     with uni(graph) as running:
@@ -196,6 +200,7 @@ def test_a_crash_of_uni_leaves_its_forks_usable(uni, graph, mounted):
 
 # ---- Compaction ----
 
+# To be removed with what makes it hold.
 COMPACTION_LOCK = pytest.mark.xfail(strict=True, reason="mkdir does not look at Uni's compaction lock")
 
 

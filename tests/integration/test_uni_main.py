@@ -8,7 +8,6 @@ from support.uni_graphs import WRITES, view
 
 pytestmark = pytest.mark.local_only("the real Uni works on directories here")
 
-SCHEMALESS = pytest.mark.xfail(strict=True, reason="schemaless edge types are no candidates")
 LIKES = "MATCH (a)-[r]->(b) WHERE type(r) = 'LIKES' RETURN a.name, b.name ORDER BY a.name, b.name"
 LIKE = "MATCH (a:Person {name: 'p11'}), (b:Person {name: 'p12'}) CREATE (a)-[:LIKES]->(b)"
 
@@ -63,7 +62,6 @@ def test_unis_own_compaction_of_main_leaves_forks_as_they_were(uni, both):
     both(scenario)
 
 
-@pytest.mark.usefixtures("leaves_a_seal")
 def test_a_fork_of_a_main_that_was_cleaned_up(uni, engines, both):
     def scenario(graph, make):
         with uni(graph) as running:
@@ -80,7 +78,11 @@ def test_a_fork_of_a_main_that_was_cleaned_up(uni, engines, both):
 
 # ---- Schemaless edge types ----
 
-@SCHEMALESS
+# To be removed with what makes it hold.
+OVERLAY_OF_A_CHILD = pytest.mark.xfail(strict=True, reason="a child's overlay does not name the schemaless edge types "
+                                                           "that its parent has got, so Uni 5 does not see their edges")
+
+
 def test_a_fork_keeps_schemaless_edges_and_does_not_see_those_that_main_gets_later(uni, new_graph, mounted):
     graph = new_graph("rich")
     with mounted(graph) as mount:
@@ -117,7 +119,7 @@ def test_a_schemaless_edge_type_made_on_a_fork_is_kept_in_its_overlay(uni, both,
     assert '"LIKES"' in overlay and likes == [["p11", "p12"]]
 
 
-@pytest.mark.usefixtures("leaves_a_seal")
+@OVERLAY_OF_A_CHILD
 def test_a_child_has_the_schemaless_edges_of_its_parent(uni, both):
     if uni.version == "4":
         pytest.skip("Uni 4 has no schemaless edge types in overlays")
@@ -128,8 +130,26 @@ def test_a_child_has_the_schemaless_edges_of_its_parent(uni, both):
             running.write(LIKE, on="f")
         make("c", parent="f")
         with uni(graph) as running:
+            inherited = running.rows(LIKES, "c")
             running.write(LIKE, on="f")
-            return running.rows(LIKES, "c"), sorted(graph.fork("c")["datasets"]), graph.read_json(
-                graph.overlay_key(graph.fork("c")["id"]))["added_schemaless_edge_types"]
+            assert running.rows(LIKES, "c") == inherited
+            running.write(LIKE, LIKE, on="c")
+            return inherited, running.rows(LIKES, "c"), sorted(graph.fork("c")["datasets"])
 
     assert both(scenario)[0] == [["p11", "p12"]]
+
+
+@OVERLAY_OF_A_CHILD
+def test_the_overlay_of_a_child_names_the_schemaless_edge_types_of_its_parent(uni, both):
+    if uni.version == "4":
+        pytest.skip("Uni 4 has no schemaless edge types in overlays")
+
+    def scenario(graph, make):
+        make("f")
+        with uni(graph) as running:
+            running.write(LIKE, on="f")
+        make("c", parent="f")
+        overlay = graph.read_json(graph.overlay_key(graph.fork("c")["id"]))
+        return overlay.get("added_schemaless_edge_types", [])
+
+    assert both(scenario) == ["LIKES"]

@@ -60,7 +60,8 @@ class Templates:
         if key not in self.made:
             path = self.tmp_path_factory.mktemp(f"uni{uni.version}-{kind}") / "graph"
             MAKERS[kind](uni, path)
-            # A session that commits nothing removes the seal, which is not what most tests are about.
+            # After a session that flushed Uni 4 can lose the next one's first commit, so one that does nothing comes
+            # between.
             uni(path).quit()
             self.made[key] = path
         return self.made[key]
