@@ -14,7 +14,8 @@ pytestmark = pytest.mark.local_only("the real Uni works on directories here")
 def change(level):
     """What is written to a fork of that level: a node and an edge made, an inherited node updated, one deleted."""
     return (f"CREATE (:Person {{name: 'level {level}', age: {level}}})",
-            f"MATCH (a:Person {{name: 'p0'}}), (b:Person {{name: 'level {level}'}}) CREATE (a)-[:KNOWS {{since: 1}}]->(b)",
+            f"MATCH (a:Person {{name: 'p0'}}), (b:Person {{name: 'level {level}'}}) "
+            "CREATE (a)-[:KNOWS {since: 1}]->(b)",
             f"MATCH (p:Person {{name: 'p{6 + level}'}}) SET p.age = 70{level}",
             f"MATCH (p:Person {{name: 'p{12 + level}'}}) DETACH DELETE p")
 
@@ -162,7 +163,8 @@ def test_promotion_of_a_grandchild(uni, both):
     def scenario(graph, make):
         make("a")
         make("b", parent="a")
-        write(uni, graph, "b", "CREATE (:Person {name: 'new', age: 1})-[:KNOWS {since: 9}]->(:Person {name: 'newer', age: 2})")
+        write(uni, graph, "b",
+              "CREATE (:Person {name: 'new', age: 1})-[:KNOWS {since: 9}]->(:Person {name: 'newer', age: 2})")
         with uni(graph) as running:
             report = running("promote", fork="b", labels=["Person"], edges=["KNOWS"])
             running("flush", on="main")

@@ -1,4 +1,4 @@
-"""Data that Uni has committed and not flushed, and what its log leaves behind: when mkdir has to refuse, and when not."""
+"""Data that Uni has committed and not flushed, and what is left of its log: when mkdir refuses, and when not."""
 import errno
 import os
 
@@ -56,7 +56,8 @@ def test_mkdir_succeeds_right_after_a_uni_that_committed_and_closed(uni, both):
             running.execute(NEW)
         make("g")
         with uni(graph) as running:
-            return running.value(COUNT_NEW, "f"), running.value(COUNT_NEW, "g"), view(running, "f"), view(running, "main")
+            return (running.value(COUNT_NEW, "f"), running.value(COUNT_NEW, "g"),
+                    view(running, "f"), view(running, "main"))
 
     assert both(scenario)[:2] == (1, 2)
 

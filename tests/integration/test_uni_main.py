@@ -1,4 +1,4 @@
-"""Main goes on under its forks: compaction and cleanup, and schemaless edge types, which Uni branches since 5.0."""
+"""Main goes on under its forks: compaction and cleanup; and schemaless edge types, which Uni 5 branches."""
 import os
 
 import pytest
@@ -79,8 +79,8 @@ def test_a_fork_of_a_main_that_was_cleaned_up(uni, engines, both):
 # ---- Schemaless edge types ----
 
 # To be removed with what makes it hold.
-OVERLAY_OF_A_CHILD = pytest.mark.xfail(strict=True, reason="a child's overlay does not name the schemaless edge types "
-                                                           "that its parent has got, so Uni 5 does not see their edges")
+OVERLAY_OF_A_CHILD = pytest.mark.xfail(strict=True, reason="a child's overlay does not name the schemaless edge "
+                                                           "types of its parent, so Uni 5 does not see their edges")
 
 
 def test_a_fork_keeps_schemaless_edges_and_does_not_see_those_that_main_gets_later(uni, new_graph, mounted):
