@@ -201,10 +201,6 @@ def test_a_crash_of_uni_leaves_its_forks_usable(uni, graph, mounted):
 
 # ---- Compaction ----
 
-# To be removed with what makes it hold.
-COMPACTION_LOCK = pytest.mark.xfail(strict=True, reason="mkdir does not look at Uni's compaction lock")
-
-
 def test_forkfs_makes_no_compaction_lock(uni, graph, mounted):
     lock = graph.path("storage/compaction.lock")
     if os.path.exists(lock):
@@ -215,7 +211,6 @@ def test_forkfs_makes_no_compaction_lock(uni, graph, mounted):
     assert not os.path.exists(lock)
 
 
-@COMPACTION_LOCK
 @pytest.mark.slow
 def test_a_mkdir_in_vain_waits_for_the_compaction_of_uni(uni, graph, mounted, new_child):
     graph.put_object("storage/compaction.lock", b"")
