@@ -225,7 +225,7 @@ void create_add_files(struct round *round, struct task *task, struct store_set *
         lance_branch_put_requests(set, dataset, plan->branch, plan->version, plan->manifest,
                                   plan->ref);
     }
-    task->overlay = overlay_empty();
+    task->overlay = overlay_of_new_fork(task->point->schemaless_types);
     store_set_put(set, allocator_key, allocator, STORE_IF_ABSENT, NULL);
     store_set_put(set, overlay_key, task->overlay, STORE_IF_ABSENT, NULL);
 }

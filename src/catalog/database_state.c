@@ -30,7 +30,9 @@ void database_state_request_own(struct database_state *state, struct store_set *
         parent ? layout_fork_allocator_key(layout, parent) : layout_allocator_key(layout);
     if (parent) {
         g_autofree char *fork_wal = layout_fork_wal_prefix(layout, parent);
+        g_autofree char *overlay = layout_overlay_key(layout, parent);
         state->fork_wal = store_set_list(set, fork_wal, NULL, 0);
+        state->overlay = store_set_get(set, overlay);
     }
     state->pointer = store_set_get(set, pointer);
     state->allocator = store_set_get(set, allocator);

@@ -21,10 +21,11 @@ struct database_state {
     struct store_request *legacy_schema; /* counts when there is no other */
     struct store_request *pointer;
     struct store_request *allocator;
+    struct store_request *overlay; /* the parent fork's; NULL for the primary graph */
 };
 
-/* Adds the requests. `parent`: id of the fork whose snapshot pointer, WAL and allocator count;
- * NULL: the primary graph's. */
+/* Adds the requests. `parent`: id of the fork whose snapshot pointer, WAL, allocator and overlay
+ * count; NULL: the primary graph's. */
 void database_state_request(struct database_state *state, struct store_set *set,
                             const struct layout *layout, const struct ulid *parent);
 

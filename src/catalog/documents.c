@@ -279,13 +279,25 @@ int snapshot_pointer_parse(const struct bytes *body, char **ret, struct error *e
 
 /* ---- Rendering ---- */
 
+struct bytes *overlay_of_new_fork(const GPtrArray *schemaless_types)
+{
+    g_autoptr(GString) text = g_string_new("{\n"
+                                           "  \"added_labels\": [],\n"
+                                           "  \"added_edge_types\": [],\n"
+                                           "  \"added_properties\": []");
+    for (guint i = 0; i < schemaless_types->len; i++) {
+        g_string_append(text, i == 0 ? ",\n  \"added_schemaless_edge_types\": [" : ",");
+        g_string_append(text, "\n    ");
+        json_append_string(text, schemaless_types->pdata[i]);
+    }
+    g_string_append(text, schemaless_types->len > 0 ? "\n  ]\n}" : "\n}");
+    return bytes_new(text->str, text->len);
+}
+
 struct bytes *overlay_empty(void)
 {
-    return bytes_new_text("{\n"
-                          "  \"added_labels\": [],\n"
-                          "  \"added_edge_types\": [],\n"
-                          "  \"added_properties\": []\n"
-                          "}");
+    g_autoptr(GPtrArray) none = g_ptr_array_new();
+    return overlay_of_new_fork(none);
 }
 
 struct bytes *documents_array(GPtrArray *documents)

@@ -50,9 +50,12 @@ void snapshot_free(struct snapshot *snapshot); /* NULL: nothing */
  * *ret's stead when the text cannot be a file name. g_free(). */
 int snapshot_pointer_parse(const struct bytes *body, char **ret, struct error *err);
 
-/* The overlay of a new fork: three empty lists, serde's form. The fourth, which came with Uni 5, is
- * empty when it is absent; older versions would lose it. */
+/* The overlay of a fork that has added nothing: three empty lists, serde's form. The fourth, which
+ * came with Uni 5, is empty when it is absent; older versions would lose it. */
 struct bytes *overlay_empty(void);
+/* That of a new fork, which names (char *) the edge types without declaration that it inherits, as
+ * Uni 5 has it. Without any it is overlay_empty(). */
+struct bytes *overlay_of_new_fork(const GPtrArray *schemaless_types);
 
 /* A whole array of documents as one JSON array, pretty; elements: struct bytes, checked JSON. */
 struct bytes *documents_array(GPtrArray *documents);

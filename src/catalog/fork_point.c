@@ -1,6 +1,7 @@
 #include "base/timestamp.h"
 #include "catalog/dataset_listing.h"
 #include "catalog/fork_point_private.h"
+#include "catalog/overlay_document.h"
 #include "catalog/uni/allocator_presence.h"
 
 #define NO_SNAPSHOT "uninitialized"
@@ -28,6 +29,7 @@ void fork_point_free(struct fork_point *point)
         return;
     g_free(point->snapshot_id);
     g_ptr_array_unref(point->origins);
+    g_ptr_array_unref(point->schemaless_types);
     g_free(point);
 }
 
@@ -61,6 +63,7 @@ static void readings_begin(struct readings *readings, struct fork_point_reader *
         reading->point = g_new0(struct fork_point, 1);
         reading->point->origins =
             g_ptr_array_new_with_free_func((GDestroyNotify)branch_origin_free);
+        reading->point->schemaless_types = g_ptr_array_new_with_free_func(g_free);
     }
 }
 
@@ -226,10 +229,31 @@ static uint64_t version_mark(const struct reading *reading)
     return MAX(mark == UINT64_MAX ? UINT64_MAX : mark + 1, inherited);
 }
 
+/* Of the parent and of the primary graph: Uni 5 writes all that a new fork knows into its overlay.
+ */
+static int collect_schemaless_types(const struct reading *reading, GPtrArray *names,
+                                    struct error *err)
+{
+    const struct store_request *overlay = reading->state.overlay;
+    struct error failure = {0};
+    if (overlay &&
+        overlay_document_add_schemaless_types(overlay->answer.body, names, &failure) != 0) {
+        error_prefix(&failure, "%s", overlay->key);
+        return error_copy(err, &failure);
+    }
+    const GPtrArray *of_main = reading->schema->schemaless_types;
+    for (guint i = 0; i < of_main->len; i++)
+        if (!g_ptr_array_find_with_equal_func(names, of_main->pdata[i], g_str_equal, NULL))
+            g_ptr_array_add(names, g_strdup(of_main->pdata[i]));
+    return 0;
+}
+
 static int take_contents(struct reading *reading, struct error *err)
 {
     struct fork_point *point = reading->point;
     int code = snapshot_check_older(reading, err);
+    if (code == 0)
+        code = collect_schemaless_types(reading, point->schemaless_types, err);
     if (code == 0)
         code = sources_collect(reading, point->origins, err);
     if (code == 0)

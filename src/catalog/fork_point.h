@@ -28,8 +28,9 @@ struct fork_point {
     char *snapshot_id;     /* of the parent, or "uninitialized" */
     uint64_t version_mark; /* bounds every inherited row */
     uint32_t schema_version;
-    struct allocator allocator; /* the parent's, which seeds the fork's */
-    GPtrArray *origins;         /* struct branch_origin: what is to be branched */
+    struct allocator allocator;  /* the parent's, which seeds the fork's */
+    GPtrArray *origins;          /* struct branch_origin: what is to be branched */
+    GPtrArray *schemaless_types; /* char *: edge types without declaration that a fork inherits */
 };
 void fork_point_free(struct fork_point *point); /* NULL: nothing */
 

@@ -222,3 +222,30 @@ int overlay_document_check(const struct bytes *text, struct bytes **ret, struct 
     *ret = bytes_new(pretty->str, pretty->len);
     return 0;
 }
+
+static bool has_name(GPtrArray *names, const char *name)
+{
+    return g_ptr_array_find_with_equal_func(names, name, g_str_equal, NULL);
+}
+
+int overlay_document_add_schemaless_types(const struct bytes *body, GPtrArray *names,
+                                          struct error *err)
+{
+    g_autoptr(GArray) members = NULL;
+    int code = body ? members_of_document(body, &members, err) : 0;
+    const struct json_member *list =
+        members ? members_find(members, "added_schemaless_edge_types") : NULL;
+    if (code || !list)
+        return code;
+    if (json_span_kind(list->value) != JSON_ARRAY)
+        return error_set(err, ERR_CORRUPT, "added_schemaless_edge_types is not an array");
+    g_autoptr(GArray) elements = json_elements(list->value);
+    for (guint i = 0; i < elements->len; i++) {
+        g_autofree char *name = NULL;
+        if (!json_span_string(g_array_index(elements, struct json_span, i), &name))
+            return error_set(err, ERR_CORRUPT, "added_schemaless_edge_types[%u] is no name", i);
+        if (!has_name(names, name))
+            g_ptr_array_add(names, g_steal_pointer(&name));
+    }
+    return 0;
+}

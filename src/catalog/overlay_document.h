@@ -8,11 +8,18 @@
 #ifndef FORKFS_CATALOG_OVERLAY_DOCUMENT_H
 #define FORKFS_CATALOG_OVERLAY_DOCUMENT_H
 
+#include <glib.h>
+
 #include "base/bytes.h"
 #include "base/error.h"
 
 /* Checks a whole document and gives it in pretty form, without newline at the end. ERR_INVALID says
  * which element breaks which rule. *ret: bytes_unref(). */
 int overlay_document_check(const struct bytes *text, struct bytes **ret, struct error *err);
+
+/* Appends to `names` (char *, owned) the edge types without declaration that an overlay names and
+ * that are not there yet. body NULL: absent, none. ERR_CORRUPT when it does not parse. */
+int overlay_document_add_schemaless_types(const struct bytes *body, GPtrArray *names,
+                                          struct error *err);
 
 #endif

@@ -78,11 +78,6 @@ def test_a_fork_of_a_main_that_was_cleaned_up(uni, engines, both):
 
 # ---- Schemaless edge types ----
 
-# To be removed with what makes it hold.
-OVERLAY_OF_A_CHILD = pytest.mark.xfail(strict=True, reason="a child's overlay does not name the schemaless edge "
-                                                           "types of its parent, so Uni 5 does not see their edges")
-
-
 def test_a_fork_keeps_schemaless_edges_and_does_not_see_those_that_main_gets_later(uni, new_graph, mounted):
     graph = new_graph("rich")
     with mounted(graph) as mount:
@@ -119,7 +114,6 @@ def test_a_schemaless_edge_type_made_on_a_fork_is_kept_in_its_overlay(uni, both,
     assert '"LIKES"' in overlay and likes == [["p11", "p12"]]
 
 
-@OVERLAY_OF_A_CHILD
 def test_a_child_has_the_schemaless_edges_of_its_parent(uni, both):
     if uni.version == "4":
         pytest.skip("Uni 4 has no schemaless edge types in overlays")
@@ -139,7 +133,6 @@ def test_a_child_has_the_schemaless_edges_of_its_parent(uni, both):
     assert both(scenario)[0] == [["p11", "p12"]]
 
 
-@OVERLAY_OF_A_CHILD
 def test_the_overlay_of_a_child_names_the_schemaless_edge_types_of_its_parent(uni, both):
     if uni.version == "4":
         pytest.skip("Uni 4 has no schemaless edge types in overlays")

@@ -163,6 +163,33 @@ static void datasets_of_an_undeclared_edge_type_are_branched(void **state)
     fixture_assert_whole(fixture->store);
 }
 
+static char *read_overlay(struct fixture *fixture, const struct ulid *id)
+{
+    g_autofree char *key = g_strdup_printf("catalog/fork_schemas/%s.json", id->text);
+    return fixture_read(fixture->store, key);
+}
+
+/* Else Uni 5 would not look into the datasets that it has of them. */
+static void a_fork_names_the_undeclared_edge_types_of_main_and_of_its_parent(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture_replace(
+        fixture->store, "catalog/schema.json", "\"properties\": {}",
+        "\"properties\": {}, \"schemaless_registry\": {\"name_to_id\": {\"LIKES\": 1}}");
+    struct ulid parent = fixture_create(fixture->catalog, "parent", NULL);
+    g_autofree char *of_parent = read_overlay(fixture, &parent);
+    assert_non_null(strstr(of_parent, "\"added_schemaless_edge_types\": [\n    \"LIKES\"\n  ]"));
+    g_autofree char *key = g_strdup_printf("catalog/fork_schemas/%s.json", parent.text);
+    fixture_put(fixture->store, key, "{\"added_schemaless_edge_types\": [\"SEES\", \"LIKES\"]}");
+    struct ulid child = fixture_create(fixture->catalog, "child", "parent");
+    g_autofree char *of_child = read_overlay(fixture, &child);
+    assert_non_null(strstr(of_child, "\"added_schemaless_edge_types\": [\n    \"SEES\",\n"
+                                     "    \"LIKES\"\n  ]"));
+    fixture_put(fixture->store, key, "{");
+    assert_int_equal(catalog_create(fixture->catalog, "other", "parent", NULL, NULL, NULL),
+                     ERR_CORRUPT);
+}
+
 static void a_dataset_that_appears_later_is_branched_too(void **state)
 {
     struct fixture *fixture = *state;
@@ -539,6 +566,7 @@ int main(void)
         TEST(an_empty_database_can_be_forked),
         TEST(datasets_of_no_label_are_not_branched),
         TEST(datasets_of_an_undeclared_edge_type_are_branched),
+        TEST(a_fork_names_the_undeclared_edge_types_of_main_and_of_its_parent),
         TEST(a_dataset_that_appears_later_is_branched_too),
         TEST(the_legacy_place_of_the_schema_counts_when_there_is_no_other),
         TEST(manifests_with_old_names_are_branched),

@@ -266,6 +266,20 @@ static void the_empty_overlay_has_three_empty_lists(void **state)
                                   "  \"added_properties\": []\n}");
 }
 
+static void the_overlay_of_a_new_fork_names_the_schemaless_types(void **state)
+{
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+    assert_bytes(overlay_of_new_fork(names),
+                 "{\n  \"added_labels\": [],\n  \"added_edge_types\": [],\n"
+                 "  \"added_properties\": []\n}");
+    g_ptr_array_add(names, (char *)"LIKES");
+    g_ptr_array_add(names, (char *)"SE\"ES");
+    assert_bytes(overlay_of_new_fork(names),
+                 "{\n  \"added_labels\": [],\n  \"added_edge_types\": [],\n"
+                 "  \"added_properties\": [],\n  \"added_schemaless_edge_types\": [\n"
+                 "    \"LIKES\",\n    \"SE\\\"ES\"\n  ]\n}");
+}
+
 static void documents_become_one_pretty_array(void **state)
 {
     g_autoptr(GPtrArray) documents = g_ptr_array_new_with_free_func((GDestroyNotify)bytes_unref);
@@ -300,6 +314,7 @@ int main(void)
         cmocka_unit_test(snapshot_pointers_are_trimmed),
         cmocka_unit_test(snapshot_pointers_that_name_no_file_are_corrupt),
         cmocka_unit_test(the_empty_overlay_has_three_empty_lists),
+        cmocka_unit_test(the_overlay_of_a_new_fork_names_the_schemaless_types),
         cmocka_unit_test(documents_become_one_pretty_array),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

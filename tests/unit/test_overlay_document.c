@@ -219,6 +219,35 @@ static void nothing_is_added_twice(void **state)
     assert_property(PROPERTY("P a", "b") ", " PROPERTY("P", "a b"), NULL);
 }
 
+/* ---- Reading ---- */
+
+static void assert_names(const char *text, int code, const char *expected)
+{
+    auto_bytes struct bytes *body = text ? bytes_new_text(text) : NULL;
+    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+    g_ptr_array_add(names, g_strdup("KNOWS"));
+    assert_int_equal(overlay_document_add_schemaless_types(body, names, NULL), code);
+    g_ptr_array_add(names, NULL);
+    g_autofree char *joined = g_strjoinv(" ", (char **)names->pdata);
+    assert_string_equal(joined, expected);
+}
+
+static void undeclared_edge_types_are_added_once(void **state)
+{
+    assert_names(NULL, 0, "KNOWS");
+    assert_names("{}", 0, "KNOWS");
+    assert_names("{\"added_schemaless_edge_types\": []}", 0, "KNOWS");
+    assert_names("{\"added_schemaless_edge_types\": [\"LIKES\", \"KNOWS\", \"SEES\"]}", 0,
+                 "KNOWS LIKES SEES");
+}
+
+static void an_overlay_that_does_not_parse_is_corrupt(void **state)
+{
+    assert_names("{", ERR_CORRUPT, "KNOWS");
+    assert_names("{\"added_schemaless_edge_types\": \"LIKES\"}", ERR_CORRUPT, "KNOWS");
+    assert_names("{\"added_schemaless_edge_types\": [7]}", ERR_CORRUPT, "KNOWS");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -232,6 +261,8 @@ int main(void)
         cmocka_unit_test(properties_have_owner_and_type),
         cmocka_unit_test(undeclared_edge_types_are_names),
         cmocka_unit_test(nothing_is_added_twice),
+        cmocka_unit_test(undeclared_edge_types_are_added_once),
+        cmocka_unit_test(an_overlay_that_does_not_parse_is_corrupt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
