@@ -22,8 +22,8 @@ function storageOptions(env) {
   return options;
 }
 
-export function connect(engine, uri) {
+export function connect(engine, uri, environment = process.env) {
   return uri.startsWith("s3://")
-    ? engine.connect(uri, { storageOptions: storageOptions(process.env) })
+    ? engine.connect(uri, { storageOptions: storageOptions(environment) })
     : engine.connect(uri);
 }

@@ -16,8 +16,13 @@
 //   delete-tag TABLE NAME
 // Prints one JSON object, a member per step; a failed step is {"error": TEXT}, later steps are left
 // out, and the exit status is 1 (2 for wrong usage).
+//
+//   node witness.mjs --engine 0.39|0.31 --serve
+// says {"version": TEXT}, and then does the same for each line of its input, {"database": DB_DIR,
+// "command": WORD, "operands": [TEXT, ...], "environment": {...}}: loading takes longer than most commands.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { connect, load, versions } from "./engine.mjs";
 import { embedding, idColumn, rows } from "./tables.mjs";
 
@@ -212,28 +217,47 @@ const commands = {
     report.step("delete", async () => (await tagsOf(db, table)).delete(name))],
 };
 
+// Carries out one command; what its steps gave. Null: wrong usage.
+async function perform(engine, directory, command, operands, environment) {
+  const [least, most, run] = commands[command] ?? [];
+  if (!run || operands.length < least || operands.length > most) return null;
+  const inner = join(directory, "storage");
+  const uri = !directory.includes("://") && existsSync(inner) ? inner : directory;
+  const report = new Report();
+  try {
+    let db;
+    await report.step("connect", async () => {
+      db = await connect(engine, uri, environment);
+    });
+    await run({ db, engine, report }, ...operands);
+  } catch (e) {
+    if (!(e instanceof Failure)) report.steps.error = { error: String(e.stack) };
+  }
+  return report.steps;
+}
+
 function usage() {
   console.error(`usage: witness.mjs --engine ${versions.join("|")} DB_DIR ` +
     `${Object.keys(commands).join("|")} ...`);
   process.exit(2);
 }
 
-const [flag, version, directory, command, ...operands] = process.argv.slice(2);
-const [least, most, run] = commands[command] ?? usage();
-if (flag !== "--engine" || !versions.includes(version) || operands.length < least ||
-    operands.length > most) usage();
-const inner = join(directory, "storage");
-const uri = !directory.includes("://") && existsSync(inner) ? inner : directory;
-const report = new Report();
-try {
+async function serve(version) {
   const engine = await load(version);
-  let db;
-  await report.step("connect", async () => {
-    db = await connect(engine, uri);
-  });
-  await run({ db, engine, report }, ...operands);
-} catch (e) {
-  if (!(e instanceof Failure)) report.steps.error = { error: String(e.stack) };
-  process.exitCode = 1;
+  console.log(JSON.stringify({ version }));
+  for await (const line of createInterface({ input: process.stdin })) {
+    const { database, command, operands, environment } = JSON.parse(line);
+    const steps = (await perform(engine, database, command, operands, environment)) ?? usage();
+    console.log(JSON.stringify(steps));
+  }
 }
-console.log(JSON.stringify(report.steps));
+
+const [flag, version, directory, command, ...operands] = process.argv.slice(2);
+if (flag !== "--engine" || !versions.includes(version)) usage();
+if (directory === "--serve") {
+  await serve(version);
+} else {
+  const steps = (await perform(await load(version), directory, command, operands, process.env)) ?? usage();
+  if (Object.values(steps).some((result) => result.error)) process.exitCode = 1;
+  console.log(JSON.stringify(steps));
+}

@@ -5,13 +5,14 @@ import os
 import shutil
 import subprocess
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+import threading
 
 import pytest
 
 from support.mounts import TOP
-from support.process import PATIENCE, run
+from support.process import PATIENCE
 
+LONGEST = 180  # seconds that a command may take
 FOLDER = os.path.join(TOP, "tests", "engine")
 NODE_VERSIONS = ("0.39", "0.31")  # of @lancedb/lancedb: Lance 12 and 8
 with open(os.path.join(FOLDER, "pylance-versions.txt"), encoding="utf-8") as _stream:
@@ -31,50 +32,14 @@ def failed(steps):
 
 
 class Engine:
-    """One version of the engine for node; a process for each command."""
+    """One version of the engine: a process that has it loaded, which takes longer than most commands do."""
 
-    def __init__(self, version):
+    def __init__(self, version, words, folder):
         self.version = version
-        self.directory = os.environ.get("FORKFS_ENGINE", FOLDER)
-        missing = [path for path in ("witness.mjs", "node_modules")
-                   if not os.path.exists(os.path.join(self.directory, path))]
-        assert not missing and shutil.which("node"), (
-            f"the Lance engine is not installed in {self.directory} (npm ci); "
-            "FORKFS_TEST_NO_ENGINE=1 leaves these tests out")
-
-    def __call__(self, database, command, *operands):
-        """The steps of a command and what they gave; EngineError when one failed."""
-        done = run("node", "witness.mjs", "--engine", self.version, database.source, command,
-                   *map(str, operands), cwd=self.directory, check=False, timeout=180,
-                   variables=database.engine_environment)
-        assert done.returncode in (0, 1), done.stderr
-        steps = json.loads(done.stdout)
-        if done.returncode:
-            raise EngineError([self.version, command, *operands], steps)
-        return steps
-
-    def each(self, database, command, operands):
-        """The same command on several operands (tuples) at a time; results in their order."""
-        with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-            return list(pool.map(lambda words: self(database, command, *words), operands))
-
-
-class Pylance:
-    """One version of Lance for Python; one process for all commands."""
-
-    def __init__(self, version):
-        self.version = version
-        place = os.environ.get("FORKFS_PYLANCE")
-        if not place:
-            pytest.skip(f"no Lance {version} for Python: FORKFS_PYLANCE is not set")
-        directory = os.path.join(place, version)
-        assert os.path.exists(directory), f"{directory} is missing; contrib/check installs it"
         self.errors = tempfile.TemporaryFile("w+")  # a pipe that nobody reads would stop it
         self.process = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", os.path.join(place, "bin", "python"),
-             os.path.join(FOLDER, "witness.py"), directory],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True,
-            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
+            ["setpriv", "--pdeathsig", "KILL", *words], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=self.errors, text=True, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
         assert json.loads(self.answer()) == {"version": version}
 
     def answer(self):
@@ -85,22 +50,45 @@ class Pylance:
         return line
 
     def __call__(self, database, command, *operands):
+        """The steps of a command and what they gave; EngineError when one failed."""
+        environment = database.engine_environment
         request = {"database": database.source, "command": command, "operands": [str(word) for word in operands],
-                   "storage_options": storage_options(database.engine_environment)}
+                   "environment": environment, "storage_options": storage_options(environment)}
+        stuck = threading.Timer(LONGEST, self.process.kill)
+        stuck.start()
         self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
         steps = json.loads(self.answer())
+        stuck.cancel()
         if failed(steps):
             raise EngineError([self.version, command, *operands], steps)
         return steps
 
     def each(self, database, command, operands):
+        """The same command on several operands (tuples); results in their order."""
         return [self(database, command, *words) for words in operands]
 
     def end(self):
         self.process.kill()
         self.process.communicate(timeout=PATIENCE)
         self.errors.close()
+
+
+def engine_for_node(version):
+    folder = os.environ.get("FORKFS_ENGINE", FOLDER)
+    missing = [path for path in ("witness.mjs", "node_modules") if not os.path.exists(os.path.join(folder, path))]
+    assert not missing and shutil.which("node"), (
+        f"the Lance engine is not installed in {folder} (npm ci); FORKFS_TEST_NO_ENGINE=1 leaves these tests out")
+    return Engine(version, ["node", "witness.mjs", "--engine", version, "--serve"], folder)
+
+
+def engine_for_python(version):
+    place = os.environ.get("FORKFS_PYLANCE")
+    if not place:
+        pytest.skip(f"no Lance {version} for Python: FORKFS_PYLANCE is not set")
+    directory = os.path.join(place, version)
+    assert os.path.exists(directory), f"{directory} is missing; contrib/check installs it"
+    return Engine(version, [os.path.join(place, "bin", "python"), "witness.py", directory], FOLDER)
 
 
 def storage_options(environment):
@@ -115,20 +103,19 @@ def storage_options(environment):
 
 
 class Engines:
-    """All versions; a process for Python serves a whole session."""
+    """All versions; a process serves a whole session."""
 
     versions = NODE_VERSIONS + tuple(f"pylance-{version}" for version in PYLANCE_VERSIONS)
 
     def __init__(self):
-        self.processes = {}
+        self.made = {}
 
     def __call__(self, version):
-        if version in NODE_VERSIONS:
-            return Engine(version)
-        if version not in self.processes:
-            self.processes[version] = Pylance(version.partition("-")[2])
-        return self.processes[version]
+        if version not in self.made or self.made[version].process.poll() is not None:
+            self.made[version] = (engine_for_node(version) if version in NODE_VERSIONS
+                                  else engine_for_python(version.partition("-")[2]))
+        return self.made[version]
 
     def end(self):
-        for process in self.processes.values():
-            process.end()
+        for engine in self.made.values():
+            engine.end()

@@ -79,11 +79,3 @@ class Gateway:
             name = f"{self.user}-{self.buckets}"
         self.client.create_bucket(Bucket=name)
         return name
-
-    def remove_bucket(self, name):
-        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=name)
-        for page in pages:
-            keys = [{"Key": row["Key"]} for row in page.get("Contents", [])]
-            if keys:
-                self.client.delete_objects(Bucket=name, Delete={"Objects": keys, "Quiet": True})
-        self.client.delete_bucket(Bucket=name)

@@ -1,9 +1,12 @@
 """A Uni database in a bucket."""
 import copy
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 from support.database import Database, LocalDatabase, without_version
+
+UNNEEDED = re.compile(r"\.lance/(_versions/latest_version_hint\.json|_transactions/.*\.txn)$")
 
 
 class S3Database(Database):
@@ -157,14 +160,15 @@ class S3Database(Database):
 
     @classmethod
     def upload(cls, gateway, directory, **prefixes):
-        """A database with what a directory holds that is laid out as local databases are."""
+        """A database with what a directory holds that is laid out as local databases are, but for what
+        engines neither put into buckets nor need there (hints), or do not need (old transactions)."""
         database = cls(gateway)
         for name, prefix in prefixes.items():
             setattr(database, name, prefix)
         database.source = database.base_uri
         local = LocalDatabase(directory)
         database.put_objects({database.key_here(key): body for key, body in local.snapshot().items()
-                              if body is not None})
+                              if body is not None and not UNNEEDED.search(key)})
         return database
 
     def key_here(self, local_key):
@@ -175,4 +179,4 @@ class S3Database(Database):
         return (self.dataset_prefix if ".lance/" in name else self.storage) + name
 
     def remove(self):
-        self.gateway.remove_bucket(self.bucket)
+        """Nothing: the server keeps its buckets in memory, and soon ends. Deleting them takes longer."""
