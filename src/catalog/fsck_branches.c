@@ -183,26 +183,17 @@ static int check_documents(struct dataset_check *check, struct error *err)
 
 /* ---- Against the registry ---- */
 
-/* The id in "fork_<ULID>_...". */
-static bool id_of_branch(const char *name, struct ulid *ret)
-{
-    static const char prefix[] = "fork_";
-    size_t length = sizeof prefix - 1;
-    return strncmp(name, prefix, length) == 0 && strlen(name) > length + ULID_LENGTH &&
-           name[length + ULID_LENGTH] == '_' && ulid_parse(name + length, ULID_LENGTH, ret);
-}
-
 bool fsck_branch_is_orphan(const struct dataset_check *check, const char *branch)
 {
     struct ulid id;
-    return id_of_branch(branch, &id) && !registry_find_id(check->fsck->registry, &id);
+    return layout_id_of_branch(branch, &id) && !registry_find_id(check->fsck->registry, &id);
 }
 
 /* Whose branch it is, by its name; nothing for a branch that is not named like a fork's. */
 static void check_owner(const struct dataset_check *check, const struct branch_seen *branch)
 {
     struct ulid id;
-    if (!id_of_branch(branch->name, &id))
+    if (!layout_id_of_branch(branch->name, &id))
         return;
     const struct fork_entry *entry = registry_find_id(check->fsck->registry, &id);
     if (!entry)

@@ -7,6 +7,8 @@
 
 /* A file name has 255 bytes; ".lance" and a temporary name's suffix must fit too. */
 #define DATASET_NAME_LIMIT 240
+/* Before the id in the name of a fork's branch. */
+#define BRANCH_MARK "fork_"
 
 struct layout {
     char *metadata;
@@ -258,7 +260,14 @@ char *layout_dataset_uri(const struct layout *layout, const char *dataset)
 
 char *layout_branch_name(const struct ulid *id, const char *dataset)
 {
-    return g_strconcat("fork_", id->text, "_", dataset, NULL);
+    return g_strconcat(BRANCH_MARK, id->text, "_", dataset, NULL);
+}
+
+bool layout_id_of_branch(const char *branch, struct ulid *ret)
+{
+    const char *id = branch + strlen(BRANCH_MARK);
+    return g_str_has_prefix(branch, BRANCH_MARK) && strlen(id) > ULID_LENGTH &&
+           id[ULID_LENGTH] == '_' && ulid_parse(id, ULID_LENGTH, ret);
 }
 
 bool layout_id_of_key(const char *key, const char *prefix, const char *suffix, struct ulid *ret)

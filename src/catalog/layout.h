@@ -85,6 +85,8 @@ char *layout_dataset_uri(const struct layout *layout, const char *dataset);
 
 /* "fork_<ULID>_<dataset>", Uni's name for a fork's branch. */
 char *layout_branch_name(const struct ulid *id, const char *dataset);
+/* The id in a name that begins with "fork_<ULID>_"; false if there is none. */
+bool layout_id_of_branch(const char *branch, struct ulid *ret);
 
 /* The id in a key "<prefix><ULID><suffix>", e.g. of an overlay, or of a directory of a shallow
  * listing. False if there is none, or one in lower case: that is not a name that forks' files have.

@@ -1,12 +1,10 @@
 #include "catalog/catalog.h"
 
 #include "base/timestamp.h"
-#include "catalog/burial.h"
 #include "catalog/orphans.h"
 #include "catalog/recovery_private.h"
 #include "catalog/registration_intent.h"
 #include "catalog/tag_intent.h"
-#include "lance/branch_name.h"
 
 /* How often recovery looks whether the time of something has come. */
 #define INTERVAL_SHORTEST_MS 1000
@@ -33,38 +31,6 @@ bool recovery_is_about_one_fork(int code)
 {
     return code == ERR_ACCESS || code == ERR_IO || code == ERR_CORRUPT || code == ERR_UNSUPPORTED ||
            code == ERR_STALE || code == ERR_EXISTS || code == ERR_NOT_EMPTY || code == ERR_HELD;
-}
-
-/* Temporary files of writers that crashed while they wrote a document of the catalog or a tag ref.
- */
-static int prune_documents(struct catalog *catalog, struct operation *operation, struct error *err)
-{
-    g_autoptr(GPtrArray) datasets = NULL;
-    int code = burial_candidates(catalog, operation, &datasets, err);
-    if (code)
-        return code;
-    g_autofree char *registry = layout_registry_key(catalog->layout);
-    g_autofree char *tombstones = layout_tombstones_prefix(catalog->layout);
-    g_autofree char *overlays = layout_overlays_prefix(catalog->layout);
-    g_autofree char *registrations = layout_registrations_prefix(catalog->layout);
-    g_autofree char *taggings = layout_taggings_prefix(catalog->layout);
-    struct store_set *set = store_set_new();
-    store_set_prune(set, registry);
-    store_set_prune(set, tombstones);
-    store_set_prune(set, overlays);
-    store_set_prune(set, registrations);
-    store_set_prune(set, taggings);
-    for (guint i = 0; i < datasets->len; i++) {
-        g_autofree char *dataset =
-            layout_dataset_key(catalog->layout, g_ptr_array_index(datasets, i));
-        g_autofree char *refs = lance_tag_refs_prefix(dataset);
-        store_set_prune(set, refs);
-    }
-    code = store_run(catalog->store, set, operation, err);
-    if (code == 0)
-        code = store_set_failure(set, 0, err);
-    store_set_unref(set);
-    return code;
 }
 
 /* The registry after the tombstones: one of a fork made and dropped meanwhile elsewhere must not
@@ -110,7 +76,7 @@ static int recover_all(struct catalog *catalog, struct operation *operation,
     if (code == 0)
         code = recover_hidden(catalog, operation, report, err);
     if (code == 0)
-        code = prune_documents(catalog, operation, err);
+        code = recovery_prune(catalog, operation, report, err);
     return code;
 }
 

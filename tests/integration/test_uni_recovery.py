@@ -11,7 +11,6 @@ from support.uni_graphs import view
 pytestmark = [pytest.mark.local_only("the real Uni works on directories here"), pytest.mark.slow]
 
 MORE_THAN_EVER_NEEDED = 60
-EMPTY_DIRECTORY = "empty directory left of a branch"  # a test of its own is about these
 
 
 def is_whole(graph, running, name):
@@ -60,18 +59,15 @@ def test_uni_recovers_from_a_forkfs_that_was_killed_at_any_request(uni, crash_si
         with mounted(crash_site) as mount:
             assert (name in os.listdir(mount.forks)) == there, f"at request {n}"
             assert mount.errors() == [], f"at request {n}"
-        assert [line for line in fsck(crash_site).stdout.splitlines()
-                if EMPTY_DIRECTORY not in line] == [], f"at request {n}"
+        assert fsck(crash_site).stdout == "", f"at request {n}"
         if not there and fork_id:
-            left = [key for key in mentions(crash_site, fork_id) if not key.endswith("/")]
-            assert left == [], f"at request {n}"
+            assert mentions(crash_site, fork_id) == [], f"at request {n}"
     else:
         raise AssertionError("the fault fired every time")
     # The number of requests varies by one or two, so that the last of them may be missed.
     assert n > 10 and (call == "rmdir") in ends
 
 
-@pytest.mark.xfail(strict=True, reason="nobody removes the directories of branches that were emptied before a crash")
 def test_no_empty_directory_is_left_when_uni_finishes_a_drop_of_a_killed_forkfs(uni, crash_site, new_mount, mounted):
     mount = new_mount(crash_site, "jobs=1", fault="kill:1:prune")
     with pytest.raises(OSError):

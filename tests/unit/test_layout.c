@@ -150,6 +150,24 @@ static void branch_names_carry_the_id_and_the_dataset(void **state)
     assert_text(layout_branch_name(&id, "vertices_Person"), "fork_" ID "_vertices_Person");
 }
 
+static void branch_names_tell_the_id(void **state)
+{
+    struct ulid found;
+    assert_true(layout_id_of_branch("fork_" ID "_vertices_Person", &found));
+    assert_true(ulid_equal(&found, &id));
+    assert_true(layout_id_of_branch("fork_" ID "_", &found));
+    const char *const others[] = {"",
+                                  "fork_",
+                                  "team",
+                                  "fork_" ID,
+                                  "fork_" ID "/x",
+                                  "Fork_" ID "_x",
+                                  "fork_u" ID "_x",
+                                  "team_" ID "_x"};
+    for (size_t i = 0; i < G_N_ELEMENTS(others); i++)
+        assert_false(layout_id_of_branch(others[i], &found));
+}
+
 static void dataset_names_that_could_leave_the_prefix_are_unsafe(void **state)
 {
     g_autofree char *longest = g_strnfill(240, 'a');
@@ -183,6 +201,7 @@ int main(void)
         cmocka_unit_test(local_metadata_is_remembered),
         cmocka_unit_test(a_base_uri_that_is_not_utf8_is_refused),
         cmocka_unit_test(branch_names_carry_the_id_and_the_dataset),
+        cmocka_unit_test(branch_names_tell_the_id),
         cmocka_unit_test(dataset_names_that_could_leave_the_prefix_are_unsafe),
         cmocka_unit_test(freeing_nothing_does_nothing),
     };
