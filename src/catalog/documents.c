@@ -79,6 +79,7 @@ static int fill_schema(struct schema *schema, const struct bytes *body, struct e
         code = members_object(members, "properties", &properties, err);
     if (!code)
         schema->version = (uint32_t)version;
+    schema->branches_all = members && members_find(members, "writer_features");
     return code;
 }
 
@@ -124,6 +125,15 @@ static void add_tables_of_edges(const GPtrArray *types, GPtrArray *names)
     }
 }
 
+static void add_tables_of_undeclared(const struct schema *schema, GPtrArray *names)
+{
+    g_autoptr(GPtrArray) tables = g_ptr_array_new_with_free_func(g_free);
+    add_tables_of_edges(schema->schemaless_types, tables);
+    for (guint i = 0; i < tables->len; i++)
+        if (schema->branches_all || layout_check_branchable(tables->pdata[i], NULL) == 0)
+            g_ptr_array_add(names, g_strdup(tables->pdata[i]));
+}
+
 GPtrArray *schema_candidates(const struct schema *schema)
 {
     GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
@@ -132,7 +142,7 @@ GPtrArray *schema_candidates(const struct schema *schema)
     for (guint i = 0; i < schema->labels->len; i++)
         g_ptr_array_add(names, g_strconcat("vertices_", schema->labels->pdata[i], NULL));
     add_tables_of_edges(schema->edge_types, names);
-    add_tables_of_edges(schema->schemaless_types, names);
+    add_tables_of_undeclared(schema, names);
     g_ptr_array_sort(names, compare_texts);
     remove_duplicates(names);
     return names;

@@ -20,13 +20,16 @@ struct schema {
     /* Edge types that were never declared, of schemaless_registry; likewise. Some may have been
      * declared since. */
     GPtrArray *schemaless_types;
+    bool
+        branches_all; /* the database is of a Uni (5) that branches the tables of these, or fails */
 };
 /* body NULL: the file is absent, version 1 without labels. ERR_CORRUPT. */
 int schema_parse(const struct bytes *body, struct schema **ret, struct error *err);
 void schema_free(struct schema *schema); /* NULL: nothing */
 /* Names of all datasets that the database may have: vertices, edges, vertices_<label>,
  * deltas_<type>_{fwd,bwd}, adjacency_<type>_{fwd,bwd} of each edge type, declared or not; sorted,
- * unique. char *, owned. */
+ * unique. Without branches_all those of undeclared types are left out whose names no branch can
+ * have: that Uni forks the database without them. char *, owned. */
 GPtrArray *schema_candidates(const struct schema *schema);
 
 struct allocator {

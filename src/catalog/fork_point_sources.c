@@ -59,23 +59,6 @@ static bool has_source(const struct reading *reading, const char *dataset)
 
 /* ---- Which ---- */
 
-/* Longest name of a dataset whose branch's ref file, "fork_<ULID>_<dataset>.json", and a temporary
- * file beside it still have a name that file systems take (255 bytes). */
-#define DATASET_NAME_MAX 200
-
-/* Uni allows labels that Lance does not allow in branch names. */
-static int check_dataset_name(const char *dataset, struct error *err)
-{
-    if (strlen(dataset) > DATASET_NAME_MAX)
-        return error_set(err, ERR_UNSUPPORTED,
-                         "dataset %s: its name is too long to be part of a branch name", dataset);
-    g_autofree char *branch = g_strconcat("fork_", dataset, NULL); /* any id is fine */
-    if (layout_dataset_name_is_safe(dataset) && lance_branch_name_check(branch, NULL) == 0)
-        return 0;
-    return error_set(err, ERR_UNSUPPORTED,
-                     "dataset %s: its name cannot be part of a Lance branch name", dataset);
-}
-
 static int add_sources_of_parent(struct reading *reading, struct error *err)
 {
     for (guint i = 0; i < reading->parent->datasets->len; i++) {
@@ -84,7 +67,7 @@ static int add_sources_of_parent(struct reading *reading, struct error *err)
             lance_branch_name_check(pair->branch, NULL) != 0)
             return error_set(err, ERR_CORRUPT, "parent fork %s: unusable dataset or branch name",
                              reading->parent->id.text);
-        int code = check_dataset_name(pair->dataset, err);
+        int code = layout_check_branchable(pair->dataset, err);
         if (code)
             return code;
         add_source(reading, pair->dataset, pair->branch);
@@ -117,7 +100,7 @@ static int add_sources_besides(struct reading *reading, struct error *err)
         const char *dataset = g_ptr_array_index(reading->besides, i);
         if (!g_hash_table_contains(present, dataset) || has_source(reading, dataset))
             continue;
-        int code = check_dataset_name(dataset, err);
+        int code = layout_check_branchable(dataset, err);
         if (code)
             return code;
         add_source(reading, dataset, NULL);
@@ -138,7 +121,7 @@ int sources_settle(struct reading *reading, struct error *err)
     }
     for (guint i = 0; i < existing->len; i++) {
         const char *dataset = g_ptr_array_index(existing, i);
-        int code = check_dataset_name(dataset, err);
+        int code = layout_check_branchable(dataset, err);
         if (code)
             return code;
         if (!has_source(reading, dataset))

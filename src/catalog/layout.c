@@ -3,12 +3,17 @@
 #include <glib.h>
 #include <string.h>
 
+#include "lance/branch_name.h"
 #include "store/store.h"
 
 /* A file name has 255 bytes; ".lance" and a temporary name's suffix must fit too. */
 #define DATASET_NAME_LIMIT 240
 /* Before the id in the name of a fork's branch. */
 #define BRANCH_MARK "fork_"
+
+/* Longest name of a dataset whose branch's ref file, "fork_<ULID>_<dataset>.json", and a temporary
+ * file beside it still have a name that file systems take (255 bytes). */
+#define DATASET_NAME_MAX 200
 
 struct layout {
     char *metadata;
@@ -261,6 +266,18 @@ char *layout_dataset_uri(const struct layout *layout, const char *dataset)
 char *layout_branch_name(const struct ulid *id, const char *dataset)
 {
     return g_strconcat(BRANCH_MARK, id->text, "_", dataset, NULL);
+}
+
+int layout_check_branchable(const char *dataset, struct error *err)
+{
+    if (strlen(dataset) > DATASET_NAME_MAX)
+        return error_set(err, ERR_UNSUPPORTED,
+                         "dataset %s: its name is too long to be part of a branch name", dataset);
+    g_autofree char *branch = g_strconcat("fork_", dataset, NULL); /* any id is fine */
+    if (layout_dataset_name_is_safe(dataset) && lance_branch_name_check(branch, NULL) == 0)
+        return 0;
+    return error_set(err, ERR_UNSUPPORTED,
+                     "dataset %s: its name cannot be part of a Lance branch name", dataset);
 }
 
 bool layout_id_of_branch(const char *branch, struct ulid *ret)

@@ -85,6 +85,9 @@ char *layout_dataset_uri(const struct layout *layout, const char *dataset);
 
 /* "fork_<ULID>_<dataset>", Uni's name for a fork's branch. */
 char *layout_branch_name(const struct ulid *id, const char *dataset);
+/* Whether a dataset's name can be part of a branch's: Uni allows labels and edge types that Lance
+ * does not allow there. ERR_UNSUPPORTED. */
+int layout_check_branchable(const char *dataset, struct error *err);
 /* The id in a name that begins with "fork_<ULID>_"; false if there is none. */
 bool layout_id_of_branch(const char *branch, struct ulid *ret);
 

@@ -9,7 +9,7 @@
 
 /* ---- Temporary files ---- */
 
-/* Those of writers that crashed while they wrote a document of the catalog or a tag ref. */
+/* Those of writers that crashed while they wrote a document of the catalog or a ref. */
 static int prune_documents(struct catalog *catalog, const GPtrArray *datasets,
                            struct operation *operation, struct error *err)
 {
@@ -27,8 +27,10 @@ static int prune_documents(struct catalog *catalog, const GPtrArray *datasets,
     for (guint i = 0; i < datasets->len; i++) {
         g_autofree char *dataset =
             layout_dataset_key(catalog->layout, g_ptr_array_index(datasets, i));
-        g_autofree char *refs = lance_tag_refs_prefix(dataset);
-        store_set_prune(set, refs);
+        g_autofree char *tags = lance_tag_refs_prefix(dataset);
+        g_autofree char *branches = lance_branch_refs_prefix(dataset);
+        store_set_prune(set, tags);
+        store_set_prune(set, branches);
     }
     int code = store_run(catalog->store, set, operation, err);
     if (code == 0)

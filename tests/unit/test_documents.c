@@ -89,6 +89,29 @@ static void datasets_of_undeclared_edge_types_are_candidates(void **state)
     schema_free(schema);
 }
 
+static char *candidates_of(const char *text)
+{
+    struct schema *schema = schema_of(text);
+    g_autoptr(GPtrArray) candidates = schema_candidates(schema);
+    schema_free(schema);
+    return join(candidates);
+}
+
+#define UNDECLARED "\"schemaless_registry\":{\"name_to_id\":{\"a:b\":2147483649}}"
+
+/* Uni 4 forks such a database, without them; Uni 5 fails. */
+static void
+an_undeclared_edge_type_that_cannot_be_branched_is_a_candidate_of_uni_5_only(void **state)
+{
+    g_autofree char *older = candidates_of("{\"schema_version\":4,\"labels\":{},\"edge_types\":{},"
+                                           "\"properties\":{}," UNDECLARED "}");
+    assert_string_equal(older, "edges vertices");
+    g_autofree char *newer =
+        candidates_of("{\"schema_version\":4,\"labels\":{},\"edge_types\":{},\"properties\":{},"
+                      "\"writer_features\":[]," UNDECLARED "}");
+    assert_non_null(strstr(newer, "deltas_a:b_fwd"));
+}
+
 static void broken_schemas_are_corrupt_and_say_where(void **state)
 {
     static const struct {
@@ -304,6 +327,8 @@ int main(void)
         cmocka_unit_test(labels_and_edge_types_are_sorted),
         cmocka_unit_test(candidates_are_all_datasets_sorted),
         cmocka_unit_test(datasets_of_undeclared_edge_types_are_candidates),
+        cmocka_unit_test(
+            an_undeclared_edge_type_that_cannot_be_branched_is_a_candidate_of_uni_5_only),
         cmocka_unit_test(broken_schemas_are_corrupt_and_say_where),
         cmocka_unit_test(an_absent_allocator_starts_at_zero),
         cmocka_unit_test(allocators_survive_a_round_trip),

@@ -57,6 +57,19 @@ static void empty_branch(struct fork_fixture *fixture)
     assert_true(has_directory(fixture, TREES, fixture->branch));
 }
 
+static void temporary_files_of_refs_go(void **state)
+{
+    static const char *const kinds[] = {"branches", "tags"};
+    struct fork_fixture *fixture = *state;
+    for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++) {
+        g_autofree char *key = g_strdup_printf(FORK_DATASET "/_refs/%s/fork_x.json#18", kinds[i]);
+        fixture_put(fixture->store, key, "{");
+        assert_true(fixture_exists(fixture->store, key));
+        fixture_recover(fixture->catalog, NULL);
+        assert_false(fixture_exists(fixture->store, key));
+    }
+}
+
 static void emptied_branches_of_no_fork_go(void **state)
 {
     struct fork_fixture *fixture = *state;
@@ -207,6 +220,7 @@ static void a_store_that_cannot_list_ends_recovery(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST_ON_DISK(temporary_files_of_refs_go),
         TEST_ON_DISK(emptied_branches_of_no_fork_go),
         TEST_ON_DISK(a_branch_of_no_fork_that_holds_files_is_left_as_it_is),
         TEST_ON_DISK(an_emptied_branch_of_a_fork_is_left),
