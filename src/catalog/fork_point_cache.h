@@ -1,8 +1,8 @@
 /*
  * What the fork point reader remembers between creates, so that a create needs one wave of reads:
- * the datasets seen last and that they have no catalog of refs; snapshot manifests, their marks, and
- * the content of WAL segments (all of them immutable); and the manifests of main's tips, valid for
- * one key and etag.
+ * the datasets seen last and that they have no catalog of refs; snapshot manifests, their marks,
+ * and the content of WAL segments (all of them immutable); and the manifests of main's tips, valid
+ * for one key and etag.
  *
  * Thread-safe; the lock is a leaf. What is returned belongs to the caller.
  */
