@@ -48,6 +48,8 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "s3_only: not on local directories")
     config.addinivalue_line("markers", "single_writer: mounts of a bucket are told that they are alone, "
                                        "as those of a directory always are")
+    # Debian 13's client for S3 and its Python do not agree, at each request.
+    config.addinivalue_line("filterwarnings", "ignore:datetime.datetime.utcnow:DeprecationWarning:botocore")
     # Who starts this in the background of a script makes it ignore SIGINT, and all its children, too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -42,7 +42,7 @@ struct store *fault_database(void)
 #define LONG_MS 120000
 
 static int64_t short_ms = SHORT_MS;
-static bool ran_late; /* the last change ran out of time */
+static bool ran_late; /* the last change was short of time: what has little left is not begun */
 
 /* How long to wait for an operation that meets this fault: a store that fails for good cannot be
  * waited for without end; in any other case time must not matter. */
@@ -57,7 +57,7 @@ int run_change(struct catalog *catalog, change_function *change, const struct fa
     struct operation operation;
     operation_init(&operation, patience_ms(fault));
     int code = change(catalog, &operation, err);
-    ran_late = operation_remaining_ms(&operation) == 0;
+    ran_late = operation_remaining_ms(&operation) < patience_ms(fault) / 2;
     operation_destroy(&operation);
     return code;
 }
