@@ -493,7 +493,7 @@ static void a_deadline_while_branching_leaves_no_trace_or_says_so(void **state)
 static int create_with_stuck_commit(struct fixture *fixture, unsigned n, struct error *err)
 {
     struct creator creator = {.fixture = fixture};
-    operation_init(&creator.operation, 800);
+    operation_init(&creator.operation, 3000);
     fault_store_match(fixture->faults, FIXTURE_REGISTRY);
     fault_store_arm(fixture->faults, FAULT_DELAY, FAULT_WRITES, n, false, 0);
     run_create(&creator);
