@@ -105,7 +105,8 @@ def test_forks_that_come_and_go_in_several_processes(new_child, new_mount, small
         child.result()
     assert os.listdir(mount.forks) == []
     assert_sound(small_database)
-    assert mount.errors() == []
+    # What ls was about to open may have gone.
+    assert [line for line in mount.errors() if " opendir forks/" not in line or " ESTALE " not in line] == []
 
 
 def test_reading_never_fails_while_forks_come_and_go(new_child, mount, database):
