@@ -1,14 +1,10 @@
 #include "catalog/descendants.h"
 
-#include <string.h>
-
 #include "catalog/kept_reason.h"
 #include "lance/branch_name.h"
 #include "lance/branch_ref.h"
 #include "lance/dataset.h"
 #include "lance/ref_catalog.h"
-
-#define FORK_BRANCH_PREFIX "fork_"
 
 struct descendants {
     struct store *store;
@@ -143,10 +139,7 @@ static void add_query(struct check *check, struct store_set *set, struct descend
 static bool belongs_to_known_fork(const struct registry *registry, const char *branch)
 {
     struct ulid id;
-    size_t prefix = strlen(FORK_BRANCH_PREFIX);
-    return g_str_has_prefix(branch, FORK_BRANCH_PREFIX) && strlen(branch) > prefix + ULID_LENGTH &&
-           branch[prefix + ULID_LENGTH] == '_' && ulid_parse(branch + prefix, ULID_LENGTH, &id) &&
-           registry_find_id(registry, &id);
+    return layout_id_of_branch(branch, &id) && registry_find_id(registry, &id);
 }
 
 /* branch: its name, which is taken over; NULL: a tag. */

@@ -243,8 +243,7 @@ static int collect_schemaless_types(const struct reading *reading, GPtrArray *na
     }
     const GPtrArray *of_main = reading->schema->schemaless_types;
     for (guint i = 0; i < of_main->len; i++)
-        if (!g_ptr_array_find_with_equal_func(names, of_main->pdata[i], g_str_equal, NULL))
-            g_ptr_array_add(names, g_strdup(of_main->pdata[i]));
+        overlay_document_add_name(names, of_main->pdata[i]);
     return 0;
 }
 

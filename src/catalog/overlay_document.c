@@ -223,9 +223,10 @@ int overlay_document_check(const struct bytes *text, struct bytes **ret, struct 
     return 0;
 }
 
-static bool has_name(GPtrArray *names, const char *name)
+void overlay_document_add_name(GPtrArray *names, const char *name)
 {
-    return g_ptr_array_find_with_equal_func(names, name, g_str_equal, NULL);
+    if (!g_ptr_array_find_with_equal_func(names, name, g_str_equal, NULL))
+        g_ptr_array_add(names, g_strdup(name));
 }
 
 int overlay_document_add_schemaless_types(const struct bytes *body, GPtrArray *names,
@@ -244,8 +245,7 @@ int overlay_document_add_schemaless_types(const struct bytes *body, GPtrArray *n
         g_autofree char *name = NULL;
         if (!json_span_string(g_array_index(elements, struct json_span, i), &name))
             return error_set(err, ERR_CORRUPT, "added_schemaless_edge_types[%u] is no name", i);
-        if (!has_name(names, name))
-            g_ptr_array_add(names, g_steal_pointer(&name));
+        overlay_document_add_name(names, name);
     }
     return 0;
 }

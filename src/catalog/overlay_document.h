@@ -17,6 +17,8 @@
  * which element breaks which rule. *ret: bytes_unref(). */
 int overlay_document_check(const struct bytes *text, struct bytes **ret, struct error *err);
 
+/* Appends a copy of the name to `names` (char *, owned), if it is not there yet. */
+void overlay_document_add_name(GPtrArray *names, const char *name);
 /* Appends to `names` (char *, owned) the edge types without declaration that an overlay names and
  * that are not there yet. body NULL: absent, none. ERR_CORRUPT when it does not parse. */
 int overlay_document_add_schemaless_types(const struct bytes *body, GPtrArray *names,

@@ -1,3 +1,4 @@
+#include "uni_lock.h"
 #include "unit.h"
 
 #include <errno.h>
@@ -68,33 +69,15 @@ static void assert_not_acquired(struct fixture *fixture, struct operation *opera
         assert_non_null(strstr(err.text, "Uni compacts"));
 }
 
-/* What Uni does: -1 when somebody else has the lock. */
-static int lock_as_uni(const struct fixture *fixture)
-{
-    int fd = open(fixture->path, O_RDWR | O_CLOEXEC);
-    assert_true(fd >= 0);
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-        return fd;
-    assert_int_equal(errno, EWOULDBLOCK);
-    close(fd);
-    return -1;
-}
-
-static bool uni_gets_it(const struct fixture *fixture)
-{
-    auto_close int fd = lock_as_uni(fixture);
-    return fd >= 0;
-}
-
 /* ---- One user, and several ---- */
 
 static void uni_waits_until_it_is_released(void **state)
 {
     struct fixture *fixture = *state;
     acquire(fixture);
-    assert_false(uni_gets_it(fixture));
+    assert_false(uni_gets_lock(fixture->path));
     compaction_lock_release(fixture->lock);
-    assert_true(uni_gets_it(fixture));
+    assert_true(uni_gets_lock(fixture->path));
 }
 
 static void it_is_had_until_the_last_user_has_gone(void **state)
@@ -103,11 +86,11 @@ static void it_is_had_until_the_last_user_has_gone(void **state)
     acquire(fixture);
     acquire(fixture);
     compaction_lock_release(fixture->lock);
-    assert_false(uni_gets_it(fixture));
+    assert_false(uni_gets_lock(fixture->path));
     acquire(fixture);
     compaction_lock_release(fixture->lock);
     compaction_lock_release(fixture->lock);
-    assert_true(uni_gets_it(fixture));
+    assert_true(uni_gets_lock(fixture->path));
 }
 
 static void another_mount_can_have_it_too(void **state)
@@ -119,7 +102,7 @@ static void another_mount_can_have_it_too(void **state)
     assert_int_equal(compaction_lock_acquire(other, NULL, &is_held, NULL), 0);
     assert_true(is_held);
     compaction_lock_release(fixture->lock);
-    assert_false(uni_gets_it(fixture));
+    assert_false(uni_gets_lock(fixture->path));
     compaction_lock_release(other);
     compaction_lock_free(other);
 }
@@ -175,7 +158,7 @@ static void *wait_for_lock(void *argument)
 static void a_wait_in_vain_is_given_up(void **state)
 {
     struct fixture *fixture = *state;
-    auto_close int uni = lock_as_uni(fixture);
+    auto_close int uni = lock_as_uni(fixture->path);
     make_lock(fixture, SHORT_MS);
     assert_not_acquired(fixture, NULL, ERR_CONTENDED);
 }
@@ -186,7 +169,7 @@ static void all_that_wait_get_it_when_uni_has_ended(void **state)
     struct fixture *fixture = *state;
     struct waiter waiters[WAITERS] = {0};
     GThread *threads[WAITERS];
-    int uni = lock_as_uni(fixture);
+    int uni = lock_as_uni(fixture->path);
     for (unsigned i = 0; i < WAITERS; i++) {
         waiters[i].fixture = fixture;
         operation_init(&waiters[i].operation, -1);
@@ -199,17 +182,17 @@ static void all_that_wait_get_it_when_uni_has_ended(void **state)
         assert_true(waiters[i].is_held);
         operation_destroy(&waiters[i].operation);
     }
-    assert_false(uni_gets_it(fixture));
+    assert_false(uni_gets_lock(fixture->path));
     for (unsigned i = 0; i < WAITERS; i++)
         compaction_lock_release(fixture->lock);
-    assert_true(uni_gets_it(fixture));
+    assert_true(uni_gets_lock(fixture->path));
 }
 
 static void a_wait_can_be_cancelled(void **state)
 {
     struct fixture *fixture = *state;
     struct waiter waiter = {.fixture = fixture};
-    auto_close int uni = lock_as_uni(fixture);
+    auto_close int uni = lock_as_uni(fixture->path);
     operation_init(&waiter.operation, -1);
     GThread *thread = g_thread_new("waiter", wait_for_lock, &waiter);
     operation_cancel(&waiter.operation);
@@ -222,7 +205,7 @@ static void a_wait_ends_with_the_time_of_the_operation(void **state)
 {
     struct fixture *fixture = *state;
     struct operation operation;
-    auto_close int uni = lock_as_uni(fixture);
+    auto_close int uni = lock_as_uni(fixture->path);
     operation_init(&operation, SHORT_MS);
     assert_not_acquired(fixture, &operation, ERR_DEADLINE);
     operation_destroy(&operation);
@@ -264,7 +247,7 @@ static void uni_gets_its_turn_among_users_without_end(void **state)
     AWAIT(__atomic_load_n(&crowd.rounds, __ATOMIC_RELAXED) > 0);
     for (unsigned turn = 0; turn < 3; turn++) {
         int64_t until = end_of_patience();
-        while (!uni_gets_it(fixture)) {
+        while (!uni_gets_lock(fixture->path)) {
             assert_true(g_get_monotonic_time() < until);
             g_usleep(10000);
         }

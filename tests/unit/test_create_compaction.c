@@ -2,6 +2,7 @@
  * Making branches beside a Uni that compacts: its lock is had from the reading of the fork point
  * until the refs are there, and nothing else waits for it.
  */
+#include "uni_lock.h"
 #include "unit.h"
 
 #include <errno.h>
@@ -53,24 +54,6 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* What Uni does while it compacts: -1 when somebody else has the lock. */
-static int lock_as_uni(const struct fixture *fixture)
-{
-    int fd = open(fixture->path, O_RDWR | O_CLOEXEC);
-    assert_true(fd >= 0);
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-        return fd;
-    assert_int_equal(errno, EWOULDBLOCK);
-    close(fd);
-    return -1;
-}
-
-static bool uni_gets_it(const struct fixture *fixture)
-{
-    auto_close int fd = lock_as_uni(fixture);
-    return fd >= 0;
-}
-
 /* ---- What has the lock ---- */
 
 static void *create(void *argument)
@@ -112,11 +95,11 @@ static void assert_locked_during(struct fixture *fixture, GThreadFunc change, un
     fault_store_arm(fixture->faults, FAULT_DELAY, methods, 1, false, 0);
     GThread *thread = g_thread_new("change", change, fixture);
     fault_store_wait_held(fixture->faults);
-    const bool is_free = uni_gets_it(fixture);
+    const bool is_free = uni_gets_lock(fixture->path);
     fault_store_release(fixture->faults);
     assert_int_equal(GPOINTER_TO_INT(g_thread_join(thread)), 0);
     assert_false(is_free);
-    assert_true(uni_gets_it(fixture));
+    assert_true(uni_gets_lock(fixture->path));
 }
 
 static void a_create_has_it_from_the_first_read_on(void **state)
@@ -152,7 +135,7 @@ static void it_is_let_go_before_a_fork_becomes_active(void **state)
     fault_store_arm(fixture->faults, FAULT_DELAY, 1u << STORE_PUT, 2, false, 0);
     GThread *thread = g_thread_new("change", create, fixture);
     fault_store_wait_held(fixture->faults);
-    const bool is_free = uni_gets_it(fixture);
+    const bool is_free = uni_gets_lock(fixture->path);
     fault_store_release(fixture->faults);
     g_thread_join(thread);
     assert_true(is_free);
@@ -172,7 +155,7 @@ static int create_within(struct fixture *fixture, int64_t timeout_ms)
 static void a_create_waits_no_longer_than_its_time_and_writes_nothing(void **state)
 {
     struct fixture *fixture = *state;
-    auto_close int uni = lock_as_uni(fixture);
+    auto_close int uni = lock_as_uni(fixture->path);
     g_autofree char *before = fixture_dump(fixture->store, NULL);
     assert_int_equal(create_within(fixture, 50), ERR_DEADLINE);
     g_autofree char *after = fixture_dump(fixture->store, NULL);
@@ -184,18 +167,18 @@ static void a_create_that_failed_has_let_go(void **state)
     struct fixture *fixture = *state;
     fixture_put(fixture->store, "wal/1.wal", "x");
     assert_int_equal(create_within(fixture, -1), ERR_UNCLEAN);
-    assert_true(uni_gets_it(fixture));
+    assert_true(uni_gets_lock(fixture->path));
     fixture_delete(fixture->store, "wal/1.wal");
     fault_store_match(fixture->faults, "_refs/branches");
     fault_store_arm(fixture->faults, FAULT_FAIL, FAULT_WRITES, 1, false, ERR_NO_SPACE);
     assert_int_equal(create_within(fixture, -1), ERR_NO_SPACE);
-    assert_true(uni_gets_it(fixture));
+    assert_true(uni_gets_lock(fixture->path));
 }
 
 static void what_makes_no_branch_does_not_wait(void **state)
 {
     struct fixture *fixture = *state;
-    auto_close int uni = lock_as_uni(fixture);
+    auto_close int uni = lock_as_uni(fixture->path);
     auto_bytes struct bytes *nothing = bytes_new_text("{}");
     assert_int_equal(catalog_register_datasets(fixture->catalog, &fixture->id, nothing, NULL, NULL),
                      0);
