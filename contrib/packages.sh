@@ -65,6 +65,7 @@ need_build_tools() {
     need_library libcurl libcurl4-openssl-dev libcurl-devel
     need_library libxml-2.0 libxml2-dev libxml2-devel
     need_file /usr/include/libs3.h libs3-dev libs3-devel
+    need_file /usr/include/unictype.h libunistring-dev libunistring-devel
 }
 
 # run_privileged COMMAND...: as root, through sudo where that is needed.

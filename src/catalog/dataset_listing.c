@@ -38,3 +38,23 @@ GPtrArray *dataset_listing_read(const struct store_request *storage, const struc
     }
     return existing;
 }
+
+int dataset_listing_check_encoded(const struct store_request *storage, const struct schema *schema,
+                                  struct error *err)
+{
+    g_autoptr(GPtrArray) existing = dataset_listing_read(storage, NULL);
+    g_autoptr(GHashTable) present = dataset_listing_set(existing);
+    g_autoptr(GPtrArray) candidates = schema_candidates(schema);
+    g_autoptr(GHashTable) wanted = dataset_listing_set(candidates);
+    for (guint i = 0; i < candidates->len; i++) {
+        const char *dataset = g_ptr_array_index(candidates, i);
+        g_autofree char *encoded = g_uri_escape_string(dataset, NULL, FALSE);
+        if (g_hash_table_contains(present, encoded) && !g_hash_table_contains(present, dataset) &&
+            !g_hash_table_contains(wanted, encoded))
+            return error_set(err, ERR_UNSUPPORTED,
+                             "dataset %s lies at %s%s.lance, where Lance before 11 puts it in a "
+                             "bucket and later ones do not find it",
+                             dataset, storage->key, encoded);
+    }
+    return 0;
+}

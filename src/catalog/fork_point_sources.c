@@ -110,6 +110,11 @@ static int add_sources_besides(struct reading *reading, struct error *err)
 
 int sources_settle(struct reading *reading, struct error *err)
 {
+    int code = 0;
+    if (layout_is_remote(reading->reader->layout))
+        code = dataset_listing_check_encoded(reading->state.storage, reading->schema, err);
+    if (code)
+        return code;
     g_autoptr(GPtrArray) existing = dataset_listing_read(reading->state.storage, reading->schema);
     g_autoptr(GHashTable) wanted = dataset_listing_set(existing);
     for (guint i = 0; i < reading->sources->len;) {
@@ -121,7 +126,7 @@ int sources_settle(struct reading *reading, struct error *err)
     }
     for (guint i = 0; i < existing->len; i++) {
         const char *dataset = g_ptr_array_index(existing, i);
-        int code = layout_check_branchable(dataset, err);
+        code = layout_check_branchable(dataset, err);
         if (code)
             return code;
         if (!has_source(reading, dataset))

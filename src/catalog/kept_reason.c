@@ -4,16 +4,14 @@
 
 #include "catalog/fork_name.h"
 #include "catalog/tag_names.h"
-
-#define REF_SUFFIX ".json"
+#include "lance/branch_name.h"
 
 char *kept_reason_lance_tag(const char *key)
 {
     const char *slash = strrchr(key, '/');
-    char *name = g_strdup(slash ? slash + 1 : key);
-    if (g_str_has_suffix(name, REF_SUFFIX))
-        name[strlen(name) - strlen(REF_SUFFIX)] = '\0';
-    return name;
+    const char *file = slash ? slash + 1 : key;
+    char *name = lance_name_of_ref_file(file);
+    return name ? name : g_strdup(file);
 }
 
 /* Where users find the fork: "forks/NAME"; NULL when its name is written otherwise there. */

@@ -11,9 +11,9 @@
 /* Before the id in the name of a fork's branch. */
 #define BRANCH_MARK "fork_"
 
-/* Longest name of a dataset whose branch's ref file, "fork_<ULID>_<dataset>.json", and a temporary
- * file beside it still have a name that file systems take (255 bytes). */
-#define DATASET_NAME_MAX 200
+/* Longest "<dataset>.json", as ref files write it, so that "fork_<ULID>_<dataset>.json", and a
+ * temporary file beside it still have a name that file systems take (255 bytes). */
+#define DATASET_NAME_MAX 205
 
 struct layout {
     char *metadata;
@@ -270,11 +270,12 @@ char *layout_branch_name(const struct ulid *id, const char *dataset)
 
 int layout_check_branchable(const char *dataset, struct error *err)
 {
-    if (strlen(dataset) > DATASET_NAME_MAX)
+    g_autofree char *file = lance_ref_file_name(dataset);
+    if (strlen(file) > DATASET_NAME_MAX)
         return error_set(err, ERR_UNSUPPORTED,
                          "dataset %s: its name is too long to be part of a branch name", dataset);
     g_autofree char *branch = g_strconcat("fork_", dataset, NULL); /* any id is fine */
-    if (layout_dataset_name_is_safe(dataset) && lance_branch_name_check(branch, NULL) == 0)
+    if (layout_dataset_name_is_safe(dataset) && lance_new_branch_name_check(branch, NULL) == 0)
         return 0;
     return error_set(err, ERR_UNSUPPORTED,
                      "dataset %s: its name cannot be part of a Lance branch name", dataset);

@@ -8,7 +8,8 @@
 #include "catalog/layout.h"
 
 /* Whether a fork can have a tag of that name: ERR_INVALID for characters that Lance does not take,
- * ERR_NAME_TOO_LONG, ERR_UNSUPPORTED for a fork without datasets. */
+ * ERR_NAME_TOO_LONG, ERR_UNSUPPORTED for a fork without datasets, or with one whose name is not
+ * ASCII. */
 int tag_name_check(const char *tag, const struct fork_entry *entry, struct error *err);
 
 /* Key of the tag's ref in a dataset. g_free(). */

@@ -3,6 +3,7 @@
 #include <glib.h>
 #include <inttypes.h>
 #include <string.h>
+#include <unictype.h>
 
 #define MANIFEST_SUFFIX ".manifest"
 #define V2_NAME_LENGTH 29 /* 20 digits and the suffix */
@@ -17,14 +18,48 @@ bool lance_is_own_directory(const char *segment)
     return g_strv_contains(lance_own_directories, segment);
 }
 
+/* ---- The rule for names ---- */
+
+/* Which characters beyond ASCII may be in a name. */
+typedef bool (*character_rule)(gunichar c);
+
+static bool is_none(gunichar c)
+{
+    (void)c;
+    return false;
+}
+
+static bool is_no_control(gunichar c)
+{
+    return c >= 0xa0;
+}
+
+/* Rust's char::is_alphanumeric(), which the engine asks. GLib's g_unichar_isalnum() lacks the vowel
+ * signs of the scripts of India and of Thai, among others. */
+static bool is_alphanumeric(gunichar c)
+{
+    return uc_is_property(c, UC_PROPERTY_ALPHABETIC) || uc_is_general_category(c, UC_CATEGORY_N);
+}
+
+static bool has_only(const char *segment, character_rule rule)
+{
+    if (!g_utf8_validate(segment, -1, NULL))
+        return false;
+    for (const char *at = segment; *at; at = g_utf8_next_char(at)) {
+        gunichar c = g_utf8_get_char(at);
+        if (c < 0x80 ? !g_ascii_isalnum((char)c) && !strchr(".-_", (int)c) : !rule(c))
+            return false;
+    }
+    return true;
+}
+
 /* Why a segment is refused, or NULL. */
-static const char *segment_fault(const char *segment)
+static const char *segment_fault(const char *segment, character_rule rule)
 {
     if (segment[0] == '\0')
         return "is empty or has an empty segment";
-    for (const char *c = segment; *c; c++)
-        if (!g_ascii_isalnum(*c) && *c != '.' && *c != '-' && *c != '_')
-            return "holds a character other than ASCII letters, digits, '.', '-' and '_'";
+    if (!has_only(segment, rule))
+        return "holds a character other than letters, digits, '.', '-' and '_'";
     if (strcmp(segment, ".") == 0 || strstr(segment, ".."))
         return "holds \"..\" or a segment \".\"";
     if (g_str_has_suffix(segment, ".lock"))
@@ -35,7 +70,7 @@ static const char *segment_fault(const char *segment)
     return NULL;
 }
 
-int lance_branch_name_check(const char *name, struct error *err)
+static int check_branch_name(const char *name, character_rule rule, struct error *err)
 {
     if (!name)
         return error_set(err, ERR_INVALID, "no branch name given");
@@ -43,24 +78,48 @@ int lance_branch_name_check(const char *name, struct error *err)
         return error_set(err, ERR_INVALID, "branch name \"main\" is reserved");
     g_auto(GStrv) segments = g_strsplit(name, "/", -1);
     if (!segments[0])
-        return error_set(err, ERR_INVALID, "branch name \"\" %s", segment_fault(""));
+        return error_set(err, ERR_INVALID, "branch name \"\" %s", segment_fault("", rule));
     for (size_t i = 0; segments[i]; i++) {
-        const char *fault = segment_fault(segments[i]);
+        const char *fault = segment_fault(segments[i], rule);
         if (fault)
             return error_set(err, ERR_INVALID, "branch name \"%s\" %s", name, fault);
     }
     return 0;
 }
 
-int lance_tag_name_check(const char *name, struct error *err)
+int lance_branch_name_check(const char *name, struct error *err)
+{
+    return check_branch_name(name, is_no_control, err);
+}
+
+int lance_new_branch_name_check(const char *name, struct error *err)
+{
+    return check_branch_name(name, is_alphanumeric, err);
+}
+
+static int check_tag_name(const char *name, character_rule rule, struct error *err)
 {
     if (!name)
         return error_set(err, ERR_INVALID, "no tag name given");
-    const char *fault = strchr(name, '/') ? "holds a '/'" : segment_fault(name);
+    const char *fault = strchr(name, '/') ? "holds a '/'" : segment_fault(name, rule);
+    if (fault && rule == is_none && has_only(name, is_no_control))
+        fault = "holds a letter that is not ASCII";
     if (!fault && strcmp(name, "main") == 0)
         fault = "is reserved";
     return fault ? error_set(err, ERR_INVALID, "tag name \"%s\" %s", name, fault) : 0;
 }
+
+int lance_tag_name_check(const char *name, struct error *err)
+{
+    return check_tag_name(name, is_no_control, err);
+}
+
+int lance_new_tag_name_check(const char *name, struct error *err)
+{
+    return check_tag_name(name, is_none, err);
+}
+
+/* ---- Keys ---- */
 
 char *lance_versions_prefix(const char *dataset, const char *branch)
 {
@@ -75,12 +134,30 @@ char *lance_manifest_key(const char *dataset, const char *branch, uint64_t versi
     return g_strdup_printf("%s%020" PRIu64 MANIFEST_SUFFIX, prefix, UINT64_MAX - version);
 }
 
+char *lance_ref_file_name(const char *name)
+{
+    g_autofree char *encoded = g_uri_escape_string(name, NULL, FALSE);
+    return g_strconcat(encoded, REF_SUFFIX, NULL);
+}
+
+char *lance_name_of_ref_file(const char *file)
+{
+    size_t length = strlen(file);
+    if (length <= strlen(REF_SUFFIX) || !g_str_has_suffix(file, REF_SUFFIX))
+        return NULL;
+    g_autofree char *encoded = g_strndup(file, length - strlen(REF_SUFFIX));
+    g_autofree char *name = g_uri_unescape_string(encoded, NULL);
+    if (!name || !g_utf8_validate(name, -1, NULL))
+        return NULL;
+    g_autofree char *again = lance_ref_file_name(name);
+    return strcmp(again, file) == 0 ? g_steal_pointer(&name) : NULL;
+}
+
 char *lance_branch_ref_key(const char *dataset, const char *branch)
 {
     g_autofree char *prefix = lance_branch_refs_prefix(dataset);
-    g_auto(GStrv) segments = g_strsplit(branch, "/", -1);
-    g_autofree char *name = g_strjoinv("%2F", segments);
-    return g_strconcat(prefix, name, REF_SUFFIX, NULL);
+    g_autofree char *file = lance_ref_file_name(branch);
+    return g_strconcat(prefix, file, NULL);
 }
 
 char *lance_branch_refs_prefix(const char *dataset)
@@ -115,13 +192,7 @@ char *lance_branch_of_ref_key(const char *dataset, const char *key)
     g_autofree char *prefix = lance_branch_refs_prefix(dataset);
     if (!g_str_has_prefix(key, prefix))
         return NULL;
-    const char *file = key + strlen(prefix);
-    size_t length = strlen(file);
-    if (strchr(file, '/') || length <= strlen(REF_SUFFIX) || !g_str_has_suffix(file, REF_SUFFIX))
-        return NULL;
-    g_autofree char *name = g_strndup(file, length - strlen(REF_SUFFIX));
-    g_auto(GStrv) segments = g_strsplit(name, "%2F", -1);
-    return g_strjoinv("/", segments);
+    return lance_name_of_ref_file(key + strlen(prefix));
 }
 
 bool lance_manifest_version(const char *key, uint64_t *version, bool *is_v2)

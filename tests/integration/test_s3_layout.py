@@ -1,8 +1,10 @@
 """Where things lie in a bucket."""
 import copy
+import errno
 import json
 import os
 import pathlib
+from urllib.parse import quote
 
 import pytest
 
@@ -155,3 +157,17 @@ def test_another_prefix_than_the_databases_is_refused(new_mount, database, forke
     refused(new_mount, wrong, "no dataset below 'typo/'", "prefix")
     refused(new_mount, wrong, "no dataset below 'typo/'", "prefix", options="ro")
     assert database.everything() == before
+
+
+def test_a_dataset_whose_key_is_encoded_is_not_missed(mount, database):
+    """Lance 7 puts one with a name in another script there in a bucket."""
+    database.limit_to(["Person"])
+    database.add_label("Stra\u00dfe")
+    raw = database.dataset_key("vertices_Stra\u00dfe")
+    for key in database.list_objects(raw + "/"):
+        database.put_object(quote(key), database.read_object(key))
+    database.delete_prefix(raw + "/")
+    with pytest.raises(OSError) as caught:
+        os.mkdir(mount.fork("a"))
+    assert caught.value.errno == errno.EOPNOTSUPP
+    assert quote(raw) in mount.errors()[-1]

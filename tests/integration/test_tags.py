@@ -5,7 +5,8 @@ import os
 
 import pytest
 
-from support.checks import assert_fsck_clean, assert_unchanged
+from support import lance
+from support.checks import assert_fsck_clean, assert_sound, assert_unchanged
 from support.database import serde_pretty
 from support.process import run, wait_until
 
@@ -176,3 +177,29 @@ def test_the_engine_knows_the_tags(engine, forked, database):
     assert json.loads(forked.read("forks/a/tags/u/versions"))[table] > before
     os.rmdir(tag(forked, "t"))
     assert engine(database, "tags", table)["tags"] == [f"fork_u_{table}"]
+
+
+def test_a_dataset_with_a_name_that_is_not_ascii_takes_no_tag(mount, database):
+    """With one there the engine would list no tags of the dataset, and delete no branch of it."""
+    database.limit_to(["Person"])
+    database.add_label("Stra\u00dfe")
+    os.mkdir(mount.fork("a"))
+    refused(errno.EOPNOTSUPP, os.mkdir, mount.fork("a", "tags", "v1"))
+    assert "vertices_Stra\u00dfe" in mount.errors()[-1]
+    assert [key for key in database.list_objects() if "/_refs/tags/" in key] == []
+
+
+def test_a_tag_of_a_dataset_with_a_name_that_is_not_ascii_is_shown_and_removed(mount, database):
+    database.limit_to(["Person"])
+    database.add_label("Stra\u00dfe")
+    os.mkdir(mount.fork("a"))
+    for dataset, branch in database.fork("a")["datasets"].items():
+        version = lance.version_of_name(database.manifests(dataset, branch)[0])
+        database.put_json(database.tag_key(dataset, f"fork_v\u00e4_{dataset}"),
+                          {"branch": branch, "version": version, "manifestSize": 1})
+    assert os.listdir(mount.fork("a", "tags")) == ["v\u00e4"]
+    refused(errno.ENOTEMPTY, os.rmdir, mount.fork("a"))
+    os.rmdir(mount.fork("a", "tags", "v\u00e4"))
+    assert os.listdir(mount.fork("a", "tags")) == []
+    os.rmdir(mount.fork("a"))
+    assert_sound(database)

@@ -183,6 +183,31 @@ static void dataset_names_that_could_leave_the_prefix_are_unsafe(void **state)
         assert_true(layout_dataset_name_is_safe(good[i]));
 }
 
+static void a_dataset_is_branchable_when_its_branch_has_a_name_that_the_engine_takes(void **state)
+{
+    static const char *const good[] = {"vertices", "a.b-c_d", "vertices_\xc3\xa9"};
+    for (size_t i = 0; i < G_N_ELEMENTS(good); i++)
+        assert_int_equal(layout_check_branchable(good[i], NULL), 0);
+    static const char *const bad[] = {"a b", "a:b", "a..b", "a.lock", "e\xcc\x81"};
+    for (size_t i = 0; i < G_N_ELEMENTS(bad); i++)
+        assert_int_equal(layout_check_branchable(bad[i], NULL), ERR_UNSUPPORTED);
+}
+
+/* Its ref file writes each byte beyond ASCII as three. */
+static void
+a_dataset_is_branchable_when_its_ref_file_has_a_name_that_file_systems_take(void **state)
+{
+    GString *name = g_string_new(NULL);
+    for (int i = 0; i < 33; i++)
+        g_string_append(name, "\xc3\xa9");
+    assert_int_equal(layout_check_branchable(name->str, NULL), 0);
+    g_string_append(name, "\xc3\xa9");
+    struct error err;
+    assert_int_equal(layout_check_branchable(name->str, &err), ERR_UNSUPPORTED);
+    assert_non_null(strstr(err.text, "too long"));
+    g_string_free(name, TRUE);
+}
+
 static void freeing_nothing_does_nothing(void **state)
 {
     layout_free(NULL);
@@ -203,6 +228,9 @@ int main(void)
         cmocka_unit_test(branch_names_carry_the_id_and_the_dataset),
         cmocka_unit_test(branch_names_tell_the_id),
         cmocka_unit_test(dataset_names_that_could_leave_the_prefix_are_unsafe),
+        cmocka_unit_test(a_dataset_is_branchable_when_its_branch_has_a_name_that_the_engine_takes),
+        cmocka_unit_test(
+            a_dataset_is_branchable_when_its_ref_file_has_a_name_that_file_systems_take),
         cmocka_unit_test(freeing_nothing_does_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+from urllib.parse import quote
 
 from support import lance
 
@@ -159,6 +160,15 @@ class Database:
         schema["edge_types"] = {key: schema["edge_types"][key] for key in edge_types}
         self.put_json(self.schema_key, schema)
 
+    def add_label(self, label, like="Person"):
+        """Adds a label with the rows of another."""
+        schema = self.read_json(self.schema_key)
+        schema["labels"][label] = schema["labels"][like]
+        self.put_json(self.schema_key, schema)
+        source, target = (self.dataset_key(f"vertices_{name}") for name in (like, label))
+        for key in self.list_objects(source + "/"):
+            self.put_object(target + key.removeprefix(source), self.read_object(key))
+
     def manifests(self, dataset, branch=None):
         """Keys of the manifests of a dataset's main or of one of its branches, newest first."""
         place = self.dataset_key(dataset) + (f"/tree/{branch}" if branch else "")
@@ -169,10 +179,10 @@ class Database:
         return f"{self.dataset_key(dataset)}/tree/{branch}"
 
     def ref_key(self, dataset, branch):
-        return f"{self.dataset_key(dataset)}/_refs/branches/{branch.replace('/', '%2F')}.json"
+        return f"{self.dataset_key(dataset)}/_refs/branches/{quote(branch, safe='')}.json"
 
     def tag_key(self, dataset, tag):
-        return f"{self.dataset_key(dataset)}/_refs/tags/{tag}.json"
+        return f"{self.dataset_key(dataset)}/_refs/tags/{quote(tag, safe='')}.json"
 
 
 class LocalDatabase(Database):
