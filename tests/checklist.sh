@@ -9,9 +9,11 @@ exists()
 {
     case $1 in
     *.c)
-        grep -Eq "^(static )?void $2\(void \*\*" "$source/tests/unit/$1" &&
-            grep -Eq "[A-Za-z_]\($2[,)]" "$source/tests/unit/$1" &&
-            grep -Fq "tests/unit/$1" "$source"/tests/unit/*.inc
+        file=$(cd "$source" && find tests/unit -name "$1")
+        [ -n "$file" ] &&
+            grep -Eq "^(static )?void $2\(void \*\*" "$source/$file" &&
+            grep -Eq "[A-Za-z_]\($2[,)]" "$source/$file" &&
+            grep -Fq "$file" "$source"/tests/unit/*.inc
         ;;
     *.py)
         grep -Eq "^def $2\(" "$source/tests/integration/$1" &&

@@ -4,13 +4,13 @@
 #include <getopt.h>
 #include <stdio.h>
 
-#include "catalog/fsck.h"
+#include "catalog/fsck/fsck.h"
 #include "config.h"
-#include "daemon.h"
-#include "open_catalog.h"
-#include "option_table.h"
-#include "paths.h"
-#include "store/s3_endpoint.h"
+#include "program/daemon.h"
+#include "program/open_catalog.h"
+#include "program/option_table.h"
+#include "program/paths.h"
+#include "store/s3/s3_endpoint.h"
 
 /* To see whether a server works at all. Then it takes as long as it takes. */
 #define OPEN_TIMEOUT_MS 30000

@@ -7,16 +7,16 @@
 #define FORKFS_CATALOG_CATALOG_PRIVATE_H
 
 #include "catalog/catalog.h"
-#include "catalog/descendants.h"
-#include "catalog/fork_point.h"
-#include "catalog/kept_forks.h"
-#include "catalog/lease_keeper.h"
-#include "catalog/leases.h"
-#include "catalog/name_locks.h"
-#include "catalog/overlays.h"
-#include "catalog/tags.h"
-#include "catalog/takeover.h"
-#include "catalog/tombstones.h"
+#include "catalog/fork/descendants.h"
+#include "catalog/fork/kept_forks.h"
+#include "catalog/fork/overlays.h"
+#include "catalog/fork/tags.h"
+#include "catalog/fork/tombstones.h"
+#include "catalog/fork_point/fork_point.h"
+#include "catalog/sharing/lease_keeper.h"
+#include "catalog/sharing/leases.h"
+#include "catalog/sharing/name_locks.h"
+#include "catalog/sharing/takeover.h"
 #include "catalog/uni/compaction_lock.h"
 
 struct catalog {

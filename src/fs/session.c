@@ -7,8 +7,8 @@
 
 #include "base/timestamp.h"
 #include "fs/mount_options.h"
-#include "fs/operations.h"
-#include "fs/session_state.h"
+#include "fs/operations/operations.h"
+#include "fs/state/session_state.h"
 
 /* Handlers answer from memory, so a few threads are enough; these only bound a burst. */
 #define FUSE_THREADS 32

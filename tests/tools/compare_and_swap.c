@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 #include "base/operation.h"
-#include "store/s3_store.h"
+#include "store/s3/s3_store.h"
 
 #define PATIENCE_MS 60000
 

@@ -37,9 +37,9 @@
 
 #include "base/cleanup.h"
 #include "catalog/catalog.h"
-#include "daemon.h"
-#include "open_catalog.h"
-#include "store/fault_store.h"
+#include "program/daemon.h"
+#include "program/open_catalog.h"
+#include "unit/stores/fault_store.h"
 
 enum kill_mode { KILL_NEVER, KILL_BEFORE, KILL_AFTER };
 

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/s3_profile.h"
-#include "store/s3_wire.h"
+#include "store/s3/credentials/s3_profile.h"
+#include "store/s3/wire/s3_wire.h"
 
 #define PATIENCE_MS 60000
 

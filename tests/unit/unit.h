@@ -1,6 +1,6 @@
 /* What every unit test includes: cmocka and the headers that it wants before it, and AWAIT. */
-#ifndef FORKFS_TESTS_UNIT_H
-#define FORKFS_TESTS_UNIT_H
+#ifndef FORKFS_UNIT_UNIT_H
+#define FORKFS_UNIT_UNIT_H
 
 #include <setjmp.h>
 #include <stdarg.h>

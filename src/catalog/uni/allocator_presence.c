@@ -1,6 +1,6 @@
 #include "catalog/uni/allocator_presence.h"
 
-#include "catalog/branch_plan.h"
+#include "catalog/fork_point/branch_plan.h"
 #include "lance/manifest.h"
 
 /* *ret: the first dataset that has a fragment, and so has or had rows; NULL: none has. */

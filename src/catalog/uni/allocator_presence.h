@@ -13,7 +13,7 @@
 
 #include <glib.h>
 
-#include "catalog/layout.h"
+#include "catalog/format/layout.h"
 #include "store/store.h"
 
 /* `allocator`: the answered get. origins: struct branch_origin, with their manifests; all that the

@@ -10,7 +10,7 @@
 
 #include <glib.h>
 
-#include "catalog/fork_point_cache.h"
+#include "catalog/fork_point/fork_point_cache.h"
 #include "store/store.h"
 
 /* All zero: no log to look at; every function takes that. */

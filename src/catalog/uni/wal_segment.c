@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/blake3.h"
-#include "catalog/members.h"
+#include "base/json_members.h"
 
 #define SUFFIX ".wal"
 #define NUMBER_DIGITS 20

@@ -1,0 +1,167 @@
+#include "catalog/care/caretaker.h"
+
+#include "base/thread.h"
+#include "base/timestamp.h"
+#include "catalog/care/change_watcher.h"
+
+struct caretaker {
+    struct caretaker_settings settings;
+    struct change_watcher *watcher;
+    struct care_thread thread;
+
+    /* The thread's own. All times are CLOCK_MONOTONIC; INT64_MAX: never. */
+    int64_t sweep_due_ns;
+    GHashTable *unswept; /* key of a fork to code of the failure reported last */
+    GHashTable *still;   /* the same, of the sweep under way */
+    int64_t recovery_due_ns;
+    GHashTable
+        *left_alone; /* set of texts of problems that recovery has reported and that are left */
+    int unrecovered; /* code of its failure; 0: it went well */
+};
+
+/* ---- Sweeps ---- */
+
+static bool was_reported(GHashTable *reported, const char *key, int code)
+{
+    gpointer before;
+    return g_hash_table_lookup_extended(reported, key, NULL, &before) &&
+           GPOINTER_TO_INT(before) == code;
+}
+
+static void report(struct caretaker *caretaker, const char *fork, const struct error *failure)
+{
+    if (!care_thread_is_ending(&caretaker->thread))
+        caretaker->settings.failed(caretaker->settings.argument, fork, failure);
+}
+
+static void sweep_failed(void *argument, const char *key, const struct error *failure)
+{
+    struct caretaker *caretaker = argument;
+    if (!was_reported(caretaker->unswept, key, failure->code) &&
+        !was_reported(caretaker->still, key, failure->code))
+        report(caretaker, key, failure);
+    g_hash_table_replace(caretaker->still, g_strdup(key), GINT_TO_POINTER(failure->code));
+}
+
+static GHashTable *key_table_new(void)
+{
+    return g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+}
+
+static void sweep(struct caretaker *caretaker)
+{
+    const struct caretaker_settings *settings = &caretaker->settings;
+    struct operation operation;
+    caretaker->still = key_table_new();
+    if (care_thread_begin_operation(&caretaker->thread, &operation,
+                                    settings->operation_timeout_ms)) {
+        settings->sweeping(settings->argument, true);
+        catalog_sweep(settings->catalog, &operation, sweep_failed, caretaker);
+        settings->sweeping(settings->argument, false);
+    }
+    care_thread_end_operation(&caretaker->thread, &operation);
+    g_hash_table_unref(caretaker->unswept);
+    caretaker->unswept = caretaker->still;
+    caretaker->still = NULL;
+    caretaker->sweep_due_ns = monotonic_now_ns() + settings->sweep_interval_ms * NS_PER_MS;
+}
+
+/* ---- Recovery ---- */
+
+/* Takes out of the report what earlier ones said, too. What was not looked at is as it was. */
+static void keep_news(struct caretaker *caretaker, struct recovery_report *report)
+{
+    GHashTable *now = key_table_new();
+    for (guint i = report->problems->len; i > 0; i--) {
+        const struct error *problem = g_ptr_array_index(report->problems, i - 1);
+        g_hash_table_add(now, g_strdup(problem->text));
+        if (g_hash_table_contains(caretaker->left_alone, problem->text))
+            g_ptr_array_remove_index(report->problems, i - 1);
+    }
+    GHashTableIter iterator;
+    void *text;
+    g_hash_table_iter_init(&iterator, caretaker->left_alone);
+    while (!report->whole && g_hash_table_iter_next(&iterator, &text, NULL))
+        g_hash_table_add(now, g_strdup(text));
+    g_hash_table_unref(caretaker->left_alone);
+    caretaker->left_alone = now;
+}
+
+static void tell_recovery(struct caretaker *caretaker, struct recovery_report *report,
+                          const struct error *failure)
+{
+    const struct caretaker_settings *settings = &caretaker->settings;
+    bool news = failure->code != 0 && failure->code != caretaker->unrecovered;
+    caretaker->unrecovered = failure->code;
+    if (failure->code == 0)
+        keep_news(caretaker, report);
+    if (news || report->problems->len + report->rolled_back + report->finished + report->orphans)
+        settings->recovered(settings->argument, report, news ? failure : NULL);
+}
+
+static void recover(struct caretaker *caretaker)
+{
+    const struct caretaker_settings *settings = &caretaker->settings;
+    struct operation operation;
+    if (care_thread_begin_operation(&caretaker->thread, &operation,
+                                    settings->operation_timeout_ms)) {
+        struct recovery_report report;
+        struct error failure = {0};
+        catalog_recover_due(settings->catalog, &operation, &report, &failure);
+        if (!care_thread_is_ending(&caretaker->thread))
+            tell_recovery(caretaker, &report, &failure);
+        recovery_report_clear(&report);
+    }
+    care_thread_end_operation(&caretaker->thread, &operation);
+    /* Not in step with the other mounts, which may have the same to do. */
+    int64_t pause_ns = settings->recovery_interval_ms * NS_PER_MS;
+    caretaker->recovery_due_ns =
+        monotonic_now_ns() + (int64_t)((double)pause_ns * g_random_double_range(0.75, 1.25));
+}
+
+/* ---- The thread ---- */
+
+static void run(void *argument)
+{
+    struct caretaker *caretaker = argument;
+    while (!care_thread_is_ending(&caretaker->thread)) {
+        care_thread_wait(&caretaker->thread, -1,
+                         MIN(caretaker->sweep_due_ns, caretaker->recovery_due_ns));
+        if (monotonic_now_ns() >= caretaker->recovery_due_ns)
+            recover(caretaker);
+        if (monotonic_now_ns() >= caretaker->sweep_due_ns)
+            sweep(caretaker);
+    }
+}
+
+int caretaker_start(const struct caretaker_settings *settings, struct caretaker **ret,
+                    struct error *err)
+{
+    struct caretaker *caretaker = g_new0(struct caretaker, 1);
+    bool sweeps = settings->sweep_interval_ms > 0 && !catalog_is_read_only(settings->catalog);
+    caretaker->settings = *settings;
+    bool recovers = settings->recovery_interval_ms > 0;
+    caretaker->sweep_due_ns = sweeps ? 0 : INT64_MAX;
+    caretaker->recovery_due_ns = recovers ? 0 : INT64_MAX;
+    caretaker->left_alone = key_table_new();
+    caretaker->unswept = key_table_new();
+    int code = change_watcher_start(settings, &caretaker->watcher, err);
+    if (code == 0 && (sweeps || recovers))
+        code = care_thread_start(&caretaker->thread, "caretaker", run, caretaker, err);
+    if (code)
+        caretaker_stop(caretaker);
+    else
+        *ret = caretaker;
+    return code;
+}
+
+void caretaker_stop(struct caretaker *caretaker)
+{
+    if (!caretaker)
+        return;
+    change_watcher_stop(caretaker->watcher);
+    care_thread_stop(&caretaker->thread);
+    g_hash_table_unref(caretaker->unswept);
+    g_hash_table_unref(caretaker->left_alone);
+    g_free(caretaker);
+}

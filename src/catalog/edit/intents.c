@@ -1,0 +1,239 @@
+#include "catalog/edit/intents.h"
+
+#include "base/json_members.h"
+#include "base/timestamp.h"
+#include "catalog/format/unique_body.h"
+
+#define SUFFIX ".json"
+
+/* How often to look after a deletion whose outcome is unknown. */
+#define DELETE_REPEATS 3
+
+/* ---- Writing ---- */
+
+/* A put that lost may have lost to itself: its answer was lost, and it was repeated. Nothing is
+ * there for sure: its outcome stays unknown. */
+static int check_present(struct store *store, const char *key, const struct bytes *body,
+                         const struct error *failure, struct operation *operation,
+                         struct error *err)
+{
+    auto_bytes struct bytes *present = NULL;
+    struct error unseen = {0};
+    int code = store_get(store, key, operation, &present, NULL, &unseen);
+    if (code == 0 && bytes_equal(present, body))
+        return 0;
+    if (code && failure->code == ERR_OUTCOME_UNKNOWN)
+        return error_copy(err, code == ERR_NOT_FOUND ? failure : &unseen);
+    return error_set(err, ERR_HELD,
+                     "%s is there: the same is being done to the fork elsewhere, or "
+                     "was not finished",
+                     key);
+}
+
+int intent_put(struct store *store, const char *key, struct bytes *body,
+               struct operation *operation, struct error *err)
+{
+    struct error failure = {0};
+    int code = store_put(store, key, body, STORE_IF_ABSENT, NULL, operation, NULL, &failure);
+    if (code == ERR_OUTCOME_UNKNOWN || code == ERR_PRECONDITION)
+        return check_present(store, key, body, &failure, operation, err);
+    return code ? error_copy(err, &failure) : 0;
+}
+
+/* After a deletion that may have had an effect, or may have one yet. What is there and not ours may
+ * belong to another mount. */
+static int delete_again(struct store *store, const char *key, const struct bytes *body,
+                        struct operation *operation, struct error *err)
+{
+    auto_bytes struct bytes *present = NULL;
+    struct error failure = {0};
+    int code = store_get(store, key, operation, &present, NULL, &failure);
+    if (code == ERR_NOT_FOUND)
+        return 0;
+    if (code == 0 && !bytes_equal(present, body))
+        error_set(&failure, ERR_HELD, "another mount has written it anew");
+    else if (code == 0 && store_delete(store, key, operation, &failure) == 0)
+        return 0;
+    return error_set(err, ERR_OUTCOME_UNKNOWN, "whether %s was deleted is not known: %.800s", key,
+                     failure.text);
+}
+
+int intent_delete(struct store *store, const char *key, const struct bytes *body,
+                  struct operation *operation, struct operation *undoing, struct error *err)
+{
+    int code = store_delete(store, key, operation, err);
+    if (code && code != ERR_OUTCOME_UNKNOWN) /* it is there */
+        code = store_delete(store, key, operation, err);
+    for (int i = 0; code == ERR_OUTCOME_UNKNOWN && i < DELETE_REPEATS; i++)
+        code = delete_again(store, key, body, undoing, err);
+    return code;
+}
+
+/* ---- Recovering ---- */
+
+/* The same text as another version. */
+static struct bytes *claimed_body(const struct bytes *body)
+{
+    struct json_span document = members_trim((struct json_span){body->data, body->size});
+    auto_bytes struct bytes *text = bytes_new(document.text, document.length);
+    return unique_body(text);
+}
+
+/* Of several mounts that found it due only one goes on; and as it stays there, nobody begins the
+ * same anew meanwhile. If it is ours and we do not know, it is watched once more, as it is after
+ * any failure from here on: what was abandoned has arrived by then. */
+static int claim(struct catalog *catalog, const char *key, const struct store_answer *found,
+                 struct operation *operation, struct error *err)
+{
+    if (!catalog->settings.shared)
+        return 0;
+    auto_bytes struct bytes *body = claimed_body(found->body);
+    struct error failure = {0};
+    int code = store_put(catalog->store, key, body, STORE_IF_MATCH, found->etag, operation, NULL,
+                         &failure);
+    if (code == ERR_PRECONDITION || code == ERR_NOT_FOUND || code == ERR_OUTCOME_UNKNOWN)
+        return error_set(err, ERR_HELD, "another mount may have just taken %s over: %.800s", key,
+                         failure.text);
+    return code ? error_copy(err, &failure) : 0;
+}
+
+/* With the name of the fork locked. ERR_HELD: another mount may be at it. */
+static int recover_one(struct catalog *catalog, const struct intent_kind *kind,
+                       const struct ulid *id, const struct store_answer *found, const char *key,
+                       struct operation *operation, struct error *err)
+{
+    int code = kind->check(id, found->body, err);
+    if (code == 0)
+        code = claim(catalog, key, found, operation, err);
+    if (code == 0)
+        code = committer_reload(catalog->committer, operation, err);
+    if (code)
+        return code;
+    auto_registry struct registry *registry = catalog_registry(catalog);
+    const struct fork_entry *entry = registry_find_id(registry, id);
+    code = kind->recover(catalog, id, entry, found->body, operation, err);
+    if (code == 0)
+        code = store_delete(catalog->store, key, operation, err);
+    if (code == 0)
+        takeover_forget(catalog->takeover, kind->takeover, key);
+    return code;
+}
+
+static int clear_found(struct catalog *catalog, const struct intent_kind *kind,
+                       const struct ulid *id, const struct store_request *get,
+                       struct operation *operation, struct error *err)
+{
+    int64_t wait_ms = takeover_wait_ms(catalog->takeover, kind->takeover, get->key,
+                                       get->answer.etag, monotonic_now_ns());
+    if (wait_ms > 0)
+        return error_set(err, ERR_HELD,
+                         "another mount may still be at work on the fork (%s is there); that can "
+                         "be taken over in %" PRId64 " s, unless it changes",
+                         get->key, (wait_ms + 999) / 1000);
+    return recover_one(catalog, kind, id, &get->answer, get->key, operation, err);
+}
+
+int intent_clear(struct catalog *catalog, const struct intent_kind *kind, const struct ulid *id,
+                 struct operation *operation, struct error *err)
+{
+    g_autofree char *key = kind->key(catalog->layout, id);
+    struct store_set *set = store_set_new();
+    const struct store_request *get = store_set_get(set, key);
+    int code = store_run(catalog->store, set, operation, err);
+    if (code == 0)
+        code = store_set_failure(set, ERR_NOT_FOUND, err);
+    if (code == 0 && get->answer.code == 0)
+        code = clear_found(catalog, kind, id, get, operation, err);
+    store_set_unref(set);
+    return code;
+}
+
+/* Whoever works on the fork in this mount has its name. NULL when it is taken; g_free(). */
+static char *lock_fork(struct catalog *catalog, const struct ulid *id)
+{
+    auto_registry struct registry *registry = catalog_registry(catalog);
+    const struct fork_entry *entry = registry_find_id(registry, id);
+    const char *name = entry ? fork_entry_name(entry) : id->text;
+    return name_locks_try(catalog->names, name) ? g_strdup(name) : NULL;
+}
+
+static int recover_found(struct catalog *catalog, const struct intent_kind *kind,
+                         const struct store_request *get, struct operation *operation,
+                         struct recovery_report *report, struct error *err)
+{
+    struct error problem = {0};
+    struct ulid id;
+    g_autofree char *prefix = kind->prefix(catalog->layout);
+    if (!layout_id_of_key(get->key, prefix, SUFFIX, &id)) {
+        error_set(&problem, ERR_CORRUPT, "its name is no fork's id");
+        recovery_report_problem(report, &problem, kind->what, get->key);
+        return 0;
+    }
+    g_autofree char *locked = lock_fork(catalog, &id);
+    if (!locked)
+        return 0;
+    int code = recover_one(catalog, kind, &id, &get->answer, get->key, operation, &problem);
+    name_locks_release(catalog->names, locked);
+    if (code == 0)
+        report->orphans++;
+    else if (code == ERR_HELD)
+        return 0;
+    else if (code == ERR_CORRUPT || code == ERR_IO || code == ERR_ACCESS)
+        recovery_report_problem(report, &problem, kind->what, get->key);
+    else
+        return error_copy(err, &problem);
+    return 0;
+}
+
+/* A get of each that may be taken over; the others are watched. */
+static struct store_set *get_due(struct catalog *catalog, const struct intent_kind *kind,
+                                 const GPtrArray *objects, GPtrArray *due)
+{
+    struct store_set *set = store_set_new();
+    takeover_begin_look(catalog->takeover, kind->takeover);
+    for (guint i = 0; i < objects->len; i++) {
+        struct store_object *object = g_ptr_array_index(objects, i);
+        if (takeover_wait_ms(catalog->takeover, kind->takeover, object->key, object->etag,
+                             monotonic_now_ns()) > 0)
+            continue;
+        store_set_get(set, object->key);
+        g_ptr_array_add(due, object);
+    }
+    takeover_end_look(catalog->takeover, kind->takeover, monotonic_now_ns());
+    return set;
+}
+
+static int recover_listed(struct catalog *catalog, const struct intent_kind *kind,
+                          const GPtrArray *objects, struct operation *operation,
+                          struct recovery_report *report, struct error *err)
+{
+    g_autoptr(GPtrArray) due = g_ptr_array_new();
+    struct store_set *set = get_due(catalog, kind, objects, due);
+    int code = store_run(catalog->store, set, operation, err);
+    if (code == 0)
+        code = store_set_failure(set, ERR_NOT_FOUND, err);
+    for (size_t i = 0; code == 0 && i < store_set_size(set); i++) {
+        const struct store_request *get = store_set_at(set, i);
+        const struct store_object *object = g_ptr_array_index(due, i);
+        if (get->answer.code || g_strcmp0(get->answer.etag, object->etag) != 0)
+            continue; /* gone meanwhile, or another */
+        code = recover_found(catalog, kind, get, operation, report, err);
+    }
+    store_set_unref(set);
+    return code;
+}
+
+int intents_recover(struct catalog *catalog, const struct intent_kind *kind,
+                    struct operation *operation, struct recovery_report *report, struct error *err)
+{
+    g_autofree char *prefix = kind->prefix(catalog->layout);
+    struct store_set *set = store_set_new();
+    const struct store_request *listing = store_set_list(set, prefix, NULL, 0);
+    int code = store_run(catalog->store, set, operation, err);
+    if (code == 0)
+        code = store_set_failure(set, 0, err);
+    if (code == 0)
+        code = recover_listed(catalog, kind, listing->answer.objects, operation, report, err);
+    store_set_unref(set);
+    return code;
+}

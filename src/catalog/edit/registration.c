@@ -1,0 +1,509 @@
+/*
+ * catalog_register_datasets(): adding datasets to a fork that lives.
+ */
+#include "catalog/catalog.h"
+
+#include <string.h>
+
+#include "base/json_members.h"
+#include "base/timestamp.h"
+#include "catalog/catalog_private.h"
+#include "catalog/change/fork_remains.h"
+#include "catalog/edit/registration_intent.h"
+#include "catalog/registry/transitions.h"
+#include "lance/branch_name.h"
+#include "lance/dataset.h"
+
+/* One dataset to be added. */
+struct addition {
+    char *dataset;
+    char *branch;
+    bool make; /* written as null: the branch is made if it is not there */
+    struct store_request *ref;
+    struct store_request *tip;
+    struct branch_plan *plan; /* of a branch to be made */
+    size_t first, end;        /* its puts: first to end - 1 */
+};
+
+struct registration {
+    struct catalog *catalog;
+    struct fork_entry *entry;
+    GPtrArray *additions; /* struct addition */
+    struct operation *operation;
+    struct operation undoing; /* with the time reserved for it */
+    struct store_set *looks;  /* the last look; NULL before */
+    bool late_writes;         /* some were abandoned, and may still arrive */
+    bool undecided;           /* whether the entry names the branches is not known */
+};
+
+static void addition_free(void *pointer)
+{
+    struct addition *addition = pointer;
+    g_free(addition->dataset);
+    g_free(addition->branch);
+    branch_plan_free(addition->plan);
+    g_free(addition);
+}
+
+/* ---- The document ---- */
+
+static int parse_member(struct registration *registration, const struct json_member *member,
+                        struct error *err)
+{
+    const struct fork_entry *entry = registration->entry;
+    g_autofree char *branch = NULL;
+    bool is_null = json_span_kind(member->value) == JSON_NULL;
+    if (!member->key || !layout_dataset_name_is_safe(member->key))
+        return error_set(err, ERR_INVALID, "%.*s is no name of a dataset",
+                         (int)MIN(member->key_source.length, 80), member->key_source.text);
+    if (is_null)
+        branch = layout_branch_name(&entry->id, member->key);
+    else if (!json_span_string(member->value, &branch))
+        return error_set(err, ERR_INVALID, "dataset %s: a branch name or null is expected",
+                         member->key);
+    struct error failure = {0};
+    if (lance_branch_name_check(branch, &failure))
+        return error_set(err, ERR_INVALID, "dataset %s: %s", member->key, failure.text);
+    const char *present = fork_entry_branch(entry, member->key);
+    if (present && !is_null && strcmp(present, branch) != 0)
+        return error_set(err, ERR_CONFLICT, "dataset %s is mapped to branch %s already",
+                         member->key, present);
+    if (present)
+        return 0;
+    struct addition *addition = g_new0(struct addition, 1);
+    addition->dataset = g_strdup(member->key);
+    addition->branch = g_steal_pointer(&branch);
+    addition->make = is_null;
+    g_ptr_array_add(registration->additions, addition);
+    return 0;
+}
+
+static int parse_document(struct registration *registration, const struct bytes *text,
+                          struct error *err)
+{
+    g_autoptr(GArray) members = NULL;
+    struct error failure = {0};
+    if (members_of_document(text, &members, &failure))
+        return error_set(err, ERR_INVALID, "not a JSON object of datasets: %s", failure.text);
+    int code = 0;
+    for (guint i = 0; code == 0 && i < members->len; i++)
+        code = parse_member(registration, &g_array_index(members, struct json_member, i), err);
+    return code;
+}
+
+/* ---- What is there ---- */
+
+static bool is_whole(const struct addition *addition)
+{
+    return addition->ref->answer.code == 0 && addition->tip->answer.objects->len > 0;
+}
+
+/* The remainder of a crash: part of a branch that nobody registered. */
+static bool is_zombie(const struct addition *addition)
+{
+    return addition->make && !is_whole(addition) &&
+           (addition->ref->answer.code == 0 || addition->tip->answer.objects->len > 0);
+}
+
+static int look(struct registration *registration, struct error *err)
+{
+    const struct catalog *catalog = registration->catalog;
+    struct store_set *set = store_set_new();
+    store_set_unref(registration->looks);
+    registration->looks = set;
+    for (guint i = 0; i < registration->additions->len; i++) {
+        struct addition *addition = g_ptr_array_index(registration->additions, i);
+        g_autofree char *dataset = layout_dataset_key(catalog->layout, addition->dataset);
+        g_autofree char *ref = lance_branch_ref_key(dataset, addition->branch);
+        addition->ref = store_set_head(set, ref);
+        addition->tip = lance_tip_request(set, dataset, addition->branch);
+    }
+    int code = store_run(catalog->store, set, registration->operation, err);
+    if (code == 0)
+        code = store_set_failure(set, ERR_NOT_FOUND, err);
+    for (guint i = 0; code == 0 && i < registration->additions->len; i++) {
+        const struct addition *addition = g_ptr_array_index(registration->additions, i);
+        if (!addition->make && !is_whole(addition))
+            code = error_set(err, ERR_INVALID, "dataset %s has no branch %s", addition->dataset,
+                             addition->branch);
+    }
+    return code;
+}
+
+/* ---- Making branches ---- */
+
+static const struct branch_origin *find_origin(const struct fork_point *point, const char *dataset)
+{
+    for (guint i = 0; point && i < point->origins->len; i++) {
+        const struct branch_origin *origin = g_ptr_array_index(point->origins, i);
+        if (strcmp(origin->dataset, dataset) == 0)
+            return origin;
+    }
+    return NULL;
+}
+
+static bool is_to_be_made(const struct addition *addition)
+{
+    return addition->make && !is_whole(addition);
+}
+
+/* Plans the branches of those datasets that the point has. *ret_missing: one that it has not. */
+static int plan_from(struct registration *registration, const struct fork_entry *parent,
+                     const char **ret_missing, struct error *err)
+{
+    struct catalog *catalog = registration->catalog;
+    struct fork_point *point = NULL;
+    g_autoptr(GPtrArray) wanted = g_ptr_array_new();
+    for (guint i = 0; i < registration->additions->len; i++)
+        g_ptr_array_add(
+            wanted, ((struct addition *)g_ptr_array_index(registration->additions, i))->dataset);
+    int code =
+        fork_point_read(catalog->fork_points, parent, wanted, registration->operation, &point, err);
+    struct timespec now = timestamp_now();
+    *ret_missing = NULL;
+    for (guint i = 0; code == 0 && i < registration->additions->len; i++) {
+        struct addition *addition = g_ptr_array_index(registration->additions, i);
+        const struct branch_origin *origin = find_origin(point, addition->dataset);
+        if (!is_to_be_made(addition) || addition->plan)
+            continue;
+        if (origin)
+            code = branch_plan_make(catalog->layout, &registration->entry->id, origin, now,
+                                    &addition->plan, err);
+        else
+            *ret_missing = addition->dataset;
+    }
+    fork_point_free(point);
+    return code;
+}
+
+static const char *first_to_be_made(const struct registration *registration)
+{
+    for (guint i = 0; i < registration->additions->len; i++) {
+        const struct addition *addition = g_ptr_array_index(registration->additions, i);
+        if (is_to_be_made(addition))
+            return addition->dataset;
+    }
+    return NULL;
+}
+
+/* From the parent fork's branch where it has one, else from main. */
+static int plan(struct registration *registration, struct error *err)
+{
+    const struct fork_entry *entry = registration->entry;
+    auto_registry struct registry *registry = catalog_registry(registration->catalog);
+    const struct fork_entry *parent =
+        entry->has_parent ? registry_find_id(registry, &entry->parent_id) : NULL;
+    const char *missing = first_to_be_made(registration);
+    int code = 0;
+    if (missing && parent)
+        code = plan_from(registration, parent, &missing, err);
+    if (code == 0 && missing)
+        code = plan_from(registration, NULL, &missing, err);
+    if (code == 0 && missing)
+        code = error_set(err, ERR_NOT_FOUND, "there is no dataset %s", missing);
+    return code;
+}
+
+/* ---- Writing ---- */
+
+static GPtrArray *list_branches(const struct registration *registration,
+                                bool (*choose)(const struct addition *))
+{
+    GPtrArray *branches = dataset_branches_new();
+    for (guint i = 0; i < registration->additions->len; i++) {
+        const struct addition *addition = g_ptr_array_index(registration->additions, i);
+        if (choose(addition))
+            g_ptr_array_add(branches, dataset_branch_new(addition->dataset, addition->branch));
+    }
+    return branches;
+}
+
+/* The branches are this fork's by name, and it does not register them. */
+static int delete_zombies(struct registration *registration, struct error *err)
+{
+    struct catalog *catalog = registration->catalog;
+    g_autoptr(GPtrArray) branches = list_branches(registration, is_zombie);
+    if (branches->len == 0)
+        return 0;
+    auto_registry struct registry *registry = catalog_registry(catalog);
+    struct fork_remains remains = {
+        .id = &registration->entry->id, .branches = branches, .branches_only = true};
+    fork_remains_delete(catalog->store, catalog->layout, catalog->settings.log, registry, &remains,
+                        1, registration->operation);
+    return error_copy(err, &remains.error);
+}
+
+static bool has_unknown(struct store_set *puts)
+{
+    for (size_t i = 0; i < store_set_size(puts); i++)
+        if (store_set_at(puts, i)->answer.code == ERR_OUTCOME_UNKNOWN)
+            return true;
+    return false;
+}
+
+static int put(struct registration *registration, struct store_set *set, struct error *err)
+{
+    const struct catalog *catalog = registration->catalog;
+    for (guint i = 0; i < registration->additions->len; i++) {
+        struct addition *addition = g_ptr_array_index(registration->additions, i);
+        const struct branch_plan *branch = addition->plan;
+        g_autofree char *dataset = layout_dataset_key(catalog->layout, addition->dataset);
+        addition->first = store_set_size(set);
+        if (branch)
+            lance_branch_put_requests(set, dataset, branch->branch, branch->version,
+                                      branch->manifest, branch->ref);
+        addition->end = store_set_size(set);
+    }
+    int run_code = store_run(catalog->store, set, registration->operation, NULL), code = 0;
+    registration->late_writes = run_code != 0 && has_unknown(set);
+    for (size_t i = 0; code == 0 && i < store_set_size(set); i++)
+        code = store_answer_failure(&store_set_at(set, i)->answer, run_code, err);
+    return code == ERR_PRECONDITION
+               ? error_set(err, ERR_CONFLICT, "another writer made a branch at the same time")
+               : code;
+}
+
+/* ---- Taking back ---- */
+
+static int run(struct registration *registration, struct store_set *set, struct error *err)
+{
+    int code = store_run(registration->catalog->store, set, &registration->undoing, err);
+    if (code == 0)
+        code = store_set_failure(set, 0, err);
+    store_set_unref(set);
+    return code;
+}
+
+/* Reads the registry, and strikes from the list what the entry names by now: it is in use. */
+static int drop_registered(struct registration *registration, struct operation *operation,
+                           struct error *err)
+{
+    struct catalog *catalog = registration->catalog;
+    int code = committer_reload(catalog->committer, operation, err);
+    if (code)
+        return code;
+    auto_registry struct registry *registry = catalog_registry(catalog);
+    const struct fork_entry *entry = registry_find_id(registry, &registration->entry->id);
+    for (guint i = registration->additions->len; entry && i-- > 0;) {
+        const struct addition *addition = g_ptr_array_index(registration->additions, i);
+        if (g_strcmp0(fork_entry_branch(entry, addition->dataset), addition->branch) == 0)
+            g_ptr_array_remove_index(registration->additions, i);
+    }
+    return 0;
+}
+
+static void add_deletes(const struct addition *addition, struct store_set *puts,
+                        struct store_set *deletes)
+{
+    for (size_t i = addition->first; i < addition->end; i++) {
+        const struct store_request *request = store_set_at(puts, i);
+        if (request->answer.code == 0 || request->answer.code == ERR_OUTCOME_UNKNOWN)
+            store_set_delete(deletes, request->key);
+    }
+}
+
+/* Deletes what this call put; the branches are new, so they are these two objects each. */
+static int delete_puts(struct registration *registration, struct store_set *puts, struct error *err)
+{
+    const GPtrArray *additions = registration->additions;
+    struct store_set *deletes = store_set_new();
+    for (guint i = 0; i < additions->len; i++)
+        add_deletes(g_ptr_array_index(additions, i), puts, deletes);
+    int code = run(registration, deletes, err);
+    if (code)
+        return code;
+    struct store_set *prunes = store_set_new();
+    for (guint i = 0; i < additions->len; i++) {
+        const struct addition *addition = g_ptr_array_index(additions, i);
+        g_autofree char *dataset =
+            layout_dataset_key(registration->catalog->layout, addition->dataset);
+        if (addition->plan)
+            lance_branch_prune_requests(prunes, dataset, addition->branch);
+    }
+    return run(registration, prunes, err);
+}
+
+/* The intent stays when something may be left. */
+static void take_back(struct registration *registration, struct store_set *puts, struct error *err)
+{
+    struct error problem = {0};
+    int code = 0;
+    if (store_set_size(puts) > 0)
+        code = drop_registered(registration, &registration->undoing, &problem);
+    if (code == 0)
+        code = delete_puts(registration, puts, &problem);
+    if (code == 0 && registration->late_writes)
+        code = error_set(&problem, ERR_OUTCOME_UNKNOWN, "abandoned writes may still arrive");
+    if (code == 0)
+        code = registration_intent_delete(registration->catalog, &registration->entry->id,
+                                          &registration->undoing, &problem);
+    struct error cause = *err;
+    if (code)
+        error_set(err, cause.code, "%.600s; what was written is left for recovery: %.350s",
+                  cause.text, problem.text);
+}
+
+/* ---- All of it ---- */
+
+static bool is_any(const struct addition *addition)
+{
+    return true;
+}
+
+static int commit(struct registration *registration, struct error *err)
+{
+    g_autoptr(GPtrArray) datasets = list_branches(registration, is_any);
+    return transition_commit(registration->catalog->committer,
+                             (struct transition){.kind = TRANSITION_DATASETS,
+                                                 .id = &registration->entry->id,
+                                                 .datasets = datasets},
+                             registration->operation, err);
+}
+
+/* Whether the intent of another mount may be about a branch that is to be registered: to make it,
+ * and perhaps to take it back. */
+static bool may_be_made_elsewhere(const struct registration *registration)
+{
+    for (guint i = 0; registration->catalog->settings.shared && i < registration->additions->len;
+         i++) {
+        const struct addition *addition = g_ptr_array_index(registration->additions, i);
+        g_autofree char *own = layout_branch_name(&registration->entry->id, addition->dataset);
+        if (strcmp(addition->branch, own) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* What was seen and planned before the intent was there another mount may have changed. From here
+ * on none does. */
+static int look_again(struct registration *registration, struct error *err)
+{
+    int code = drop_registered(registration, registration->operation, err);
+    if (code == 0)
+        code = look(registration, err);
+    for (guint i = 0; code == 0 && i < registration->additions->len; i++) {
+        struct addition *addition = g_ptr_array_index(registration->additions, i);
+        if (is_to_be_made(addition) && !addition->plan)
+            return error_set(err, ERR_HELD, "another mount has just taken branch %s back",
+                             addition->branch);
+        if (!is_to_be_made(addition))
+            g_clear_pointer(&addition->plan, branch_plan_free);
+    }
+    return code;
+}
+
+/* What an earlier registration left is cleared away first. The intent tells of the branches to be
+ * made; those that are there somebody else made. */
+static int put_intent(struct registration *registration, struct error *err)
+{
+    struct catalog *catalog = registration->catalog;
+    const struct ulid *id = &registration->entry->id;
+    g_autoptr(GPtrArray) branches = list_branches(registration, is_to_be_made);
+    int code = registration_intent_put(catalog, id, branches, registration->operation, err);
+    if (code != ERR_HELD)
+        return code;
+    code = intent_clear(catalog, &registration_intents, id, registration->operation, err);
+    if (code == 0)
+        code = registration_intent_put(catalog, id, branches, registration->operation, err);
+    return code;
+}
+
+/* With the intent on the store. */
+static int make_and_commit(struct registration *registration, struct store_set *puts,
+                           struct error *err)
+{
+    int code = registration->catalog->settings.shared ? look_again(registration, err) : 0;
+    if (code || registration->additions->len == 0)
+        return code;
+    code = delete_zombies(registration, err);
+    registration->late_writes = code == ERR_DEADLINE;
+    if (code == 0)
+        code = put(registration, puts, err);
+    if (code == 0) {
+        code = commit(registration, err);
+        registration->undecided = code == ERR_OUTCOME_UNKNOWN; /* never undone without knowing */
+    }
+    return code;
+}
+
+static int register_with_intent(struct registration *registration, struct error *err)
+{
+    int code = put_intent(registration, err); /* what may still arrive is left for recovery */
+    if (code)
+        return code;
+    struct store_set *puts = store_set_new();
+    code = make_and_commit(registration, puts, err);
+    if (code == 0) /* if it stays, recovery finds that it has nothing to do */
+        registration_intent_delete(registration->catalog, &registration->entry->id,
+                                   &registration->undoing, NULL);
+    else if (!registration->undecided)
+        take_back(registration, puts, err);
+    store_set_unref(puts);
+    return code;
+}
+
+static int register_planned(struct registration *registration, struct error *err)
+{
+    int code = plan(registration, err);
+    if (code)
+        return code;
+    return first_to_be_made(registration) || may_be_made_elsewhere(registration)
+               ? register_with_intent(registration, err)
+               : commit(registration, err);
+}
+
+/* While branches are made, the versions that they name must not be removed. */
+static int register_locked(struct registration *registration, const struct bytes *text,
+                           struct error *err)
+{
+    struct compaction_lock *compaction = registration->catalog->compaction;
+    bool is_held = false;
+    int code = parse_document(registration, text, err);
+    if (code || registration->additions->len == 0)
+        return code;
+    code = look(registration, err);
+    if (code == 0 && first_to_be_made(registration))
+        code = compaction_lock_acquire(compaction, registration->operation, &is_held, err);
+    if (code == 0)
+        code = register_planned(registration, err);
+    if (is_held)
+        compaction_lock_release(compaction);
+    return code;
+}
+
+/* With time reserved for taking back what was made in vain. */
+static int register_in_time(struct catalog *catalog, struct fork_entry *entry,
+                            const struct bytes *text, struct operation *operation,
+                            struct error *err)
+{
+    struct registration registration = {.catalog = catalog,
+                                        .entry = entry,
+                                        .additions = g_ptr_array_new_with_free_func(addition_free),
+                                        .operation = operation};
+    operation_init(&registration.undoing, -1);
+    registration.undoing.deadline_ns = operation ? operation_reserve(operation) : INT64_MAX;
+    int code = register_locked(&registration, text, err);
+    if (operation)
+        operation->deadline_ns = registration.undoing.deadline_ns;
+    operation_destroy(&registration.undoing);
+    store_set_unref(registration.looks);
+    g_ptr_array_unref(registration.additions);
+    return code;
+}
+
+int catalog_register_datasets(struct catalog *catalog, const struct ulid *id, struct bytes *text,
+                              struct operation *operation, struct error *err)
+{
+    struct error failure = {0};
+    struct fork_entry *entry = NULL;
+    int code = catalog_lock_active(catalog, id, operation, &entry, &failure);
+    if (code == 0) {
+        code = register_in_time(catalog, entry, text, operation, &failure);
+        catalog_unlock(catalog, entry);
+    }
+    if (code) {
+        error_prefix(&failure, "registering datasets of fork %s", id->text);
+        error_copy(err, &failure);
+    }
+    return code;
+}

@@ -1,0 +1,94 @@
+#include "catalog/edit/registration_intent.h"
+
+#include "base/json_members.h"
+#include "base/json_text.h"
+#include "catalog/change/fork_remains.h"
+#include "catalog/edit/intents.h"
+
+static struct bytes *render(const GPtrArray *branches)
+{
+    const struct ulid writer = ulid_new();
+    g_autoptr(GString) text = g_string_new(NULL);
+    g_string_printf(text, "{\"writer\":\"%s\",\"datasets\":{", writer.text);
+    for (guint i = 0; i < branches->len; i++) {
+        const struct dataset_branch *pair = g_ptr_array_index(branches, i);
+        if (i > 0)
+            g_string_append_c(text, ',');
+        json_append_string(text, pair->dataset);
+        g_string_append_c(text, ':');
+        json_append_string(text, pair->branch);
+    }
+    g_string_append(text, "}}");
+    return bytes_new(text->str, text->len);
+}
+
+int registration_intent_put(struct catalog *catalog, const struct ulid *id,
+                            const GPtrArray *branches, struct operation *operation,
+                            struct error *err)
+{
+    g_autofree char *key = layout_registration_key(catalog->layout, id);
+    auto_bytes struct bytes *body = render(branches);
+    return intent_put(catalog->store, key, body, operation, err);
+}
+
+int registration_intent_delete(struct catalog *catalog, const struct ulid *id,
+                               struct operation *operation, struct error *err)
+{
+    g_autofree char *key = layout_registration_key(catalog->layout, id);
+    return store_delete(catalog->store, key, operation, err);
+}
+
+/* ---- Recovery ---- */
+
+/* The branches that were to be made: those named as forks' branches are, and not registered. */
+static int parse(const struct bytes *body, const struct ulid *id, const struct fork_entry *entry,
+                 GPtrArray *branches, struct error *err)
+{
+    g_autoptr(GArray) document = NULL;
+    g_autoptr(GArray) members = NULL;
+    struct json_span datasets;
+    int code = members_of_document(body, &document, err);
+    if (code == 0)
+        code = members_object(document, "datasets", &datasets, err);
+    if (code == 0)
+        members = json_members(datasets);
+    for (guint i = 0; code == 0 && i < members->len; i++) {
+        const char *dataset = g_array_index(members, struct json_member, i).key;
+        if (!dataset || !layout_dataset_name_is_safe(dataset))
+            return error_set(err, ERR_CORRUPT, "it names a dataset that cannot be used");
+        g_autofree char *branch = layout_branch_name(id, dataset);
+        const char *registered = entry ? fork_entry_branch(entry, dataset) : NULL;
+        if (g_strcmp0(registered, branch) != 0)
+            g_ptr_array_add(branches, dataset_branch_new(dataset, branch));
+    }
+    return code ? code : fork_remains_check_names(branches, err);
+}
+
+static int check(const struct ulid *id, const struct bytes *body, struct error *err)
+{
+    g_autoptr(GPtrArray) branches = dataset_branches_new();
+    return parse(body, id, NULL, branches, err);
+}
+
+static int take_back(struct catalog *catalog, const struct ulid *id, const struct fork_entry *entry,
+                     const struct bytes *body, struct operation *operation, struct error *err)
+{
+    g_autoptr(GPtrArray) branches = dataset_branches_new();
+    int code = parse(body, id, entry, branches, err);
+    if (code)
+        return code;
+    auto_registry struct registry *registry = catalog_registry(catalog);
+    struct fork_remains remains = {.id = id, .branches = branches, .branches_only = true};
+    fork_remains_delete(catalog->store, catalog->layout, catalog->settings.log, registry, &remains,
+                        1, operation);
+    return remains.code ? error_copy(err, &remains.error) : 0;
+}
+
+const struct intent_kind registration_intents = {
+    .what = "registration",
+    .takeover = TAKEOVER_REGISTRATION,
+    .prefix = layout_registrations_prefix,
+    .key = layout_registration_key,
+    .check = check,
+    .recover = take_back,
+};

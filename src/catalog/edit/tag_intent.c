@@ -1,0 +1,130 @@
+#include "catalog/edit/tag_intent.h"
+
+#include "base/json_members.h"
+#include "base/json_text.h"
+#include "catalog/change/burial.h"
+#include "catalog/edit/intents.h"
+#include "catalog/fork/tag_names.h"
+#include "lance/branch_name.h"
+#include "lance/branch_ref.h"
+
+int tag_intent_put(struct store *store, const struct layout *layout, const struct ulid *id,
+                   const char *tag, size_t refs, struct operation *operation, struct bytes **ret,
+                   struct error *err)
+{
+    g_autofree char *key = layout_tagging_key(layout, id);
+    const struct ulid writer = ulid_new();
+    g_autoptr(GString) text = g_string_new(NULL);
+    g_string_printf(text, "{\"writer\":\"%s\",\"tag\":", writer.text);
+    json_append_string(text, tag);
+    g_string_append_printf(text, ",\"refs\":%zu}", refs);
+    auto_bytes struct bytes *body = bytes_new(text->str, text->len);
+    int code = intent_put(store, key, body, operation, err);
+    *ret = code ? NULL : g_steal_pointer(&body);
+    return code;
+}
+
+int tag_intent_delete(struct store *store, const struct layout *layout, const struct ulid *id,
+                      const struct bytes *intent, struct operation *operation,
+                      struct operation *undoing, struct error *err)
+{
+    g_autofree char *key = layout_tagging_key(layout, id);
+    return intent_delete(store, key, intent, operation, undoing, err);
+}
+
+/* ---- Of a fork that is gone ---- */
+
+static bool is_of_fork(const struct store_request *get, const struct ulid *id)
+{
+    g_autofree char *prefix = layout_branch_name(id, "");
+    struct tag_ref *ref = NULL;
+    bool is = get->answer.code == 0 && tag_ref_parse(get->answer.body, &ref, NULL) == 0 &&
+              ref->branch && g_str_has_prefix(ref->branch, prefix);
+    tag_ref_free(ref);
+    return is;
+}
+
+static int delete_refs(struct catalog *catalog, const struct ulid *id, struct store_set *gets,
+                       struct operation *operation, struct error *err)
+{
+    struct store_set *deletes = store_set_new();
+    for (size_t i = 0; i < store_set_size(gets); i++)
+        if (is_of_fork(store_set_at(gets, i), id))
+            store_set_delete(deletes, store_set_at(gets, i)->key);
+    int code = store_run(catalog->store, deletes, operation, err);
+    if (code == 0)
+        code = store_set_failure(deletes, 0, err);
+    store_set_unref(deletes);
+    return code;
+}
+
+/* It has no branches that could be tagged; refs that point at them may be left. */
+static int remove_refs(struct catalog *catalog, const struct ulid *id, const char *tag,
+                       struct operation *operation, struct error *err)
+{
+    g_autoptr(GPtrArray) datasets = NULL;
+    struct error failure = {0};
+    if (lance_tag_name_check(tag, &failure))
+        return error_set(err, ERR_CORRUPT, "it names a tag that cannot be: %s", failure.text);
+    int code = burial_candidates(catalog, operation, &datasets, err);
+    if (code)
+        return code;
+    struct store_set *gets = store_set_new();
+    for (guint i = 0; i < datasets->len; i++) {
+        g_autofree char *key = tag_name_key(catalog->layout, tag, g_ptr_array_index(datasets, i));
+        store_set_get(gets, key);
+    }
+    code = store_run(catalog->store, gets, operation, err);
+    if (code == 0)
+        code = store_set_failure(gets, ERR_NOT_FOUND, err);
+    if (code == 0)
+        code = delete_refs(catalog, id, gets, operation, err);
+    store_set_unref(gets);
+    return code;
+}
+
+/* ---- Recovery ---- */
+
+/* What an intent says. *refs: see tag_intent_put(). */
+static int parse(const struct bytes *body, char **tag, uint64_t *refs, struct error *err)
+{
+    g_autoptr(GArray) members = NULL;
+    int code = members_of_document(body, &members, err);
+    if (code == 0)
+        code = members_unsigned(members, "refs", UINT32_MAX, refs, err);
+    if (code == 0)
+        code = members_string(members, "tag", tag, err);
+    return code;
+}
+
+static int check(const struct ulid *id, const struct bytes *body, struct error *err)
+{
+    g_autofree char *tag = NULL;
+    uint64_t refs = 0;
+    return parse(body, &tag, &refs, err);
+}
+
+/* Also of a fork that is being dropped: who decided on that may not have looked for tags. */
+static int remove_unless_whole(struct catalog *catalog, const struct ulid *id,
+                               const struct fork_entry *entry, const struct bytes *body,
+                               struct operation *operation, struct error *err)
+{
+    g_autofree char *tag = NULL;
+    uint64_t refs = 0;
+    int code = parse(body, &tag, &refs, err);
+    if (code)
+        return code;
+    if (!entry)
+        return remove_refs(catalog, id, tag, operation, err);
+    code = tags_delete_refs(catalog->tags, entry, tag, refs, operation, err);
+    return code == ERR_NOT_FOUND ? 0 : code;
+}
+
+const struct intent_kind tag_intents = {
+    .what = "tag intent",
+    .takeover = TAKEOVER_TAGGING,
+    .prefix = layout_taggings_prefix,
+    .key = layout_tagging_key,
+    .check = check,
+    .recover = remove_unless_whole,
+};

@@ -1,0 +1,314 @@
+#include <string.h>
+
+#include "base/timestamp.h"
+#include "catalog/edit/tag_intent.h"
+#include "catalog/fork/tag_names.h"
+#include "catalog/fork/tags_private.h"
+#include "lance/branch_ref.h"
+#include "lance/dataset.h"
+#include "lance/ref_catalog.h"
+
+/* ---- Making ---- */
+
+struct pinning {
+    struct store_request *tip_request;
+    struct store_request *taken;
+    struct store_request *catalog;
+    struct lance_tip tip;
+    char *key;
+};
+
+static void pinnings_free(struct pinning *pinnings, guint count)
+{
+    for (guint i = 0; i < count; i++) {
+        lance_tip_clear(&pinnings[i].tip);
+        g_free(pinnings[i].key);
+    }
+    g_free(pinnings);
+}
+
+static int read_look(const struct tags *tags, const struct dataset_branch *pair,
+                     struct pinning *pinning, struct error *err)
+{
+    bool again = false;
+    g_autofree char *dataset = layout_dataset_key(tags->layout, pair->dataset);
+    int code = lance_ref_catalog_check(pinning->catalog, dataset, err);
+    if (code)
+        return code;
+    if (pinning->taken->answer.code == 0)
+        return error_set(err, ERR_EXISTS, "tag ref %s exists", pinning->key);
+    code = lance_tip_answer(pinning->tip_request, &pinning->tip, &again, err);
+    if (code == 0 && !pinning->tip.exists)
+        code = error_set(err, ERR_CORRUPT, "branch %s does not exist", pair->branch);
+    return code;
+}
+
+/* One wave: the tips, and whether the names are free. */
+static int look(struct tags *tags, const struct fork_entry *entry, const char *tag,
+                struct pinning *pinnings, struct store_set *set, struct operation *operation,
+                struct error *err)
+{
+    for (guint i = 0; i < entry->datasets->len; i++) {
+        const struct dataset_branch *pair = g_ptr_array_index(entry->datasets, i);
+        g_autofree char *dataset = layout_dataset_key(tags->layout, pair->dataset);
+        pinnings[i].key = tag_name_key(tags->layout, tag, pair->dataset);
+        /* Branches that a table with V1 names has may have them, too: list them whole. */
+        pinnings[i].tip_request = lance_tip_request_all(set, dataset, pair->branch);
+        pinnings[i].taken = store_set_head(set, pinnings[i].key);
+        pinnings[i].catalog = lance_ref_catalog_request(set, dataset);
+    }
+    int code = store_run(tags->store, set, operation, err);
+    if (code == 0)
+        code = store_set_failure(set, ERR_NOT_FOUND, err);
+    for (guint i = 0; code == 0 && i < entry->datasets->len; i++)
+        code = read_look(tags, g_ptr_array_index(entry->datasets, i), &pinnings[i], err);
+    return code;
+}
+
+/* Returns what store_run() did. */
+static int put_pins(struct tags *tags, const struct fork_entry *entry,
+                    const struct pinning *pinnings, struct store_set *set,
+                    struct operation *operation)
+{
+    struct timespec now = timestamp_now();
+    for (guint i = 0; i < entry->datasets->len; i++) {
+        const struct dataset_branch *pair = g_ptr_array_index(entry->datasets, i);
+        const struct tag_ref ref = {.branch = pair->branch,
+                                    .version = pinnings[i].tip.version,
+                                    .manifest_size = pinnings[i].tip.size};
+        auto_bytes struct bytes *body = tag_ref_render(&ref, now);
+        store_set_put(set, pinnings[i].key, body, STORE_IF_ABSENT, NULL);
+    }
+    return store_run(tags->store, set, operation, NULL); /* the answers say more */
+}
+
+static bool is_doubtful(const struct store_request *put)
+{
+    return put->answer.code == ERR_OUTCOME_UNKNOWN || put->answer.code == ERR_PRECONDITION;
+}
+
+/* What a put turned out to have done, from a look at the object. One that was abandoned (`late`)
+ * and is not there may still arrive. */
+static void settle_put(struct store_request *put, const struct store_request *get, bool late)
+{
+    struct store_answer *answer = &put->answer;
+    if (get->answer.code == 0 && bytes_equal(get->answer.body, put->body)) {
+        answer->code = 0;
+        answer->error = (struct error){0};
+    } else if (get->answer.code == 0 || answer->code == ERR_PRECONDITION) {
+        answer->code = error_set(&answer->error, ERR_EXISTS,
+                                 "another writer made tag ref %s at the same time", put->key);
+    } else if (get->answer.code == ERR_NOT_FOUND && !late) {
+        struct error cause = answer->error;
+        answer->code = error_set(&answer->error, ERR_IO, "%.900s; it was not stored", cause.text);
+    }
+}
+
+/* Puts whose answer was lost, or that were told that they lost, perhaps to themselves. */
+static void settle_doubtful(struct tags *tags, struct store_set *puts, bool late,
+                            struct operation *undoing)
+{
+    struct store_set *gets = store_set_new();
+    g_autoptr(GPtrArray) doubtful = g_ptr_array_new();
+    for (size_t i = 0; i < store_set_size(puts); i++) {
+        struct store_request *put = store_set_at(puts, i);
+        if (!is_doubtful(put))
+            continue;
+        g_ptr_array_add(doubtful, put);
+        store_set_get(gets, put->key);
+    }
+    store_run(tags->store, gets, undoing, NULL);
+    for (guint i = 0; i < doubtful->len; i++)
+        settle_put(g_ptr_array_index(doubtful, i), store_set_at(gets, i), late);
+    store_set_unref(gets);
+}
+
+/* Deletes the tag refs that this call made; never another writer's. False when some may be left:
+ * then the intent has to stay. */
+static bool take_back(struct tags *tags, struct store_set *puts, struct operation *undoing,
+                      struct error *err)
+{
+    struct store_set *set = store_set_new();
+    bool unknown = false;
+    for (size_t i = 0; i < store_set_size(puts); i++) {
+        const struct store_request *put = store_set_at(puts, i);
+        if (put->answer.code == 0)
+            store_set_delete(set, put->key);
+        unknown = unknown || put->answer.code == ERR_OUTCOME_UNKNOWN;
+    }
+    struct error problem = {0};
+    int code = store_run(tags->store, set, undoing, &problem);
+    if (code == 0)
+        code = store_set_failure(set, 0, &problem);
+    store_set_unref(set);
+    struct error cause = *err;
+    if (code)
+        error_set(err, cause.code, "%.600s; some of its refs may be left: %.350s", cause.text,
+                  problem.text);
+    return code == 0 && !unknown;
+}
+
+/* Between the intent and its deletion, which decides: nothing is taken back unless the intent is
+ * there for sure. */
+static int pin_decided(struct tags *tags, const struct fork_entry *entry,
+                       const struct pinning *pinnings, const struct bytes *intent,
+                       struct operation *operation, struct operation *undoing, struct error *err)
+{
+    struct store_set *puts = store_set_new();
+    bool late = put_pins(tags, entry, pinnings, puts, operation) != 0, undecided = false;
+    settle_doubtful(tags, puts, late, undoing);
+    int code = store_set_failure(puts, 0, err);
+    if (code == 0 && tags->confirm)
+        code = tags->confirm(tags->confirm_argument, entry, operation, err);
+    if (code == 0) {
+        code = tag_intent_delete(tags->store, tags->layout, &entry->id, intent, operation, undoing,
+                                 err);
+        undecided = code == ERR_OUTCOME_UNKNOWN;
+    }
+    if (code && !undecided && take_back(tags, puts, undoing, err))
+        tag_intent_delete(tags->store, tags->layout, &entry->id, intent, undoing, undoing, NULL);
+    store_set_unref(puts);
+    return code;
+}
+
+/* All or nothing. */
+static int pin(struct tags *tags, const struct fork_entry *entry, const char *tag,
+               const struct pinning *pinnings, struct operation *operation, int64_t deadline_ns,
+               struct error *err)
+{
+    auto_bytes struct bytes *intent = NULL;
+    struct operation undoing;
+    operation_init(&undoing, -1);
+    undoing.deadline_ns = deadline_ns;
+    int code = tag_intent_put(tags->store, tags->layout, &entry->id, tag, entry->datasets->len,
+                              operation, &intent, err);
+    if (code == 0)
+        code = pin_decided(tags, entry, pinnings, intent, operation, &undoing, err);
+    operation_destroy(&undoing);
+    return code;
+}
+
+int tags_create(struct tags *tags, const struct fork_entry *entry, const char *tag,
+                struct operation *operation, struct error *err)
+{
+    struct error failure = {0};
+    int code = tag_name_check(tag, entry, &failure);
+    if (code)
+        return error_copy(err, &failure);
+    int64_t deadline_ns = operation ? operation_reserve(operation) : INT64_MAX;
+    struct pinning *pinnings = g_new0(struct pinning, entry->datasets->len);
+    struct store_set *looks = store_set_new();
+    code = look(tags, entry, tag, pinnings, looks, operation, &failure);
+    if (code == 0)
+        code = pin(tags, entry, tag, pinnings, operation, deadline_ns, &failure);
+    tags_forget(tags, &entry->id);
+    store_set_unref(looks);
+    pinnings_free(pinnings, entry->datasets->len);
+    if (operation)
+        operation->deadline_ns = deadline_ns;
+    return code ? error_copy(err, &failure) : 0;
+}
+
+/* ---- Removing ---- */
+
+static int delete_all(struct tags *tags, const GPtrArray *keys, struct operation *operation,
+                      struct error *err)
+{
+    struct store_set *set = store_set_new();
+    for (guint i = 0; i < keys->len; i++)
+        store_set_delete(set, g_ptr_array_index(keys, i));
+    int code = store_run(tags->store, set, operation, err);
+    if (code == 0)
+        code = store_set_failure(set, 0, err);
+    store_set_unref(set);
+    return code;
+}
+
+/* The keys of the tag's refs. */
+static GPtrArray *keys_of(const struct tags *tags, const GPtrArray *list, const char *name)
+{
+    GPtrArray *keys = g_ptr_array_new_with_free_func(g_free);
+    for (guint i = 0; i < list->len; i++) {
+        const struct fork_tag *tag = g_ptr_array_index(list, i);
+        for (guint j = 0; strcmp(tag->name, name) == 0 && j < tag->versions->len; j++) {
+            const struct tag_version *version = g_ptr_array_index(tag->versions, j);
+            g_ptr_array_add(keys, tag_name_key(tags->layout, name, version->dataset));
+        }
+    }
+    return keys;
+}
+
+/* Nothing is deleted where the refs that count are others. */
+static int check_catalogs(struct tags *tags, const struct fork_entry *entry,
+                          struct operation *operation, struct error *err)
+{
+    struct store_set *set = store_set_new();
+    for (guint i = 0; i < entry->datasets->len; i++) {
+        const struct dataset_branch *pair = g_ptr_array_index(entry->datasets, i);
+        g_autofree char *dataset = layout_dataset_key(tags->layout, pair->dataset);
+        lance_ref_catalog_request(set, dataset);
+    }
+    int code = store_run(tags->store, set, operation, err);
+    for (guint i = 0; code == 0 && i < entry->datasets->len; i++) {
+        const struct dataset_branch *pair = g_ptr_array_index(entry->datasets, i);
+        g_autofree char *dataset = layout_dataset_key(tags->layout, pair->dataset);
+        code = lance_ref_catalog_check(store_set_at(set, i), dataset, err);
+    }
+    store_set_unref(set);
+    return code;
+}
+
+/* The keys of the tag's refs as the store has them now. ERR_NOT_FOUND when there is none. */
+static int find_keys(struct tags *tags, const struct fork_entry *entry, const char *tag,
+                     struct operation *operation, GPtrArray **ret, struct error *err)
+{
+    tags_forget(tags, &entry->id); /* what the store holds counts */
+    g_autoptr(GPtrArray) list = NULL;
+    int code = check_catalogs(tags, entry, operation, err);
+    if (code == 0)
+        code = tags_read(tags, entry, operation, &list, err);
+    if (code)
+        return code;
+    g_autoptr(GPtrArray) keys = keys_of(tags, list, tag);
+    if (keys->len == 0)
+        return error_set(err, ERR_NOT_FOUND, "the fork has no tag '%s'", tag);
+    *ret = g_steal_pointer(&keys);
+    return 0;
+}
+
+static int delete_keys(struct tags *tags, const struct fork_entry *entry, const GPtrArray *keys,
+                       struct operation *operation, struct error *err)
+{
+    int code = delete_all(tags, keys, operation, err);
+    if (code == ERR_OUTCOME_UNKNOWN) /* deleting what is gone succeeds */
+        code = delete_all(tags, keys, operation, err);
+    tags_forget(tags, &entry->id);
+    return code;
+}
+
+int tags_delete_refs(struct tags *tags, const struct fork_entry *entry, const char *tag,
+                     size_t whole, struct operation *operation, struct error *err)
+{
+    g_autoptr(GPtrArray) keys = NULL;
+    int code = find_keys(tags, entry, tag, operation, &keys, err);
+    if (code || keys->len >= whole)
+        return code;
+    return delete_keys(tags, entry, keys, operation, err);
+}
+
+int tags_remove(struct tags *tags, const struct fork_entry *entry, const char *tag,
+                struct operation *operation, struct error *err)
+{
+    g_autoptr(GPtrArray) keys = NULL;
+    auto_bytes struct bytes *intent = NULL;
+    int code = find_keys(tags, entry, tag, operation, &keys, err);
+    if (code == 0)
+        code = tag_intent_put(tags->store, tags->layout, &entry->id, tag, keys->len, operation,
+                              &intent, err);
+    if (code == 0)
+        code = delete_keys(tags, entry, keys, operation, err);
+    if (code == 0) /* the tag is gone; an intent that is left finds nothing to do */
+        tag_intent_delete(tags->store, tags->layout, &entry->id, intent, operation, operation,
+                          NULL);
+    return code;
+}

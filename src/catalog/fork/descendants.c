@@ -1,0 +1,352 @@
+#include "catalog/fork/descendants.h"
+
+#include "catalog/fork/kept_reason.h"
+#include "lance/branch_name.h"
+#include "lance/branch_ref.h"
+#include "lance/dataset.h"
+#include "lance/ref_catalog.h"
+
+struct descendants {
+    struct store *store;
+    const struct layout *layout;
+    struct ref_cache *cache;
+};
+
+/* A ref to be looked into. */
+struct foreign_ref {
+    const struct store_object *object; /* its row, owned by the listing */
+    struct bytes *body;                /* kept from an earlier check; else */
+    struct store_request *get;         /* in flight or answered */
+    char *name;                        /* of a branch; NULL: a tag */
+    struct branch_ref *branch;         /* of a branch, once it was read */
+    struct error problem;              /* why it does not parse */
+};
+
+/* The refs of one dataset, for all forks that have it. */
+struct dataset_refs {
+    char *dataset;
+    char *key;                  /* of the dataset */
+    struct store_request *all;  /* a listing of all of its refs, or else */
+    struct store_request *tags; /* of its tag refs */
+    GPtrArray *foreign;         /* struct foreign_ref */
+    GPtrArray *unreadable;      /* those of them that do not parse */
+    GHashTable *tagged;         /* branch -> key of a tag that points at it */
+    GHashTable *branched;       /* branch -> name of a foreign one made from it */
+    bool any_branch;
+    bool has_catalog;     /* of refs, lance/ref_catalog.h; `problem` says so */
+    struct error problem; /* why nobody can tell */
+};
+
+/* One branch of one fork of the list. */
+struct dependence {
+    struct descendants_query *query;
+    struct dataset_refs *refs;
+    const char *branch;        /* owned by the query */
+    struct store_request *own; /* its ref; NULL when no branch may descend from it */
+};
+
+/* A check in progress. */
+struct check {
+    struct descendants *descendants;
+    const struct registry *registry;
+    GHashTable *datasets;   /* name -> struct dataset_refs */
+    GPtrArray *dependences; /* struct dependence */
+};
+
+struct descendants *descendants_new(struct store *store, const struct layout *layout,
+                                    struct ref_cache *cache)
+{
+    struct descendants *descendants = g_new0(struct descendants, 1);
+    descendants->store = store;
+    descendants->layout = layout;
+    descendants->cache = cache;
+    return descendants;
+}
+
+void descendants_free(struct descendants *descendants)
+{
+    g_free(descendants);
+}
+
+static void foreign_ref_free(void *pointer)
+{
+    struct foreign_ref *ref = pointer;
+    bytes_unref(ref->body);
+    g_free(ref->name);
+    branch_ref_free(ref->branch);
+    g_free(ref);
+}
+
+static void dataset_refs_free(void *pointer)
+{
+    struct dataset_refs *refs = pointer;
+    g_free(refs->dataset);
+    g_free(refs->key);
+    g_ptr_array_unref(refs->unreadable);
+    g_ptr_array_unref(refs->foreign);
+    g_hash_table_unref(refs->tagged);
+    g_hash_table_unref(refs->branched);
+    g_free(refs);
+}
+
+/* ---- First wave: the listings ---- */
+
+static struct dataset_refs *obtain_dataset(struct check *check, const char *dataset)
+{
+    struct dataset_refs *refs = g_hash_table_lookup(check->datasets, dataset);
+    if (refs)
+        return refs;
+    refs = g_new0(struct dataset_refs, 1);
+    refs->dataset = g_strdup(dataset);
+    refs->key = layout_dataset_key(check->descendants->layout, dataset);
+    refs->foreign = g_ptr_array_new_with_free_func(foreign_ref_free);
+    refs->unreadable = g_ptr_array_new();
+    refs->tagged = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    refs->branched = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_hash_table_insert(check->datasets, refs->dataset, refs);
+    return refs;
+}
+
+static void request_listing(struct dataset_refs *refs, struct store_set *set, bool tags_only)
+{
+    if (!tags_only && !refs->all)
+        refs->all = lance_refs_request(set, refs->key);
+    else if (!refs->all && !refs->tags)
+        refs->tags = lance_tag_refs_request(set, refs->key);
+}
+
+static void add_query(struct check *check, struct store_set *set, struct descendants_query *query)
+{
+    query->code = 0;
+    query->error = (struct error){0};
+    for (guint i = 0; i < query->branches->len; i++) {
+        const struct dataset_branch *pair = g_ptr_array_index(query->branches, i);
+        if (query->entry &&
+            registry_protects_branch(check->registry, &query->entry->id, pair->branch))
+            continue;
+        struct dependence *dependence = g_new0(struct dependence, 1);
+        dependence->query = query;
+        dependence->refs = obtain_dataset(check, pair->dataset);
+        request_listing(dependence->refs, set, query->tags_only);
+        dependence->branch = pair->branch;
+        g_ptr_array_add(check->dependences, dependence);
+    }
+}
+
+/* ---- Second wave: the refs that matter ---- */
+
+/* Whether a branch is a fork's own: "fork_<ULID of an entry>_...". */
+static bool belongs_to_known_fork(const struct registry *registry, const char *branch)
+{
+    struct ulid id;
+    return layout_id_of_branch(branch, &id) && registry_find_id(registry, &id);
+}
+
+/* branch: its name, which is taken over; NULL: a tag. */
+static void add_foreign(struct check *check, struct dataset_refs *refs,
+                        const struct store_object *object, char *branch, struct store_set *set)
+{
+    struct foreign_ref *ref = g_new0(struct foreign_ref, 1);
+    ref->object = object;
+    ref->name = branch;
+    ref->body = ref_cache_find(check->descendants->cache, object);
+    if (!ref->body)
+        ref->get = store_set_get(set, object->key);
+    refs->any_branch = refs->any_branch || branch;
+    g_ptr_array_add(refs->foreign, ref);
+}
+
+static bool is_tag_key(const struct dataset_refs *refs, const char *key)
+{
+    g_autofree char *prefix = lance_tag_refs_prefix(refs->key);
+    return g_str_has_prefix(key, prefix) && g_str_has_suffix(key, ".json");
+}
+
+static void request_foreign(struct check *check, struct dataset_refs *refs, struct store_set *set)
+{
+    const struct store_request *listing = refs->all ? refs->all : refs->tags;
+    if (lance_ref_catalog_check(listing, refs->key, &refs->problem)) {
+        refs->has_catalog = listing->answer.code == 0;
+        return;
+    }
+    for (guint i = 0; i < listing->answer.objects->len; i++) {
+        const struct store_object *object = g_ptr_array_index(listing->answer.objects, i);
+        g_autofree char *branch = lance_branch_of_ref_key(refs->key, object->key);
+        if (branch && !belongs_to_known_fork(check->registry, branch))
+            add_foreign(check, refs, object, g_steal_pointer(&branch), set);
+        else if (is_tag_key(refs, object->key))
+            add_foreign(check, refs, object, NULL, set);
+    }
+}
+
+static void request_own(struct dependence *dependence, struct store_set *set)
+{
+    if (!dependence->refs->any_branch)
+        return;
+    g_autofree char *key = lance_branch_ref_key(dependence->refs->key, dependence->branch);
+    dependence->own = store_set_get(set, key);
+}
+
+/* ---- What they say ---- */
+
+static int read_body(struct check *check, struct dataset_refs *refs, struct foreign_ref *ref)
+{
+    const struct store_request *get = ref->get;
+    if (!get)
+        return 0;
+    if (get->answer.code == ERR_NOT_FOUND)
+        return 0; /* gone meanwhile */
+    if (get->answer.code)
+        return error_copy(&refs->problem, &get->answer.error);
+    ref_cache_keep(check->descendants->cache, get);
+    ref->body = bytes_ref(get->answer.body);
+    return 0;
+}
+
+static int parse_tag(struct dataset_refs *refs, struct foreign_ref *ref)
+{
+    struct tag_ref *tag = NULL;
+    int code = tag_ref_parse(ref->body, &tag, &ref->problem);
+    if (code == 0 && tag->branch)
+        g_hash_table_replace(refs->tagged, g_strdup(tag->branch), ref->object->key);
+    tag_ref_free(tag);
+    return code;
+}
+
+static int parse_branch(struct dataset_refs *refs, struct foreign_ref *ref)
+{
+    int code = branch_ref_parse(ref->body, &ref->branch, &ref->problem);
+    if (code == 0 && ref->branch->parent_branch)
+        g_hash_table_replace(refs->branched, g_strdup(ref->branch->parent_branch), ref->name);
+    return code;
+}
+
+static void read_dataset(struct check *check, struct dataset_refs *refs)
+{
+    for (guint i = 0; refs->problem.code == 0 && i < refs->foreign->len; i++) {
+        struct foreign_ref *ref = g_ptr_array_index(refs->foreign, i);
+        if (read_body(check, refs, ref) || !ref->body)
+            continue;
+        if ((ref->name ? parse_branch : parse_tag)(refs, ref)) {
+            error_prefix(&ref->problem, "ref %s", ref->object->key);
+            g_ptr_array_add(refs->unreadable, ref);
+        }
+    }
+}
+
+static int error_descends(const struct dependence *dependence, const char *branch,
+                          struct error *err)
+{
+    return kept_by_branch(dependence->query->entry, dependence->refs->dataset, dependence->branch,
+                          branch, err);
+}
+
+/* Those that were made from branches of it that are gone show their descent in their lineage. */
+static int check_lineage(const struct dependence *dependence, struct error *err)
+{
+    const struct store_answer *answer = &dependence->own->answer;
+    if (answer->code == ERR_NOT_FOUND)
+        return 0;
+    if (answer->code)
+        return error_copy(err, &answer->error);
+    struct branch_ref *own = NULL;
+    if (branch_ref_parse(answer->body, &own, NULL))
+        return 0; /* damaged; nothing says that it has descendants, and it can still be dropped */
+    int code = 0;
+    for (guint i = 0; code == 0 && i < dependence->refs->foreign->len; i++) {
+        const struct foreign_ref *ref = g_ptr_array_index(dependence->refs->foreign, i);
+        if (ref->branch && branch_ref_descends(ref->branch, own))
+            code = error_descends(dependence, ref->name, err);
+    }
+    branch_ref_free(own);
+    return code;
+}
+
+/* One that does not parse leaves nobody able to tell; but for the own, which goes. */
+static int check_readable(const struct dependence *dependence, struct error *err)
+{
+    const GPtrArray *unreadable = dependence->refs->unreadable;
+    for (guint i = 0; i < unreadable->len; i++) {
+        const struct foreign_ref *ref = g_ptr_array_index(unreadable, i);
+        if (g_strcmp0(ref->name, dependence->branch) != 0)
+            return kept_by_doubt(dependence->query->entry, &ref->problem, err);
+    }
+    return 0;
+}
+
+/* That a dataset has a catalog of refs is no reason to keep a fork that may have nothing there. */
+static bool is_left_to_deletion(const struct dependence *dependence)
+{
+    const struct fork_entry *entry = dependence->query->entry;
+    return dependence->refs->has_catalog && (!entry || entry->status != FORK_ACTIVE);
+}
+
+static int check_dependence(const struct dependence *dependence, struct error *err)
+{
+    const struct dataset_refs *refs = dependence->refs;
+    if (is_left_to_deletion(dependence))
+        return 0;
+    if (refs->problem.code)
+        return error_copy(err, &refs->problem);
+    const char *found = g_hash_table_lookup(refs->tagged, dependence->branch);
+    if (found)
+        return kept_by_tag(dependence->query->entry, refs->dataset, dependence->branch, found, err);
+    found = g_hash_table_lookup(refs->branched, dependence->branch);
+    if (found)
+        return error_descends(dependence, found, err);
+    int code = check_readable(dependence, err);
+    return code == 0 && dependence->own ? check_lineage(dependence, err) : code;
+}
+
+/* ---- The check ---- */
+
+static int list_refs(struct check *check, struct descendants_query *list, size_t count,
+                     struct store_set *set, struct operation *operation)
+{
+    for (size_t i = 0; i < count; i++)
+        add_query(check, set, &list[i]);
+    return store_run(check->descendants->store, set, operation, NULL);
+}
+
+static struct store_set *get_refs(struct check *check, struct operation *operation)
+{
+    struct store_set *set = store_set_new();
+    GHashTableIter iterator;
+    void *refs;
+    g_hash_table_iter_init(&iterator, check->datasets);
+    while (g_hash_table_iter_next(&iterator, NULL, &refs))
+        request_foreign(check, refs, set);
+    for (guint i = 0; i < check->dependences->len; i++)
+        request_own(g_ptr_array_index(check->dependences, i), set);
+    store_run(check->descendants->store, set, operation, NULL);
+    g_hash_table_iter_init(&iterator, check->datasets);
+    while (g_hash_table_iter_next(&iterator, NULL, &refs))
+        read_dataset(check, refs);
+    return set;
+}
+
+int descendants_check(struct descendants *descendants, const struct registry *registry,
+                      struct descendants_query *list, size_t count, struct store_set *first,
+                      struct operation *operation)
+{
+    g_autoptr(GHashTable) datasets =
+        g_hash_table_new_full(g_str_hash, g_str_equal, NULL, dataset_refs_free);
+    g_autoptr(GPtrArray) dependences = g_ptr_array_new_with_free_func(g_free);
+    struct check check = {.descendants = descendants,
+                          .registry = registry,
+                          .datasets = datasets,
+                          .dependences = dependences};
+    struct store_set *listings = first ? first : store_set_new();
+    int run_code = list_refs(&check, list, count, listings, operation);
+    struct store_set *gets = get_refs(&check, operation);
+    for (guint i = 0; i < dependences->len; i++) {
+        const struct dependence *dependence = g_ptr_array_index(dependences, i);
+        struct descendants_query *query = dependence->query;
+        if (query->code == 0)
+            query->code = check_dependence(dependence, &query->error);
+    }
+    store_set_unref(gets);
+    if (!first)
+        store_set_unref(listings);
+    return run_code;
+}

@@ -1,0 +1,339 @@
+#include "catalog/fork/overlays.h"
+
+#include "base/cleanup.h"
+#include "base/json_members.h"
+#include "base/json_text.h"
+#include "base/timestamp.h"
+#include "catalog/format/documents.h"
+#include "catalog/format/unique_body.h"
+
+struct overlays {
+    struct store *store;
+    const struct layout *layout;
+    bool unique_versions;
+    pthread_mutex_t lock;
+    GHashTable *by_id;   /* id text -> struct overlay */
+    uint64_t changes;    /* counts what was put or forgotten */
+    GHashTable *seen;    /* id text -> etag on the store, as last listed or put */
+    unsigned listings;   /* under way */
+    GHashTable *touched; /* set of ids put or forgotten since then: the listings may be older */
+};
+
+void overlay_free(struct overlay *overlay)
+{
+    if (!overlay)
+        return;
+    bytes_unref(overlay->text);
+    g_free(overlay->version);
+    g_free(overlay);
+}
+
+static struct overlay *overlay_new(struct bytes *text, const char *version, int64_t modified_ns)
+{
+    struct overlay *overlay = g_new0(struct overlay, 1);
+    overlay->text = bytes_ref(text);
+    overlay->version = g_strdup(version);
+    overlay->modified_ns = modified_ns;
+    return overlay;
+}
+
+struct overlays *overlays_new(struct store *store, const struct layout *layout,
+                              bool unique_versions)
+{
+    struct overlays *overlays = g_new0(struct overlays, 1);
+    overlays->store = store;
+    overlays->layout = layout;
+    overlays->unique_versions = unique_versions;
+    pthread_mutex_init(&overlays->lock, NULL);
+    overlays->by_id =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)overlay_free);
+    overlays->seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    overlays->touched = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    return overlays;
+}
+
+void overlays_free(struct overlays *overlays)
+{
+    if (!overlays)
+        return;
+    g_hash_table_unref(overlays->by_id);
+    g_hash_table_unref(overlays->seen);
+    g_hash_table_unref(overlays->touched);
+    pthread_mutex_destroy(&overlays->lock);
+    g_free(overlays);
+}
+
+struct overlay *overlays_cached(struct overlays *overlays, const struct ulid *id)
+{
+    LOCK_SCOPE(&overlays->lock);
+    const struct overlay *kept = g_hash_table_lookup(overlays->by_id, id->text);
+    return kept ? overlay_new(kept->text, kept->version, kept->modified_ns) : NULL;
+}
+
+static uint64_t count_changes(struct overlays *overlays)
+{
+    LOCK_SCOPE(&overlays->lock);
+    return overlays->changes;
+}
+
+/* Keeps what was read, unless something has changed since `changes` was counted: then it may be
+ * old. */
+static void keep_read(struct overlays *overlays, const struct ulid *id, struct overlay *overlay,
+                      uint64_t changes)
+{
+    LOCK_SCOPE(&overlays->lock);
+    if (overlays->changes == changes)
+        g_hash_table_replace(overlays->by_id, g_strdup(id->text), overlay);
+    else
+        overlay_free(overlay);
+}
+
+/* Checks a stored overlay and gives its pretty form. */
+static int normalise(struct bytes *body, struct bytes **ret, struct error *err)
+{
+    int code = json_check(body->data, body->size, err);
+    if (code)
+        return code;
+    struct json_span document = members_trim((struct json_span){body->data, body->size});
+    if (json_span_kind(document) != JSON_OBJECT)
+        return error_set(err, ERR_CORRUPT, "not a JSON object");
+    g_autoptr(GString) text = g_string_sized_new(body->size);
+    json_append_pretty(text, document, 0);
+    *ret = bytes_new(text->str, text->len);
+    return 0;
+}
+
+int overlays_read(struct overlays *overlays, const struct ulid *id, struct operation *operation,
+                  struct overlay **ret, struct error *err)
+{
+    *ret = overlays_cached(overlays, id);
+    if (*ret)
+        return 0;
+    uint64_t changes = count_changes(overlays);
+    g_autofree char *key = layout_overlay_key(overlays->layout, id);
+    struct error failure = {0};
+    struct store_set *set = store_set_new();
+    struct store_request *get = store_set_get(set, key);
+    int code = store_run(overlays->store, set, operation, &failure);
+    if (code == 0)
+        code = store_set_failure(set, 0, &failure);
+    auto_bytes struct bytes *text = NULL;
+    if (code == ERR_NOT_FOUND) {
+        text = overlay_empty();
+        code = 0;
+    } else if (code == 0) {
+        code = normalise(get->answer.body, &text, &failure);
+    }
+    if (code == 0) {
+        keep_read(overlays, id, overlay_new(text, get->answer.etag, get->answer.modified_ns),
+                  changes);
+        *ret = overlay_new(text, get->answer.etag, get->answer.modified_ns);
+    } else {
+        error_prefix(&failure, "reading the overlay %s", key);
+        error_copy(err, &failure);
+    }
+    store_set_unref(set);
+    return code;
+}
+
+/* A write in progress. */
+struct write {
+    struct overlays *overlays;
+    const char *key;
+    struct bytes *body;
+    const char *version; /* that it replaces; NULL: absent */
+    struct operation *operation;
+};
+
+/* After a put whose answer does not tell, or that lost, perhaps to itself: what the store holds.
+ * ERR_OUTCOME_UNKNOWN when it is what was there before: the put may still be repeated. */
+static int resolve(const struct write *write, char **ret_etag, struct error *err)
+{
+    auto_bytes struct bytes *body = NULL;
+    g_autofree char *etag = NULL;
+    struct error failure = {0};
+    int code =
+        store_get(write->overlays->store, write->key, write->operation, &body, &etag, &failure);
+    if (code && code != ERR_NOT_FOUND)
+        return error_set(err, ERR_OUTCOME_UNKNOWN, "whether it was stored is not known: %s",
+                         failure.text);
+    if (code == 0 && bytes_equal(body, write->body)) {
+        *ret_etag = g_steal_pointer(&etag);
+        return 0;
+    }
+    if (g_strcmp0(etag, write->version) == 0)
+        return error_set(err, ERR_OUTCOME_UNKNOWN, "it was not stored so far");
+    return error_set(err, ERR_CHANGED, "it has changed since it was read");
+}
+
+/* Repeats the identical put once: the first may still arrive, or never. */
+static int put(const struct write *write, char **ret_etag, struct error *err)
+{
+    int code = 0;
+    for (int tries = 0; tries < 2; tries++) {
+        g_autofree char *etag = NULL;
+        code = store_put(write->overlays->store, write->key, write->body,
+                         write->version ? STORE_IF_MATCH : STORE_IF_ABSENT, write->version,
+                         write->operation, &etag, err);
+        if (code == 0 && etag) {
+            *ret_etag = g_steal_pointer(&etag);
+            return 0;
+        }
+        if (tries == 0 && code && code != ERR_OUTCOME_UNKNOWN && code != ERR_PRECONDITION)
+            return code;
+        code = resolve(write, ret_etag, err);
+        if (code != ERR_OUTCOME_UNKNOWN)
+            return code;
+    }
+    return code;
+}
+
+int overlays_write(struct overlays *overlays, const struct ulid *id, struct bytes *text,
+                   const char *version, struct operation *operation, char **ret_version,
+                   struct error *err)
+{
+    g_autofree char *key = layout_overlay_key(overlays->layout, id);
+    g_autofree char *etag = NULL;
+    auto_bytes struct bytes *body = overlays->unique_versions ? unique_body(text) : bytes_ref(text);
+    struct error failure = {0};
+    const struct write write = {
+        .overlays = overlays, .key = key, .body = body, .version = version, .operation = operation};
+    int code = put(&write, &etag, &failure);
+    if (code) {
+        overlays_forget(overlays, id);
+        error_prefix(&failure, "writing the overlay %s", key);
+        return error_copy(err, &failure);
+    }
+    overlays_note_put(overlays, id, text, etag);
+    if (ret_version)
+        *ret_version = g_steal_pointer(&etag);
+    return 0;
+}
+
+/* With the lock held. */
+static void touch(struct overlays *overlays, const struct ulid *id)
+{
+    overlays->changes++;
+    if (overlays->listings > 0)
+        g_hash_table_add(overlays->touched, g_strdup(id->text));
+}
+
+void overlays_note_put(struct overlays *overlays, const struct ulid *id, struct bytes *body,
+                       const char *etag)
+{
+    if (!etag) { /* not told: it has to be read */
+        overlays_forget(overlays, id);
+        return;
+    }
+    struct overlay *overlay = overlay_new(body, etag, timestamp_now_ns());
+    LOCK_SCOPE(&overlays->lock);
+    touch(overlays, id);
+    g_hash_table_replace(overlays->by_id, g_strdup(id->text), overlay);
+    g_hash_table_replace(overlays->seen, g_strdup(id->text), g_strdup(etag));
+}
+
+void overlays_forget(struct overlays *overlays, const struct ulid *id)
+{
+    LOCK_SCOPE(&overlays->lock);
+    touch(overlays, id);
+    g_hash_table_remove(overlays->by_id, id->text);
+    g_hash_table_remove(overlays->seen, id->text);
+}
+
+/* ---- Comparing with a listing ---- */
+
+void overlays_begin_listing(struct overlays *overlays)
+{
+    LOCK_SCOPE(&overlays->lock);
+    overlays->listings++;
+}
+
+void overlays_end_listing(struct overlays *overlays)
+{
+    LOCK_SCOPE(&overlays->lock);
+    if (--overlays->listings == 0)
+        g_hash_table_remove_all(overlays->touched);
+}
+
+static GHashTable *etags_by_id(const struct overlays *overlays, const GPtrArray *objects)
+{
+    GHashTable *etags = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_autofree char *prefix = layout_overlays_prefix(overlays->layout);
+    for (guint i = 0; i < objects->len; i++) {
+        const struct store_object *object = g_ptr_array_index(objects, i);
+        struct ulid id;
+        if (layout_id_of_key(object->key, prefix, ".json", &id))
+            g_hash_table_insert(etags, g_strdup(id.text), object->etag);
+    }
+    return etags;
+}
+
+static void add_id(GPtrArray *ids, const char *text)
+{
+    struct ulid *id = g_new0(struct ulid, 1);
+    ulid_parse(text, ULID_LENGTH, id);
+    g_ptr_array_add(ids, id);
+}
+
+/* With the lock held: an object that is listed. What was read as absent and is there now has
+ * changed; what was never looked at has not. */
+static void compare_listed(struct overlays *overlays, const char *id, const char *etag,
+                           GPtrArray *changed)
+{
+    const char *seen = g_hash_table_lookup(overlays->seen, id);
+    const struct overlay *kept = g_hash_table_lookup(overlays->by_id, id);
+    bool differs = seen ? g_strcmp0(seen, etag) != 0 : kept && !kept->version;
+    if (kept && g_strcmp0(kept->version, etag) != 0)
+        g_hash_table_remove(overlays->by_id, id);
+    if (differs)
+        add_id(changed, id);
+    if (differs || !seen) {
+        overlays->changes++;
+        g_hash_table_replace(overlays->seen, g_strdup(id), g_strdup(etag));
+    }
+}
+
+/* With the lock held: removes from a table the ids that are neither listed nor touched, and adds
+ * them to `changed`. */
+static void drop_unlisted(struct overlays *overlays, GHashTable *table, GHashTable *etags,
+                          bool (*counts)(const void *value), GPtrArray *changed)
+{
+    GHashTableIter iterator;
+    void *id, *value;
+    g_hash_table_iter_init(&iterator, table);
+    while (g_hash_table_iter_next(&iterator, &id, &value)) {
+        if (g_hash_table_contains(etags, id) || g_hash_table_contains(overlays->touched, id) ||
+            !counts(value))
+            continue;
+        if (changed)
+            add_id(changed, id);
+        overlays->changes++;
+        g_hash_table_iter_remove(&iterator);
+    }
+}
+
+static bool is_any(const void *value)
+{
+    return value != NULL;
+}
+
+static bool was_present(const void *value)
+{
+    return ((const struct overlay *)value)->version != NULL;
+}
+
+GPtrArray *overlays_compare(struct overlays *overlays, const GPtrArray *objects)
+{
+    GPtrArray *changed = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GHashTable) etags = etags_by_id(overlays, objects);
+    GHashTableIter iterator;
+    void *id, *etag;
+    LOCK_SCOPE(&overlays->lock);
+    g_hash_table_iter_init(&iterator, etags);
+    while (g_hash_table_iter_next(&iterator, &id, &etag))
+        if (!g_hash_table_contains(overlays->touched, id))
+            compare_listed(overlays, id, etag, changed);
+    drop_unlisted(overlays, overlays->seen, etags, is_any, changed);
+    drop_unlisted(overlays, overlays->by_id, etags, was_present, NULL);
+    return changed;
+}

@@ -1,0 +1,126 @@
+#include "catalog/fork_point/database_state.h"
+
+#include "catalog/fork_point/dataset_listing.h"
+
+#define STAGING_SUFFIX "_staging.lance/"
+
+void database_state_request_common(struct database_state *state, struct store_set *set,
+                                   const struct layout *layout)
+{
+    *state = (struct database_state){0};
+    g_autofree char *wal = layout_wal_prefix(layout);
+    g_autofree char *intent = layout_bulk_load_intent_key(layout);
+    g_autofree char *storage = layout_datasets_prefix(layout);
+    g_autofree char *schema = layout_schema_key(layout);
+    g_autofree char *legacy_schema = layout_legacy_schema_key(layout);
+    state->wal = store_set_list(set, wal, NULL, 0);
+    state->intent =
+        store_set_get(set, intent); /* its absence is told in one request, unlike HEAD's */
+    state->storage = store_set_list_shallow(set, storage);
+    state->schema = store_set_get(set, schema);
+    state->legacy_schema = store_set_get(set, legacy_schema);
+}
+
+void database_state_request_own(struct database_state *state, struct store_set *set,
+                                const struct layout *layout, const struct ulid *parent)
+{
+    g_autofree char *pointer =
+        parent ? layout_fork_pointer_key(layout, parent) : layout_snapshot_pointer_key(layout);
+    g_autofree char *allocator =
+        parent ? layout_fork_allocator_key(layout, parent) : layout_allocator_key(layout);
+    if (parent) {
+        g_autofree char *fork_wal = layout_fork_wal_prefix(layout, parent);
+        g_autofree char *overlay = layout_overlay_key(layout, parent);
+        state->fork_wal = store_set_list(set, fork_wal, NULL, 0);
+        state->overlay = store_set_get(set, overlay);
+    }
+    state->pointer = store_set_get(set, pointer);
+    state->allocator = store_set_get(set, allocator);
+}
+
+void database_state_request(struct database_state *state, struct store_set *set,
+                            const struct layout *layout, const struct ulid *parent)
+{
+    database_state_request_common(state, set, layout);
+    database_state_request_own(state, set, layout, parent);
+}
+
+int database_state_check_clean(const struct database_state *state, struct error *err)
+{
+    if (state->intent->answer.code == 0)
+        return error_set(err, ERR_UNCLEAN,
+                         "a bulk load was interrupted (%s); open the database with Uni first",
+                         state->intent->key);
+    for (guint i = 0; i < state->storage->answer.objects->len; i++) {
+        const struct store_object *object = g_ptr_array_index(state->storage->answer.objects, i);
+        if (g_str_has_suffix(object->key, STAGING_SUFFIX))
+            return error_set(err, ERR_UNCLEAN,
+                             "a table swap was interrupted (%s); open the database with Uni first",
+                             object->key);
+    }
+    return 0;
+}
+
+static const struct store_request *schema_found(const struct database_state *state)
+{
+    return state->schema->answer.code == ERR_NOT_FOUND ? state->legacy_schema : state->schema;
+}
+
+int database_state_schema(const struct database_state *state, struct schema **ret,
+                          struct error *err)
+{
+    const struct store_request *found = schema_found(state);
+    struct error failure = {0};
+    int code = schema_parse(found->answer.body, ret, &failure);
+    if (code) {
+        error_prefix(&failure, "%s", found->key);
+        error_copy(err, &failure);
+    }
+    return code;
+}
+
+bool database_state_has_datasets(const struct database_state *state)
+{
+    g_autoptr(GPtrArray) datasets = dataset_listing_read(state->storage, NULL);
+    return datasets->len > 0;
+}
+
+struct store_request *database_state_request_snapshot(const struct database_state *state,
+                                                      struct store_set *set,
+                                                      const struct layout *layout)
+{
+    g_autofree char *id = NULL;
+    if (database_state_has_datasets(state))
+        return NULL;
+    if (snapshot_pointer_parse(state->pointer->answer.body, &id, NULL) || !id)
+        return NULL;
+    g_autofree char *key = layout_snapshot_key(layout, id);
+    return store_set_get(set, key);
+}
+
+/* Of one that cannot be read nobody can say that. */
+static bool is_empty(const struct store_request *snapshot)
+{
+    struct snapshot *parsed = NULL;
+    bool empty = snapshot->answer.code == 0 &&
+                 snapshot_parse(snapshot->answer.body, &parsed, NULL) == 0 && !parsed->has_tables;
+    snapshot_free(parsed);
+    return empty;
+}
+
+int database_state_check_present(const struct database_state *state,
+                                 const struct store_request *snapshot, struct error *err)
+{
+    if (database_state_has_datasets(state) || (snapshot && is_empty(snapshot)))
+        return 0;
+    if (snapshot)
+        return error_set(err, ERR_NOT_FOUND,
+                         "%s names a snapshot, but there is no dataset below '%s': is that the "
+                         "prefix of the database?",
+                         state->pointer->key, state->storage->key);
+    if (schema_found(state)->answer.code == 0)
+        return 0;
+    return error_set(err, ERR_NOT_FOUND,
+                     "no Uni database: neither %s nor %s nor any dataset exists",
+                     state->schema->key, state->pointer->key);
+}

@@ -1,0 +1,387 @@
+#include "base/timestamp.h"
+#include "catalog/fork_point/dataset_listing.h"
+#include "catalog/fork_point/fork_point_private.h"
+#include "catalog/format/overlay_document.h"
+#include "catalog/uni/allocator_presence.h"
+
+#define NO_SNAPSHOT "uninitialized"
+
+struct fork_point_reader *fork_point_reader_new(struct store *store, const struct layout *layout)
+{
+    struct fork_point_reader *reader = g_new0(struct fork_point_reader, 1);
+    reader->store = store;
+    reader->layout = layout;
+    reader->cache = fork_point_cache_new();
+    return reader;
+}
+
+void fork_point_reader_free(struct fork_point_reader *reader)
+{
+    if (!reader)
+        return;
+    fork_point_cache_free(reader->cache);
+    g_free(reader);
+}
+
+void fork_point_free(struct fork_point *point)
+{
+    if (!point)
+        return;
+    g_free(point->snapshot_id);
+    g_ptr_array_unref(point->origins);
+    g_ptr_array_unref(point->schemaless_types);
+    g_free(point);
+}
+
+/* ---- Several readings, which share their waves ---- */
+
+struct readings {
+    struct store *store;
+    struct operation *operation;
+    struct reading *list;
+    size_t count;
+    struct store_set *set; /* the wave being built */
+    GPtrArray *old_sets;   /* earlier waves, whose answers are still used */
+    size_t common;         /* so many requests of the wave are everybody's */
+};
+
+static void readings_begin(struct readings *readings, struct fork_point_reader *reader,
+                           struct fork_point_query *queries, size_t count,
+                           struct operation *operation)
+{
+    *readings = (struct readings){.store = reader->store, .operation = operation, .count = count};
+    readings->old_sets = g_ptr_array_new_with_free_func((GDestroyNotify)store_set_unref);
+    readings->set = store_set_new();
+    readings->list = g_new0(struct reading, count);
+    for (size_t i = 0; i < count; i++) {
+        struct reading *reading = &readings->list[i];
+        reading->reader = reader;
+        reading->parent = queries[i].parent;
+        reading->besides = queries[i].besides;
+        reading->set = readings->set;
+        reading->sources = sources_new();
+        reading->point = g_new0(struct fork_point, 1);
+        reading->point->origins =
+            g_ptr_array_new_with_free_func((GDestroyNotify)branch_origin_free);
+        reading->point->schemaless_types = g_ptr_array_new_with_free_func(g_free);
+    }
+}
+
+static void readings_end(struct readings *readings)
+{
+    for (size_t i = 0; i < readings->count; i++) {
+        struct reading *reading = &readings->list[i];
+        g_ptr_array_unref(reading->sources);
+        g_free(reading->snapshot_id);
+        snapshot_free(reading->snapshot);
+        snapshot_free(reading->older_snapshot);
+        schema_free(reading->schema);
+        logs_clear(reading);
+        marks_clear(reading);
+        fork_point_free(reading->point);
+    }
+    g_free(readings->list);
+    store_set_unref(readings->set);
+    g_ptr_array_unref(readings->old_sets);
+}
+
+/* A request may only fail with "absent". */
+static int check_answers(struct store_set *set, size_t first, size_t end, struct error *err)
+{
+    for (size_t i = first; i < end; i++) {
+        const struct store_answer *answer = &store_set_at(set, i)->answer;
+        if (answer->code != 0 && answer->code != ERR_NOT_FOUND)
+            return error_copy(err, &answer->error);
+    }
+    return 0;
+}
+
+static bool any_is_well(const struct readings *readings)
+{
+    for (size_t i = 0; i < readings->count; i++)
+        if (readings->list[i].code == 0)
+            return true;
+    return false;
+}
+
+/* A failure concerns those whose request it is. The next wave starts empty. */
+static void run_wave(struct readings *readings)
+{
+    struct store_set *set = readings->set;
+    if (!any_is_well(readings) || store_set_size(set) == 0)
+        return;
+    g_ptr_array_add(readings->old_sets, set);
+    readings->set = store_set_new();
+    store_run(readings->store, set, readings->operation, NULL); /* the answers say more */
+    for (size_t i = 0; i < readings->count; i++) {
+        struct reading *reading = &readings->list[i];
+        reading->set = readings->set;
+        if (reading->code == 0)
+            reading->code = check_answers(set, 0, readings->common, &reading->error);
+        if (reading->code == 0)
+            reading->code = check_answers(set, reading->first, reading->end, &reading->error);
+    }
+    readings->common = 0;
+}
+
+/* One step of all that are well so far: takes what the last wave has answered, asks for what the
+ * next one is to answer; and that wave. */
+static void take_step(struct readings *readings,
+                      int (*step)(struct reading *reading, struct error *err))
+{
+    for (size_t i = 0; i < readings->count; i++) {
+        struct reading *reading = &readings->list[i];
+        reading->first = store_set_size(readings->set);
+        if (reading->code == 0)
+            reading->code = step(reading, &reading->error);
+        reading->end = store_set_size(readings->set);
+    }
+    run_wave(readings);
+}
+
+/* ---- The steps of a reading ---- */
+
+static void ask_for_common_state(struct readings *readings)
+{
+    struct database_state common;
+    database_state_request_common(&common, readings->set, readings->list[0].reader->layout);
+    readings->common = store_set_size(readings->set);
+    for (size_t i = 0; i < readings->count; i++)
+        readings->list[i].state = common;
+}
+
+static int ask_for_state(struct reading *reading, struct error *err)
+{
+    const struct ulid *parent = reading->parent ? &reading->parent->id : NULL;
+    database_state_request_own(&reading->state, reading->set, reading->reader->layout, parent);
+    return sources_request_first(reading, err);
+}
+
+static int take_state(struct reading *reading, struct error *err)
+{
+    int code = logs_request(reading, err);
+    if (code == 0)
+        code = database_state_check_clean(&reading->state, err);
+    if (code == 0)
+        code = database_state_schema(&reading->state, &reading->schema, err);
+    if (code == 0)
+        code =
+            snapshot_pointer_parse(reading->state.pointer->answer.body, &reading->snapshot_id, err);
+    if (code == 0 && !reading->parent)
+        code = sources_settle(reading, err);
+    if (code == 0)
+        code = sources_read_tips(reading, err);
+    if (code)
+        return code;
+    snapshot_request(reading);
+    marks_request(reading);
+    sources_request_contents(reading);
+    return 0;
+}
+
+static int take_snapshot(struct reading *reading, struct error *err)
+{
+    int code = sources_read_tips(reading, err); /* may ask for V1 tables once more */
+    if (code == 0)
+        code = snapshot_read(reading, err);
+    if (code == 0)
+        code = logs_request_rest(reading, err);
+    if (code == 0)
+        code = marks_go_on(reading, err);
+    if (code)
+        return code;
+    snapshot_request_older(reading);
+    sources_request_contents(reading);
+    return 0;
+}
+
+static int take_tips(struct reading *reading, struct error *err)
+{
+    int code = sources_read_tips(reading, err);
+    if (code == 0)
+        code = logs_check(reading, err);
+    if (code == 0)
+        code = marks_go_on(reading, err);
+    if (code == 0)
+        sources_request_contents(reading);
+    return code;
+}
+
+static int read_allocator(const struct reading *reading, struct allocator *ret, struct error *err)
+{
+    const struct store_request *get = reading->state.allocator;
+    struct error failure = {0};
+    int code = allocator_parse(get->answer.body, ret, &failure);
+    if (code) {
+        error_prefix(&failure, "%s", get->key);
+        error_copy(err, &failure);
+    }
+    return code;
+}
+
+/* A reopened Uni starts at the mark plus one; the larger bound is the safer one. */
+static uint64_t version_mark(const struct reading *reading)
+{
+    uint64_t inherited = reading->parent ? reading->parent->version_mark : 0;
+    if (!reading->snapshot)
+        return inherited;
+    uint64_t mark = MAX(reading->snapshot->version_mark, reading->highest_mark);
+    return MAX(mark == UINT64_MAX ? UINT64_MAX : mark + 1, inherited);
+}
+
+/* Of the parent and of the primary graph: Uni 5 writes all that a new fork knows into its overlay.
+ */
+static int collect_schemaless_types(const struct reading *reading, GPtrArray *names,
+                                    struct error *err)
+{
+    const struct store_request *overlay = reading->state.overlay;
+    struct error failure = {0};
+    if (overlay &&
+        overlay_document_add_schemaless_types(overlay->answer.body, names, &failure) != 0) {
+        error_prefix(&failure, "%s", overlay->key);
+        return error_copy(err, &failure);
+    }
+    const GPtrArray *of_main = reading->schema->schemaless_types;
+    for (guint i = 0; i < of_main->len; i++)
+        overlay_document_add_name(names, of_main->pdata[i]);
+    return 0;
+}
+
+static int take_contents(struct reading *reading, struct error *err)
+{
+    struct fork_point *point = reading->point;
+    int code = snapshot_check_older(reading, err);
+    if (code == 0)
+        code = collect_schemaless_types(reading, point->schemaless_types, err);
+    if (code == 0)
+        code = sources_collect(reading, point->origins, err);
+    if (code == 0)
+        code = allocator_presence_check(reading->reader->layout, reading->state.allocator,
+                                        reading->parent != NULL, point->origins, err);
+    if (code == 0)
+        code = read_allocator(reading, &point->allocator, err);
+    if (code)
+        return code;
+    point->snapshot_id = g_strdup(reading->snapshot_id ? reading->snapshot_id : NO_SNAPSHOT);
+    point->version_mark = version_mark(reading);
+    point->schema_version = reading->schema->version;
+    return 0;
+}
+
+static bool any_marks_are_missing(const struct readings *readings)
+{
+    for (size_t i = 0; i < readings->count; i++)
+        if (marks_are_missing(&readings->list[i]))
+            return true;
+    return false;
+}
+
+void fork_point_read_all(struct fork_point_reader *reader, struct fork_point_query *queries,
+                         size_t count, struct operation *operation)
+{
+    struct readings readings;
+    if (count == 0)
+        return;
+    readings_begin(&readings, reader, queries, count, operation);
+    ask_for_common_state(&readings);
+    take_step(&readings, ask_for_state);
+    take_step(&readings, take_state);
+    take_step(&readings, take_snapshot);
+    take_step(&readings, take_tips);
+    while (any_marks_are_missing(&readings))
+        take_step(&readings, marks_go_on);
+    take_step(&readings, take_contents);
+    for (size_t i = 0; i < count; i++) {
+        struct reading *reading = &readings.list[i];
+        if (reading->code)
+            error_prefix(&reading->error, "reading the fork point");
+        else
+            queries[i].point = g_steal_pointer(&reading->point);
+        queries[i].code = error_copy(&queries[i].error, &reading->error);
+    }
+    readings_end(&readings);
+}
+
+int fork_point_read(struct fork_point_reader *reader, const struct fork_entry *parent,
+                    const GPtrArray *besides, struct operation *operation, struct fork_point **ret,
+                    struct error *err)
+{
+    struct fork_point_query query = {.parent = parent, .besides = besides};
+    fork_point_read_all(reader, &query, 1, operation);
+    *ret = query.point;
+    return error_copy(err, &query.error);
+}
+
+int fork_point_plan(const struct fork_point *point, const struct layout *layout,
+                    const struct ulid *id, GPtrArray **ret, struct error *err)
+{
+    struct timespec now = timestamp_now();
+    g_autoptr(GPtrArray) plans = g_ptr_array_new_with_free_func((GDestroyNotify)branch_plan_free);
+    for (guint i = 0; i < point->origins->len; i++) {
+        const struct branch_origin *origin = g_ptr_array_index(point->origins, i);
+        struct branch_plan *plan = NULL;
+        struct error failure = {0};
+        int code = branch_plan_make(layout, id, origin, now, &plan, &failure);
+        if (code) {
+            error_prefix(&failure, "dataset %s", origin->dataset);
+            return error_copy(err, &failure);
+        }
+        g_ptr_array_add(plans, plan);
+    }
+    *ret = g_steal_pointer(&plans);
+    return 0;
+}
+
+/* ---- For mount and recovery ---- */
+
+static int run_set(struct fork_point_reader *reader, struct store_set *set,
+                   struct operation *operation, struct error *err)
+{
+    int code = store_run(reader->store, set, operation, err);
+    return code ? code : store_set_failure(set, ERR_NOT_FOUND, err);
+}
+
+static int check_present(struct fork_point_reader *reader, const struct database_state *state,
+                         struct operation *operation, struct error *err)
+{
+    struct store_set *set = store_set_new();
+    const struct store_request *snapshot =
+        database_state_request_snapshot(state, set, reader->layout);
+    int code = snapshot ? run_set(reader, set, operation, err) : 0;
+    if (code == 0)
+        code = database_state_check_present(state, snapshot, err);
+    store_set_unref(set);
+    return code;
+}
+
+int fork_point_warm(struct fork_point_reader *reader, struct store_set *set,
+                    struct operation *operation, bool *ret_has_datasets, struct error *err)
+{
+    struct database_state state;
+    struct schema *schema = NULL;
+    database_state_request(&state, set, reader->layout, NULL);
+    int code = run_set(reader, set, operation, err);
+    if (code == 0)
+        code = check_present(reader, &state, operation, err);
+    if (code == 0)
+        *ret_has_datasets = database_state_has_datasets(&state);
+    if (code == 0 && database_state_schema(&state, &schema, NULL) == 0) {
+        g_autoptr(GPtrArray) known = dataset_listing_read(state.storage, schema);
+        fork_point_cache_set_datasets(reader->cache, known);
+    }
+    schema_free(schema);
+    return code;
+}
+
+int fork_point_datasets(struct fork_point_reader *reader, struct operation *operation,
+                        GPtrArray **ret, struct error *err)
+{
+    struct store_set *set = store_set_new();
+    g_autofree char *storage = layout_datasets_prefix(reader->layout);
+    const struct store_request *listing = store_set_list_shallow(set, storage);
+    int code = run_set(reader, set, operation, err);
+    if (code == 0)
+        *ret = dataset_listing_read(listing, NULL);
+    store_set_unref(set);
+    return code;
+}

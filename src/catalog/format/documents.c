@@ -1,0 +1,325 @@
+#include "catalog/format/documents.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/json_members.h"
+#include "base/json_text.h"
+#include "catalog/format/layout.h"
+
+/* ---- Schema ---- */
+
+static gint compare_texts(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static struct schema *schema_new(void)
+{
+    struct schema *schema = g_new0(struct schema, 1);
+    schema->version = 1;
+    schema->labels = g_ptr_array_new_with_free_func(g_free);
+    schema->edge_types = g_ptr_array_new_with_free_func(g_free);
+    schema->schemaless_types = g_ptr_array_new_with_free_func(g_free);
+    return schema;
+}
+
+/* Adds the keys of the member `name`, an object, to `keys`. */
+static int collect_keys(const GArray *members, const char *name, GPtrArray *keys, struct error *err)
+{
+    struct json_span object;
+    int code = members_object(members, name, &object, err);
+    if (code)
+        return code;
+    g_autoptr(GArray) entries = json_members(object);
+    for (guint i = 0; i < entries->len; i++) {
+        struct json_member *entry = &g_array_index(entries, struct json_member, i);
+        if (!entry->key)
+            return error_set(err, ERR_CORRUPT,
+                             "member \"%s\" has a key that holds the character U+0000", name);
+        g_ptr_array_add(keys, g_strdup(entry->key));
+    }
+    g_ptr_array_sort(keys, compare_texts);
+    return 0;
+}
+
+/* Databases that are older than edge types without declaration have no such member. */
+static int collect_schemaless_types(const GArray *members, GPtrArray *names, struct error *err)
+{
+    static const char name[] = "schemaless_registry";
+    struct json_span object;
+    if (!members_find(members, name))
+        return 0;
+    int code = members_object(members, name, &object, err);
+    if (code)
+        return code;
+    g_autoptr(GArray) registry = json_members(object);
+    struct error failure = {0};
+    if (collect_keys(registry, "name_to_id", names, &failure) == 0)
+        return 0;
+    error_prefix(&failure, "%s", name);
+    return error_copy(err, &failure);
+}
+
+static int fill_schema(struct schema *schema, const struct bytes *body, struct error *err)
+{
+    g_autoptr(GArray) members = NULL;
+    uint64_t version;
+    struct json_span properties;
+    int code = members_of_document(body, &members, err);
+    if (!code)
+        code = members_unsigned(members, "schema_version", UINT32_MAX, &version, err);
+    if (!code)
+        code = collect_keys(members, "labels", schema->labels, err);
+    if (!code)
+        code = collect_keys(members, "edge_types", schema->edge_types, err);
+    if (!code)
+        code = collect_schemaless_types(members, schema->schemaless_types, err);
+    if (!code)
+        code = members_object(members, "properties", &properties, err);
+    if (!code)
+        schema->version = (uint32_t)version;
+    schema->branches_all = members && members_find(members, "writer_features");
+    return code;
+}
+
+int schema_parse(const struct bytes *body, struct schema **ret, struct error *err)
+{
+    struct schema *schema = schema_new();
+    int code = body ? fill_schema(schema, body, err) : 0;
+    if (code) {
+        schema_free(schema);
+        error_prefix(err, "schema");
+        return code;
+    }
+    *ret = schema;
+    return 0;
+}
+
+void schema_free(struct schema *schema)
+{
+    if (!schema)
+        return;
+    g_ptr_array_unref(schema->labels);
+    g_ptr_array_unref(schema->edge_types);
+    g_ptr_array_unref(schema->schemaless_types);
+    g_free(schema);
+}
+
+static void remove_duplicates(GPtrArray *sorted)
+{
+    for (guint i = sorted->len; i > 1; i--) {
+        if (strcmp(sorted->pdata[i - 1], sorted->pdata[i - 2]) == 0)
+            g_ptr_array_remove_index(sorted, i - 1);
+    }
+}
+
+static void add_tables_of_edges(const GPtrArray *types, GPtrArray *names)
+{
+    static const char *const edge_tables[] = {"deltas", "adjacency"};
+    static const char *const directions[] = {"fwd", "bwd"};
+    for (guint i = 0; i < types->len; i++) {
+        for (size_t j = 0; j < G_N_ELEMENTS(edge_tables) * G_N_ELEMENTS(directions); j++)
+            g_ptr_array_add(names, g_strconcat(edge_tables[j / 2], "_", types->pdata[i], "_",
+                                               directions[j % 2], NULL));
+    }
+}
+
+static void add_tables_of_undeclared(const struct schema *schema, GPtrArray *names)
+{
+    g_autoptr(GPtrArray) tables = g_ptr_array_new_with_free_func(g_free);
+    add_tables_of_edges(schema->schemaless_types, tables);
+    for (guint i = 0; i < tables->len; i++)
+        if (schema->branches_all || layout_check_branchable(tables->pdata[i], NULL) == 0)
+            g_ptr_array_add(names, g_strdup(tables->pdata[i]));
+}
+
+GPtrArray *schema_candidates(const struct schema *schema)
+{
+    GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
+    g_ptr_array_add(names, g_strdup("vertices"));
+    g_ptr_array_add(names, g_strdup("edges"));
+    for (guint i = 0; i < schema->labels->len; i++)
+        g_ptr_array_add(names, g_strconcat("vertices_", schema->labels->pdata[i], NULL));
+    add_tables_of_edges(schema->edge_types, names);
+    add_tables_of_undeclared(schema, names);
+    g_ptr_array_sort(names, compare_texts);
+    remove_duplicates(names);
+    return names;
+}
+
+/* ---- Allocator ---- */
+
+int allocator_parse(const struct bytes *body, struct allocator *ret, struct error *err)
+{
+    struct allocator allocator = {0};
+    g_autoptr(GArray) members = NULL;
+    int code = body ? members_of_document(body, &members, err) : 0;
+    if (!code && members)
+        code =
+            members_unsigned(members, "next_vid_batch", UINT64_MAX, &allocator.next_vid_batch, err);
+    if (!code && members)
+        code =
+            members_unsigned(members, "next_eid_batch", UINT64_MAX, &allocator.next_eid_batch, err);
+    if (code) {
+        error_prefix(err, "id allocator");
+        return code;
+    }
+    *ret = allocator;
+    return 0;
+}
+
+struct bytes *allocator_render(const struct allocator *allocator)
+{
+    g_autofree char *text = g_strdup_printf("{\n  \"next_vid_batch\": %" PRIu64
+                                            ",\n  \"next_eid_batch\": %" PRIu64 "\n}",
+                                            allocator->next_vid_batch, allocator->next_eid_batch);
+    return bytes_new_text(text);
+}
+
+/* ---- Snapshot ---- */
+
+static int optional_string(const GArray *members, const char *name, char **ret, struct error *err)
+{
+    *ret = NULL;
+    return members_is_none(members, name) ? 0 : members_string(members, name, ret, err);
+}
+
+/* What the manifest must have to be one, but nobody here uses. */
+static int check_rest_of_snapshot(const GArray *members, struct error *err)
+{
+    g_autofree char *name = NULL;
+    struct timespec created_at;
+    uint64_t schema_version;
+    int code = optional_string(members, "name", &name, err);
+    if (!code)
+        code = members_time(members, "created_at", &created_at, err);
+    if (!code)
+        code = members_unsigned(members, "schema_version", UINT32_MAX, &schema_version, err);
+    return code;
+}
+
+static int read_tables(const GArray *members, bool *ret, struct error *err)
+{
+    struct json_span vertices, edges;
+    int code = members_object(members, "vertices", &vertices, err);
+    if (!code)
+        code = members_object(members, "edges", &edges, err);
+    if (code)
+        return code;
+    g_autoptr(GArray) labels = json_members(vertices), edge_types = json_members(edges);
+    *ret = labels->len + edge_types->len > 0;
+    return 0;
+}
+
+static int fill_snapshot(struct snapshot *snapshot, const struct bytes *body, struct error *err)
+{
+    g_autoptr(GArray) members = NULL;
+    int code = members_of_document(body, &members, err);
+    if (!code)
+        code = members_string(members, "snapshot_id", &snapshot->id, err);
+    if (!code)
+        code = optional_string(members, "parent_snapshot", &snapshot->parent_id, err);
+    if (!code)
+        code = members_unsigned(members, "version_high_water_mark", UINT64_MAX,
+                                &snapshot->version_mark, err);
+    if (!code)
+        code =
+            members_unsigned(members, "wal_high_water_mark", UINT64_MAX, &snapshot->wal_mark, err);
+    if (!code)
+        code = check_rest_of_snapshot(members, err);
+    if (!code)
+        code = read_tables(members, &snapshot->has_tables, err);
+    if (!code && snapshot->parent_id && !layout_dataset_name_is_safe(snapshot->parent_id))
+        code = error_set(err, ERR_CORRUPT, "member \"parent_snapshot\" cannot be a file name");
+    return code;
+}
+
+int snapshot_parse(const struct bytes *body, struct snapshot **ret, struct error *err)
+{
+    struct snapshot *snapshot = g_new0(struct snapshot, 1);
+    int code = fill_snapshot(snapshot, body, err);
+    if (code) {
+        snapshot_free(snapshot);
+        error_prefix(err, "snapshot manifest");
+        return code;
+    }
+    *ret = snapshot;
+    return 0;
+}
+
+void snapshot_free(struct snapshot *snapshot)
+{
+    if (!snapshot)
+        return;
+    g_free(snapshot->id);
+    g_free(snapshot->parent_id);
+    g_free(snapshot);
+}
+
+/* Unicode's White_Space, what Rust's str::trim removes. */
+static bool is_white_space(gunichar c)
+{
+    return (c >= 0x09 && c <= 0x0d) || c == 0x85 || g_unichar_isspace(c);
+}
+
+int snapshot_pointer_parse(const struct bytes *body, char **ret, struct error *err)
+{
+    *ret = NULL;
+    if (!body)
+        return 0;
+    if (!g_utf8_validate(body->data, (gssize)body->size, NULL))
+        return error_set(err, ERR_CORRUPT, "snapshot pointer: not valid UTF-8");
+
+    const char *start = body->data;
+    const char *end = body->data + body->size;
+    while (start < end && is_white_space(g_utf8_get_char(start)))
+        start = g_utf8_next_char(start);
+    while (start < end && is_white_space(g_utf8_get_char(g_utf8_prev_char(end))))
+        end = g_utf8_prev_char(end);
+    if (start == end)
+        return 0;
+
+    g_autofree char *id = g_strndup(start, (size_t)(end - start));
+    if (!layout_dataset_name_is_safe(id))
+        return error_set(err, ERR_CORRUPT, "snapshot pointer: '%.100s' cannot be a file name", id);
+    *ret = g_steal_pointer(&id);
+    return 0;
+}
+
+/* ---- Rendering ---- */
+
+struct bytes *overlay_of_new_fork(const GPtrArray *schemaless_types)
+{
+    g_autoptr(GString) text = g_string_new("{\n"
+                                           "  \"added_labels\": [],\n"
+                                           "  \"added_edge_types\": [],\n"
+                                           "  \"added_properties\": []");
+    for (guint i = 0; i < schemaless_types->len; i++) {
+        g_string_append(text, i == 0 ? ",\n  \"added_schemaless_edge_types\": [" : ",");
+        g_string_append(text, "\n    ");
+        json_append_string(text, schemaless_types->pdata[i]);
+    }
+    g_string_append(text, schemaless_types->len > 0 ? "\n  ]\n}" : "\n}");
+    return bytes_new(text->str, text->len);
+}
+
+struct bytes *overlay_empty(void)
+{
+    g_autoptr(GPtrArray) none = g_ptr_array_new();
+    return overlay_of_new_fork(none);
+}
+
+struct bytes *documents_array(GPtrArray *documents)
+{
+    g_autoptr(GString) text = g_string_new("[");
+    for (guint i = 0; i < documents->len; i++) {
+        const struct bytes *document = documents->pdata[i];
+        g_string_append(text, i > 0 ? ",\n" : "\n");
+        json_append_indent(text, 1);
+        json_append_pretty(text, members_trim((struct json_span){document->data, document->size}),
+                           1);
+    }
+    g_string_append(text, documents->len > 0 ? "\n]" : "]");
+    return bytes_new(text->str, text->len);
+}

@@ -1,0 +1,27 @@
+/*
+ * The rules of a schema overlay (Uni's SchemaDelta): added labels, edge types, properties, and
+ * names of edge types without declaration.
+ *
+ * What is written must be what Uni reads: each element is checked as serde would. Members that we
+ * do not know are kept. Facts: docs/formats.md ("Schema overlay"). Pure, thread-safe.
+ */
+#ifndef FORKFS_CATALOG_FORMAT_OVERLAY_DOCUMENT_H
+#define FORKFS_CATALOG_FORMAT_OVERLAY_DOCUMENT_H
+
+#include <glib.h>
+
+#include "base/bytes.h"
+#include "base/error.h"
+
+/* Checks a whole document and gives it in pretty form, without newline at the end. ERR_INVALID says
+ * which element breaks which rule. *ret: bytes_unref(). */
+int overlay_document_check(const struct bytes *text, struct bytes **ret, struct error *err);
+
+/* Appends a copy of the name to `names` (char *, owned), if it is not there yet. */
+void overlay_document_add_name(GPtrArray *names, const char *name);
+/* Appends to `names` (char *, owned) the edge types without declaration that an overlay names and
+ * that are not there yet. body NULL: absent, none. ERR_CORRUPT when it does not parse. */
+int overlay_document_add_schemaless_types(const struct bytes *body, GPtrArray *names,
+                                          struct error *err);
+
+#endif

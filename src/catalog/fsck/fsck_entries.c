@@ -1,0 +1,220 @@
+/*
+ * The check of the registry's entries and of the documents and files that belong to one fork each.
+ */
+#include <string.h>
+
+#include "base/json_text.h"
+#include "catalog/format/documents.h"
+#include "catalog/format/fork_name.h"
+#include "catalog/fsck/fsck_private.h"
+#include "lance/branch_name.h"
+
+/* ---- Entries ---- */
+
+static void check_entry_names(struct fsck *fsck, const struct fork_entry *entry)
+{
+    struct error problem;
+    if (!entry->key || fork_name_check(entry->key, &problem) != 0)
+        fsck_find(fsck, "fork %s: the name breaks the rule for names", entry->key_source);
+    if (g_strcmp0(entry->key, entry->name) != 0)
+        fsck_find(fsck, "fork %s: the entry's own name differs", entry->key_source);
+    for (guint i = 0; i < entry->datasets->len; i++) {
+        const struct dataset_branch *pair = entry->datasets->pdata[i];
+        if (!layout_dataset_name_is_safe(pair->dataset))
+            fsck_find(fsck, "fork %s: dataset name '%s' cannot be used", entry->key_source,
+                      pair->dataset);
+        if (lance_branch_name_check(pair->branch, &problem) != 0)
+            fsck_find(fsck, "fork %s: branch name '%s' cannot be used", entry->key_source,
+                      pair->branch);
+        else if (!registry_id_is_ambiguous(fsck->registry, &entry->id) &&
+                 registry_protects_branch(fsck->registry, &entry->id, pair->branch))
+            fsck_find(fsck, "fork %s: branch '%s' belongs to another fork", entry->key_source,
+                      pair->branch);
+    }
+}
+
+static void check_entry(struct fsck *fsck, const struct fork_entry *entry)
+{
+    if (entry->status != FORK_ACTIVE)
+        fsck_find(fsck, "fork %s: %s", entry->key_source, fork_status_name(entry->status));
+    if (entry->has_parent && !registry_find_id(fsck->registry, &entry->parent_id))
+        fsck_find(fsck, "fork %s: there is no parent fork %s", entry->key_source,
+                  entry->parent_id.text);
+    if (registry_id_is_ambiguous(fsck->registry, &entry->id))
+        fsck_find(fsck, "fork %s: another entry has the same id %s", entry->key_source,
+                  entry->id.text);
+    check_entry_names(fsck, entry);
+}
+
+void fsck_check_entries(struct fsck *fsck)
+{
+    for (guint i = 0; i < fsck->registry->entries->len; i++)
+        check_entry(fsck, fsck->registry->entries->pdata[i]);
+}
+
+/* ---- Overlay and allocator of each active fork ---- */
+
+static int overlay_check(const struct bytes *body, struct error *err)
+{
+    static const char *const lists[] = {"added_labels", "added_edge_types", "added_properties",
+                                        "added_schemaless_edge_types"};
+    struct json_object *overlay;
+    int code = json_parse(body->data, body->size, &overlay, err);
+    if (code != 0)
+        return code;
+    if (!json_object_is_type(overlay, json_type_object))
+        code = error_set(err, ERR_CORRUPT, "is no JSON object");
+    for (size_t i = 0; code == 0 && i < G_N_ELEMENTS(lists); i++) {
+        struct json_object *list;
+        if (json_object_object_get_ex(overlay, lists[i], &list) &&
+            !json_object_is_type(list, json_type_array))
+            code = error_set(err, ERR_CORRUPT, "'%s' is no list", lists[i]);
+    }
+    json_object_put(overlay);
+    return code;
+}
+
+static void check_fork_document(struct fsck *fsck, const struct fork_entry *entry,
+                                const struct store_request *request, bool is_overlay)
+{
+    const char *what = is_overlay ? "overlay" : "allocator";
+    struct allocator allocator;
+    struct error problem;
+    if (request->answer.code == ERR_NOT_FOUND)
+        fsck_find(fsck, "fork %s: the %s %s is missing", entry->key_source, what, request->key);
+    else if ((is_overlay ? overlay_check(request->answer.body, &problem)
+                         : allocator_parse(request->answer.body, &allocator, &problem)) != 0)
+        fsck_find(fsck, "fork %s: the %s %s does not parse: %s", entry->key_source, what,
+                  request->key, problem.text);
+}
+
+int fsck_check_fork_documents(struct fsck *fsck, struct error *err)
+{
+    const GPtrArray *entries = fsck->registry->entries;
+    struct store_set *set = store_set_new();
+    for (guint i = 0; i < entries->len; i++) {
+        const struct fork_entry *entry = entries->pdata[i];
+        g_autofree char *overlay = layout_overlay_key(fsck->layout, &entry->id);
+        g_autofree char *allocator = layout_fork_allocator_key(fsck->layout, &entry->id);
+        store_set_get(set, overlay);
+        store_set_get(set, allocator);
+    }
+    int code = fsck_run(fsck, set, "reading the overlays and allocators", err);
+    for (guint i = 0; code == 0 && i < entries->len; i++) {
+        const struct fork_entry *entry = entries->pdata[i];
+        if (entry->status != FORK_ACTIVE)
+            continue;
+        check_fork_document(fsck, entry, store_set_at(set, 2 * i), true);
+        check_fork_document(fsck, entry, store_set_at(set, 2 * i + 1), false);
+    }
+    store_set_unref(set);
+    return code;
+}
+
+/* ---- Files named by fork ids ---- */
+
+/* The id in PREFIX ULID TERMINATOR..., written as forkfs and Uni write it. */
+static bool id_of_key(const char *key, const char *prefix, char terminator, struct ulid *ret)
+{
+    const char *rest = key + strlen(prefix);
+    return strlen(rest) > ULID_LENGTH && rest[ULID_LENGTH] == terminator &&
+           ulid_parse(rest, ULID_LENGTH, ret) && memcmp(rest, ret->text, ULID_LENGTH) == 0;
+}
+
+static bool is_document_of(const char *key, const char *prefix, struct ulid *ret)
+{
+    return id_of_key(key, prefix, '.', ret) &&
+           strcmp(key + strlen(prefix) + ULID_LENGTH, ".json") == 0;
+}
+
+/* Rows that are no temporary files; those are reported. */
+static GPtrArray *report_temporary(struct fsck *fsck, const GPtrArray *rows)
+{
+    GPtrArray *others = g_ptr_array_new();
+    fsck_check_temporary(fsck, rows);
+    for (guint i = 0; i < rows->len; i++) {
+        struct store_object *row = rows->pdata[i];
+        if (!store_name_is_temporary(strrchr(row->key, '/') + 1))
+            g_ptr_array_add(others, row);
+    }
+    return others;
+}
+
+void fsck_check_overlays(struct fsck *fsck, const GPtrArray *rows)
+{
+    g_autofree char *prefix = layout_overlays_prefix(fsck->layout);
+    g_autoptr(GPtrArray) others = report_temporary(fsck, rows);
+    for (guint i = 0; i < others->len; i++) {
+        const struct store_object *row = others->pdata[i];
+        struct ulid id;
+        if (!is_document_of(row->key, prefix, &id))
+            fsck_find(fsck, "%s: is no overlay", row->key);
+        else if (!registry_find_id(fsck->registry, &id))
+            fsck_find(fsck, "%s: overlay of an unknown fork", row->key);
+    }
+}
+
+void fsck_check_fork_files(struct fsck *fsck, const char *prefix, const GPtrArray *rows)
+{
+    g_autoptr(GPtrArray) others = report_temporary(fsck, rows);
+    for (guint i = 0; i < others->len; i++) {
+        const struct store_object *row = others->pdata[i];
+        struct ulid id;
+        if (!id_of_key(row->key, prefix, '/', &id))
+            fsck_find(fsck, "%s: belongs to no fork", row->key);
+        else if (!registry_find_id(fsck->registry, &id))
+            fsck_find(fsck, "%s: file of an unknown fork", row->key);
+    }
+}
+
+/* ---- Tombstones ---- */
+
+static int tombstone_parse(const struct bytes *body, struct fork_entry **ret, struct error *err)
+{
+    struct json_span span = {body->data, body->size};
+    int code = json_check(body->data, body->size, err);
+    return code != 0 ? code : fork_entry_parse(NULL, span, ret, err);
+}
+
+/* A tombstone beside a tombstoned entry is a drop under way, which the entry already tells. */
+static void check_tombstone(struct fsck *fsck, const struct ulid *id,
+                            const struct store_request *request)
+{
+    struct fork_entry *tombstone = NULL;
+    struct error problem;
+    const struct fork_entry *entry = registry_find_id(fsck->registry, id);
+    if (tombstone_parse(request->answer.body, &tombstone, &problem) != 0)
+        fsck_find(fsck, "%s: the tombstone does not parse: %s", request->key, problem.text);
+    else if (!ulid_equal(&tombstone->id, id))
+        fsck_find(fsck, "%s: the tombstone is that of fork %s", request->key, tombstone->id.text);
+    else if (!entry) {
+        fsck_find(fsck, "%s: tombstone of an unknown fork", request->key);
+        g_ptr_array_add(fsck->lost, fork_entry_ref(tombstone));
+    } else if (entry->status != FORK_TOMBSTONED)
+        fsck_find(fsck, "%s: tombstone of the %s fork %s", request->key,
+                  fork_status_name(entry->status), entry->key_source);
+    fork_entry_unref(tombstone);
+}
+
+int fsck_check_tombstones(struct fsck *fsck, const GPtrArray *rows, struct error *err)
+{
+    g_autofree char *prefix = layout_tombstones_prefix(fsck->layout);
+    g_autoptr(GPtrArray) others = report_temporary(fsck, rows);
+    struct store_set *set = store_set_new();
+    struct ulid id;
+    for (guint i = 0; i < others->len; i++) {
+        const struct store_object *row = others->pdata[i];
+        if (is_document_of(row->key, prefix, &id))
+            store_set_get(set, row->key);
+        else
+            fsck_find(fsck, "%s: is no tombstone", row->key);
+    }
+    int code = fsck_run(fsck, set, "reading the tombstones", err);
+    for (size_t i = 0; code == 0 && i < store_set_size(set); i++) {
+        const struct store_request *request = store_set_at(set, i);
+        if (request->answer.code == 0 && is_document_of(request->key, prefix, &id))
+            check_tombstone(fsck, &id, request);
+    }
+    store_set_unref(set);
+    return code;
+}

@@ -1,0 +1,137 @@
+#include "catalog/catalog.h"
+
+#include "base/timestamp.h"
+#include "catalog/edit/registration_intent.h"
+#include "catalog/edit/tag_intent.h"
+#include "catalog/recovery/orphans.h"
+#include "catalog/recovery/recovery_private.h"
+
+/* How often recovery looks whether the time of something has come. */
+#define INTERVAL_SHORTEST_MS 1000
+#define INTERVAL_LONGEST_MS 30000
+
+void recovery_report_clear(struct recovery_report *report)
+{
+    if (report->problems)
+        g_ptr_array_unref(report->problems);
+    report->problems = NULL;
+}
+
+void recovery_report_problem(struct recovery_report *report, const struct error *reason,
+                             const char *what, const char *object)
+{
+    struct error *problem = g_new0(struct error, 1);
+    error_set(problem, reason->code, "%s %s was left alone: %s", what, object, reason->text);
+    g_ptr_array_add(report->problems, problem);
+}
+
+/* Its documents, or an object of it that cannot be deleted. Only a store that is out of reach ends
+ * recovery. */
+bool recovery_is_about_one_fork(int code)
+{
+    return code == ERR_ACCESS || code == ERR_IO || code == ERR_CORRUPT || code == ERR_UNSUPPORTED ||
+           code == ERR_STALE || code == ERR_EXISTS || code == ERR_NOT_EMPTY || code == ERR_HELD;
+}
+
+/* The registry after the tombstones: one of a fork made and dropped meanwhile elsewhere must not
+ * pass for one without an entry. */
+static int load(struct catalog *catalog, struct operation *operation, struct error *err)
+{
+    int code =
+        tombstones_load(catalog->tombstones, catalog->store, catalog->layout, operation, err);
+    return code ? code : committer_reload(catalog->committer, operation, err);
+}
+
+/* What the registry and the tombstones tell of. */
+static int recover_known(struct catalog *catalog, struct operation *operation,
+                         struct recovery_report *report, struct error *err)
+{
+    recovery_has_tombstones(catalog); /* begins to watch them before their forks are finished */
+    int code = recovery_of_entries(catalog, operation, report, err);
+    return code ? code : recovery_of_tombstones(catalog, operation, report, err);
+}
+
+/* What has to be looked for, but for half-made and half-removed tags: those go first, as they keep
+ * their forks. */
+static int recover_hidden(struct catalog *catalog, struct operation *operation,
+                          struct recovery_report *report, struct error *err)
+{
+    int code = intents_recover(catalog, &registration_intents, operation, report, err);
+    if (code == 0)
+        code = orphans_remove(catalog, operation, report, err);
+    if (code == 0)
+        catalog->full_look_due_ns = monotonic_now_ns() + catalog->settings.takeover_ms * NS_PER_MS;
+    report->whole = code == 0;
+    return code;
+}
+
+static int recover_all(struct catalog *catalog, struct operation *operation,
+                       struct recovery_report *report, struct error *err)
+{
+    int code = load(catalog, operation, err);
+    if (code == 0)
+        code = intents_recover(catalog, &tag_intents, operation, report, err);
+    if (code == 0)
+        code = recover_known(catalog, operation, report, err);
+    if (code == 0)
+        code = recover_hidden(catalog, operation, report, err);
+    if (code == 0)
+        code = recovery_prune(catalog, operation, report, err);
+    return code;
+}
+
+static int recover_due(struct catalog *catalog, struct operation *operation,
+                       struct recovery_report *report, struct error *err)
+{
+    bool entries = recovery_has_entries(catalog), tombstones = recovery_has_tombstones(catalog);
+    bool hidden = monotonic_now_ns() >= catalog->full_look_due_ns;
+    if (!entries && !tombstones && !hidden)
+        return 0;
+    int code = load(catalog, operation, err);
+    if (code == 0 && hidden)
+        code = intents_recover(catalog, &tag_intents, operation, report, err);
+    if (code == 0) /* what rests is looked at as often as what has to be looked for */
+        code = recover_known(catalog, operation, report, err);
+    if (code == 0 && hidden)
+        code = recover_hidden(catalog, operation, report, err);
+    return code;
+}
+
+static int run(struct catalog *catalog,
+               int (*recover)(struct catalog *, struct operation *, struct recovery_report *,
+                              struct error *),
+               struct operation *operation, struct recovery_report *report, struct error *err)
+{
+    *report = (struct recovery_report){.problems = g_ptr_array_new_with_free_func(g_free)};
+    if (catalog->settings.read_only)
+        return error_set(err, ERR_READ_ONLY, "the catalog is mounted read-only");
+    struct error failure = {0};
+    int code = recover(catalog, operation, report, &failure);
+    __atomic_fetch_add(&catalog->rolled_back, report->rolled_back, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&catalog->finished, report->finished, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&catalog->orphans, report->orphans, __ATOMIC_RELAXED);
+    if (code) {
+        error_prefix(&failure, "recovering the catalog");
+        error_copy(err, &failure);
+    }
+    return code;
+}
+
+int catalog_recover(struct catalog *catalog, struct operation *operation,
+                    struct recovery_report *report, struct error *err)
+{
+    return run(catalog, recover_all, operation, report, err);
+}
+
+int catalog_recover_due(struct catalog *catalog, struct operation *operation,
+                        struct recovery_report *report, struct error *err)
+{
+    return run(catalog, recover_due, operation, report, err);
+}
+
+int64_t catalog_recovery_interval_ms(const struct catalog *catalog)
+{
+    if (!catalog->settings.shared || catalog->settings.read_only)
+        return 0;
+    return CLAMP(catalog->settings.takeover_ms / 4, INTERVAL_SHORTEST_MS, INTERVAL_LONGEST_MS);
+}

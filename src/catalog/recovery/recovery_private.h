@@ -1,0 +1,30 @@
+/*
+ * The parts of recovery (recovery.c puts them together). Each finishes what this mount may finish
+ * (takeover.h) and notes the rest, so that it is watched; what cannot be judged or removed is left
+ * alone and reported. Errors of the store end it.
+ */
+#ifndef FORKFS_CATALOG_RECOVERY_RECOVERY_PRIVATE_H
+#define FORKFS_CATALOG_RECOVERY_RECOVERY_PRIVATE_H
+
+#include "catalog/catalog_private.h"
+
+/* Whether an error is about the fork at hand, so that recovery can go on with the next. */
+bool recovery_is_about_one_fork(int code);
+
+/* From memory: whether there is an entry that may be finished. */
+bool recovery_has_entries(struct catalog *catalog);
+int recovery_of_entries(struct catalog *catalog, struct operation *operation,
+                        struct recovery_report *report, struct error *err);
+
+/* The same for tombstones whose forks are active or gone. */
+bool recovery_has_tombstones(struct catalog *catalog);
+int recovery_of_tombstones(struct catalog *catalog, struct operation *operation,
+                           struct recovery_report *report, struct error *err);
+
+/* Removes temporary files of crashed writers and, where there are directories, those of branches
+ * that are named after forks of which no entry is left, if they hold no object. Costs a listing of
+ * each dataset there, and nothing on an object store. */
+int recovery_prune(struct catalog *catalog, struct operation *operation,
+                   struct recovery_report *report, struct error *err);
+
+#endif

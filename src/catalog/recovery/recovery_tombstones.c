@@ -1,0 +1,197 @@
+#include <string.h>
+
+#include "base/timestamp.h"
+#include "catalog/change/burial.h"
+#include "catalog/change/fork_remains.h"
+#include "catalog/recovery/recovery_private.h"
+#include "catalog/registry/transitions.h"
+
+/* A tombstone that this mount may recover. */
+struct unburied {
+    const struct tombstone *tombstone; /* owned by the list */
+    GPtrArray *branches;               /* of one without entry, that is to be finished by its id */
+    bool done;
+    struct error problem;
+};
+
+static void unburied_free(void *pointer)
+{
+    struct unburied *one = pointer;
+    if (one->branches)
+        g_ptr_array_unref(one->branches);
+    g_free(one);
+}
+
+static int check_document(struct catalog *catalog, const struct tombstone *tombstone,
+                          struct error *err)
+{
+    if (!tombstone->entry)
+        return error_copy(err, &tombstone->problem);
+    g_autofree char *expected = layout_tombstone_key(catalog->layout, &tombstone->entry->id);
+    if (strcmp(expected, tombstone->key) != 0)
+        return error_set(err, ERR_CORRUPT, "it is about fork %s, which is not its file name",
+                         tombstone->entry->id.text);
+    return 0;
+}
+
+/* Looks at all tombstones, so that those which may not be finished yet are watched. One whose fork
+ * is unfinished goes with it, or stays with it. */
+static bool may_recover(struct catalog *catalog, const struct tombstone *tombstone)
+{
+    int64_t wait_ms = takeover_wait_ms(catalog->takeover, TAKEOVER_TOMBSTONE, tombstone->key,
+                                       tombstone->body->data, monotonic_now_ns());
+    auto_registry struct registry *registry = catalog_registry(catalog);
+    const struct fork_entry *live =
+        tombstone->entry ? registry_find_id(registry, &tombstone->entry->id) : NULL;
+    return wait_ms == 0 && !(live && live->status != FORK_ACTIVE);
+}
+
+static bool rests(struct catalog *catalog, const struct tombstone *tombstone)
+{
+    return tombstone->entry && kept_forks_rests(catalog->kept, &tombstone->entry->id);
+}
+
+bool recovery_has_tombstones(struct catalog *catalog)
+{
+    g_autoptr(GPtrArray) tombstones = tombstones_list(catalog->tombstones);
+    bool any = false;
+    takeover_begin_look(catalog->takeover, TAKEOVER_TOMBSTONE);
+    for (guint i = 0; i < tombstones->len; i++) {
+        const struct tombstone *tombstone = g_ptr_array_index(tombstones, i);
+        any = (may_recover(catalog, tombstone) && !rests(catalog, tombstone)) || any;
+    }
+    takeover_end_look(catalog->takeover, TAKEOVER_TOMBSTONE, monotonic_now_ns());
+    return any;
+}
+
+static GPtrArray *list_unburied(struct catalog *catalog, const GPtrArray *tombstones)
+{
+    GPtrArray *list = g_ptr_array_new_with_free_func(unburied_free);
+    for (guint i = 0; i < tombstones->len; i++) {
+        if (!may_recover(catalog, g_ptr_array_index(tombstones, i)))
+            continue;
+        struct unburied *one = g_new0(struct unburied, 1);
+        one->tombstone = g_ptr_array_index(tombstones, i);
+        check_document(catalog, one->tombstone, &one->problem);
+        g_ptr_array_add(list, one);
+    }
+    return list;
+}
+
+/* ---- Undecided drops: the forks stay ---- */
+
+static void bury_undecided(struct catalog *catalog, const GPtrArray *list,
+                           struct operation *operation)
+{
+    auto_registry struct registry *registry = catalog_registry(catalog);
+    for (guint i = 0; i < list->len; i++) {
+        struct unburied *one = g_ptr_array_index(list, i);
+        if (one->problem.code || !registry_find_id(registry, &one->tombstone->entry->id))
+            continue;
+        one->done = bury_tombstone(catalog, one->tombstone->key, operation, &one->problem) == 0;
+    }
+}
+
+/* ---- Tombstones without entry: finished by the id ---- */
+
+/* Those of which nothing that the registry knows is a child. Nothing vouches for the document, so
+ * branches of other names are not deleted on its word. */
+static GPtrArray *choose_childless(struct catalog *catalog, const GPtrArray *list)
+{
+    auto_registry struct registry *registry = catalog_registry(catalog);
+    GPtrArray *chosen = g_ptr_array_new();
+    for (guint i = 0; i < list->len; i++) {
+        struct unburied *one = g_ptr_array_index(list, i);
+        if (one->done || (one->problem.code && !one->branches))
+            continue;
+        const struct fork_entry *entry = one->tombstone->entry;
+        one->problem = (struct error){0};
+        if (fork_remains_check_names(entry->datasets, &one->problem))
+            continue;
+        if (!one->branches)
+            one->branches = burial_branches_by_id(entry);
+        if (transition_check_childless(registry, &entry->id, &one->problem) == 0)
+            g_ptr_array_add(chosen, one);
+    }
+    return chosen;
+}
+
+/* Takes out of the list those that something hangs on. */
+static void keep_independent(struct catalog *catalog, GPtrArray *forks, struct operation *operation)
+{
+    auto_registry struct registry *registry = catalog_registry(catalog);
+    g_autofree struct descendants_query *queries = g_new0(struct descendants_query, forks->len);
+    for (guint i = 0; i < forks->len; i++)
+        queries[i].branches = ((struct unburied *)g_ptr_array_index(forks, i))->branches;
+    if (forks->len > 0)
+        descendants_check(catalog->descendants, registry, queries, forks->len, NULL, operation);
+    for (guint i = forks->len; i > 0; i--) {
+        struct unburied *one = g_ptr_array_index(forks, i - 1);
+        one->problem = queries[i - 1].error;
+        if (one->problem.code)
+            g_ptr_array_remove_index(forks, i - 1);
+    }
+}
+
+static bool bury_all(struct catalog *catalog, const GPtrArray *forks, struct operation *operation)
+{
+    g_autofree struct burial *list = g_new0(struct burial, forks->len);
+    bool any = false;
+    for (guint i = 0; i < forks->len; i++) {
+        const struct unburied *one = g_ptr_array_index(forks, i);
+        list[i] = (struct burial){.id = &one->tombstone->entry->id, .branches = one->branches};
+    }
+    bury(catalog, list, forks->len, operation);
+    for (guint i = 0; i < forks->len; i++) {
+        struct unburied *one = g_ptr_array_index(forks, i);
+        one->problem = list[i].error;
+        one->done = list[i].code == 0;
+        any = any || one->done;
+    }
+    return any;
+}
+
+/* Branches of one may descend from those of another: as long as any goes, the others are looked at
+ * again. */
+static void finish_all(struct catalog *catalog, const GPtrArray *list, struct operation *operation)
+{
+    for (bool again = true; again;) {
+        g_autoptr(GPtrArray) forks = choose_childless(catalog, list);
+        guint waiting = forks->len;
+        keep_independent(catalog, forks, operation);
+        again = bury_all(catalog, forks, operation) && forks->len < waiting;
+    }
+}
+
+/* ---- All ---- */
+
+static int report_all(struct catalog *catalog, const GPtrArray *list,
+                      struct recovery_report *report, struct error *err)
+{
+    int code = 0;
+    for (guint i = 0; i < list->len; i++) {
+        const struct unburied *one = g_ptr_array_index(list, i);
+        const struct fork_entry *entry = one->tombstone->entry;
+        if (one->done) {
+            report->orphans++;
+            kept_forks_remove(catalog->kept, &entry->id);
+        } else if (recovery_is_about_one_fork(one->problem.code)) {
+            recovery_report_problem(report, &one->problem, "tombstone", one->tombstone->key);
+            if (entry)
+                kept_forks_put(catalog->kept, &entry->id, &one->problem);
+        } else if (code == 0) {
+            code = error_copy(err, &one->problem);
+        }
+    }
+    return code;
+}
+
+int recovery_of_tombstones(struct catalog *catalog, struct operation *operation,
+                           struct recovery_report *report, struct error *err)
+{
+    g_autoptr(GPtrArray) tombstones = tombstones_list(catalog->tombstones);
+    g_autoptr(GPtrArray) list = list_unburied(catalog, tombstones);
+    bury_undecided(catalog, list, operation);
+    finish_all(catalog, list, operation);
+    return report_all(catalog, list, report, err);
+}

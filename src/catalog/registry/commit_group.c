@@ -1,0 +1,368 @@
+#include "base/cleanup.h"
+#include "base/timestamp.h"
+#include "catalog/format/unique_body.h"
+#include "catalog/registry/committer_private.h"
+#include "catalog/registry/registry_load.h"
+
+/* How often a request without a deadline is applied to a newer registry before it is told that
+ * others win. */
+#define LOST_RACES_MAX 1000
+/* First pause after a lost race or an unknown outcome; doubles up to the longest one. After a lost
+ * race another put succeeded, so the longest is not longer than a few puts. */
+#define PAUSE_SHORTEST_MS 2
+#define PAUSE_LONGEST_MS 500
+#define PAUSE_AFTER_RACE_LONGEST_MS 64
+/* Longest time for one request to the store when no caller has a deadline: the committer's end
+ * waits for it. */
+#define ATTEMPT_LONGEST_MS 60000
+/* A store gives up a little before the time of an operation is over. */
+#define EARLY_MS 250
+
+/* The requests that the committer works on together, and what it knows of their put. */
+struct group {
+    GPtrArray *tickets;
+    struct registry *image; /* put with unknown outcome, to be repeated; NULL: none */
+    struct bytes *body;     /* of `image`, as it is put */
+    struct registry *base;  /* what `image` was made from */
+    GPtrArray *reloads;     /* tickets that the next look at the store answers; NULL: none */
+    int64_t pause_ms;
+};
+
+/* ---- Time ---- */
+
+/* CLOCK_MONOTONIC; INT64_MAX when nobody has one. */
+static int64_t earliest_of(const GPtrArray *tickets)
+{
+    int64_t earliest_ns = INT64_MAX;
+    for (guint i = 0; tickets && i < tickets->len; i++) {
+        const struct commit_ticket *ticket = g_ptr_array_index(tickets, i);
+        if (ticket->operation)
+            earliest_ns = MIN(earliest_ns, ticket->operation->deadline_ns);
+    }
+    return earliest_ns;
+}
+
+static int64_t earliest_deadline_ns(const struct group *group)
+{
+    return MIN(earliest_of(group->tickets), earliest_of(group->reloads));
+}
+
+/* An operation that ends with the earliest deadline of the group. */
+static void attempt_begin(struct operation *attempt, const struct group *group)
+{
+    operation_init(attempt, ATTEMPT_LONGEST_MS);
+    attempt->deadline_ns = MIN(attempt->deadline_ns, earliest_deadline_ns(group));
+}
+
+/* Pauses with jitter, longer each time. Only the committer's own thread waits here. */
+static void pause_before_retry(struct committer *committer, struct group *group)
+{
+    int64_t longest_ms = group->pause_ms;
+    group->pause_ms = MIN(group->pause_ms * 2, PAUSE_LONGEST_MS);
+    int64_t wait_ns = (longest_ms + g_random_int_range(0, (gint32)longest_ms)) * NS_PER_MS / 2;
+    commit_queue_pause(committer->queue,
+                       MIN(monotonic_now_ns() + wait_ns, earliest_deadline_ns(group)));
+}
+
+/* ---- Attempts ---- */
+
+/* Applies every request to the current registry; those that are refused are answered. Returns the
+ * new image, or NULL when there is nothing to store. */
+static struct registry *apply_group(struct committer *committer, struct group *group,
+                                    struct registry *base)
+{
+    struct registry_edit *edit = registry_edit_new(base);
+    for (guint i = 0; i < group->tickets->len;) {
+        const struct commit_ticket *ticket = g_ptr_array_index(group->tickets, i);
+        struct error refusal = {0};
+        if (ticket->request->apply(edit, ticket->request->argument, &refusal) == 0)
+            i++;
+        else
+            commit_queue_answer(committer->queue, group->tickets, i, &refusal);
+    }
+    if (!registry_edit_is_changed(edit)) {
+        registry_edit_free(edit);
+        commit_queue_answer_all(committer->queue, group->tickets, NULL);
+        return NULL;
+    }
+    return registry_edit_finish(edit);
+}
+
+static int put_image(struct committer *committer, const struct group *group, char **ret_etag,
+                     struct error *err)
+{
+    struct operation attempt;
+    attempt_begin(&attempt, group);
+    const char *base_etag = group->base->etag;
+    int code =
+        store_put(committer->store, committer->key, group->body,
+                  base_etag ? STORE_IF_MATCH : STORE_IF_ABSENT, base_etag, &attempt, ret_etag, err);
+    operation_destroy(&attempt);
+    return code;
+}
+
+/* What the store holds, into *ret; group deadlines apply. */
+static int reread(struct committer *committer, const struct group *group, struct registry **ret,
+                  struct error *err)
+{
+    auto_registry struct registry *current = committer_registry(committer);
+    struct operation attempt;
+    attempt_begin(&attempt, group);
+    int code = registry_load(committer->store, committer->key, current, &attempt, ret, err);
+    operation_destroy(&attempt);
+    return code;
+}
+
+static void group_forget_image(struct group *group)
+{
+    registry_unref(group->image);
+    registry_unref(group->base);
+    bytes_unref(group->body);
+    group->image = NULL;
+    group->body = NULL;
+    group->base = NULL;
+}
+
+static void group_stored(struct committer *committer, struct group *group,
+                         struct registry *registry)
+{
+    {
+        LOCK_SCOPE(&committer->lock);
+        committer->puts++;
+        committer->requests += group->tickets->len;
+    }
+    committer_publish(committer, registry);
+    commit_queue_answer_all(committer->queue, group->reloads, NULL);
+    commit_queue_answer_all(committer->queue, group->tickets, NULL);
+    group_forget_image(group);
+}
+
+/* A registry that was not known to be the group's is on the store: answers the requests whose
+ * effect it shows although their put was never confirmed, or was told that it lost, perhaps to
+ * itself. The others' can no longer arrive. */
+static void answer_landed(struct committer *committer, struct group *group,
+                          const struct registry *found)
+{
+    for (guint i = 0; i < group->tickets->len;) {
+        struct commit_ticket *ticket = g_ptr_array_index(group->tickets, i);
+        bool was_put = ticket->maybe_stored || group->image;
+        if (was_put && ticket->request->landed(found, ticket->request->argument)) {
+            commit_queue_answer(committer->queue, group->tickets, i, NULL);
+            continue;
+        }
+        ticket->maybe_stored = false;
+        i++;
+    }
+}
+
+/* Other writers may have stored the same bytes; then they show the effect of every request, but not
+ * of those that demand to know who it was. */
+static bool all_landed(const struct group *group, const struct registry *found)
+{
+    for (guint i = 0; i < group->tickets->len; i++) {
+        const struct commit_ticket *ticket = g_ptr_array_index(group->tickets, i);
+        if (!ticket->request->landed(found, ticket->request->argument))
+            return false;
+    }
+    return true;
+}
+
+static bool group_maybe_stored(const struct group *group)
+{
+    for (guint i = 0; i < group->tickets->len; i++)
+        if (((const struct commit_ticket *)g_ptr_array_index(group->tickets, i))->maybe_stored)
+            return true;
+    return false;
+}
+
+/* Where an earlier put may have been stored, or may still be, `failure` is not the last word; and
+ * where others were faster until the time was over, it is not the reason. */
+static void answer_one(struct committer *committer, GPtrArray *tickets, guint index,
+                       const struct error *failure)
+{
+    const struct commit_ticket *ticket = g_ptr_array_index(tickets, index);
+    struct error answer = *failure;
+    if (ticket->maybe_stored)
+        error_set(&answer, ERR_OUTCOME_UNKNOWN, "whether the change was stored is not known: %s",
+                  failure->text);
+    else if (ticket->races_lost > 0 && failure->code == ERR_DEADLINE)
+        error_set(&answer, ERR_CONTENDED, "other writers won %u times: %s", ticket->races_lost,
+                  failure->text);
+    commit_queue_answer(committer->queue, tickets, index, &answer);
+}
+
+static void answer_failure(struct committer *committer, struct group *group,
+                           const struct error *failure)
+{
+    group_forget_image(group);
+    while (group->tickets->len > 0)
+        answer_one(committer, group->tickets, 0, failure);
+}
+
+static bool is_ending(const struct commit_ticket *ticket)
+{
+    return operation_remaining_ms(ticket->operation) <= EARLY_MS;
+}
+
+static bool all_are_ending(const GPtrArray *tickets)
+{
+    for (guint i = 0; i < tickets->len; i++)
+        if (!is_ending(g_ptr_array_index(tickets, i)))
+            return false;
+    return true;
+}
+
+/* Returns how many were. */
+static unsigned answer_ending(struct committer *committer, GPtrArray *tickets,
+                              const struct error *failure)
+{
+    unsigned answered = 0;
+    for (guint i = tickets ? tickets->len : 0; i > 0; i--) {
+        if (!is_ending(g_ptr_array_index(tickets, i - 1)))
+            continue;
+        answer_one(committer, tickets, i - 1, failure);
+        answered++;
+    }
+    return answered;
+}
+
+/* A request to the store had the time of those in the group who have least, and ended with it: true
+ * when others have more and the group goes on without them. */
+static bool only_some_expired(struct committer *committer, struct group *group,
+                              const struct error *failure)
+{
+    if (failure->code != ERR_DEADLINE && failure->code != ERR_UNREACHABLE &&
+        failure->code != ERR_IO)
+        return false;
+    if (all_are_ending(group->tickets) ||
+        answer_ending(committer, group->tickets, failure) +
+                answer_ending(committer, group->reloads, failure) ==
+            0)
+        return false;
+    if (!group_maybe_stored(group))
+        group_forget_image(group); /* it has the edits of those who were told that it failed */
+    return true;
+}
+
+static bool has_deadline(const struct commit_ticket *ticket)
+{
+    return ticket->operation && ticket->operation->deadline_ns != INT64_MAX;
+}
+
+/* Someone else's registry is on the store: the group is applied to it, unless others always win. */
+static void start_over(struct committer *committer, struct group *group, struct registry *found)
+{
+    committer_publish(committer, registry_ref(found));
+    commit_queue_answer_all(committer->queue, group->reloads, NULL);
+    answer_landed(committer, group, found);
+    group_forget_image(group);
+    group->pause_ms = MIN(group->pause_ms, PAUSE_AFTER_RACE_LONGEST_MS);
+    for (guint i = group->tickets->len; i > 0; i--) {
+        struct commit_ticket *ticket = g_ptr_array_index(group->tickets, i - 1);
+        struct error contended;
+        if (++ticket->races_lost <= LOST_RACES_MAX || has_deadline(ticket))
+            continue;
+        error_set(&contended, ERR_CONTENDED, "committing to %s: other writers won %u times",
+                  committer->key, ticket->races_lost);
+        commit_queue_answer(committer->queue, group->tickets, i - 1, &contended);
+    }
+}
+
+/* Looks at what is on the store after a lost precondition or an unknown outcome, and decides what
+ * can be decided. Leaves group->image when the identical put is to be repeated. */
+static void resolve(struct committer *committer, struct group *group)
+{
+    auto_registry struct registry *found = NULL;
+    struct error failure = {0};
+    int code = reread(committer, group, &found, &failure);
+    if (code && only_some_expired(committer, group, &failure))
+        return;
+    if (code == ERR_CORRUPT || (code && !group_maybe_stored(group)))
+        answer_failure(committer, group, &failure);
+    else if (code)
+        return; /* still uncertain; tried again until the callers' time is over */
+    else if (group->image && bytes_equal(found->text, group->image->text) &&
+             all_landed(group, found))
+        group_stored(committer, group, registry_ref(found));
+    else if (group->image && registry_same_version(found, group->base) && group_maybe_stored(group))
+        committer_publish(committer,
+                          registry_ref(found)); /* not so far; the identical put decides */
+    else
+        start_over(committer, group, found);
+}
+
+static void mark_uncertain(struct committer *committer, struct group *group)
+{
+    for (guint i = 0; i < group->tickets->len; i++)
+        ((struct commit_ticket *)g_ptr_array_index(group->tickets, i))->maybe_stored = true;
+    committer->uncertain = true;
+    committer->watch_until_ns = monotonic_now_ns() + STORE_LATE_NS;
+}
+
+/* Makes an image if there is none to be repeated, and puts it once. */
+static void attempt_put(struct committer *committer, struct group *group)
+{
+    if (!group->image) {
+        group->base = committer_registry(committer);
+        group->image = apply_group(committer, group, group->base);
+        if (!group->image) {
+            group_forget_image(group);
+            return;
+        }
+        struct bytes *text = group->image->text;
+        group->body = committer->unique_versions ? unique_body(text) : bytes_ref(text);
+    }
+    g_autofree char *etag = NULL;
+    struct error failure = {0};
+    int code = put_image(committer, group, &etag, &failure);
+    if (code == 0 && etag) {
+        group_stored(committer, group, registry_stored(group->image, etag, timestamp_now_ns()));
+    } else if (code == 0 || code == ERR_OUTCOME_UNKNOWN || code == ERR_PRECONDITION) {
+        /* Stored, but under an etag not told; or unknown; or lost, perhaps to ourselves. */
+        if (code != ERR_PRECONDITION)
+            mark_uncertain(committer, group);
+        resolve(committer, group);
+    } else if (!only_some_expired(committer, group, &failure)) {
+        error_prefix(&failure, "writing the registry");
+        answer_failure(committer, group, &failure);
+    }
+}
+
+/* Those who have come meanwhile join, unless an identical put has to be repeated first. */
+static void let_join(struct committer *committer, struct group *group)
+{
+    commit_queue_take_more(committer->queue, group->image ? NULL : group->tickets, group->reloads);
+}
+
+void commit_group_run(struct committer *committer, GPtrArray *tickets, GPtrArray *reloads)
+{
+    struct group group = {.tickets = tickets, .reloads = reloads, .pause_ms = PAUSE_SHORTEST_MS};
+    for (bool first = true; group.tickets->len > 0; first = false) {
+        if (!first) {
+            pause_before_retry(committer, &group);
+            let_join(committer, &group);
+        }
+        /* Those whose time passes leave; what was put with them may be put again. */
+        commit_queue_answer_expired(committer->queue, group.tickets, committer->key);
+        commit_queue_answer_expired(committer->queue, group.reloads, committer->key);
+        if (group.tickets->len > 0 && committer->uncertain)
+            resolve(committer, &group);
+        else if (group.tickets->len > 0)
+            attempt_put(committer, &group);
+    }
+    group_forget_image(&group);
+}
+
+void commit_group_reload(struct committer *committer, GPtrArray *tickets)
+{
+    struct group group = {.tickets = tickets, .pause_ms = PAUSE_SHORTEST_MS};
+    struct registry *found = NULL;
+    struct error failure = {0};
+    int code;
+    do
+        code = reread(committer, &group, &found, &failure);
+    while (code && only_some_expired(committer, &group, &failure));
+    if (code == 0)
+        committer_publish(committer, found);
+    commit_queue_answer_all(committer->queue, tickets, code ? &failure : NULL);
+}

@@ -1,0 +1,171 @@
+#include "catalog/registry/committer.h"
+
+#include "base/cleanup.h"
+#include "base/timestamp.h"
+#include "catalog/registry/committer_private.h"
+#include "catalog/registry/registry_load.h"
+
+/* While nobody waits: how often to look at what the store holds when that is not certain, and the
+ * longest time for one look: a request that is stuck is not interrupted, and the committer's end
+ * waits for it. */
+#define UNCERTAIN_RETRY_NS NS_PER_SECOND
+#define UNASKED_LONGEST_MS 5000
+
+/* ---- Readers ---- */
+
+struct registry *committer_registry(struct committer *committer)
+{
+    LOCK_SCOPE(&committer->lock);
+    return registry_ref(committer->current);
+}
+
+void committer_counts(struct committer *committer, uint64_t *puts, uint64_t *requests)
+{
+    LOCK_SCOPE(&committer->lock);
+    *puts = committer->puts;
+    *requests = committer->requests;
+}
+
+void committer_publish(struct committer *committer, struct registry *registry)
+{
+    struct registry *before = committer_registry(committer);
+    committer->uncertain = false;
+    if (registry_same_version(before, registry)) {
+        registry_unref(registry);
+        registry_unref(before);
+        return;
+    }
+    committer->watch_until_ns = 0; /* an abandoned put has lost its precondition */
+    pthread_mutex_lock(&committer->lock);
+    registry_unref(committer->current);
+    committer->current = registry;
+    pthread_mutex_unlock(&committer->lock);
+    if (committer->observer)
+        committer->observer(committer->observer_argument, before, registry);
+    registry_unref(before);
+}
+
+/* ---- The thread ---- */
+
+/* When to look at the store although nobody asks; CLOCK_MONOTONIC. */
+static int64_t next_look_ns(const struct committer *committer)
+{
+    int64_t now_ns = monotonic_now_ns();
+    if (committer->uncertain || now_ns < committer->watch_until_ns)
+        return now_ns + UNCERTAIN_RETRY_NS;
+    return INT64_MAX;
+}
+
+static void note_unasked(struct committer *committer, struct operation *attempt)
+{
+    LOCK_SCOPE(&committer->lock);
+    committer->unasked = attempt;
+    if (attempt && committer->ending)
+        operation_cancel(attempt);
+}
+
+/* Looks at what the store holds although nobody waits for it; committer_free() ends it. */
+static void reread_unasked(struct committer *committer)
+{
+    auto_registry struct registry *current = committer_registry(committer);
+    struct registry *found = NULL;
+    struct operation attempt;
+    operation_init(&attempt, UNASKED_LONGEST_MS);
+    note_unasked(committer, &attempt);
+    int code = registry_load(committer->store, committer->key, current, &attempt, &found, NULL);
+    note_unasked(committer, NULL);
+    operation_destroy(&attempt);
+    if (code == 0)
+        committer_publish(committer, found);
+}
+
+static void *run(void *argument)
+{
+    struct committer *committer = argument;
+    for (;;) {
+        g_autoptr(GPtrArray) commits = g_ptr_array_new();
+        g_autoptr(GPtrArray) reloads = g_ptr_array_new();
+        if (!commit_queue_take(committer->queue, next_look_ns(committer), commits, reloads))
+            return NULL;
+        if (commits->len == 0 && reloads->len == 0)
+            reread_unasked(committer);
+        if (reloads->len > 0)
+            commit_group_reload(committer, reloads);
+        if (commits->len > 0)
+            commit_group_run(committer, commits, reloads);
+        if (reloads->len > 0)
+            commit_group_reload(committer, reloads);
+    }
+}
+
+/* ---- Callers ---- */
+
+void committer_commit_all(struct committer *committer, struct commit_request *requests,
+                          size_t count, struct operation *operation)
+{
+    g_autofree struct commit_ticket *tickets = g_new0(struct commit_ticket, count);
+    for (size_t i = 0; i < count; i++)
+        tickets[i] = (struct commit_ticket){.request = &requests[i], .operation = operation};
+    commit_queue_wait(committer->queue, tickets, count, operation);
+    for (size_t i = 0; i < count; i++)
+        requests[i].error = tickets[i].error;
+}
+
+int committer_reload(struct committer *committer, struct operation *operation, struct error *err)
+{
+    struct commit_ticket ticket = {.operation = operation};
+    commit_queue_wait(committer->queue, &ticket, 1, operation);
+    return ticket.error.code ? error_copy(err, &ticket.error) : 0;
+}
+
+/* ---- Start and end ---- */
+
+static void committer_release(struct committer *committer)
+{
+    registry_unref(committer->current);
+    commit_queue_free(committer->queue);
+    pthread_mutex_destroy(&committer->lock);
+    g_free(committer->key);
+    g_free(committer);
+}
+
+int committer_new(struct store *store, const char *key, bool unique_versions,
+                  registry_observer *observer, void *observer_argument, struct operation *operation,
+                  struct committer **ret, struct error *err)
+{
+    struct registry *registry = NULL;
+    int code = registry_load(store, key, NULL, operation, &registry, err);
+    if (code)
+        return code;
+    struct committer *committer = g_new0(struct committer, 1);
+    committer->store = store;
+    committer->key = g_strdup(key);
+    committer->unique_versions = unique_versions;
+    committer->observer = observer;
+    committer->observer_argument = observer_argument;
+    committer->current = registry;
+    committer->queue = commit_queue_new();
+    pthread_mutex_init(&committer->lock, NULL);
+    int failed = pthread_create(&committer->thread, NULL, run, committer);
+    if (failed) {
+        committer_release(committer);
+        return error_set_errno(err, failed, "starting the committer's thread");
+    }
+    *ret = committer;
+    return 0;
+}
+
+void committer_free(struct committer *committer)
+{
+    if (!committer)
+        return;
+    commit_queue_end(committer->queue);
+    {
+        LOCK_SCOPE(&committer->lock);
+        committer->ending = true;
+        if (committer->unasked)
+            operation_cancel(committer->unasked);
+    }
+    pthread_join(committer->thread, NULL);
+    committer_release(committer);
+}

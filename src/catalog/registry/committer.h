@@ -1,0 +1,65 @@
+/*
+ * The committer: the one thread that writes the registry.
+ *
+ * Requests queue; the committer takes all that wait, applies each to one new image, stores it with
+ * one conditional put, and only then lets readers see it and wakes the callers. It commits only on
+ * the version it has read: on a lost precondition it reloads and applies each request again, to
+ * the new state. After an unknown outcome it re-reads: its own bytes on the store mean success; the
+ * old etag means "not so far", and the identical put is repeated; anything else is decided request
+ * by request with `landed`. A request whose deadline passes meanwhile is answered
+ * ERR_OUTCOME_UNKNOWN, and the committer goes on until it knows what readers may see.
+ *
+ * Threading: everything here may be called from any thread; callbacks run on the committer's thread
+ * without any lock held, and only while the caller is waiting inside
+ * committer_commit_all().
+ */
+#ifndef FORKFS_CATALOG_REGISTRY_COMMITTER_H
+#define FORKFS_CATALOG_REGISTRY_COMMITTER_H
+
+#include "base/operation.h"
+#include "catalog/registry/registry.h"
+#include "store/store.h"
+
+struct committer;
+
+struct commit_request {
+    /* Validates against registry_edit_state(edit) and makes the edit; on failure it must not have
+     * changed anything. May be called several times, on new states. */
+    int (*apply)(struct registry_edit *edit, void *argument, struct error *err);
+    /* Whether a registry that was re-read after a put whose answer was lost, or that was told that
+     * it lost, shows the effect of apply(). False where that might be another writer's doing and
+     * makes a difference. */
+    bool (*landed)(const struct registry *registry, void *argument);
+    void *argument;
+    struct error error; /* the answer; code 0 for success */
+};
+
+/* Told of every change of what readers see, after the change; both stay valid during the call. */
+typedef void registry_observer(void *argument, const struct registry *before,
+                               const struct registry *after);
+
+/* Loads the registry object `key` and starts the thread; the store must outlive the committer.
+ * unique_versions: several write it, see unique_body.h. observer may be NULL. Errors of the store,
+ * ERR_CORRUPT. */
+int committer_new(struct store *store, const char *key, bool unique_versions,
+                  registry_observer *observer, void *observer_argument, struct operation *operation,
+                  struct committer **ret, struct error *err);
+/* Finishes what waits, ends the thread. NULL: nothing. */
+void committer_free(struct committer *committer);
+
+/* The current image; registry_unref(). Never blocks on the store. */
+struct registry *committer_registry(struct committer *committer);
+
+/* Commits a list of requests, which are taken together; each gets its own answer. Besides apply()'s
+ * errors: ERR_INTERRUPTED or ERR_DEADLINE (nothing was decided), ERR_CONTENDED,
+ * ERR_OUTCOME_UNKNOWN, errors of the store. */
+void committer_commit_all(struct committer *committer, struct commit_request *requests,
+                          size_t count, struct operation *operation);
+
+/* Re-reads the registry if it has changed on the store. Keeps the old image on failure. */
+int committer_reload(struct committer *committer, struct operation *operation, struct error *err);
+
+/* Puts stored so far, and requests they carried. */
+void committer_counts(struct committer *committer, uint64_t *puts, uint64_t *requests);
+
+#endif

@@ -1,0 +1,455 @@
+#include "catalog/registry/fork_entry.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/json_members.h"
+#include "base/timestamp.h"
+
+/* An entry is the value of a member of "forks". */
+#define ENTRY_LEVEL 2
+
+static const char *const status_names[] = {"pending", "active", "tombstoned"};
+
+/* Uni's ForkInfo, in the order of its declaration. */
+static const char *const declared_members[] = {
+    "id",
+    "name",
+    "parent_fork_id",
+    "parent_snapshot_id",
+    "created_at",
+    "ttl_expires_at",
+    "schema_version_at_creation",
+    "datasets",
+    "fork_point_version_hwm",
+    "status",
+};
+
+const char *fork_status_name(enum fork_status status)
+{
+    return status_names[status];
+}
+
+const char *fork_entry_name(const struct fork_entry *entry)
+{
+    return entry->key ? entry->key : entry->id.text;
+}
+
+bool fork_entry_same_datasets(const struct fork_entry *a, const struct fork_entry *b)
+{
+    if (a->datasets->len != b->datasets->len)
+        return false;
+    for (guint i = 0; i < a->datasets->len; i++) {
+        const struct dataset_branch *pair = g_ptr_array_index(a->datasets, i);
+        if (g_strcmp0(fork_entry_branch(b, pair->dataset), pair->branch) != 0)
+            return false;
+    }
+    return true;
+}
+
+bool fork_entry_is_expired(const struct fork_entry *entry, struct timespec now)
+{
+    return entry->status == FORK_ACTIVE && entry->has_expiry &&
+           (entry->expires_at.tv_sec < now.tv_sec ||
+            (entry->expires_at.tv_sec == now.tv_sec && entry->expires_at.tv_nsec <= now.tv_nsec));
+}
+
+/* ---- Datasets ---- */
+
+struct dataset_branch *dataset_branch_new(const char *dataset, const char *branch)
+{
+    struct dataset_branch *pair = g_new(struct dataset_branch, 1);
+    pair->dataset = g_strdup(dataset);
+    pair->branch = g_strdup(branch);
+    return pair;
+}
+
+static void dataset_branch_free(gpointer data)
+{
+    struct dataset_branch *pair = data;
+    g_free(pair->dataset);
+    g_free(pair->branch);
+    g_free(pair);
+}
+
+GPtrArray *dataset_branches_new(void)
+{
+    return g_ptr_array_new_with_free_func(dataset_branch_free);
+}
+
+static gint compare_pairs(gconstpointer a, gconstpointer b)
+{
+    const struct dataset_branch *first = *(struct dataset_branch *const *)a;
+    const struct dataset_branch *second = *(struct dataset_branch *const *)b;
+    return strcmp(first->dataset, second->dataset);
+}
+
+const char *fork_entry_branch(const struct fork_entry *entry, const char *dataset)
+{
+    guint low = 0;
+    guint high = entry->datasets->len;
+    while (low < high) {
+        guint middle = low + (high - low) / 2;
+        const struct dataset_branch *pair = entry->datasets->pdata[middle];
+        int order = strcmp(pair->dataset, dataset);
+        if (order == 0)
+            return pair->branch;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+/* ---- Life ---- */
+
+struct fork_entry *fork_entry_ref(struct fork_entry *entry)
+{
+    __atomic_fetch_add(&entry->references, 1, __ATOMIC_RELAXED);
+    return entry;
+}
+
+void fork_entry_unref(struct fork_entry *entry)
+{
+    if (!entry || __atomic_sub_fetch(&entry->references, 1, __ATOMIC_ACQ_REL) > 0)
+        return;
+    g_free(entry->key);
+    g_free(entry->key_source);
+    g_free(entry->name);
+    g_free(entry->parent_snapshot_id);
+    g_ptr_array_unref(entry->datasets);
+    g_free(entry->text);
+    g_free(entry);
+}
+
+static void cleanup_entry(struct fork_entry **entry)
+{
+    fork_entry_unref(*entry);
+}
+#define auto_entry __attribute__((cleanup(cleanup_entry)))
+
+static struct fork_entry *entry_allocate(void)
+{
+    struct fork_entry *entry = g_new0(struct fork_entry, 1);
+    entry->references = 1;
+    entry->datasets = dataset_branches_new();
+    return entry;
+}
+
+/* ---- Parsing ---- */
+
+static int parse_name(struct fork_entry *entry, const GArray *members, struct error *err)
+{
+    const struct json_member *member = members_find(members, "name");
+    if (!member)
+        return error_set(err, ERR_CORRUPT, "member \"name\" is missing");
+    if (json_span_kind(member->value) != JSON_STRING)
+        return error_set(err, ERR_CORRUPT, "member \"name\" is not a string");
+    if (!json_span_string(member->value, &entry->name))
+        entry->name = NULL; /* holds U+0000: a bad name, but the entry can be dropped */
+    if (!entry->key_source) {
+        entry->key = g_strdup(entry->name);
+        entry->key_source = g_strndup(member->value.text, member->value.length);
+    }
+    return 0;
+}
+
+static int parse_parent(struct fork_entry *entry, const GArray *members, struct error *err)
+{
+    entry->has_parent = !members_is_none(members, "parent_fork_id");
+    if (entry->has_parent) {
+        int code = members_ulid(members, "parent_fork_id", &entry->parent_id, err);
+        if (code)
+            return code;
+    }
+    return members_string(members, "parent_snapshot_id", &entry->parent_snapshot_id, err);
+}
+
+static int parse_times(struct fork_entry *entry, const GArray *members, struct error *err)
+{
+    int code = members_time(members, "created_at", &entry->created_at, err);
+    if (code)
+        return code;
+    entry->changed_at = entry->created_at;
+    entry->has_expiry = !members_is_none(members, "ttl_expires_at");
+    if (!entry->has_expiry)
+        return 0;
+    return members_time(members, "ttl_expires_at", &entry->expires_at, err);
+}
+
+static int parse_versions(struct fork_entry *entry, const GArray *members, struct error *err)
+{
+    uint64_t version;
+    int code = members_unsigned(members, "schema_version_at_creation", UINT32_MAX, &version, err);
+    if (code)
+        return code;
+    entry->schema_version = (uint32_t)version;
+    if (!members_find(members, "fork_point_version_hwm"))
+        return 0; /* older writers do not know it */
+    return members_unsigned(members, "fork_point_version_hwm", UINT64_MAX, &entry->version_mark,
+                            err);
+}
+
+/* Whether a branch carries the mark of the fork: "fork_<id>_". */
+static bool is_own_branch(const struct fork_entry *entry, const char *branch)
+{
+    static const char mark[] = "fork_";
+    size_t length = sizeof(mark) - 1;
+    return strncmp(branch, mark, length) == 0 &&
+           strncmp(branch + length, entry->id.text, ULID_LENGTH) == 0 &&
+           branch[length + ULID_LENGTH] == '_';
+}
+
+static int parse_datasets(struct fork_entry *entry, const GArray *members, struct error *err)
+{
+    struct json_span object;
+    int code = members_object(members, "datasets", &object, err);
+    if (code)
+        return code;
+    g_autoptr(GArray) pairs = json_members(object);
+    for (guint i = 0; i < pairs->len; i++) {
+        const struct json_member *member = &g_array_index(pairs, struct json_member, i);
+        g_autofree char *branch = NULL;
+        if (!member->key || !json_span_string(member->value, &branch))
+            return error_set(err, ERR_CORRUPT,
+                             "member \"datasets\": %.*s: not two strings without U+0000",
+                             (int)MIN(member->key_source.length, 200), member->key_source.text);
+        g_ptr_array_add(entry->datasets, dataset_branch_new(member->key, branch));
+        if (!is_own_branch(entry, branch))
+            entry->has_foreign_branch = true;
+    }
+    g_ptr_array_sort(entry->datasets, compare_pairs);
+    return 0;
+}
+
+static int parse_status(struct fork_entry *entry, const GArray *members, struct error *err)
+{
+    g_autofree char *text = NULL;
+    int code = members_string(members, "status", &text, err);
+    if (code)
+        return code;
+    for (size_t i = 0; i < G_N_ELEMENTS(status_names); i++) {
+        if (strcmp(text, status_names[i]) == 0) {
+            entry->status = (enum fork_status)i;
+            return 0;
+        }
+    }
+    return error_set(err, ERR_CORRUPT, "member \"status\": unknown status \"%.100s\"", text);
+}
+
+/* Fills the entry's fields, but key and text, from the value. */
+static int parse_value(struct fork_entry *entry, struct json_span value, struct error *err)
+{
+    if (json_span_kind(value) != JSON_OBJECT)
+        return error_set(err, ERR_CORRUPT, "not an object");
+    g_autoptr(GArray) members = json_members(value);
+    int code = parse_name(entry, members, err);
+    if (!code)
+        code = members_ulid(members, "id", &entry->id, err);
+    if (!code)
+        code = parse_parent(entry, members, err);
+    if (!code)
+        code = parse_times(entry, members, err);
+    if (!code)
+        code = parse_versions(entry, members, err);
+    if (!code)
+        code = parse_datasets(entry, members, err);
+    if (!code)
+        code = parse_status(entry, members, err);
+    return code;
+}
+
+static void set_text(struct fork_entry *entry, struct json_span value)
+{
+    GString *text = g_string_sized_new(value.length + 64);
+    json_append_pretty(text, value, ENTRY_LEVEL);
+    entry->text_length = text->len;
+    entry->text = g_realloc(g_string_free(text, FALSE), entry->text_length + 1);
+}
+
+int fork_entry_parse(const struct json_member *key, struct json_span value, struct fork_entry **ret,
+                     struct error *err)
+{
+    auto_entry struct fork_entry *entry = entry_allocate();
+    if (key) {
+        entry->key = g_strdup(key->key);
+        entry->key_source = g_strndup(key->key_source.text, key->key_source.length);
+    }
+    value = members_trim(value);
+    int code = parse_value(entry, value, err);
+    if (code) {
+        error_prefix(err, "fork %.300s", entry->key_source ? entry->key_source : "entry");
+        return code;
+    }
+    set_text(entry, value);
+    *ret = g_steal_pointer(&entry);
+    return 0;
+}
+
+/* ---- Rendering ---- */
+
+static void append_time(GString *out, struct timespec time)
+{
+    char text[TIMESTAMP_TEXT_SIZE];
+    timestamp_format(time, text);
+    json_append_string(out, text);
+}
+
+static void append_expiry(GString *out, const struct timespec *expires_at)
+{
+    if (expires_at)
+        append_time(out, *expires_at);
+    else
+        g_string_append(out, "null");
+}
+
+static void append_datasets(GString *out, const GPtrArray *datasets)
+{
+    g_autoptr(GPtrArray) sorted = g_ptr_array_sized_new(datasets->len);
+    for (guint i = 0; i < datasets->len; i++)
+        g_ptr_array_add(sorted, datasets->pdata[i]);
+    g_ptr_array_sort(sorted, compare_pairs);
+
+    g_string_append_c(out, '{');
+    for (guint i = 0; i < sorted->len; i++) {
+        const struct dataset_branch *pair = sorted->pdata[i];
+        if (i > 0)
+            g_string_append_c(out, ',');
+        json_append_string(out, pair->dataset);
+        g_string_append_c(out, ':');
+        json_append_string(out, pair->branch);
+    }
+    g_string_append_c(out, '}');
+}
+
+/* Parses what was rendered here: text and fields come from one source. A value that does not parse
+ * must never reach the store, where it would make the whole registry unreadable. */
+static struct fork_entry *entry_from_rendered(const struct json_member *key, const GString *text)
+{
+    struct fork_entry *entry = NULL;
+    struct error error = {0};
+    if (fork_entry_parse(key, (struct json_span){text->str, text->len}, &entry, &error))
+        g_error("a rendered fork entry does not parse: %s", error.text);
+    return entry;
+}
+
+struct fork_entry *fork_entry_new(const struct fork_description *description)
+{
+    g_autoptr(GString) text = g_string_new("{\"id\":");
+    json_append_string(text, description->id.text);
+    g_string_append(text, ",\"name\":");
+    json_append_string(text, description->name);
+    g_string_append(text, ",\"parent_fork_id\":");
+    if (description->has_parent)
+        json_append_string(text, description->parent_id.text);
+    else
+        g_string_append(text, "null");
+    g_string_append(text, ",\"parent_snapshot_id\":");
+    json_append_string(text, description->parent_snapshot_id);
+    g_string_append(text, ",\"created_at\":");
+    append_time(text, description->created_at);
+    g_string_append(text, ",\"ttl_expires_at\":");
+    append_expiry(text, description->has_expiry ? &description->expires_at : NULL);
+    g_string_append_printf(text, ",\"schema_version_at_creation\":%" PRIu32 ",\"datasets\":",
+                           description->schema_version);
+    append_datasets(text, description->datasets);
+    g_string_append_printf(text, ",\"fork_point_version_hwm\":%" PRIu64 ",\"status\":\"pending\"}",
+                           description->version_mark);
+    return entry_from_rendered(NULL, text);
+}
+
+/* ---- Changing ---- */
+
+static bool is_declared_before(const struct json_member *member, const char *name)
+{
+    for (size_t i = 0; strcmp(declared_members[i], name) != 0; i++) {
+        if (member->key && strcmp(member->key, declared_members[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Where the member is, or where it belongs when it is absent (*found false). */
+static guint member_place(const GArray *members, const char *name, bool *found)
+{
+    guint place = 0;
+    for (guint i = 0; i < members->len; i++) {
+        const struct json_member *member = &g_array_index(members, struct json_member, i);
+        *found = member->key && strcmp(member->key, name) == 0;
+        if (*found)
+            return i;
+        if (is_declared_before(member, name))
+            place = i + 1;
+    }
+    *found = false;
+    return place;
+}
+
+static void append_member(GString *out, struct json_span key_source, struct json_span value)
+{
+    if (out->len > 1)
+        g_string_append_c(out, ',');
+    g_string_append_len(out, key_source.text, (gssize)key_source.length);
+    g_string_append_c(out, ':');
+    g_string_append_len(out, value.text, (gssize)value.length);
+}
+
+/* The entry with the value of one declared member set. */
+static struct fork_entry *with_member(const struct fork_entry *entry, const char *name,
+                                      const GString *value)
+{
+    g_autofree char *quoted = g_strdup_printf("\"%s\"", name);
+    const struct json_span key_source = {quoted, strlen(quoted)};
+    const struct json_span new_value = {value->str, value->len};
+    g_autoptr(GArray) members = json_members((struct json_span){entry->text, entry->text_length});
+    bool found;
+    guint place = member_place(members, name, &found);
+
+    g_autoptr(GString) text = g_string_sized_new(entry->text_length + value->len + 64);
+    g_string_append_c(text, '{');
+    for (guint i = 0; i < members->len; i++) {
+        const struct json_member *member = &g_array_index(members, struct json_member, i);
+        if (i == place && !found)
+            append_member(text, key_source, new_value);
+        append_member(text, member->key_source, i == place && found ? new_value : member->value);
+    }
+    if (place == members->len)
+        append_member(text, key_source, new_value);
+    g_string_append_c(text, '}');
+
+    struct json_member key = {.key = entry->key,
+                              .key_source = {entry->key_source, strlen(entry->key_source)}};
+    struct fork_entry *changed = entry_from_rendered(&key, text);
+    changed->changed_at = timestamp_now();
+    return changed;
+}
+
+struct fork_entry *fork_entry_with_status(const struct fork_entry *entry, enum fork_status status)
+{
+    g_autoptr(GString) value = g_string_new(NULL);
+    json_append_string(value, fork_status_name(status));
+    return with_member(entry, "status", value);
+}
+
+struct fork_entry *fork_entry_with_datasets(const struct fork_entry *entry, GPtrArray *datasets)
+{
+    g_autoptr(GString) value = g_string_new(NULL);
+    append_datasets(value, datasets);
+    return with_member(entry, "datasets", value);
+}
+
+struct fork_entry *fork_entry_with_expiry(const struct fork_entry *entry,
+                                          const struct timespec *expires_at)
+{
+    g_autoptr(GString) value = g_string_new(NULL);
+    append_expiry(value, expires_at);
+    return with_member(entry, "ttl_expires_at", value);
+}
+
+struct bytes *fork_entry_document(const struct fork_entry *entry)
+{
+    g_autoptr(GString) text = g_string_sized_new(entry->text_length);
+    json_append_pretty(text, (struct json_span){entry->text, entry->text_length}, 0);
+    return bytes_new(text->str, text->len);
+}

@@ -1,0 +1,92 @@
+#include <string.h>
+
+#include "catalog/registry/registry_private.h"
+
+struct fork_entry *registry_find(const struct registry *registry, const char *key)
+{
+    const struct fork_entry probe = {.key = (char *)key};
+    guint at = order_lower_bound(registry->entries, order_by_key, &probe);
+    if (at == registry->entries->len)
+        return NULL;
+    struct fork_entry *entry = registry->entries->pdata[at];
+    return order_by_key(entry, &probe) == 0 ? entry : NULL;
+}
+
+/* The range of entries with that id in by_id. */
+static guint id_range(const struct registry *registry, const struct ulid *id, guint *first)
+{
+    const struct fork_entry probe = {.id = *id};
+    *first = order_lower_bound(registry->by_id, order_by_id, &probe);
+    return order_upper_bound(registry->by_id, order_by_id, &probe) - *first;
+}
+
+struct fork_entry *registry_find_id(const struct registry *registry, const struct ulid *id)
+{
+    guint first;
+    return id_range(registry, id, &first) > 0 ? registry->by_id->pdata[first] : NULL;
+}
+
+bool registry_id_is_ambiguous(const struct registry *registry, const struct ulid *id)
+{
+    guint first;
+    return id_range(registry, id, &first) > 1;
+}
+
+size_t registry_children(const struct registry *registry, const struct ulid *id, size_t *first)
+{
+    const struct fork_entry probe = {.parent_id = *id};
+    guint lower = order_lower_bound(registry->by_parent, order_by_parent, &probe);
+    *first = lower;
+    return order_upper_bound(registry->by_parent, order_by_parent, &probe) - lower;
+}
+
+/* "fork_<ULID>_" at the start, with any id but `own`, known here or not. */
+static bool is_marked_by_other(const struct ulid *own, const char *branch)
+{
+    static const char mark[] = "fork_";
+    const size_t length = sizeof(mark) - 1;
+    struct ulid id;
+    return strncmp(branch, mark, length) == 0 &&
+           strnlen(branch + length, ULID_LENGTH + 1) > ULID_LENGTH &&
+           branch[length + ULID_LENGTH] == '_' && ulid_parse(branch + length, ULID_LENGTH, &id) &&
+           !ulid_equal(&id, own);
+}
+
+/* Whether any 26 characters of the name are the id of another entry. */
+static bool carries_id_of_other(const struct registry *registry, const struct ulid *own,
+                                const char *branch)
+{
+    size_t run = 0;
+    for (const char *at = branch; *at != '\0'; at++) {
+        run = g_ascii_isalnum(*at) ? run + 1 : 0;
+        struct ulid id;
+        if (run >= ULID_LENGTH && ulid_parse(at + 1 - ULID_LENGTH, ULID_LENGTH, &id) &&
+            !ulid_equal(&id, own) && registry_find_id(registry, &id))
+            return true;
+    }
+    return false;
+}
+
+/* Only entries with foreign branches are searched: the branches of all others carry their ids. */
+static bool is_named_by_other(const struct registry *registry, const struct ulid *own,
+                              const char *branch)
+{
+    for (guint i = 0; i < registry->by_foreign->len; i++) {
+        const struct fork_entry *entry = registry->by_foreign->pdata[i];
+        if (ulid_equal(&entry->id, own))
+            continue;
+        for (guint j = 0; j < entry->datasets->len; j++) {
+            const struct dataset_branch *pair = entry->datasets->pdata[j];
+            if (strcmp(pair->branch, branch) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+bool registry_protects_branch(const struct registry *registry, const struct ulid *own,
+                              const char *branch)
+{
+    return is_marked_by_other(own, branch) || carries_id_of_other(registry, own, branch) ||
+           registry_id_is_ambiguous(registry, own) || is_named_by_other(registry, own, branch);
+}

@@ -1,0 +1,72 @@
+#include <string.h>
+
+#include "catalog/registry/registry_private.h"
+
+int order_by_key(const struct fork_entry *a, const struct fork_entry *b)
+{
+    if (a->key && b->key)
+        return strcmp(a->key, b->key);
+    if (a->key || b->key)
+        return a->key ? -1 : 1;
+    return strcmp(a->key_source, b->key_source);
+}
+
+int order_by_id(const struct fork_entry *a, const struct fork_entry *b)
+{
+    return memcmp(a->id.text, b->id.text, ULID_LENGTH);
+}
+
+int order_by_id_and_key(const struct fork_entry *a, const struct fork_entry *b)
+{
+    int order = order_by_id(a, b);
+    return order != 0 ? order : order_by_key(a, b);
+}
+
+int order_by_parent(const struct fork_entry *a, const struct fork_entry *b)
+{
+    return memcmp(a->parent_id.text, b->parent_id.text, ULID_LENGTH);
+}
+
+int order_by_parent_and_key(const struct fork_entry *a, const struct fork_entry *b)
+{
+    int order = order_by_parent(a, b);
+    return order != 0 ? order : order_by_key(a, b);
+}
+
+/* The first index whose entry compares above `limit` with the probe. */
+static guint first_above(const GPtrArray *entries, entry_order *order,
+                         const struct fork_entry *probe, int limit)
+{
+    guint low = 0;
+    guint high = entries->len;
+    while (low < high) {
+        guint middle = low + (high - low) / 2;
+        if (CLAMP(order(entries->pdata[middle], probe), -1, 1) > limit)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
+guint order_lower_bound(const GPtrArray *entries, entry_order *order,
+                        const struct fork_entry *probe)
+{
+    return first_above(entries, order, probe, -1);
+}
+
+guint order_upper_bound(const GPtrArray *entries, entry_order *order,
+                        const struct fork_entry *probe)
+{
+    return first_above(entries, order, probe, 0);
+}
+
+static gint compare_indirect(gconstpointer a, gconstpointer b, gpointer order)
+{
+    return (*(entry_order **)order)(*(struct fork_entry *const *)a, *(struct fork_entry *const *)b);
+}
+
+void order_sort(GPtrArray *entries, entry_order *order)
+{
+    g_ptr_array_sort_with_data(entries, compare_indirect, &order);
+}

@@ -1,0 +1,38 @@
+/*
+ * What stat shows.
+ *
+ * Pure, thread-safe.
+ */
+#ifndef FORKFS_FS_CONTENT_ATTRIBUTES_H
+#define FORKFS_FS_CONTENT_ATTRIBUTES_H
+
+#include <stdint.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "catalog/registry/registry.h"
+#include "fs/content/document.h"
+#include "fs/tree/node_kind.h"
+#include "fs/tree/tree.h"
+
+/* The same for everything in the mount. */
+struct attribute_settings {
+    uid_t uid;
+    gid_t gid;
+    mode_t umask;
+    bool read_only;             /* no file can be written */
+    struct timespec mounted_at; /* stands for a time that is unknown */
+};
+
+/* Stable over remounts, not zero, and the same by every path. */
+uint64_t attributes_inode(const struct tree_child *child);
+
+/* Attributes of a directory or symbolic link. */
+void attributes_of_node(const struct attribute_settings *settings, const struct registry *registry,
+                        const struct tree_child *child, struct stat *ret);
+
+/* Attributes of a file with these contents. */
+void attributes_of_file(const struct attribute_settings *settings, const struct tree_child *child,
+                        const struct document *document, struct stat *ret);
+
+#endif

@@ -1,0 +1,241 @@
+#include "fs/content/batch.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "fs/content/line_text.h"
+#include "fs/errno_map.h"
+
+struct batch {
+    unsigned references;  /* atomic */
+    pthread_mutex_t lock; /* guards all below */
+    pthread_cond_t calm;  /* nobody carries out lines any more */
+    bool running;
+    GString *waiting; /* what was written and not carried out */
+    size_t complete;  /* bytes of it up to the last newline */
+    size_t lines;     /* newlines in it */
+    GString *answers; /* what was not read yet starts at `read` */
+    size_t read;
+};
+
+/* The lines of one run. */
+struct group {
+    GArray *lines;   /* struct batch_line */
+    GArray *changes; /* struct change, of the lines that are well-formed, in their order */
+};
+
+struct batch *batch_new(void)
+{
+    struct batch *batch = g_new0(struct batch, 1);
+    batch->references = 1;
+    pthread_mutex_init(&batch->lock, NULL);
+    monotonic_cond_init(&batch->calm);
+    batch->waiting = g_string_new(NULL);
+    batch->answers = g_string_new(NULL);
+    return batch;
+}
+
+struct batch *batch_ref(struct batch *batch)
+{
+    __atomic_fetch_add(&batch->references, 1, __ATOMIC_RELAXED);
+    return batch;
+}
+
+void batch_unref(struct batch *batch)
+{
+    if (!batch || __atomic_sub_fetch(&batch->references, 1, __ATOMIC_ACQ_REL) > 0)
+        return;
+    g_string_free(batch->waiting, TRUE);
+    g_string_free(batch->answers, TRUE);
+    pthread_cond_destroy(&batch->calm);
+    pthread_mutex_destroy(&batch->lock);
+    g_free(batch);
+}
+
+static size_t count_lines(const char *data, size_t size)
+{
+    size_t lines = 0;
+    for (size_t i = 0; i < size; i++)
+        lines += data[i] == '\n';
+    return lines;
+}
+
+static size_t after_last_newline(const GString *text)
+{
+    const char *newline = memrchr(text->str, '\n', text->len);
+    return newline ? (size_t)(newline + 1 - text->str) : 0;
+}
+
+int batch_write(struct batch *batch, const char *data, size_t size, struct error *err)
+{
+    size_t lines = count_lines(data, size);
+    LOCK_SCOPE(&batch->lock);
+    if (batch->waiting->len + size > BATCH_BYTES_WAITING ||
+        batch->lines + lines > BATCH_LINES_WAITING)
+        return error_set(err, ERR_TOO_BIG,
+                         "more than %d lines or %d bytes wait to be carried out; fsync carries "
+                         "them out",
+                         BATCH_LINES_WAITING, BATCH_BYTES_WAITING);
+    if (batch->answers->len - batch->read > BATCH_ANSWERS_UNREAD)
+        return error_set(err, ERR_TOO_BIG, "the answers have to be read first");
+    g_string_append_len(batch->waiting, data, (gssize)size);
+    batch->lines += lines;
+    if (lines > 0)
+        batch->complete = after_last_newline(batch->waiting);
+    return 0;
+}
+
+bool batch_has_work(struct batch *batch)
+{
+    LOCK_SCOPE(&batch->lock);
+    return batch->running || batch->complete > 0;
+}
+
+size_t batch_read(struct batch *batch, char *buffer, size_t size)
+{
+    LOCK_SCOPE(&batch->lock);
+    size_t length = MIN(size, batch->answers->len - batch->read);
+    memcpy(buffer, batch->answers->str + batch->read, length);
+    batch->read += length;
+    if (batch->read == batch->answers->len) {
+        g_string_truncate(batch->answers, 0);
+        batch->read = 0;
+    }
+    return length;
+}
+
+/* ---- Carrying out ---- */
+
+static void clear_line(gpointer line)
+{
+    batch_line_clear(line);
+}
+
+static void parse_lines(struct group *group, const char *text, size_t length)
+{
+    for (const char *end; length > 0; length -= (size_t)(end + 1 - text), text = end + 1) {
+        struct batch_line line;
+        end = memchr(text, '\n', length);
+        batch_line_parse(text, (size_t)(end - text), &line);
+        if (line.is_blank)
+            batch_line_clear(&line);
+        else
+            g_array_append_val(group->lines, line);
+    }
+}
+
+/* Changes borrow from the lines, which do not move any more. */
+static void make_changes(struct group *group)
+{
+    for (guint i = 0; i < group->lines->len; i++) {
+        const struct batch_line *line = &g_array_index(group->lines, struct batch_line, i);
+        struct change change = {
+            .kind = line->kind,
+            .name = line->key,
+            .parent = line->parent,
+            .expiry = line->expiry,
+            .ttl_seconds = line->ttl_seconds,
+            .expected_id = line->key ? NULL : &line->id,
+        };
+        if (line->error.code == 0)
+            g_array_append_val(group->changes, change);
+    }
+}
+
+static void take_results(struct group *group)
+{
+    guint next = 0;
+    for (guint i = 0; i < group->lines->len; i++) {
+        struct batch_line *line = &g_array_index(group->lines, struct batch_line, i);
+        if (line->error.code != 0)
+            continue;
+        const struct change *change = &g_array_index(group->changes, struct change, next++);
+        if (change->code != 0)
+            line->error = change->error;
+        /* Gone by another's hand: who wants to drop it hears what rmdir would say. */
+        if (change->code == ERR_STALE && line->kind == CHANGE_DROP)
+            line->error.code = ERR_NOT_FOUND;
+    }
+}
+
+static void append_answer(GString *answers, const struct batch_line *line)
+{
+    bool ok = line->error.code == 0;
+    g_string_append(answers, ok ? "ok " : "error ");
+    line_text_append(answers, line->word, "");
+    if (!ok) {
+        g_string_append_printf(answers, " %s ", errno_name(errno_of(line->error.code)));
+        line_text_append(answers, line->error.text, "");
+    }
+    g_string_append_c(answers, '\n');
+}
+
+static void answer_lines(struct group *group, GString *answers, batch_observer *observer,
+                         void *argument, struct error *first_failure)
+{
+    for (guint i = 0; i < group->lines->len; i++) {
+        const struct batch_line *line = &g_array_index(group->lines, struct batch_line, i);
+        bool failed = line->error.code != 0;
+        append_answer(answers, line);
+        if (observer)
+            observer(argument, line, failed ? &line->error : NULL);
+        if (failed && first_failure && first_failure->code == 0)
+            *first_failure = line->error;
+    }
+}
+
+/* Waits for its turn and takes the complete lines out; *ret_text stays NULL when there are none. */
+static int begin_run(struct batch *batch, struct operation *operation, struct bytes **ret_text,
+                     struct error *err)
+{
+    int code = 0;
+    LOCK_SCOPE(&batch->lock);
+    while (batch->running && code == 0) {
+        code = operation_check(operation, "waiting for the lines before", err);
+        if (code == 0)
+            monotonic_cond_wait(&batch->calm, &batch->lock, operation->deadline_ns);
+    }
+    if (code != 0 || batch->complete == 0)
+        return code;
+    *ret_text = bytes_new(batch->waiting->str, batch->complete);
+    g_string_erase(batch->waiting, 0, (gssize)batch->complete);
+    batch->complete = 0;
+    batch->lines = 0;
+    batch->running = true;
+    return 0;
+}
+
+static void end_run(struct batch *batch, const GString *answers)
+{
+    LOCK_SCOPE(&batch->lock);
+    g_string_append_len(batch->answers, answers->str, (gssize)answers->len);
+    batch->running = false;
+    pthread_cond_broadcast(&batch->calm);
+}
+
+int batch_run(struct batch *batch, struct catalog *catalog, batch_observer *observer,
+              void *argument, struct operation *operation, struct error *first_failure,
+              struct error *err)
+{
+    auto_bytes struct bytes *text = NULL;
+    if (first_failure)
+        *first_failure = (struct error){0};
+    operation_watch(operation, &batch->calm, &batch->lock);
+    int code = begin_run(batch, operation, &text, err);
+    operation_unwatch(operation);
+    if (code != 0 || !text)
+        return code;
+    g_autoptr(GArray) lines = g_array_new(FALSE, FALSE, sizeof(struct batch_line));
+    g_autoptr(GArray) changes = g_array_new(FALSE, FALSE, sizeof(struct change));
+    g_autoptr(GString) answers = g_string_new(NULL);
+    struct group group = {lines, changes};
+    g_array_set_clear_func(lines, clear_line);
+    parse_lines(&group, text->data, text->size);
+    make_changes(&group);
+    catalog_change(catalog, (struct change *)(void *)changes->data, changes->len, operation);
+    take_results(&group);
+    answer_lines(&group, answers, observer, argument, first_failure);
+    end_run(batch, answers);
+    return 0;
+}

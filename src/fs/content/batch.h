@@ -1,0 +1,58 @@
+/*
+ * What one handle on the file `batch` has written and can read: lines that wait to be carried out,
+ * and the answers to those that were.
+ *
+ * Complete lines are carried out as one group, whose creates and drops share the writes of the
+ * registry; each line fails or succeeds alone and gets one line in answer, in the order of writing:
+ *
+ *   ok NAME
+ *   error NAME ERRNO reason
+ *
+ * Blank lines are skipped. An incomplete last line waits for its end. Answers are read once, from
+ * the first to the last, whatever the offset. Both are bounded: writing more than is carried out,
+ * or carrying out more than is read, is ERR_TOO_BIG.
+ *
+ * Thread-safe. Groups of one handle are carried out one after the other. Reference-counted, since a
+ * handle may be closed while its group is being carried out.
+ */
+#ifndef FORKFS_FS_CONTENT_BATCH_H
+#define FORKFS_FS_CONTENT_BATCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/operation.h"
+#include "catalog/catalog.h"
+#include "fs/content/batch_line.h"
+
+#define BATCH_BYTES_WAITING 1048576
+#define BATCH_LINES_WAITING 10000
+#define BATCH_ANSWERS_UNREAD 16777216 /* bytes */
+
+struct batch;
+
+struct batch *batch_new(void);
+struct batch *batch_ref(struct batch *batch);
+void batch_unref(struct batch *batch); /* NULL: nothing */
+
+/* All or nothing. ERR_TOO_BIG. */
+int batch_write(struct batch *batch, const char *data, size_t size, struct error *err);
+
+/* Whether batch_run() would have to carry something out, or to wait for who does. */
+bool batch_has_work(struct batch *batch);
+
+/* Told of each line that was carried out or refused; failure NULL: it went well. */
+typedef void batch_observer(void *argument, const struct batch_line *line,
+                            const struct error *failure);
+
+/* Carries out the complete lines. Returns 0 however they fared; ERR_INTERRUPTED or ERR_DEADLINE
+ * when another thread is carrying out lines of this handle all the time. *first_failure (may be
+ * NULL): that of the first line that failed; code 0 when none did. */
+int batch_run(struct batch *batch, struct catalog *catalog, batch_observer *observer,
+              void *argument, struct operation *operation, struct error *first_failure,
+              struct error *err);
+
+/* Takes at most `size` bytes of the answers that were not read yet; returns how many. */
+size_t batch_read(struct batch *batch, char *buffer, size_t size);
+
+#endif

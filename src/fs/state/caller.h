@@ -1,0 +1,20 @@
+/*
+ * Who sent a request: the kernel tells the thread, users know the process.
+ *
+ * Thread-safe.
+ */
+#ifndef FORKFS_FS_STATE_CALLER_H
+#define FORKFS_FS_STATE_CALLER_H
+
+#include <sys/types.h>
+
+struct caller {
+    pid_t process;    /* 0 when unknown, for callers outside our pid namespace */
+    char command[32]; /* "?" when unknown */
+};
+
+/* The process that `thread` belongs to. Reads /proc; a thread that has ended meanwhile is taken for
+ * a process of its own. */
+struct caller caller_of_thread(pid_t thread);
+
+#endif

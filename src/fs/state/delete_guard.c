@@ -1,0 +1,73 @@
+#include "fs/state/delete_guard.h"
+
+#include <glib.h>
+#include <pthread.h>
+
+#include "base/cleanup.h"
+
+struct refusal {
+    pid_t process;
+    struct ulid id;
+    int64_t at_ns;
+};
+
+struct delete_guard {
+    pthread_mutex_t lock;
+    GArray *refusals; /* struct refusal, one for each process and fork */
+};
+
+struct delete_guard *delete_guard_new(void)
+{
+    struct delete_guard *guard = g_new0(struct delete_guard, 1);
+    pthread_mutex_init(&guard->lock, NULL);
+    guard->refusals = g_array_new(FALSE, FALSE, sizeof(struct refusal));
+    return guard;
+}
+
+void delete_guard_free(struct delete_guard *guard)
+{
+    if (!guard)
+        return;
+    g_array_unref(guard->refusals);
+    pthread_mutex_destroy(&guard->lock);
+    g_free(guard);
+}
+
+static void remove_expired(GArray *refusals, int64_t now_ns)
+{
+    for (guint i = refusals->len; i-- > 0;)
+        if (now_ns - g_array_index(refusals, struct refusal, i).at_ns > DELETE_GUARD_NS)
+            g_array_remove_index_fast(refusals, i);
+}
+
+static struct refusal *find(GArray *refusals, pid_t process, const struct ulid *id)
+{
+    for (guint i = 0; i < refusals->len; i++) {
+        struct refusal *refusal = &g_array_index(refusals, struct refusal, i);
+        if (refusal->process == process && ulid_equal(&refusal->id, id))
+            return refusal;
+    }
+    return NULL;
+}
+
+void delete_guard_note(struct delete_guard *guard, pid_t process, const struct ulid *id,
+                       int64_t now_ns)
+{
+    LOCK_SCOPE(&guard->lock);
+    remove_expired(guard->refusals, now_ns);
+    struct refusal *known = find(guard->refusals, process, id);
+    if (known) {
+        known->at_ns = now_ns;
+        return;
+    }
+    struct refusal refusal = {process, *id, now_ns};
+    g_array_append_val(guard->refusals, refusal);
+}
+
+bool delete_guard_refuses(struct delete_guard *guard, pid_t process, const struct ulid *id,
+                          int64_t now_ns)
+{
+    LOCK_SCOPE(&guard->lock);
+    remove_expired(guard->refusals, now_ns);
+    return find(guard->refusals, process, id) != NULL;
+}

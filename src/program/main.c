@@ -1,0 +1,332 @@
+/*
+ * forkfs: start and stop.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define FUSE_USE_VERSION 31
+#include <fuse_lowlevel.h>
+
+#include "catalog/care/caretaker.h"
+#include "catalog/catalog.h"
+#include "config.h"
+#include "fs/session.h"
+#include "program/daemon.h"
+#include "program/open_catalog.h"
+#include "program/options.h"
+#include "program/paths.h"
+#include "store/s3/s3_endpoint.h"
+#include "store/s3/wire/s3_wire.h"
+
+/* For so long a mount watches the unfinished work of another one before it takes that over. */
+#define TAKEOVER_MS 120000
+
+enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+struct program {
+    const struct options *options;
+    struct daemon *daemon;
+    struct log *log;
+    struct session *session;
+    struct catalog *catalog;
+    struct local_watch *watch; /* until the caretaker takes it over; NULL: there is none */
+    struct caretaker *caretaker;
+    bool on_s3;
+    bool warn_single_writer;
+};
+
+static void complain(const struct error *failure)
+{
+    fprintf(stderr, "forkfs: %s\n", failure->text);
+}
+
+static int64_t operation_timeout_ms(const struct program *program)
+{
+    return (int64_t)program->options->operation_timeout_s * 1000;
+}
+
+static struct session *make_session(const struct program *program,
+                                    const struct opened_catalog *opened, const char *mountpoint)
+{
+    const struct options *options = program->options;
+    const struct session_settings settings = {
+        .source = options->catalog,
+        .mountpoint = mountpoint,
+        .fuse_options = options->fuse_options->len > 0 ? options->fuse_options->str : NULL,
+        .read_only = options->read_only,
+        .allow_other = options->allow_other,
+        .uid = options->uid,
+        .gid = options->gid,
+        .umask = options->umask,
+        .operation_timeout_ms = operation_timeout_ms(program),
+        .s3_store = opened->s3_store,
+        .max_forks = options->max_forks,
+        .debug = options->debug,
+        .log = program->log,
+    };
+    return session_new(&settings);
+}
+
+/* Takes over store and layout, also on failure. path NULL: on S3. */
+static int start_catalog(struct program *program, const char *path, struct opened_catalog *opened,
+                         struct operation *operation, struct error *err)
+{
+    const struct options *options = program->options;
+    g_autofree char *compaction_lock =
+        path ? open_compaction_lock_path(path, opened->layout) : NULL;
+    const struct catalog_settings settings = {
+        .read_only = options->read_only,
+        .drain_timeout_ms = (int64_t)options->drain_timeout_ms,
+        .max_forks = options->max_forks,
+        .default_ttl_s = options->default_ttl_s,
+        .shared = program->on_s3 && !options->single_writer && !options->read_only,
+        .takeover_ms = TAKEOVER_MS,
+        .compaction_lock = compaction_lock,
+        .log = program->log,
+        .observer = session_registry_changed,
+        .observer_argument = program->session,
+    };
+    int code =
+        catalog_open(opened->store, opened->layout, &settings, operation, &program->catalog, err);
+    if (code == 0)
+        return 0;
+    opened_catalog_close(opened);
+    return error_prefix(err, "catalog '%s'", options->catalog);
+}
+
+/* Takes as long as there is work left over; a store that stops answering ends it. */
+static int recover(struct program *program, struct error *err)
+{
+    if (program->options->read_only)
+        return 0;
+    struct recovery_report report = {0};
+    int code = catalog_recover(program->catalog, NULL, &report, err);
+    if (code == 0)
+        session_recovered(program->session, &report, NULL);
+    recovery_report_clear(&report);
+    return code;
+}
+
+static int start_caretaker(struct program *program, struct error *err)
+{
+    const struct caretaker_settings settings = {
+        .catalog = program->catalog,
+        .sweep_interval_ms = (int64_t)program->options->sweep_interval_s * 1000,
+        .recovery_interval_ms = catalog_recovery_interval_ms(program->catalog),
+        .refresh_ms = (int64_t)program->options->refresh_s * 1000,
+        .operation_timeout_ms = operation_timeout_ms(program),
+        .watch = g_steal_pointer(&program->watch),
+        .sweeping = session_sweeping,
+        .failed = session_care_failed,
+        .recovered = session_recovered,
+        .overlay_changed = session_overlay_changed,
+        .argument = program->session,
+    };
+    return caretaker_start(&settings, &program->caretaker, err);
+}
+
+static void warn_single_writer(const struct program *program)
+{
+    if (program->warn_single_writer)
+        log_warning(program->log,
+                    "%s: the server ignores preconditions: if anything else writes this catalog, "
+                    "forks will be lost",
+                    program->options->catalog);
+}
+
+static void mount_answers(void *argument)
+{
+    struct program *program = argument;
+    daemon_ready(program->daemon, program->log);
+    if (!program->options->foreground)
+        warn_single_writer(program); /* once more: the log goes elsewhere now */
+    log_info(program->log, "%s is mounted at %s", program->options->catalog,
+             program->options->mountpoint);
+}
+
+static int mount_and_serve(struct program *program, struct error *err)
+{
+    int code = recover(program, err);
+    if (code == 0)
+        code = session_mount(program->session, program->catalog, err);
+    if (code == 0)
+        code = start_caretaker(program, err);
+    if (code == 0)
+        code = session_serve(program->session, mount_answers, program, err);
+    return code;
+}
+
+/* From before the first read, so that no change is missed. What others change is then seen late, or
+ * at the next commit; that is no reason not to mount. */
+static void watch_catalog(struct program *program, const char *path, const struct layout *layout)
+{
+    struct error failure;
+    if (open_watch(path, layout, &program->watch, &failure) != 0)
+        log_warning(program->log, "changes by other programs will not be noticed: %s",
+                    failure.text);
+}
+
+/* As absolute paths. */
+struct places {
+    char *path;           /* of the catalog; NULL: on S3 */
+    char *local_metadata; /* NULL: none */
+    char *mountpoint;
+};
+
+static void places_clear(struct places *places)
+{
+    g_free(places->path);
+    g_free(places->local_metadata);
+    g_free(places->mountpoint);
+}
+
+/* Where everything lies, checked before anything is touched. */
+static int resolve_places(const struct program *program, struct places *ret, struct error *err)
+{
+    const struct options *options = program->options;
+    int code = program->on_s3 ? local_metadata_resolve(options->where.local_metadata,
+                                                       &ret->local_metadata, err)
+                              : catalog_path_resolve(options->catalog, &ret->path, err);
+    if (code != 0)
+        return code;
+    const struct mountpoint_neighbour neighbour = {
+        program->on_s3 ? "local_metadata" : "catalog",
+        program->on_s3 ? ret->local_metadata : ret->path,
+    };
+    return mountpoint_resolve(options->mountpoint, &neighbour, &ret->mountpoint, err);
+}
+
+static int open_place(struct program *program, const struct places *places,
+                      struct operation *operation, struct opened_catalog *ret, struct error *err)
+{
+    const struct options *options = program->options;
+    const struct catalog_location location = {
+        .catalog = places->path ? places->path : options->catalog,
+        .options = &options->where,
+        .local_metadata = places->local_metadata,
+        .writable = !options->read_only,
+        .single_writer = options->single_writer,
+        .log = program->log,
+    };
+    int code = open_catalog(&location, operation, ret, err);
+    if (code != 0)
+        return code;
+    program->warn_single_writer = ret->needs_single_writer;
+    warn_single_writer(program);
+    if (places->path)
+        watch_catalog(program, places->path, ret->layout);
+    return 0;
+}
+
+/* From the store to a catalog that is in memory, within the time of one operation. */
+static int load(struct program *program, const struct places *places, struct operation *operation,
+                struct error *err)
+{
+    struct opened_catalog opened;
+    int code = open_place(program, places, operation, &opened, err);
+    if (code != 0)
+        return code;
+    if (!program->options->foreground && chdir("/") < 0) {
+        opened_catalog_close(&opened);
+        return error_set_errno(err, errno, "changing to the root directory");
+    }
+    program->session = make_session(program, &opened, places->mountpoint);
+    return start_catalog(program, places->path, &opened, operation, err);
+}
+
+static int load_from_places(struct program *program, struct error *err)
+{
+    struct places places = {0};
+    int code = resolve_places(program, &places, err);
+    if (code == 0) {
+        struct operation operation;
+        operation_init(&operation, program->on_s3 ? operation_timeout_ms(program) : -1);
+        code = load(program, &places, &operation, err);
+        operation_destroy(&operation);
+    }
+    places_clear(&places);
+    return code;
+}
+
+static int run(struct program *program, struct error *err)
+{
+    int code = load_from_places(program, err);
+    if (code == 0)
+        code = mount_and_serve(program, err);
+    caretaker_stop(program->caretaker);
+    session_free(program->session);
+    catalog_free(program->catalog);
+    local_watch_free(program->watch);
+    return code;
+}
+
+/* In the background errors after the start go to syslog; before it, to the terminal. */
+static int run_logged(const struct options *options, struct daemon *daemon)
+{
+    enum log_level level = options->debug ? LOG_LEVEL_DEBUG : options->log_level;
+    struct program program = {
+        .options = options,
+        .daemon = daemon,
+        .log = log_new(level, LOG_TO_STDERR),
+        .on_s3 = s3_url_is(options->catalog),
+    };
+    bool background = daemon->ready_fd >= 0;
+    struct error failure;
+    int code = run(&program, &failure);
+    if (code != 0 && background && daemon->ready_fd < 0)
+        log_error(program.log, "%s", failure.text);
+    else if (code != 0)
+        complain(&failure);
+    log_unref(program.log);
+    return code == 0 ? EXIT_OK : EXIT_FAILED;
+}
+
+static int start(const struct options *options)
+{
+    struct daemon daemon = DAEMON_FOREGROUND;
+    struct error failure;
+    if (!options->foreground && daemon_split(&daemon, &failure) != 0) {
+        complain(&failure);
+        return EXIT_FAILED;
+    }
+    return daemon.is_parent ? daemon.exit_status : run_logged(options, &daemon);
+}
+
+static int print(const char *text)
+{
+    return fputs(text, stdout) < 0 || fflush(stdout) != 0 ? EXIT_FAILED : EXIT_OK;
+}
+
+static int dispatch(const struct options *options)
+{
+    if (options->show_help) {
+        g_autofree char *usage = options_usage();
+        return print(usage);
+    }
+    if (options->show_version) {
+        g_autofree char *curl = s3_wire_curl_name();
+        g_autofree char *version =
+            g_strdup_printf("%s\nlibfuse %s\nS3 clients: %s, %s\n", PACKAGE_STRING,
+                            fuse_pkgversion(), s3_wire_libs3_name(), curl);
+        return print(version);
+    }
+    return start(options);
+}
+
+int main(int argc, char *argv[])
+{
+    daemon_open_standard_descriptors();
+    signal(SIGPIPE, SIG_IGN);
+    struct options options;
+    struct error failure;
+    int status;
+    if (options_parse(argc, argv, &options, &failure) == 0) {
+        status = dispatch(&options);
+    } else {
+        fprintf(stderr, "forkfs: %s (forkfs -h prints the usage)\n", failure.text);
+        status = EXIT_USAGE;
+    }
+    options_clear(&options);
+    return status;
+}

@@ -1,0 +1,98 @@
+#include "program/open_catalog.h"
+
+#include <glib.h>
+#include <string.h>
+
+#include "program/open_s3_catalog.h"
+#include "store/local/local_store.h"
+#include "store/s3/s3_endpoint.h"
+
+#define LOCAL_STORAGE "storage/"
+
+/* How engines name the storage prefix: the path without trailing slash. */
+static char *base_uri(const char *path, const char *storage)
+{
+    const char *separator = g_str_has_suffix(path, "/") ? "" : "/";
+    char *uri = g_strconcat(path, separator, storage, NULL);
+    size_t length = strlen(uri);
+    if (uri[length - 1] == '/')
+        uri[length - 1] = '\0';
+    return uri;
+}
+
+static int lock_store(struct store *store, const char *path, struct error *err)
+{
+    struct error failure;
+    int code = local_store_lock(store, &failure);
+    if (code == ERR_HELD)
+        return error_set(err, code, "another forkfs has this catalog mounted for writing: %s",
+                         path);
+    return code == 0 ? 0 : error_copy(err, &failure);
+}
+
+static int open_local_catalog(const struct catalog_location *location, struct opened_catalog *ret,
+                              struct error *err)
+{
+    const struct catalog_options *options = location->options;
+    const char *path = location->catalog;
+    const char *storage = options->storage ? options->storage : LOCAL_STORAGE;
+    g_autofree char *uri = base_uri(path, storage);
+    struct layout *layout;
+    int code = layout_new(options->metadata, storage, uri, &layout, err);
+    if (code != 0)
+        return code;
+    struct store *store = NULL;
+    code = local_store_open(path, (unsigned)options->jobs, &store, err);
+    if (code == 0 && location->writable)
+        code = lock_store(store, path, err);
+    if (code != 0) {
+        store_free(store);
+        layout_free(layout);
+        return code;
+    }
+    *ret = (struct opened_catalog){.store = store, .layout = layout};
+    return 0;
+}
+
+int open_catalog(const struct catalog_location *location, struct operation *operation,
+                 struct opened_catalog *ret, struct error *err)
+{
+    if (!s3_url_is(location->catalog))
+        return open_local_catalog(location, ret, err);
+    struct error failure;
+    int code = open_s3_catalog(location, operation, ret, &failure);
+    if (code == 0)
+        return 0;
+    error_prefix(&failure, "catalog '%s'", location->catalog);
+    return error_copy(err, &failure);
+}
+
+void opened_catalog_close(struct opened_catalog *opened)
+{
+    store_free_within(opened->store, STORE_FREE_LONGEST_MS);
+    layout_free(opened->layout);
+}
+
+char *open_compaction_lock_path(const char *path, const struct layout *layout)
+{
+    g_autofree char *key = layout_compaction_lock_key(layout);
+    return g_build_filename(path, key, NULL);
+}
+
+/* The prefix of an object's siblings; g_free(). */
+static char *parent_prefix(const char *key)
+{
+    const char *slash = strrchr(key, '/');
+    return g_strndup(key, slash ? (size_t)(slash + 1 - key) : 0);
+}
+
+int open_watch(const char *path, const struct layout *layout, struct local_watch **ret,
+               struct error *err)
+{
+    g_autofree char *registry = layout_registry_key(layout);
+    g_autofree char *catalog = parent_prefix(registry);
+    g_autofree char *overlays = layout_overlays_prefix(layout);
+    g_autofree char *tombstones = layout_tombstones_prefix(layout);
+    const char *const prefixes[] = {catalog, overlays, tombstones, NULL};
+    return local_watch_new(path, prefixes, ret, err);
+}

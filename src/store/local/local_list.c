@@ -1,0 +1,239 @@
+/*
+ * Listings of the local store: a walk of the tree in bytewise order of whole keys. Within one
+ * directory that is the order of the names when those of directories carry their '/': "a-b" comes
+ * before "a/", since '-' is below '/'.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/cleanup.h"
+#include "store/local/local_private.h"
+
+struct walk {
+    struct local_store *store;
+    const struct store_request *request;
+    struct store_answer *answer;
+    GArray *ancestors; /* struct identity: the directories being walked, against loops of links */
+    bool finished;     /* limit reached, or failed */
+};
+
+struct identity {
+    dev_t device;
+    ino_t inode;
+};
+
+static void clear_entry(gpointer entry)
+{
+    g_free(((struct local_entry *)entry)->name);
+}
+
+static unsigned char type_of_mode(mode_t mode)
+{
+    return S_ISREG(mode) ? DT_REG : S_ISDIR(mode) ? DT_DIR : S_ISLNK(mode) ? DT_LNK : DT_CHR;
+}
+
+/* readdir() tells the type on most file systems. ENOENT: the entry has gone. */
+static int complete_type(int directory, struct local_entry *entry)
+{
+    struct stat status;
+    if (entry->type != DT_UNKNOWN)
+        return 0;
+    if (fstatat(directory, entry->name, &status, AT_SYMLINK_NOFOLLOW) != 0)
+        return errno;
+    entry->type = type_of_mode(status.st_mode);
+    return 0;
+}
+
+int local_read_directory(int fd, GArray **ret)
+{
+    auto_closedir DIR *stream = fdopendir(fd);
+    if (!stream) {
+        int failure = errno;
+        close(fd);
+        return failure;
+    }
+    g_autoptr(GArray) entries = g_array_new(FALSE, FALSE, sizeof(struct local_entry));
+    g_array_set_clear_func(entries, clear_entry);
+    const struct dirent *found;
+    while ((void)(errno = 0), (found = readdir(stream))) {
+        if (strcmp(found->d_name, ".") == 0 || strcmp(found->d_name, "..") == 0)
+            continue;
+        struct local_entry entry = {g_strdup(found->d_name), found->d_type};
+        int failure = complete_type(dirfd(stream), &entry);
+        if (failure == 0)
+            g_array_append_val(entries, entry);
+        else
+            clear_entry(&entry);
+        if (failure != 0 && failure != ENOENT)
+            return failure;
+    }
+    if (errno)
+        return errno;
+    *ret = g_steal_pointer(&entries);
+    return 0;
+}
+
+static void fail_walk(struct walk *walk, int errno_value, const char *stage)
+{
+    local_fail(walk->answer, walk->request, errno_value, stage);
+    walk->finished = true;
+}
+
+static void add_row(struct walk *walk, const char *key, const struct stat *status)
+{
+    struct store_object *row = g_new0(struct store_object, 1);
+    row->key = g_strdup(key);
+    row->is_directory = !status;
+    if (status) {
+        row->etag = local_etag(status);
+        row->size = (uint64_t)status->st_size;
+        row->modified_ns = local_mtime_ns(status);
+    }
+    g_ptr_array_add(walk->answer->objects, row);
+}
+
+/* A row if it is wanted. Only rows that are returned cost a stat. */
+static void emit(struct walk *walk, const char *key, bool is_directory)
+{
+    const struct store_request *request = walk->request;
+    struct stat status;
+    if (request->start_after && strcmp(key, request->start_after) <= 0)
+        return;
+    if (request->limit && walk->answer->objects->len == request->limit) {
+        walk->answer->truncated = true;
+        walk->finished = true;
+    } else if (is_directory)
+        add_row(walk, key, NULL);
+    else if (fstatat(walk->store->root, key, &status, 0) == 0) {
+        if (S_ISREG(status.st_mode))
+            add_row(walk, key, &status);
+    } else if (errno != ENOENT && errno != ENOTDIR) /* else: removed since it was listed */
+        fail_walk(walk, errno, key);
+}
+
+/* Whether keys below `key`, which ends in '/', may come after the start of the listing. */
+static bool is_worth_entering(const struct walk *walk, const char *key)
+{
+    const char *after = walk->request->start_after;
+    return !after || g_str_has_prefix(after, key) || strcmp(key, after) > 0;
+}
+
+static void walk_directory(struct walk *walk, const char *key, const char *name_prefix);
+
+static void walk_entry(struct walk *walk, const char *directory, const char *name)
+{
+    g_autofree char *key = g_strconcat(directory, name, NULL);
+    if (!g_str_has_suffix(name, "/"))
+        emit(walk, key, false);
+    else if (walk->request->shallow)
+        emit(walk, key, true);
+    else if (is_worth_entering(walk, key))
+        walk_directory(walk, key, "");
+}
+
+/* What an entry counts as; a link is what it leads to. DT_UNKNOWN: nothing to show, or failed. */
+static unsigned char resolve_type(struct walk *walk, const char *directory,
+                                  const struct local_entry *entry)
+{
+    struct stat status;
+    if (entry->type != DT_LNK)
+        return entry->type;
+    g_autofree char *key = g_strconcat(directory, entry->name, NULL);
+    if (fstatat(walk->store->root, key, &status, 0) == 0)
+        return type_of_mode(status.st_mode);
+    if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP) /* else: leads nowhere */
+        fail_walk(walk, errno, key);
+    return DT_UNKNOWN;
+}
+
+/* The names to be shown or entered, directories with a '/'. */
+static GPtrArray *select_names(struct walk *walk, const char *directory, GArray *entries,
+                               const char *name_prefix)
+{
+    GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
+    for (guint i = 0; i < entries->len; i++) {
+        const struct local_entry *entry = &g_array_index(entries, struct local_entry, i);
+        if (!g_str_has_prefix(entry->name, name_prefix))
+            continue;
+        unsigned char type = resolve_type(walk, directory, entry);
+        if (type == DT_DIR)
+            g_ptr_array_add(names, g_strconcat(entry->name, "/", NULL));
+        else if (type == DT_REG &&
+                 (walk->request->with_temporary || !store_name_is_temporary(entry->name)))
+            g_ptr_array_add(names, g_strdup(entry->name));
+    }
+    return names;
+}
+
+static gint compare_names(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* 0, an errno value, or ELOOP when the directory is one of those that led here. */
+static int push_ancestor(struct walk *walk, int fd)
+{
+    struct stat status;
+    if (fstat(fd, &status) != 0)
+        return errno;
+    for (guint i = 0; i < walk->ancestors->len; i++) {
+        const struct identity *above = &g_array_index(walk->ancestors, struct identity, i);
+        if (above->device == status.st_dev && above->inode == status.st_ino)
+            return ELOOP;
+    }
+    struct identity identity = {status.st_dev, status.st_ino};
+    g_array_append_val(walk->ancestors, identity);
+    return 0;
+}
+
+/* Enters a directory and reads it. 0 or an errno value; after 0, it is left by popping an
+ * ancestor. */
+static int enter_directory(struct walk *walk, const char *key, GArray **entries)
+{
+    int fd = TEMP_FAILURE_RETRY(
+        openat(walk->store->root, local_path(key), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (fd < 0)
+        return errno;
+    int failure = push_ancestor(walk, fd);
+    if (failure == 0)
+        return local_read_directory(fd, entries);
+    close(fd);
+    return failure;
+}
+
+/* `key` is "" or ends in '/'. Only entries whose names start with `name_prefix` count. */
+static void walk_directory(struct walk *walk, const char *key, const char *name_prefix)
+{
+    g_autoptr(GArray) entries = NULL;
+    int failure = enter_directory(walk, key, &entries);
+    if (local_is_absent(failure) || failure == ELOOP)
+        return;
+    if (failure) {
+        fail_walk(walk, failure, "read the directory");
+        return;
+    }
+    g_autoptr(GPtrArray) names = select_names(walk, key, entries, name_prefix);
+    g_clear_pointer(&entries, g_array_unref);
+    g_ptr_array_sort(names, compare_names);
+    for (guint i = 0; i < names->len && !walk->finished; i++)
+        walk_entry(walk, key, g_ptr_array_index(names, i));
+    g_array_set_size(walk->ancestors, walk->ancestors->len - 1);
+}
+
+void local_list(struct local_store *store, const struct store_request *request,
+                struct store_answer *answer)
+{
+    const char *slash = strrchr(request->key, '/');
+    size_t length = slash ? (size_t)(slash + 1 - request->key) : 0;
+    g_autofree char *directory = g_strndup(request->key, length);
+    g_autoptr(GArray) ancestors = g_array_new(FALSE, FALSE, sizeof(struct identity));
+    struct walk walk = {
+        .store = store, .request = request, .answer = answer, .ancestors = ancestors};
+    answer->objects = store_objects_new();
+    walk_directory(&walk, directory, request->key + length);
+    if (answer->code)
+        g_clear_pointer(&answer->objects, g_ptr_array_unref);
+}

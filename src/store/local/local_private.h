@@ -1,0 +1,89 @@
+/*
+ * What the files of the local store share. Nobody else includes this.
+ */
+#ifndef FORKFS_STORE_LOCAL_LOCAL_PRIVATE_H
+#define FORKFS_STORE_LOCAL_LOCAL_PRIVATE_H
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <sys/stat.h>
+
+#include "store/store.h"
+
+struct local_store {
+    struct store base;
+    char *path; /* of the root, for messages */
+    int root;   /* descriptor */
+    struct worker_pool *sync_pool;
+    uint64_t counter;      /* atomic; makes temporary names unique */
+    int64_t last_mtime_ns; /* atomic; see local_put.c */
+    /* Held for the step that makes a change visible, where it depends on what is there, and for
+     * making directories. */
+    pthread_mutex_t lock;
+    GHashTable *unsettled; /* guarded by lock: directory to uint64_t; see local_sync.c */
+    uint64_t last_serial;  /* guarded by lock */
+    GHashTable *writing;   /* guarded by lock: keys of the temporary files of running puts */
+};
+
+/* ---- local_store.c ---- */
+
+/* Fails the answer with "METHOD KEY: STAGE: strerror". Returns the code. */
+int local_fail(struct store_answer *answer, const struct store_request *request, int errno_value,
+               const char *stage);
+/* As local_fail(), for what happened after the change had become visible. */
+int local_fail_unknown(struct store_answer *answer, const struct store_request *request,
+                       int errno_value, const char *stage);
+
+/* Whether an errno says that nothing of a name exists. A name that is too long for the file system
+ * is one that nothing can have: a registry may hold such names. */
+static inline bool local_is_absent(int errno_value)
+{
+    return errno_value == ENOENT || errno_value == ENOTDIR || errno_value == ENAMETOOLONG;
+}
+
+char *local_etag(const struct stat *status); /* g_free() */
+int64_t local_mtime_ns(const struct stat *status);
+
+/* The key of the directory that holds `key`; "" for the root. g_free(). */
+char *local_parent(const char *key);
+/* A path for the *at() functions: the directory `key`, "." for the root. */
+const char *local_path(const char *directory);
+
+/* ---- local_put.c, local_list.c, local_prune.c: one method each ---- */
+
+void local_put(struct local_store *store, const struct store_request *request,
+               struct store_answer *answer);
+/* Whether `key` is the temporary file of a put of this store that is under way. */
+bool local_is_being_written(struct local_store *store, const char *key);
+void local_list(struct local_store *store, const struct store_request *request,
+                struct store_answer *answer);
+void local_prune(struct local_store *store, const struct store_request *request,
+                 struct store_answer *answer);
+
+/* One entry of a directory, "." and ".." excepted. */
+struct local_entry {
+    char *name;
+    unsigned char type; /* DT_REG, DT_DIR, DT_LNK ...; never DT_UNKNOWN */
+};
+
+/* Reads a whole directory. *ret: struct local_entry, g_array_unref(). 0 or an errno value. `fd` is
+ * closed in any case. */
+int local_read_directory(int fd, GArray **ret);
+
+/* ---- local_sync.c: durability of directories ---- */
+
+/* Notes that the entries of `directory` (a key, "" for the root) have changed. */
+void local_touch(struct store_answer *answer, const char *directory);
+
+/* Touches those directories above `directory` in which new sub-directories may not be durable. */
+void local_touch_unsettled(struct local_store *store, struct store_answer *answer,
+                           const char *directory);
+
+/* Makes `directory` and what is missing above it. 0 or an errno value. */
+int local_make_directories(struct local_store *store, const char *directory);
+
+/* settle() of the store. */
+void local_settle(struct store *base, struct store_wave *wave);
+
+#endif

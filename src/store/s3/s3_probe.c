@@ -1,0 +1,150 @@
+/*
+ * The checks before a mount: whether the bucket answers, and whether the server minds
+ * preconditions.
+ */
+
+#include "base/ulid.h"
+#include "store/s3/s3_store_private.h"
+
+#define PROBE_TRIES 10
+#define CLEAN_UP_MS 10000
+#define WRONG_ETAG "00000000000000000000000000000000"
+
+/* ---- Whether the bucket answers ---- */
+
+static int ask(struct s3_store *store, const struct s3_wire_request *question, unsigned expected,
+               const struct operation *operation, struct error *err)
+{
+    struct s3_effort effort;
+    struct store_request request = {.method =
+                                        question->method == S3_WIRE_LIST ? STORE_LIST : STORE_GET,
+                                    .key = (char *)question->key};
+    struct s3_wire_answer answer = {0};
+    s3_effort_begin(&effort, store, &request, operation);
+    effort.impatient = true;
+    int code = s3_effort_perform(&effort, question, expected, &answer, err);
+    s3_wire_answer_clear(&answer);
+    return code;
+}
+
+/* A listing: unlike HEAD, it is answered with a reason. */
+static int ask_for_listing(struct s3_store *store, const char *prefix,
+                           const struct operation *operation, struct error *err)
+{
+    struct s3_wire_request page = {.method = S3_WIRE_LIST, .key = prefix, .max_keys = 1};
+    return ask(store, &page, 1u << S3_WIRE_OK, operation, err);
+}
+
+/* For an object that need not exist, on the wire for reads. */
+static int ask_for_object(struct s3_store *store, const char *prefix,
+                          const struct operation *operation, struct error *err)
+{
+    g_autofree char *key = g_strconcat(prefix, "forkfs_check", NULL);
+    struct s3_wire_request get = {.method = S3_WIRE_GET, .key = key};
+    return ask(store, &get, 1u << S3_WIRE_OK | 1u << S3_WIRE_NOT_FOUND, operation, err);
+}
+
+int s3_store_check(struct store *base, const char *prefix, struct operation *operation,
+                   struct error *err)
+{
+    struct s3_store *store = (struct s3_store *)base;
+    struct operation unlimited;
+    struct error refusal = {0};
+    operation_init(&unlimited, -1);
+    const struct operation *limit = operation ? operation : &unlimited;
+    /* Listings take libcurl, which tells best what is wrong. */
+    int code = ask_for_listing(store, prefix, limit, err);
+    if (code == 0 && store->reads != store->writes &&
+        ask_for_object(store, prefix, limit, &refusal)) {
+        if (store->may_switch)
+            __atomic_store_n(&store->reads_by_writes, true, __ATOMIC_RELEASE);
+        else
+            code = error_set(err, refusal.code, "%s has no success where %s has: %s",
+                             store->reads->name, store->writes->name, refusal.text);
+    }
+    operation_destroy(&unlimited);
+    return code;
+}
+
+/* ---- Whether it minds preconditions ---- */
+
+struct probe {
+    struct store *store;
+    char *key;
+    struct operation *operation;
+};
+
+/* One put of the probe. That it is not known what became of it can only come from a bad connection,
+ * since nobody else has the key. */
+static int try_put(const struct probe *probe, const char *text,
+                   enum store_precondition precondition, const char *etag, struct error *err)
+{
+    auto_bytes struct bytes *body = bytes_new_text(text);
+    int code = ERR_OUTCOME_UNKNOWN;
+    for (int i = 0; i < PROBE_TRIES && code == ERR_OUTCOME_UNKNOWN; i++)
+        code = store_put(probe->store, probe->key, body, precondition, etag, probe->operation, NULL,
+                         err);
+    return code;
+}
+
+/* A put that must be refused. */
+static int expect_refusal(const struct probe *probe, const char *text,
+                          enum store_precondition precondition, const char *etag,
+                          const char *header, struct error *err)
+{
+    int code = try_put(probe, text, precondition, etag, err);
+    if (code == 0)
+        return error_set(err, ERR_UNSUPPORTED,
+                         "the server ignores %s: it overwrote what the condition protects", header);
+    return code == ERR_PRECONDITION ? 0 : code;
+}
+
+/* If-Match with the etag that the object has; which quotes the server wants comes out of it. */
+static int match_right_etag(const struct probe *probe, struct error *err)
+{
+    auto_bytes struct bytes *body = NULL;
+    g_autofree char *etag = NULL;
+    int code = store_get(probe->store, probe->key, probe->operation, &body, &etag, err);
+    if (code)
+        return code;
+    struct error failure;
+    code = try_put(probe, "matched", STORE_IF_MATCH, etag, &failure);
+    if (code == ERR_PRECONDITION || code == ERR_UNSUPPORTED)
+        return error_set(err, ERR_IO, "it does not work with this server: %s", failure.text);
+    return code == 0 ? 0 : error_copy(err, &failure);
+}
+
+static int run_probe(const struct probe *probe, struct error *err)
+{
+    int code = try_put(probe, "created", STORE_IF_ABSENT, NULL, err);
+    if (code == 0)
+        code = expect_refusal(probe, "created twice", STORE_IF_ABSENT, NULL, "If-None-Match", err);
+    if (code == 0)
+        code = match_right_etag(probe, err);
+    /* After that, because it must be refused in the way of quoting that works. */
+    if (code == 0)
+        code = expect_refusal(probe, "not matched", STORE_IF_MATCH, WRONG_ETAG, "If-Match", err);
+    return code;
+}
+
+int s3_store_probe(struct store *store, const char *prefix, struct operation *operation,
+                   struct error *err)
+{
+    struct error failure = {0}, left = {0};
+    struct operation cleaning;
+    struct ulid id = ulid_new();
+    struct probe probe = {.store = store,
+                          .key = g_strdup_printf("%sforkfs_probe_%s", prefix, id.text),
+                          .operation = operation};
+    int code = run_probe(&probe, &failure);
+    /* Whatever has happened to the operation. */
+    operation_init(&cleaning, CLEAN_UP_MS);
+    int deleted = store_delete(store, probe.key, &cleaning, &left);
+    operation_destroy(&cleaning);
+    if (code == 0 && deleted)
+        code = error_copy(&failure, &left);
+    if (code)
+        error_set(err, code, "probing the store with conditional puts: %s", failure.text);
+    g_free(probe.key);
+    return code;
+}

@@ -1,0 +1,116 @@
+#include "store/s3/s3_store.h"
+
+#include "store/s3/s3_store_private.h"
+
+#define MOST_JOBS 1024
+
+static const struct s3_pace usual_pace = {
+    .first_ms = 100, .longest_ms = 5000, .exchange_ms = 10000, .patience_ms = 60000};
+
+int s3_read(struct s3_effort *effort, enum s3_wire_method method, const char *key,
+            struct store_answer *answer, struct error *err)
+{
+    struct s3_wire_request request = {.method = method, .key = key};
+    struct s3_wire_answer got = {0};
+    int code =
+        s3_effort_perform(effort, &request, 1u << S3_WIRE_OK | 1u << S3_WIRE_NOT_FOUND, &got, err);
+    if (code == 0 && got.result == S3_WIRE_NOT_FOUND)
+        code = error_set(err, ERR_NOT_FOUND, "%s %s: no such object", effort->method, key);
+    else if (code == 0 && !got.etag)
+        code = error_set(err, ERR_IO, "%s %s: the server does not tell the etag of the object",
+                         effort->method, key);
+    if (code == 0) {
+        answer->body = g_steal_pointer(&got.body);
+        answer->etag = g_steal_pointer(&got.etag);
+        answer->size = answer->body ? answer->body->size : got.size;
+        answer->modified_ns = got.modified_ns;
+    }
+    s3_wire_answer_clear(&got);
+    return code;
+}
+
+static int delete_object(struct s3_effort *effort, const char *key, struct error *err)
+{
+    struct s3_wire_request request = {.method = S3_WIRE_DELETE, .key = key};
+    struct s3_wire_answer got = {0};
+    int code =
+        s3_effort_perform(effort, &request, 1u << S3_WIRE_OK | 1u << S3_WIRE_NOT_FOUND, &got, err);
+    s3_wire_answer_clear(&got);
+    return code;
+}
+
+static int dispatch(struct s3_effort *effort, const struct store_request *request,
+                    struct store_answer *answer, struct error *err)
+{
+    switch (request->method) {
+    case STORE_GET:
+        return s3_read(effort, S3_WIRE_GET, request->key, answer, err);
+    case STORE_HEAD:
+        return s3_read(effort, S3_WIRE_HEAD, request->key, answer, err);
+    case STORE_LIST:
+        return s3_list(effort, request, answer, err);
+    case STORE_PUT:
+        return s3_put(effort, request, answer, err);
+    case STORE_DELETE:
+        return delete_object(effort, request->key, err);
+    case STORE_PRUNE: /* a bucket has neither directories nor temporary files */
+        break;
+    }
+    return 0;
+}
+
+static void perform(struct store *base, const struct store_request *request,
+                    const struct operation *operation, struct store_answer *answer)
+{
+    struct s3_effort effort;
+    struct error err = {0};
+    s3_effort_begin(&effort, (struct s3_store *)base, request, operation);
+    if (dispatch(&effort, request, answer, &err) == 0)
+        return;
+    s3_effort_outcome(&effort, &err);
+    store_answer_clear(answer);
+    answer->code = error_copy(&answer->error, &err);
+}
+
+static void destroy(struct store *base)
+{
+    struct s3_store *store = (struct s3_store *)base;
+    if (store->reads != store->writes)
+        s3_wire_free(store->reads);
+    s3_wire_free(store->writes);
+    s3_profile_free(store->profile);
+    s3_breaker_destroy(&store->breaker);
+    log_unref(store->log);
+    g_free(store->clients);
+}
+
+struct store *s3_store_open_wires(struct s3_wire *reads, struct s3_wire *writes,
+                                  struct s3_profile *profile, unsigned jobs)
+{
+    static const struct store_operations operations = {.perform = perform, .destroy = destroy};
+    struct s3_store *store = g_new0(struct s3_store, 1);
+    store_initialize(&store->base, &operations, CLAMP(jobs, 1, MOST_JOBS));
+    store->reads = reads;
+    store->writes = writes;
+    store->profile = profile;
+    store->pace = usual_pace;
+    store->may_switch = true;
+    store->clients = g_strdup_printf("%s for reads, %s for writes", reads->name, writes->name);
+    s3_breaker_init(&store->breaker);
+    return &store->base;
+}
+
+const char *s3_store_clients(const struct store *base)
+{
+    const struct s3_store *store = (const struct s3_store *)base;
+    if (store->reads == store->writes || __atomic_load_n(&store->reads_by_writes, __ATOMIC_ACQUIRE))
+        return store->writes->name;
+    return store->clients;
+}
+
+void s3_store_counts(struct store *base, struct s3_store_counts *ret)
+{
+    struct s3_store *store = (struct s3_store *)base;
+    ret->repeats = __atomic_load_n(&store->repeats, __ATOMIC_RELAXED);
+    ret->breaker_open = s3_breaker_state(&store->breaker, &ret->breaker_opened);
+}

@@ -1,0 +1,162 @@
+#include "unit/unit.h"
+
+#include <string.h>
+
+#include "unit/catalog/fault_fixture.h"
+
+const struct fault faults[FAULTS] = {
+    [FAULT_FAIL_ONCE] = {"fail once", FAULT_FAIL, false, ERR_IO},
+    [FAULT_FAIL_ON] = {"fail from then on", FAULT_FAIL, true, ERR_UNREACHABLE},
+    [FAULT_NO_SPACE] = {"no space once", FAULT_FAIL, false, ERR_NO_SPACE},
+    [FAULT_LOST] = {"lose the answer once", FAULT_LOSE_ANSWER, false, ERR_IO},
+    [FAULT_KILLED] = {"kill before", FAULT_KILL, true, ERR_IO},
+    [FAULT_KILLED_AFTER] = {"kill after", FAULT_KILL_AFTER, true, ERR_IO},
+};
+
+/* The store that a group of tests runs on. */
+static struct store *(*database)(void) = fixture_database;
+
+void fault_fixture_use(struct store *(*make_database)(void))
+{
+    database = make_database;
+}
+
+struct store *fault_database(void)
+{
+    struct store *store = database();
+    struct catalog *catalog = fixture_open(store, NULL);
+    struct error err = {0};
+    if (catalog_create(catalog, "neighbour", NULL, NULL, NULL, &err))
+        fail_msg("%s", err.text);
+    catalog_free(catalog);
+    g_autofree char *text = fixture_read(store, "catalog/fork_registry.json");
+    char *status = strstr(text, "\"status\": \"active\"");
+    assert_non_null(status);
+    g_autofree char *head = g_strndup(text, (size_t)(status - text));
+    g_autofree char *extended = g_strdup_printf("%s\"colour\": 1e400,\n      %s", head, status);
+    fixture_put(store, "catalog/fork_registry.json", extended);
+    return store;
+}
+
+#define SHORT_MS 200
+#define LONG_MS 120000
+
+static int64_t short_ms = SHORT_MS;
+static bool ran_late; /* the last change was short of time: what has little left is not begun */
+
+/* How long to wait for an operation that meets this fault: a store that fails for good cannot be
+ * waited for without end; in any other case time must not matter. */
+static int64_t patience_ms(const struct fault *fault)
+{
+    return fault->persistent ? short_ms : LONG_MS;
+}
+
+int run_change(struct catalog *catalog, change_function *change, const struct fault *fault,
+               struct error *err)
+{
+    struct operation operation;
+    operation_init(&operation, patience_ms(fault));
+    int code = change(catalog, &operation, err);
+    ran_late = operation_remaining_ms(&operation) < patience_ms(fault) / 2;
+    operation_destroy(&operation);
+    return code;
+}
+
+void arm_fault(struct store *wrapper, const struct fault *fault, unsigned n)
+{
+    fault_store_arm(wrapper, fault->kind, FAULT_ALL, n, fault->persistent, fault->code);
+}
+
+void assert_neighbour_unharmed(struct store *store)
+{
+    g_autofree char *text = fixture_read(store, "catalog/fork_registry.json");
+    assert_non_null(strstr(text, "\"colour\": 1e400"));
+    assert_int_equal(fixture_status(store, "neighbour"), FORK_ACTIVE);
+    fixture_assert_whole(store);
+}
+
+void assert_memory_equals_store(struct catalog *catalog, struct store *store)
+{
+    auto_registry struct registry *registry = catalog_registry(catalog);
+    g_autofree char *text = fixture_read(store, "catalog/fork_registry.json");
+    g_strchomp(text); /* of several writers: the line that sets versions apart */
+    assert_int_equal(registry->text->size, strlen(text));
+    assert_memory_equal(registry->text->data, text, registry->text->size);
+}
+
+void recover_completely(struct store *store)
+{
+    struct catalog *catalog = fixture_open(store, NULL);
+    unsigned problems = 0;
+    fixture_recover(catalog, &problems);
+    assert_int_equal(problems, 0);
+    assert_int_equal(fixture_recover(catalog, &problems), 0);
+    assert_int_equal(problems, 0);
+    assert_memory_equals_store(catalog, store);
+    catalog_free(catalog);
+    fixture_assert_clean(store);
+}
+
+bool recover_meeting_fault(struct store *store, const struct fault *fault, unsigned n)
+{
+    struct store *wrapper;
+    struct catalog *catalog = fixture_open(store, &wrapper);
+    arm_fault(wrapper, fault, n);
+    struct operation operation;
+    operation_init(&operation, patience_ms(fault));
+    struct recovery_report report = {0};
+    catalog_recover(catalog, &operation, &report, NULL);
+    recovery_report_clear(&report);
+    operation_destroy(&operation);
+    bool fired = fault_store_fired(wrapper);
+    catalog_free(catalog);
+    assert_neighbour_unharmed(store);
+    recover_completely(store);
+    assert_neighbour_unharmed(store);
+    return fired;
+}
+
+/* On a busy machine the time may be over before the request at which the fault was to happen. */
+static bool was_too_short(void)
+{
+    if (!ran_late || short_ms >= LONG_MS)
+        return false;
+    short_ms *= 4;
+    return true;
+}
+
+void sweep_faults(bool (*attempt)(const struct fault *, unsigned), unsigned least)
+{
+    for (size_t i = 0; i < FAULTS; i++) {
+        unsigned n = 1;
+        for (;;) {
+            if (attempt(&faults[i], n))
+                n++;
+            else if (!was_too_short())
+                break;
+            assert_true(n < FAULT_STEPS_MAX);
+        }
+        assert_true(n > least);
+        short_ms = SHORT_MS;
+    }
+}
+
+struct ulid neighbour_of(struct catalog *catalog)
+{
+    auto_registry struct registry *registry = catalog_registry(catalog);
+    const struct fork_entry *entry = registry_find(registry, "neighbour");
+    assert_non_null(entry);
+    return entry->id;
+}
+
+int tag_fork(struct catalog *catalog, struct operation *operation, struct error *err)
+{
+    struct ulid id = neighbour_of(catalog);
+    return catalog_tag(catalog, &id, "v1", operation, err);
+}
+
+int untag_fork(struct catalog *catalog, struct operation *operation, struct error *err)
+{
+    struct ulid id = neighbour_of(catalog);
+    return catalog_untag(catalog, &id, "v1", operation, err);
+}

@@ -1,0 +1,64 @@
+/*
+ * What fault sweeps share: the faults, a database in which nothing else may suffer, and what must
+ * hold afterwards.
+ */
+#ifndef FORKFS_UNIT_CATALOG_FAULT_FIXTURE_H
+#define FORKFS_UNIT_CATALOG_FAULT_FIXTURE_H
+
+#include "unit/catalog/database_fixture.h"
+
+#define FAULT_STEPS_MAX 400
+
+struct fault {
+    const char *name;
+    enum fault_kind kind;
+    bool persistent; /* the mount ends with it */
+    int code;
+};
+
+enum {
+    FAULT_FAIL_ONCE,
+    FAULT_FAIL_ON,
+    FAULT_NO_SPACE,
+    FAULT_LOST,
+    FAULT_KILLED,
+    FAULT_KILLED_AFTER
+};
+#define FAULTS 6
+extern const struct fault faults[FAULTS];
+
+typedef int change_function(struct catalog *catalog, struct operation *operation,
+                            struct error *err);
+
+/* A database with an unrelated fork, "neighbour", whose entry has a member that nobody knows. On
+ * the store that fault_fixture_use() has chosen; at first that in memory. */
+struct store *fault_database(void);
+void fault_fixture_use(struct store *(*make_database)(void));
+
+int run_change(struct catalog *catalog, change_function *change, const struct fault *fault,
+               struct error *err);
+
+/* Arms the fault at the n-th request. */
+void arm_fault(struct store *wrapper, const struct fault *fault, unsigned n);
+
+/* Mounts, recovers with the fault at the n-th request, unmounts; then recovers completely. The
+ * unrelated fork is unharmed all the while. Returns whether the fault has fired. */
+bool recover_meeting_fault(struct store *store, const struct fault *fault, unsigned n);
+
+struct ulid neighbour_of(struct catalog *catalog);
+/* Changes that make and remove the tag "v1" of that fork. */
+int tag_fork(struct catalog *catalog, struct operation *operation, struct error *err);
+int untag_fork(struct catalog *catalog, struct operation *operation, struct error *err);
+
+/* The unrelated fork is as it was, and every active fork is whole. */
+void assert_neighbour_unharmed(struct store *store);
+/* Memory shows what the store holds. */
+void assert_memory_equals_store(struct catalog *catalog, struct store *store);
+/* Recovers, twice: the second time there is nothing to do. The catalog check finds nothing then. */
+void recover_completely(struct store *store);
+
+/* Calls `attempt` for each fault with n = 1, 2, 3 ... until it says that none fired; at least
+ * `least` times. */
+void sweep_faults(bool (*attempt)(const struct fault *fault, unsigned n), unsigned least);
+
+#endif

@@ -1,0 +1,84 @@
+/*
+ * Requests with different deadlines that the committer works on together.
+ */
+#include "unit/unit.h"
+
+#include "unit/catalog/registry/committer_fixture.h"
+
+/* On a busy machine a thread may sleep for long; the committer itself counts on 250 ms. */
+#define BEFORE_MS 200
+
+/* A store that is too busy for puts until it is released, and says so a little before the time is
+ * over, as the one on S3 does. */
+struct busy_store {
+    struct store base;
+    struct store *inner;
+    bool released; /* atomic */
+    int code;
+};
+
+static void perform(struct store *base, const struct store_request *request,
+                    const struct operation *operation, struct store_answer *answer)
+{
+    struct busy_store *store = (struct busy_store *)base;
+    while (request->method == STORE_PUT && !__atomic_load_n(&store->released, __ATOMIC_ACQUIRE)) {
+        if (operation_remaining_ms(operation) < BEFORE_MS) {
+            store_answer_fail(answer, store->code, "too busy");
+            return;
+        }
+        g_usleep(1000);
+    }
+    store->inner->operations->perform(store->inner, request, operation, answer);
+}
+
+static void destroy(struct store *base)
+{
+}
+
+static void assert_others_go_on(struct committer_fixture *fixture, int code)
+{
+    static const struct store_operations operations = {.perform = perform, .destroy = destroy};
+    struct busy_store *busy = g_new0(struct busy_store, 1);
+    struct committer *committer = NULL;
+    struct caller first, hasty, patient;
+    fixture->others_write = true;
+    busy->inner = fixture->memory;
+    busy->code = code;
+    store_initialize_wrapper(&busy->base, &operations, fixture->memory);
+    assert_int_equal(
+        committer_new(&busy->base, REGISTRY_KEY, false, NULL, NULL, NULL, &committer, NULL), 0);
+    caller_start(&first, committer, "first", 1000);
+    operation_await_watched(&first.operation);
+    /* These queue behind it, and are taken together. */
+    caller_start(&hasty, committer, "hasty", 2000);
+    caller_start(&patient, committer, "patient", 60000);
+    operation_await_watched(&hasty.operation);
+    operation_await_watched(&patient.operation);
+    assert_int_equal(caller_join(&first), code);
+    assert_int_equal(caller_join(&hasty), code);
+    __atomic_store_n(&busy->released, true, __ATOMIC_RELEASE);
+    assert_int_equal(caller_join(&patient), 0);
+    committer_free(committer);
+    store_free(&busy->base);
+}
+
+static void who_has_time_left_does_not_fail_with_who_has_not(void **state)
+{
+    assert_others_go_on(*state, ERR_DEADLINE);
+}
+
+static void nor_when_the_store_was_out_of_reach_until_then(void **state)
+{
+    assert_others_go_on(*state, ERR_UNREACHABLE);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(who_has_time_left_does_not_fail_with_who_has_not,
+                                        committer_set_up, committer_tear_down),
+        cmocka_unit_test_setup_teardown(nor_when_the_store_was_out_of_reach_until_then,
+                                        committer_set_up, committer_tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,495 @@
+#include "unit/unit.h"
+
+#include <glib.h>
+
+#include "catalog/registry/transitions.h"
+#include "unit/catalog/registry/committer_fixture.h"
+
+/* A request that counts its calls. */
+struct counted {
+    struct fork_entry *entry;
+    unsigned applied;
+};
+
+static int apply_counted(struct registry_edit *edit, void *argument, struct error *err)
+{
+    struct counted *counted = argument;
+    counted->applied++;
+    registry_edit_insert(edit, counted->entry);
+    return 0;
+}
+
+static bool counted_landed(const struct registry *registry, void *argument)
+{
+    const struct counted *counted = argument;
+    return registry_find_id(registry, &counted->entry->id) != NULL;
+}
+
+/* Commits an insert; the number of times that it was applied. */
+static unsigned commit_counted(struct committer_fixture *fixture, const char *name)
+{
+    struct counted counted = {.entry = make_entry(name)};
+    struct commit_request request = {
+        .apply = apply_counted, .landed = counted_landed, .argument = &counted};
+    committer_commit_all(fixture->committer, &request, 1, NULL);
+    if (request.error.code)
+        fail_msg("%s", request.error.text);
+    fork_entry_unref(counted.entry);
+    return counted.applied;
+}
+
+static unsigned puts_so_far(struct committer_fixture *fixture)
+{
+    return fault_store_total(fixture->outer, STORE_PUT);
+}
+
+/* ---- Groups ---- */
+
+#define CALLERS 16
+#define INSERTS 10
+
+struct inserter {
+    struct committer *committer;
+    unsigned number;
+    unsigned failed;
+    pthread_t thread;
+};
+
+static void *insert_many(void *argument)
+{
+    struct inserter *inserter = argument;
+    for (unsigned i = 0; i < INSERTS; i++) {
+        g_autofree char *name = g_strdup_printf("fork-%u-%u", inserter->number, i);
+        inserter->failed += insert(inserter->committer, name, NULL) != 0;
+    }
+    return NULL;
+}
+
+static void requests_that_wait_share_a_put(void **state)
+{
+    struct committer_fixture *fixture = *state;
+    struct inserter inserters[CALLERS];
+    fault_store_set_delay(fixture->outer, 5);
+    fault_store_arm(fixture->outer, FAULT_DELAY, 1u << STORE_PUT, 1, true, 0);
+    for (unsigned i = 0; i < CALLERS; i++) {
+        inserters[i] = (struct inserter){.committer = fixture->committer, .number = i};
+        assert_int_equal(pthread_create(&inserters[i].thread, NULL, insert_many, &inserters[i]), 0);
+    }
+    for (unsigned i = 0; i < CALLERS; i++) {
+        pthread_join(inserters[i].thread, NULL);
+        assert_int_equal(inserters[i].failed, 0);
+    }
+    uint64_t puts, requests;
+    committer_counts(fixture->committer, &puts, &requests);
+    assert_int_equal(requests, CALLERS * INSERTS);
+    assert_int_equal(puts, puts_so_far(fixture));
+    assert_true(puts * 2 <= requests);
+    assert_true(on_store(fixture, "fork-0-0"));
+    assert_true(on_store(fixture, "fork-15-9"));
+}
+
+static void a_refused_request_does_not_hinder_the_others_of_its_group(void **state)
+{
+    struct committer_fixture *fixture = *state;
+    struct caller first, twin, other;
+    assert_int_equal(insert(fixture->committer, "taken", NULL), 0);
+    fault_store_arm(fixture->outer, FAULT_DELAY, 1u << STORE_PUT, 1, false, 0);
+    caller_start(&first, fixture->committer, "first", -1);
+    fault_store_wait_held(fixture->outer);
+    caller_start(&twin, fixture->committer, "taken", -1);
+    caller_start(&other, fixture->committer, "other", -1);
+    operation_await_watched(&twin.operation);
+    operation_await_watched(&other.operation);
+    fault_store_release(fixture->outer);
+    assert_int_equal(caller_join(&first), 0);
+    assert_int_equal(caller_join(&twin), ERR_EXISTS);
+    assert_int_equal(caller_join(&other), 0);
+    assert_true(on_store(fixture, "other"));
+}
+
+static void a_request_that_changes_nothing_writes_nothing(void **state)
+{
+    struct committer_fixture *fixture = *state;
+    struct ulid nobody = ulid_new();
+    assert_int_equal(transition_commit(
+                         fixture->committer,
+                         (struct transition){.kind = TRANSITION_REMOVE, .id = &nobody}, NULL, NULL),
+                     0);
+    assert_int_equal(puts_so_far(fixture), 0);
+}
+
+/* ---- Other writers ---- */
+
+static void a_lost_precondition_applies_the_request_to_the_newer_registry(void **state)
+{
+    struct committer_fixture *fixture = *state;
+    struct committer *other = committer_fixture_other(fixture);
+    assert_int_equal(insert(other, "theirs", NULL), 0);
+    assert_int_equal(commit_counted(fixture, "ours"), 2);
+    assert_true(on_store(fixture, "theirs"));
+    assert_true(on_store(fixture, "ours"));
+    assert_true(in_memory(fixture->committer, "theirs"));
+    committer_free(other);
+}
+
+static void a_lost_precondition_validates_again(void **state)
+{
+    struct committer_fixture *fixture = *state;
+    struct committer *other = committer_fixture_other(fixture);
+    assert_int_equal(insert(other, "wanted", NULL), 0);
+    assert_int_equal(insert(fixture->committer, "wanted", NULL), ERR_EXISTS);
+    assert_true(in_memory(fixture->committer, "wanted"));
+    committer_free(other);
+}
+
+static void writers_on_two_mounts_lose_nothing(void **state)
+{
+    struct committer_fixture *fixture = *state;
+    struct committer *other = committer_fixture_other(fixture);
+    struct inserter inserters[4];
+    for (unsigned i = 0; i < 4; i++) {
+        inserters[i] =
+            (struct inserter){.committer = i % 2 ? other : fixture->committer, .number = i};
+        assert_int_equal(pthread_create(&inserters[i].thread, NULL, insert_many, &inserters[i]), 0);
+    }
+    for (unsigned i = 0; i < 4; i++) {
+        pthread_join(inserters[i].thread, NULL);
+        assert_int_equal(inserters[i].failed, 0);
+    }
+    for (unsigned i = 0; i < 4; i++) {
+        g_autofree char *name = g_strdup_printf("fork-%u-%u", i, (unsigned)INSERTS - 1);
+        assert_true(on_store(fixture, name));
+    }
+    committer_free(other);
+}
+
+static void reloading_shows_what_others_wrote(void **state)
+{
+    struct committer_fixture *fixture = *state;
+    struct committer *other = committer_fixture_other(fixture);
+    assert_int_equal(insert(other, "theirs", NULL), 0);
+    assert_false(in_memory(fixture->committer, "theirs"));
+    assert_int_equal(committer_reload(fixture->committer, NULL, NULL), 0);
+    assert_true(in_memory(fixture->committer, "theirs"));
+    assert_int_equal(fixture->observed, 1);
+    assert_int_equal(committer_reload(fixture->committer, NULL, NULL), 0);
+    assert_int_equal(fixture->observed, 1);
+    committer_free(other);
+}
+
+static void a_corrupt_registry_leaves_readers_the_old_one(void **state)
+{
+    struct committer_fixture *fixture = *state;
+    assert_int_equal(insert(fixture->committer, "old", NULL), 0);
+    overwrite(fixture, "{\"forks\": {");
+    assert_int_equal(committer_reload(fixture->committer, NULL, NULL), ERR_CORRUPT);
+    assert_int_equal(insert(fixture->committer, "new", NULL), ERR_CORRUPT);
+    assert_true(in_memory(fixture->committer, "old"));
+    assert_false(in_memory(fixture->committer, "new"));
+    overwrite(fixture, "");
+    assert_int_equal(committer_reload(fixture->committer, NULL, NULL), ERR_CORRUPT);
+    overwrite(fixture, "{\"forks\": {}}");
+    assert_int_equal(insert(fixture->committer, "new", NULL), 0);
+    assert_false(on_store(fixture, "old"));
+    assert_true(on_store(fixture, "new"));
+}
+
+/* ---- Unknown outcomes ---- */
+
+static void a_lost_answer_is_recognised_by_content(void **state)
+{
+    struct committer_fixture *fixture = *state;
+    fault_store_arm(fixture->outer, FAULT_LOSE_ANSWER, 1u << STORE_PUT, 1, false, 0);
+    assert_int_equal(commit_counted(fixture, "made"), 1);
+    assert_int_equal(puts_so_far(fixture), 1);
+    assert_true(on_store(fixture, "made"));
+    uint64_t puts, requests;
+    committer_counts(fixture->committer, &puts, &requests);
+    assert_int_equal(puts, 1); /* known as its own, not only as somebody's */
+}
+
+static void a_lost_answer_is_recognised_in_the_registry_of_another_writer(void **state)
+{
+    struct committer_fixture *fixture = *state;
+    struct caller caller;
+    struct committer *other = committer_fixture_other(fixture);
+    fault_store_arm(fixture->inner, FAULT_LOSE_ANSWER, 1u << STORE_PUT, 1, false, 0);
+    fault_store_arm(fixture->outer, FAULT_DELAY, 1u << STORE_GET, 1, false, 0);
+    caller_start(&caller, fixture->committer, "ours", -1);
+    fault_store_wait_held(fixture->outer); /* ours is stored, and about to be read again */
+    assert_int_equal(insert(other, "theirs", NULL), 0);
+    fault_store_release(fixture->outer);
+    assert_int_equal(caller_join(&caller), 0);
+    assert_int_equal(puts_so_far(fixture), 1);
+    assert_true(in_memory(fixture->committer, "theirs"));
+    assert_true(on_store(fixture, "ours"));
+    committer_free(other);
+}
+
+static void a_put_that_had_no_effect_is_repeated_as_it_was(void **state)
+{
+    struct committer_fixture *fixture = *state;
+    fault_store_arm(fixture->outer, FAULT_FAIL, 1u << STORE_PUT, 1, false, ERR_OUTCOME_UNKNOWN);
+    assert_int_equal(commit_counted(fixture, "made"), 1);
+    assert_int_equal(puts_so_far(fixture), 2);
+    assert_true(on_store(fixture, "made"));
+}
+
+static void a_failure_after_an_unknown_outcome_decides_nothing(void **state)
+{
+    struct committer_fixture *fixture = *state;
+    fault_store_arm(fixture->outer, FAULT_FAIL, 1u << STORE_PUT, 1, false, ERR_OUTCOME_UNKNOWN);
+    fault_store_arm(fixture->inner, FAULT_FAIL, 1u << STORE_PUT, 1, false, ERR_NO_SPACE);
+    assert_int_equal(insert(fixture->committer, "made", NULL), ERR_OUTCOME_UNKNOWN);
+    assert_false(in_memory(fixture->committer, "made"));
+}
+
+static void a_failed_put_changes_nothing_in_memory(void **state)
+{
+    struct committer_fixture *fixture = *state;
+    fault_store_arm(fixture->outer, FAULT_FAIL, 1u << STORE_PUT, 1, false, ERR_NO_SPACE);
+    assert_int_equal(insert(fixture->committer, "made", NULL), ERR_NO_SPACE);
+    assert_false(in_memory(fixture->committer, "made"));
+    assert_int_equal(fixture->observed, 0);
+    assert_int_equal(insert(fixture->committer, "made", NULL), 0);
+    assert_int_equal(fixture->observed, 1);
+}
+
+static void readers_see_the_old_registry_while_a_put_is_under_way(void **state)
+{
+    struct committer_fixture *fixture = *state;
+    struct caller caller;
+    fault_store_arm(fixture->outer, FAULT_DELAY, 1u << STORE_PUT, 1, false, 0);
+    caller_start(&caller, fixture->committer, "made", -1);
+    fault_store_wait_held(fixture->outer);
+    assert_false(in_memory(fixture->committer, "made"));
+    fault_store_release(fixture->outer);
+    assert_int_equal(caller_join(&caller), 0);
+    assert_true(in_memory(fixture->committer, "made"));
+}
+
+/* ---- Time ---- */
+
+static void a_cancelled_request_is_withdrawn_while_it_waits(void **state)
+{
+    struct committer_fixture *fixture = *state;
+    struct caller first, second;
+    fault_store_arm(fixture->outer, FAULT_DELAY, 1u << STORE_PUT, 1, false, 0);
+    caller_start(&first, fixture->committer, "first", -1);
+    fault_store_wait_held(fixture->outer);
+    caller_start(&second, fixture->committer, "second", -1);
+    operation_await_watched(&second.operation);
+    operation_cancel(&second.operation);
+    assert_int_equal(caller_join(&second), ERR_INTERRUPTED);
+    fault_store_release(fixture->outer);
+    assert_int_equal(caller_join(&first), 0);
+    assert_int_equal(insert(fixture->committer, "third", NULL), 0);
+    assert_false(on_store(fixture, "second"));
+}
+
+static void a_request_is_withdrawn_when_its_time_passes_while_it_waits(void **state)
+{
+    struct committer_fixture *fixture = *state;
+    struct caller first, second;
+    fault_store_arm(fixture->outer, FAULT_DELAY, 1u << STORE_PUT, 1, false, 0);
+    caller_start(&first, fixture->committer, "first", -1);
+    fault_store_wait_held(fixture->outer);
+    caller_start(&second, fixture->committer, "second", 20);
+    assert_int_equal(caller_join(&second), ERR_DEADLINE);
+    fault_store_release(fixture->outer);
+    assert_int_equal(caller_join(&first), 0);
+    assert_int_equal(insert(fixture->committer, "third", NULL), 0);
+    assert_false(on_store(fixture, "second"));
+}
+
+static void a_deadline_during_the_put_leaves_the_outcome_open_until_it_is_known(void **state)
+{
+    struct committer_fixture *fixture = *state;
+    struct operation operation;
+    operation_init(&operation, 500);
+    fault_store_arm(fixture->outer, FAULT_DELAY, 1u << STORE_PUT, 1, false, 0);
+    assert_int_equal(insert(fixture->committer, "made", &operation), ERR_OUTCOME_UNKNOWN);
+    operation_destroy(&operation);
+    assert_false(in_memory(fixture->committer, "made"));
+    fault_store_release(fixture->outer);
+    committer_fixture_await(fixture, "made");
+    assert_true(in_memory(fixture->committer, "made"));
+}
+
+/* The put arrives after the committer has looked at the store and found nothing new. */
+static void a_put_that_arrives_late_is_noticed(void **state)
+{
+    struct committer_fixture *fixture = *state;
+    struct operation operation;
+    operation_init(&operation, 500);
+    fault_store_arm(fixture->outer, FAULT_DELAY, 1u << STORE_PUT, 1, false, 0);
+    assert_int_equal(insert(fixture->committer, "made", &operation), ERR_OUTCOME_UNKNOWN);
+    operation_destroy(&operation);
+    assert_int_equal(committer_reload(fixture->committer, NULL, NULL), 0);
+    assert_false(in_memory(fixture->committer, "made"));
+    fault_store_release(fixture->outer);
+    committer_fixture_await(fixture, "made");
+}
+
+/* The store's only thread is stuck in the put, so that the look at what has become of it waits. */
+static void the_end_does_not_wait_for_a_look_that_nobody_asked_for(void **state)
+{
+    struct committer_fixture *fixture = *state;
+    struct committer *ending = NULL;
+    struct operation operation;
+    assert_int_equal(
+        committer_new(fixture->outer, REGISTRY_KEY, false, NULL, NULL, NULL, &ending, NULL), 0);
+    operation_init(&operation, 50);
+    fault_store_arm(fixture->outer, FAULT_DELAY, 1u << STORE_PUT, 1, false, 0);
+    assert_int_equal(insert(ending, "made", &operation), ERR_OUTCOME_UNKNOWN);
+    operation_destroy(&operation);
+    unsigned waves = fault_store_waves(fixture->outer);
+    unsigned gets = fault_store_total(fixture->outer, STORE_GET);
+    AWAIT(fault_store_waves(fixture->outer) != waves);
+    committer_free(ending);
+    assert_int_equal(fault_store_total(fixture->outer, STORE_GET), gets);
+    fault_store_release(fixture->outer);
+}
+
+/* Others may have taken over the work meanwhile. */
+static void a_request_whose_machine_slept_for_its_time_is_not_committed(void **state)
+{
+    struct committer_fixture *fixture = *state;
+    struct operation operation;
+    operation_init(&operation, 60000);
+    operation.suspended_ns -= INT64_C(61000000000);
+    assert_int_equal(insert(fixture->committer, "made", &operation), ERR_DEADLINE);
+    operation_destroy(&operation);
+    assert_int_equal(puts_so_far(fixture), 0);
+}
+
+static void others_win_until_the_time_is_over(void **state)
+{
+    struct committer_fixture *fixture = *state;
+    struct operation operation;
+    operation_init(&operation, 100);
+    fault_store_arm(fixture->outer, FAULT_FAIL, 1u << STORE_PUT, 1, true, ERR_PRECONDITION);
+    assert_int_equal(insert(fixture->committer, "made", &operation), ERR_CONTENDED);
+    operation_destroy(&operation);
+    fault_store_disarm(fixture->outer);
+    assert_false(on_store(fixture, "made"));
+    assert_int_equal(insert(fixture->committer, "made", NULL), 0);
+}
+
+struct reader {
+    struct store *store;
+    struct operation operation; /* with a deadline, so that the pool's only thread does it */
+    pthread_t thread;
+};
+
+static void *read_other_object(void *argument)
+{
+    struct reader *reader = argument;
+    struct bytes *body = NULL;
+    assert_int_equal(store_get(reader->store, "other", &reader->operation, &body, NULL, NULL),
+                     ERR_NOT_FOUND);
+    return NULL;
+}
+
+/* Two requests of one group, whose put has to wait for a thread longer than the first one's time.
+ */
+static void the_deadline_of_one_request_is_not_that_of_its_group(void **state)
+{
+    struct committer_fixture *fixture = *state;
+    struct caller first, hasty, patient;
+    struct reader reader = {.store = fixture->outer};
+    operation_init(&reader.operation, 60000);
+    fault_store_arm(fixture->inner, FAULT_DELAY, 1u << STORE_PUT, 1, false, 0);
+    caller_start(&first, fixture->committer, "first", -1);
+    fault_store_wait_held(fixture->inner);
+    caller_start(&hasty, fixture->committer, "hasty", 300);
+    caller_start(&patient, fixture->committer, "patient", -1);
+    operation_await_watched(&hasty.operation);
+    operation_await_watched(&patient.operation);
+    fault_store_arm(fixture->outer, FAULT_DELAY, 1u << STORE_GET, 1, false, 0);
+    assert_int_equal(pthread_create(&reader.thread, NULL, read_other_object, &reader), 0);
+    operation_await_watched(&reader.operation);
+    fault_store_release(fixture->inner);
+    fault_store_wait_held(fixture->outer);
+    int hasty_code = caller_join(&hasty);
+    fault_store_release(fixture->outer);
+    assert_int_equal(caller_join(&first), 0);
+    assert_int_equal(caller_join(&patient), 0);
+    pthread_join(reader.thread, NULL);
+    operation_destroy(&reader.operation);
+    assert_int_equal(hasty_code, ERR_DEADLINE);
+    assert_true(on_store(fixture, "patient"));
+    assert_false(on_store(fixture, "hasty"));
+}
+
+static void the_deadline_of_one_reload_is_not_that_of_the_others(void **state)
+{
+    struct committer_fixture *fixture = *state;
+    struct caller first, hasty, patient;
+    fault_store_arm(fixture->inner, FAULT_DELAY, 1u << STORE_PUT, 1, false, 0);
+    fault_store_arm(fixture->outer, FAULT_DELAY, 1u << STORE_GET, 1, false, 0);
+    caller_start(&first, fixture->committer, "first", -1);
+    fault_store_wait_held(fixture->inner);
+    caller_start(&hasty, fixture->committer, NULL, 200);
+    caller_start(&patient, fixture->committer, NULL, -1);
+    operation_await_watched(&hasty.operation);
+    operation_await_watched(&patient.operation);
+    fault_store_release(fixture->inner);
+    assert_int_equal(caller_join(&hasty), ERR_DEADLINE);
+    fault_store_release(fixture->outer);
+    assert_int_equal(caller_join(&patient), 0);
+    assert_int_equal(caller_join(&first), 0);
+}
+
+static void a_reload_does_not_wait_for_a_put_longer_than_its_time(void **state)
+{
+    struct committer_fixture *fixture = *state;
+    struct caller first, hasty;
+    fault_store_arm(fixture->outer, FAULT_FAIL, 1u << STORE_PUT, 1, false, ERR_OUTCOME_UNKNOWN);
+    fault_store_arm(fixture->inner, FAULT_DELAY, 1u << STORE_GET, 1, false, 0);
+    caller_start(&first, fixture->committer, "first", -1);
+    fault_store_wait_held(fixture->inner); /* the put is going to be repeated */
+    fault_store_arm(fixture->outer, FAULT_DELAY, 1u << STORE_PUT, 1, false, 0);
+    caller_start(&hasty, fixture->committer, NULL, 500);
+    operation_await_watched(&hasty.operation);
+    fault_store_release(fixture->inner);
+    fault_store_wait_held(fixture->outer);
+    assert_int_equal(caller_join(&hasty), ERR_DEADLINE);
+    assert_int_equal(caller_join(&first), 0);
+    fault_store_release(fixture->outer);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, committer_set_up, committer_tear_down)
+#define TEST_WIDE(name)                                                                            \
+    cmocka_unit_test_setup_teardown(name, committer_set_up_wide, committer_tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(requests_that_wait_share_a_put),
+        TEST(a_refused_request_does_not_hinder_the_others_of_its_group),
+        TEST(a_request_that_changes_nothing_writes_nothing),
+        TEST(a_lost_precondition_applies_the_request_to_the_newer_registry),
+        TEST(a_lost_precondition_validates_again),
+        TEST(writers_on_two_mounts_lose_nothing),
+        TEST(reloading_shows_what_others_wrote),
+        TEST(a_corrupt_registry_leaves_readers_the_old_one),
+        TEST(a_lost_answer_is_recognised_by_content),
+        TEST_WIDE(a_lost_answer_is_recognised_in_the_registry_of_another_writer),
+        TEST(a_put_that_had_no_effect_is_repeated_as_it_was),
+        TEST(a_failure_after_an_unknown_outcome_decides_nothing),
+        TEST(a_failed_put_changes_nothing_in_memory),
+        TEST(readers_see_the_old_registry_while_a_put_is_under_way),
+        TEST(a_cancelled_request_is_withdrawn_while_it_waits),
+        TEST(a_request_is_withdrawn_when_its_time_passes_while_it_waits),
+        TEST(a_deadline_during_the_put_leaves_the_outcome_open_until_it_is_known),
+        TEST_WIDE(a_put_that_arrives_late_is_noticed),
+        TEST(the_end_does_not_wait_for_a_look_that_nobody_asked_for),
+        TEST(a_request_whose_machine_slept_for_its_time_is_not_committed),
+        TEST(others_win_until_the_time_is_over),
+        TEST(the_deadline_of_one_request_is_not_that_of_its_group),
+        TEST(the_deadline_of_one_reload_is_not_that_of_the_others),
+        TEST_WIDE(a_reload_does_not_wait_for_a_put_longer_than_its_time),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

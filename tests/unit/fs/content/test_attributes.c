@@ -1,0 +1,157 @@
+#include <string.h>
+
+#include "fs/content/attributes.h"
+#include "unit/fs/fs_fixture.h"
+#include "unit/unit.h"
+
+static const struct fixture_fork forks[] = {{"a", ID_A, "active", NULL},
+                                            {"b", ID_B, "active", NULL}};
+static const struct attribute_settings settings = {
+    .uid = 7, .gid = 8, .umask = 027, .mounted_at = {1700000000, 5}};
+
+static int set_up(void **state)
+{
+    *state = fixture_registry(forks, G_N_ELEMENTS(forks));
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    registry_unref(*state);
+    return 0;
+}
+
+static struct stat node_attributes(const struct registry *registry, enum node_kind kind,
+                                   const struct fork_entry *entry)
+{
+    struct tree_child child = {.kind = kind, .entry = (struct fork_entry *)entry};
+    struct stat status;
+    attributes_of_node(&settings, registry, &child, &status);
+    return status;
+}
+
+static void owner_and_umask_apply(void **state)
+{
+    struct stat status = node_attributes(*state, NODE_FORKS, NULL);
+    assert_int_equal(status.st_uid, 7);
+    assert_int_equal(status.st_gid, 8);
+    assert_int_equal(status.st_mode, S_IFDIR | 0750);
+    assert_int_equal(status.st_nlink, 1);
+    assert_int_equal(status.st_blocks, 0);
+}
+
+static void a_file_has_its_true_size_and_time(void **state)
+{
+    struct document document = {bytes_new_text("active"), true, {12, 13}, NULL};
+    struct tree_child child = {.kind = NODE_STATUS, .entry = registry_find(*state, "a")};
+    struct stat status;
+    attributes_of_file(&settings, &child, &document, &status);
+    assert_int_equal(status.st_size, 7);
+    assert_int_equal(status.st_mode, S_IFREG | 0440);
+    assert_int_equal(status.st_mtim.tv_sec, 12);
+    assert_int_equal(status.st_ctim.tv_nsec, 13);
+    document_clear(&document);
+}
+
+static mode_t mode_of_schema(bool read_only, struct fork_entry *entry)
+{
+    const struct attribute_settings own = {.umask = 022, .read_only = read_only};
+    struct document document = {0};
+    struct tree_child child = {.kind = NODE_SCHEMA_JSON, .entry = entry};
+    struct stat status;
+    attributes_of_file(&own, &child, &document, &status);
+    return status.st_mode;
+}
+
+static void files_can_be_written_unless_the_mount_is_read_only(void **state)
+{
+    struct fork_entry *entry = registry_find(*state, "a");
+    assert_int_equal(mode_of_schema(false, entry), S_IFREG | 0644);
+    assert_int_equal(mode_of_schema(true, entry), S_IFREG | 0444);
+}
+
+static void a_fork_has_the_time_of_its_creation(void **state)
+{
+    struct stat status = node_attributes(*state, NODE_FORK, registry_find(*state, "a"));
+    assert_int_equal(status.st_mtim.tv_sec, 1785587696);
+    assert_int_equal(status.st_mtim.tv_nsec, 500000000);
+    assert_int_equal(status.st_ctim.tv_sec, 1785587696);
+}
+
+static void listings_have_the_time_of_the_registry(void **state)
+{
+    assert_int_equal(node_attributes(*state, NODE_FORKS, NULL).st_mtim.tv_sec, 1000000000);
+    assert_int_equal(node_attributes(*state, NODE_ROOT, NULL).st_mtim.tv_sec, 1700000000);
+}
+
+static void nothing_is_of_1970(void **state)
+{
+    auto_registry struct registry *absent = NULL;
+    assert_int_equal(registry_parse(NULL, NULL, 0, NULL, &absent, NULL), 0);
+    struct fork_entry old = *registry_find(*state, "a");
+    old.created_at = (struct timespec){0, 0};
+    assert_int_equal(node_attributes(absent, NODE_FORKS, NULL).st_mtim.tv_sec, 1700000000);
+    assert_int_equal(node_attributes(*state, NODE_FORK, &old).st_mtim.tv_sec, 1700000000);
+}
+
+static void a_link_is_as_long_as_its_target(void **state)
+{
+    struct stat status = node_attributes(*state, NODE_ID_LINK, registry_find(*state, "a"));
+    assert_int_equal(status.st_size, strlen("../forks/a"));
+    assert_int_equal(status.st_mode, S_IFLNK | 0777);
+}
+
+static uint64_t inode_of(enum node_kind kind, const struct fork_entry *entry,
+                         const struct fork_tag *tag)
+{
+    struct tree_child child = {.kind = kind, .entry = (struct fork_entry *)entry, .tag = tag};
+    return attributes_inode(&child);
+}
+
+static void inode_numbers_are_distinct_and_stable(void **state)
+{
+    const struct fork_entry *entries[] = {NULL, registry_find(*state, "a"),
+                                          registry_find(*state, "b")};
+    auto_registry struct registry *remounted = fixture_registry(forks, G_N_ELEMENTS(forks));
+    g_autoptr(GHashTable) seen = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+    for (size_t i = 0; i < G_N_ELEMENTS(entries); i++) {
+        for (enum node_kind kind = 0; kind < NODE_KINDS; kind++) {
+            uint64_t inode = inode_of(kind, entries[i], NULL);
+            assert_int_not_equal(inode, 0);
+            assert_true(g_hash_table_add(seen, g_memdup2(&inode, sizeof inode)));
+        }
+    }
+    assert_int_equal(inode_of(NODE_FORK, registry_find(remounted, "a"), NULL),
+                     inode_of(NODE_FORK, entries[1], NULL));
+    assert_int_equal(inode_of(NODE_ROOT, NULL, NULL), 1);
+}
+
+static void tags_have_numbers_of_their_own(void **state)
+{
+    struct fork_entry *a = registry_find(*state, "a");
+    struct fork_tag one = {.name = (char *)"one"};
+    struct fork_tag two = {.name = (char *)"two"};
+    assert_int_not_equal(inode_of(NODE_TAG, a, &one), inode_of(NODE_TAG, a, &two));
+    assert_int_not_equal(inode_of(NODE_VERSIONS, a, &one), inode_of(NODE_VERSIONS, a, &two));
+    assert_int_not_equal(inode_of(NODE_VERSIONS, a, &one), inode_of(NODE_TAG, a, &one));
+    struct tree_child by_name = {.kind = NODE_TAG, .entry = a, .name = "one"};
+    assert_int_equal(attributes_inode(&by_name), inode_of(NODE_TAG, a, &one));
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(owner_and_umask_apply),
+        TEST(a_file_has_its_true_size_and_time),
+        TEST(a_fork_has_the_time_of_its_creation),
+        TEST(listings_have_the_time_of_the_registry),
+        TEST(nothing_is_of_1970),
+        TEST(a_link_is_as_long_as_its_target),
+        TEST(inode_numbers_are_distinct_and_stable),
+        TEST(tags_have_numbers_of_their_own),
+        TEST(files_can_be_written_unless_the_mount_is_read_only),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
