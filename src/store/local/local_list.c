@@ -25,57 +25,6 @@ struct identity {
     ino_t inode;
 };
 
-static void clear_entry(gpointer entry)
-{
-    g_free(((struct local_entry *)entry)->name);
-}
-
-static unsigned char type_of_mode(mode_t mode)
-{
-    return S_ISREG(mode) ? DT_REG : S_ISDIR(mode) ? DT_DIR : S_ISLNK(mode) ? DT_LNK : DT_CHR;
-}
-
-/* readdir() tells the type on most file systems. ENOENT: the entry has gone. */
-static int complete_type(int directory, struct local_entry *entry)
-{
-    struct stat status;
-    if (entry->type != DT_UNKNOWN)
-        return 0;
-    if (fstatat(directory, entry->name, &status, AT_SYMLINK_NOFOLLOW) != 0)
-        return errno;
-    entry->type = type_of_mode(status.st_mode);
-    return 0;
-}
-
-int local_read_directory(int fd, GArray **ret)
-{
-    auto_closedir DIR *stream = fdopendir(fd);
-    if (!stream) {
-        int failure = errno;
-        close(fd);
-        return failure;
-    }
-    g_autoptr(GArray) entries = g_array_new(FALSE, FALSE, sizeof(struct local_entry));
-    g_array_set_clear_func(entries, clear_entry);
-    const struct dirent *found;
-    while ((void)(errno = 0), (found = readdir(stream))) {
-        if (strcmp(found->d_name, ".") == 0 || strcmp(found->d_name, "..") == 0)
-            continue;
-        struct local_entry entry = {g_strdup(found->d_name), found->d_type};
-        int failure = complete_type(dirfd(stream), &entry);
-        if (failure == 0)
-            g_array_append_val(entries, entry);
-        else
-            clear_entry(&entry);
-        if (failure != 0 && failure != ENOENT)
-            return failure;
-    }
-    if (errno)
-        return errno;
-    *ret = g_steal_pointer(&entries);
-    return 0;
-}
-
 static void fail_walk(struct walk *walk, int errno_value, const char *stage)
 {
     local_fail(walk->answer, walk->request, errno_value, stage);
@@ -143,7 +92,7 @@ static unsigned char resolve_type(struct walk *walk, const char *directory,
         return entry->type;
     g_autofree char *key = g_strconcat(directory, entry->name, NULL);
     if (fstatat(walk->store->root, key, &status, 0) == 0)
-        return type_of_mode(status.st_mode);
+        return local_type_of_mode(status.st_mode);
     if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP) /* else: leads nowhere */
         fail_walk(walk, errno, key);
     return DT_UNKNOWN;

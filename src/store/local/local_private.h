@@ -26,7 +26,7 @@ struct local_store {
     GHashTable *writing;   /* guarded by lock: keys of the temporary files of running puts */
 };
 
-/* ---- local_store.c ---- */
+/* ---- local_file.c: one file or directory ---- */
 
 /* Fails the answer with "METHOD KEY: STAGE: strerror". Returns the code. */
 int local_fail(struct store_answer *answer, const struct store_request *request, int errno_value,
@@ -50,16 +50,10 @@ char *local_parent(const char *key);
 /* A path for the *at() functions: the directory `key`, "." for the root. */
 const char *local_path(const char *directory);
 
-/* ---- local_put.c, local_list.c, local_prune.c: one method each ---- */
-
-void local_put(struct local_store *store, const struct store_request *request,
+void local_get(struct local_store *store, const struct store_request *request,
                struct store_answer *answer);
-/* Whether `key` is the temporary file of a put of this store that is under way. */
-bool local_is_being_written(struct local_store *store, const char *key);
-void local_list(struct local_store *store, const struct store_request *request,
+void local_head(struct local_store *store, const struct store_request *request,
                 struct store_answer *answer);
-void local_prune(struct local_store *store, const struct store_request *request,
-                 struct store_answer *answer);
 
 /* One entry of a directory, "." and ".." excepted. */
 struct local_entry {
@@ -70,6 +64,20 @@ struct local_entry {
 /* Reads a whole directory. *ret: struct local_entry, g_array_unref(). 0 or an errno value. `fd` is
  * closed in any case. */
 int local_read_directory(int fd, GArray **ret);
+unsigned char local_type_of_mode(mode_t mode); /* a DT_ constant */
+
+/* ---- local_put.c, local_list.c, local_prune.c ---- */
+
+void local_put(struct local_store *store, const struct store_request *request,
+               struct store_answer *answer);
+/* Whether `key` is the temporary file of a put of this store that is under way. */
+bool local_is_being_written(struct local_store *store, const char *key);
+void local_list(struct local_store *store, const struct store_request *request,
+                struct store_answer *answer);
+void local_delete(struct local_store *store, const struct store_request *request,
+                  struct store_answer *answer);
+void local_prune(struct local_store *store, const struct store_request *request,
+                 struct store_answer *answer);
 
 /* ---- local_sync.c: durability of directories ---- */
 

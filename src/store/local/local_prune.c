@@ -1,14 +1,29 @@
 /*
- * Removing what is no object: temporary files that crashed writers left, and empty directories.
- * Regular files under temporary names and empty directories are all that is ever removed. Links are
- * left alone, and not followed below the prefix.
+ * Removing: an object (delete), and what is no object (prune), which are temporary files that
+ * crashed writers left, and empty directories. Regular files under temporary names and empty
+ * directories are all that a prune ever removes. Links it leaves alone, and does not follow below
+ * the prefix.
  */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "store/local/local_private.h"
+
+void local_delete(struct local_store *store, const struct store_request *request,
+                  struct store_answer *answer)
+{
+    g_autofree char *directory = local_parent(request->key);
+    /* An absent object is touched, too: an earlier delete of it may not have become durable. */
+    local_touch(answer, directory);
+    LOCK_SCOPE(&store->lock);
+    if (unlinkat(store->root, request->key, 0) == 0)
+        return;
+    if (!local_is_absent(errno) && errno != EISDIR)
+        local_fail(answer, request, errno, "unlink");
+}
 
 struct prune {
     struct local_store *store;

@@ -2,171 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 
 #include "base/cleanup.h"
-#include "base/timestamp.h"
 #include "store/local/local_private.h"
 
 /* More threads than this do not make a disk faster. */
 #define MOST_JOBS 16
-#define LARGEST_OBJECT (INT64_C(1) << 30)
-
-int local_fail(struct store_answer *answer, const struct store_request *request, int errno_value,
-               const char *stage)
-{
-    struct error error;
-    int code = error_set_errno(&error, errno_value, "%s %s: %s", store_method_name(request->method),
-                               request->key, stage);
-    return store_answer_fail(answer, code, "%s", error.text);
-}
-
-int local_fail_unknown(struct store_answer *answer, const struct store_request *request,
-                       int errno_value, const char *stage)
-{
-    local_fail(answer, request, errno_value, stage);
-    answer->code = answer->error.code = ERR_OUTCOME_UNKNOWN;
-    return answer->code;
-}
-
-int64_t local_mtime_ns(const struct stat *status)
-{
-    return timespec_ns(status->st_mtim);
-}
-
-char *local_etag(const struct stat *status)
-{
-    return g_strdup_printf("%" PRIx64 "-%" PRIx64 "-%" PRIx64, (uint64_t)status->st_ino,
-                           (uint64_t)local_mtime_ns(status), (uint64_t)status->st_size);
-}
-
-char *local_parent(const char *key)
-{
-    const char *slash = strrchr(key, '/');
-    return slash ? g_strndup(key, (size_t)(slash - key)) : g_strdup("");
-}
-
-const char *local_path(const char *directory)
-{
-    return directory[0] ? directory : ".";
-}
-
-static void fail_not_found(struct store_answer *answer, const struct store_request *request)
-{
-    store_answer_fail(answer, ERR_NOT_FOUND, "%s %s: no such object",
-                      store_method_name(request->method), request->key);
-}
-
-/* Something has the place of the object, so that it cannot be said to be absent. */
-static int fail_in_the_way(struct store_answer *answer, const struct store_request *request,
-                           const char *obstacle)
-{
-    return store_answer_fail(answer, ERR_CORRUPT, "%s %s: %s", store_method_name(request->method),
-                             request->key, obstacle);
-}
-
-/* An errno of open or stat. */
-static void fail_lookup(struct local_store *store, struct store_answer *answer,
-                        const struct store_request *request, int errno_value, const char *stage)
-{
-    struct stat status;
-    if (errno_value == ENOTDIR)
-        fail_in_the_way(answer, request, "a file is where a directory should be");
-    else if (errno_value == ENOENT &&
-             fstatat(store->root, request->key, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
-             S_ISLNK(status.st_mode))
-        fail_in_the_way(answer, request, "a symbolic link that leads nowhere");
-    else if (local_is_absent(errno_value))
-        fail_not_found(answer, request);
-    else
-        local_fail(answer, request, errno_value, stage);
-}
-
-/* Fills etag, size and time from the status of a regular file; fails for anything else. */
-static int describe(const struct store_request *request, const struct stat *status,
-                    struct store_answer *answer)
-{
-    if (!S_ISREG(status->st_mode))
-        return fail_in_the_way(answer, request, "not a regular file");
-    answer->etag = local_etag(status);
-    answer->size = (uint64_t)status->st_size;
-    answer->modified_ns = local_mtime_ns(status);
-    return 0;
-}
-
-static void perform_head(struct local_store *store, const struct store_request *request,
-                         struct store_answer *answer)
-{
-    struct stat status;
-    if (fstatat(store->root, request->key, &status, 0) != 0)
-        fail_lookup(store, answer, request, errno, "stat");
-    else
-        describe(request, &status, answer);
-}
-
-/* Exactly `size` bytes; less is EIO: somebody writes into the file. */
-static int read_whole(int fd, char *data, size_t size)
-{
-    while (size > 0) {
-        ssize_t got = TEMP_FAILURE_RETRY(read(fd, data, size));
-        if (got <= 0)
-            return got < 0 ? errno : EIO;
-        data += got;
-        size -= (size_t)got;
-    }
-    return 0;
-}
-
-static void read_body(int fd, const struct stat *status, const struct store_request *request,
-                      struct store_answer *answer)
-{
-    struct stat after;
-    if (status->st_size > LARGEST_OBJECT) {
-        store_answer_fail(answer, ERR_INVALID, "get %s: larger than 1 GiB", request->key);
-        return;
-    }
-    auto_bytes struct bytes *body = bytes_allocate((size_t)status->st_size);
-    int failure = read_whole(fd, body->data, body->size);
-    if (failure == 0 && fstat(fd, &after) != 0)
-        failure = errno;
-    if (failure)
-        local_fail(answer, request, failure, "read");
-    else if (after.st_size != status->st_size || local_mtime_ns(&after) != local_mtime_ns(status))
-        store_answer_fail(answer, ERR_IO, "get %s: changed while it was being read", request->key);
-    else
-        answer->body = g_steal_pointer(&body);
-}
-
-static void perform_get(struct local_store *store, const struct store_request *request,
-                        struct store_answer *answer)
-{
-    struct stat status;
-    /* O_NONBLOCK: a FIFO or a device must not hang the thread. */
-    auto_close int fd = TEMP_FAILURE_RETRY(
-        openat(store->root, request->key, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-    if (fd < 0)
-        fail_lookup(store, answer, request, errno, "open");
-    else if (fstat(fd, &status) != 0)
-        local_fail(answer, request, errno, "stat");
-    else if (describe(request, &status, answer) == 0)
-        read_body(fd, &status, request, answer);
-}
-
-static void perform_delete(struct local_store *store, const struct store_request *request,
-                           struct store_answer *answer)
-{
-    g_autofree char *directory = local_parent(request->key);
-    /* An absent object is touched, too: an earlier delete of it may not have become durable. */
-    local_touch(answer, directory);
-    LOCK_SCOPE(&store->lock);
-    if (unlinkat(store->root, request->key, 0) == 0)
-        return;
-    if (!local_is_absent(errno) && errno != EISDIR)
-        local_fail(answer, request, errno, "unlink");
-}
 
 static void perform(struct store *base, const struct store_request *request,
                     const struct operation *operation, struct store_answer *answer)
@@ -174,10 +16,10 @@ static void perform(struct store *base, const struct store_request *request,
     struct local_store *store = (struct local_store *)base;
     switch (request->method) {
     case STORE_GET:
-        perform_get(store, request, answer);
+        local_get(store, request, answer);
         break;
     case STORE_HEAD:
-        perform_head(store, request, answer);
+        local_head(store, request, answer);
         break;
     case STORE_LIST:
         local_list(store, request, answer);
@@ -186,7 +28,7 @@ static void perform(struct store *base, const struct store_request *request,
         local_put(store, request, answer);
         break;
     case STORE_DELETE:
-        perform_delete(store, request, answer);
+        local_delete(store, request, answer);
         break;
     case STORE_PRUNE:
         local_prune(store, request, answer);

@@ -7,38 +7,6 @@
 static const struct s3_pace usual_pace = {
     .first_ms = 100, .longest_ms = 5000, .exchange_ms = 10000, .patience_ms = 60000};
 
-int s3_read(struct s3_effort *effort, enum s3_wire_method method, const char *key,
-            struct store_answer *answer, struct error *err)
-{
-    struct s3_wire_request request = {.method = method, .key = key};
-    struct s3_wire_answer got = {0};
-    int code =
-        s3_effort_perform(effort, &request, 1u << S3_WIRE_OK | 1u << S3_WIRE_NOT_FOUND, &got, err);
-    if (code == 0 && got.result == S3_WIRE_NOT_FOUND)
-        code = error_set(err, ERR_NOT_FOUND, "%s %s: no such object", effort->method, key);
-    else if (code == 0 && !got.etag)
-        code = error_set(err, ERR_IO, "%s %s: the server does not tell the etag of the object",
-                         effort->method, key);
-    if (code == 0) {
-        answer->body = g_steal_pointer(&got.body);
-        answer->etag = g_steal_pointer(&got.etag);
-        answer->size = answer->body ? answer->body->size : got.size;
-        answer->modified_ns = got.modified_ns;
-    }
-    s3_wire_answer_clear(&got);
-    return code;
-}
-
-static int delete_object(struct s3_effort *effort, const char *key, struct error *err)
-{
-    struct s3_wire_request request = {.method = S3_WIRE_DELETE, .key = key};
-    struct s3_wire_answer got = {0};
-    int code =
-        s3_effort_perform(effort, &request, 1u << S3_WIRE_OK | 1u << S3_WIRE_NOT_FOUND, &got, err);
-    s3_wire_answer_clear(&got);
-    return code;
-}
-
 static int dispatch(struct s3_effort *effort, const struct store_request *request,
                     struct store_answer *answer, struct error *err)
 {
@@ -52,7 +20,7 @@ static int dispatch(struct s3_effort *effort, const struct store_request *reques
     case STORE_PUT:
         return s3_put(effort, request, answer, err);
     case STORE_DELETE:
-        return delete_object(effort, request->key, err);
+        return s3_delete(effort, request->key, err);
     case STORE_PRUNE: /* a bucket has neither directories nor temporary files */
         break;
     }
@@ -98,6 +66,38 @@ struct store *s3_store_open_wires(struct s3_wire *reads, struct s3_wire *writes,
     store->clients = g_strdup_printf("%s for reads, %s for writes", reads->name, writes->name);
     s3_breaker_init(&store->breaker);
     return &store->base;
+}
+
+/* The wire for reads; `writes` itself where libs3 cannot be trusted and need not be. */
+static int choose_reads(const struct s3_store_settings *settings, struct s3_wire *writes,
+                        struct s3_wire **ret, struct error *err)
+{
+    struct error problem;
+    *ret = writes;
+    if (settings->client == S3_CLIENT_CURL)
+        return 0;
+    int code = s3_wire_libs3_new(settings->endpoint, ret, &problem);
+    if (code == 0 || settings->client == S3_CLIENT_AUTOMATIC)
+        return 0;
+    return error_set(err, code, "libs3 cannot be used here: %s", problem.text);
+}
+
+int s3_store_open(const struct s3_store_settings *settings, struct store **ret, struct error *err)
+{
+    struct s3_wire *writes = NULL, *reads = NULL;
+    int code = s3_wire_curl_new(settings->endpoint, settings->ca_file, &writes, err);
+    if (code == 0)
+        code = choose_reads(settings, writes, &reads, err);
+    if (code) {
+        s3_wire_free(writes);
+        s3_profile_free(settings->profile);
+        return code;
+    }
+    *ret = s3_store_open_wires(reads, writes, settings->profile, settings->jobs);
+    struct s3_store *store = (struct s3_store *)*ret;
+    store->may_switch = settings->client == S3_CLIENT_AUTOMATIC;
+    store->log = log_ref(settings->log);
+    return 0;
 }
 
 const char *s3_store_clients(const struct store *base)

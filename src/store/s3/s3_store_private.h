@@ -2,8 +2,8 @@
  * What the parts of the S3 store share. A request of the store is one "effort": the exchanges with
  * the server, repetitions and looks back included, that it takes to answer it.
  *
- *   s3_store.c    making and freeing; GET, HEAD, DELETE
- *   s3_store_open.c  over which libraries
+ *   s3_store.c    making and freeing, over which libraries; who carries out which request
+ *   s3_read.c     reading an object, deleting one
  *   s3_list.c     listings, page by page
  *   s3_put.c      puts, and what has become of them
  *   s3_effort.c   one exchange; repeating it
@@ -107,5 +107,6 @@ int s3_put(struct s3_effort *effort, const struct store_request *request,
 /* GET or HEAD: body, etag, size, time. */
 int s3_read(struct s3_effort *effort, enum s3_wire_method method, const char *key,
             struct store_answer *answer, struct error *err);
+int s3_delete(struct s3_effort *effort, const char *key, struct error *err);
 
 #endif
