@@ -26,6 +26,7 @@
 #include "catalog/fork/overlays.h"
 #include "catalog/fork/tags.h"
 #include "catalog/format/layout.h"
+#include "catalog/recovery_report.h"
 #include "catalog/registry/committer.h"
 #include "catalog/registry/registry.h"
 #include "catalog/sharing/holders.h"
@@ -52,16 +53,6 @@ struct catalog_settings {
     registry_observer *observer; /* may be NULL; see committer.h */
     void *observer_argument;
 };
-
-/* What recovery did, and what it could not do. */
-struct recovery_report {
-    unsigned rolled_back; /* pending forks removed */
-    unsigned finished;    /* tombstoned forks removed */
-    unsigned orphans;     /* tombstones, allocators, overlays without a fork, removed */
-    GPtrArray *problems;  /* struct error *: what was left alone, and why; never NULL */
-    bool whole;           /* everything was looked at, not only what was due */
-};
-void recovery_report_clear(struct recovery_report *report);
 
 /* Reads registry, tombstones and schema; checks that it is a Uni database. Takes over `store` and
  * `layout` on success. Does not recover. ERR_NOT_FOUND (no database), ERR_CORRUPT, errors of the

@@ -82,8 +82,4 @@ void catalog_unlock(struct catalog *catalog, struct fork_entry *entry);
 int catalog_check_unheld(struct catalog *catalog, const struct ulid *id, int64_t since_ns,
                          struct error *err);
 
-/* Adds "<what> <object> was left alone: <reason>". */
-void recovery_report_problem(struct recovery_report *report, const struct error *reason,
-                             const char *what, const char *object);
-
 #endif

@@ -67,12 +67,6 @@ int open_catalog(const struct catalog_location *location, struct operation *oper
     return error_copy(err, &failure);
 }
 
-void opened_catalog_close(struct opened_catalog *opened)
-{
-    store_free_within(opened->store, STORE_FREE_LONGEST_MS);
-    layout_free(opened->layout);
-}
-
 char *open_compaction_lock_path(const char *path, const struct layout *layout)
 {
     g_autofree char *key = layout_compaction_lock_key(layout);

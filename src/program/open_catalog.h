@@ -11,6 +11,7 @@
 #include "base/operation.h"
 #include "catalog/format/layout.h"
 #include "program/catalog_options.h"
+#include "program/opened_catalog.h"
 #include "store/local/local_watch.h"
 #include "store/store.h"
 
@@ -25,14 +26,6 @@ struct catalog_location {
     struct log *log;    /* may be NULL */
 };
 
-struct opened_catalog {
-    struct store *store;
-    struct layout *layout;
-    struct store *s3_store;   /* the store in the bucket, for s3_store.h: the same, or what it
-                                 wraps; NULL: local */
-    bool needs_single_writer; /* its server ignores preconditions */
-};
-
 /* Local: ERR_NOT_FOUND, ERR_ACCESS, ERR_INVALID (no directory), ERR_HELD (somebody else has the
  * lock). S3: credentials, bucket, region, endpoint and certificate have been tried out; errors of
  * s3_profile_open(), s3_store.h; ERR_UNSUPPORTED when the server ignores preconditions;
@@ -40,10 +33,6 @@ struct opened_catalog {
  * limits the requests for that. *ret: opened_catalog_close(). */
 int open_catalog(const struct catalog_location *location, struct operation *operation,
                  struct opened_catalog *ret, struct error *err);
-/* Unless a struct catalog has taken it over. Does not wait long for a store that is stuck:
- * store_free_within(). A NULL store or layout: nothing. */
-void opened_catalog_close(struct opened_catalog *opened);
-
 /* Local: the path of Uni's lock on compacting; g_free(). */
 char *open_compaction_lock_path(const char *path, const struct layout *layout);
 

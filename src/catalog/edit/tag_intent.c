@@ -4,6 +4,7 @@
 #include "base/json_text.h"
 #include "catalog/change/burial.h"
 #include "catalog/edit/intents.h"
+#include "catalog/edit/tag_refs.h"
 #include "catalog/fork/tag_names.h"
 #include "lance/branch_name.h"
 #include "lance/branch_ref.h"
@@ -116,7 +117,7 @@ static int remove_unless_whole(struct catalog *catalog, const struct ulid *id,
         return code;
     if (!entry)
         return remove_refs(catalog, id, tag, operation, err);
-    code = tags_delete_refs(catalog->tags, entry, tag, refs, operation, err);
+    code = tag_refs_delete_partial(catalog->tags, entry, tag, refs, operation, err);
     return code == ERR_NOT_FOUND ? 0 : code;
 }
 

@@ -63,11 +63,6 @@ int tags_create(struct tags *tags, const struct fork_entry *entry, const char *t
 int tags_remove(struct tags *tags, const struct fork_entry *entry, const char *tag,
                 struct operation *operation, struct error *err);
 
-/* The same without an intent, and only if there are fewer refs than `whole`: what recovery does for
- * the intent of a crash. */
-int tags_delete_refs(struct tags *tags, const struct fork_entry *entry, const char *tag,
-                     size_t whole, struct operation *operation, struct error *err);
-
 void tags_forget(struct tags *tags, const struct ulid *id);
 
 #endif

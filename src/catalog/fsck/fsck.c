@@ -1,48 +1,7 @@
 #include "catalog/fsck/fsck.h"
 
-#include <stdarg.h>
-#include <string.h>
-
 #include "catalog/format/documents.h"
 #include "catalog/fsck/fsck_private.h"
-
-void fsck_find(struct fsck *fsck, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    g_autofree char *text = g_strdup_vprintf(format, arguments);
-    va_end(arguments);
-    GString *line = g_string_new(NULL);
-    for (const char *at = text; *at; at++) {
-        if (g_ascii_iscntrl(*at))
-            g_string_append_printf(line, "\\x%02x", (unsigned char)*at);
-        else
-            g_string_append_c(line, *at);
-    }
-    g_ptr_array_add(fsck->findings, g_string_free(line, FALSE));
-}
-
-int fsck_run(struct fsck *fsck, struct store_set *set, const char *stage, struct error *err)
-{
-    struct error failure = {0};
-    int code = store_run(fsck->store, set, fsck->operation, &failure);
-    if (code == 0)
-        code = store_set_failure(set, ERR_NOT_FOUND, &failure);
-    if (code == 0)
-        return 0;
-    error_prefix(&failure, "%s", stage);
-    return error_copy(err, &failure);
-}
-
-void fsck_check_temporary(struct fsck *fsck, const GPtrArray *rows)
-{
-    for (guint i = 0; i < rows->len; i++) {
-        const struct store_object *row = rows->pdata[i];
-        const char *slash = strrchr(row->key, '/');
-        if (store_name_is_temporary(slash ? slash + 1 : row->key))
-            fsck_find(fsck, "%s: temporary file left by a writer", row->key);
-    }
-}
 
 /* What lies where, before the registry is read: an object of a fork that is created meanwhile then
  * has its entry. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "catalog/fsck/fsck_dataset.h"
+#include "catalog/fsck/fsck_private.h"
 #include "lance/branch_name.h"
 #include "lance/branch_ref.h"
 #include "lance/dataset.h"
@@ -182,12 +183,6 @@ static int check_documents(struct dataset_check *check, struct error *err)
 }
 
 /* ---- Against the registry ---- */
-
-bool fsck_branch_is_orphan(const struct dataset_check *check, const char *branch)
-{
-    struct ulid id;
-    return layout_id_of_branch(branch, &id) && !registry_find_id(check->fsck->registry, &id);
-}
 
 /* Whose branch it is, by its name; nothing for a branch that is not named like a fork's. */
 static void check_owner(const struct dataset_check *check, const struct branch_seen *branch)

@@ -5,7 +5,7 @@
 #ifndef FORKFS_CATALOG_FSCK_FSCK_DATASET_H
 #define FORKFS_CATALOG_FSCK_FSCK_DATASET_H
 
-#include "catalog/fsck/fsck_private.h"
+#include "catalog/fsck/fsck_findings.h"
 
 /* What was seen of one branch. */
 struct branch_seen {
@@ -27,9 +27,6 @@ struct dataset_check {
     struct store_request *refs, *tree, *tree_directories, *tags, *catalog;
     GPtrArray *tags_seen; /* struct tag_seen, of fsck_tags.c */
 };
-
-/* Whether a branch is named like a fork's that the registry does not know. */
-bool fsck_branch_is_orphan(const struct dataset_check *check, const char *branch);
 
 /* First wave: which tags there are. */
 void fsck_list_tags(struct dataset_check *check);

@@ -1,30 +1,10 @@
 /*
- * One run of the catalog check, shared by the files that implement fsck.h. Belongs to one thread.
+ * The parts of the catalog check, which fsck.c puts together. One thread.
  */
 #ifndef FORKFS_CATALOG_FSCK_FSCK_PRIVATE_H
 #define FORKFS_CATALOG_FSCK_FSCK_PRIVATE_H
 
-#include <glib.h>
-
-#include "base/operation.h"
-#include "catalog/format/layout.h"
-#include "catalog/registry/registry.h"
-#include "store/store.h"
-
-struct fsck {
-    struct store *store;
-    const struct layout *layout;
-    struct operation *operation;
-    struct registry *registry;
-    GPtrArray *findings; /* char *, owned */
-    GPtrArray *lost;     /* struct fork_entry: of tombstones whose forks have no entry */
-};
-
-/* Adds a finding; control characters come out as \xNN. */
-void fsck_find(struct fsck *fsck, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-/* Runs a set of reads of which every one must be answered; ERR_NOT_FOUND counts as an answer. */
-int fsck_run(struct fsck *fsck, struct store_set *set, const char *stage, struct error *err);
+#include "catalog/fsck/fsck_findings.h"
 
 /* The registry's entries in themselves: status, names, ids, parents. No store. */
 void fsck_check_entries(struct fsck *fsck);
@@ -41,9 +21,6 @@ void fsck_check_fork_files(struct fsck *fsck, const char *prefix, const GPtrArra
  * branches of others, refs that cannot be read; `storage` is the shallow listing of the storage
  * prefix. */
 int fsck_check_kept(struct fsck *fsck, const struct store_request *storage, struct error *err);
-
-/* Reports each row that is a temporary file. */
-void fsck_check_temporary(struct fsck *fsck, const GPtrArray *rows);
 
 /* Branches of all datasets; `rows` is the shallow listing of the storage prefix. */
 int fsck_check_branches(struct fsck *fsck, const GPtrArray *rows, struct error *err);

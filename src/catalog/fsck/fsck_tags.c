@@ -84,7 +84,7 @@ static void check_tag(const struct dataset_check *check, const struct tag_seen *
 {
     const char *branch = tag->ref->branch;
     const struct branch_seen *seen = branch ? g_hash_table_lookup(check->by_name, branch) : NULL;
-    if (seen && fsck_branch_is_orphan(check, branch))
+    if (seen && fsck_is_orphan(check->fsck, branch))
         fsck_find(check->fsck,
                   "%s: tag '%s' keeps branch '%s' of an unknown fork; delete the tag, then the "
                   "branch, with the Lance engine",

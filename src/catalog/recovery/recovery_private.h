@@ -8,9 +8,6 @@
 
 #include "catalog/catalog_private.h"
 
-/* Whether an error is about the fork at hand, so that recovery can go on with the next. */
-bool recovery_is_about_one_fork(int code);
-
 /* From memory: whether there is an entry that may be finished. */
 bool recovery_has_entries(struct catalog *catalog);
 int recovery_of_entries(struct catalog *catalog, struct operation *operation,

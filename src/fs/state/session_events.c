@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/timestamp.h"
-#include "fs/errno_map.h"
 #include "fs/state/session_state.h"
 #include "fs/tree/entry_name.h"
 
@@ -34,14 +33,6 @@ void session_registry_changed(void *argument, const struct registry *before,
     bool sweeping = __atomic_load_n(&session->sweeping, __ATOMIC_RELAXED);
     if (events_compare(session->events, timestamp_now(), before, after, sweeping))
         pollers_wake(session->pollers, session->notifier);
-}
-
-void session_note_failure(struct session *session, const char *operation, const char *path,
-                          const struct error *failure)
-{
-    failures_add(session->failures, timestamp_now(), operation, path, failure);
-    log_warning(session->log, "%s %s: %s (%s)", operation, path, failure->text,
-                errno_name(errno_of(failure->code)));
 }
 
 void session_sweeping(void *argument, bool begins)

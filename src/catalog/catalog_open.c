@@ -1,0 +1,165 @@
+/*
+ * Opening and closing a catalog.
+ */
+#include "base/timestamp.h"
+#include "catalog/catalog_private.h"
+
+static struct catalog *catalog_new(struct store *store, struct layout *layout,
+                                   const struct catalog_settings *settings)
+{
+    struct catalog *catalog = g_new0(struct catalog, 1);
+    catalog->store = store;
+    catalog->layout = layout;
+    catalog->settings = *settings;
+    catalog->settings.compaction_lock = NULL; /* the caller's; the lock has a copy */
+    catalog->holders = holders_new();
+    catalog->names = name_locks_new();
+    catalog->compaction = compaction_lock_new(settings->compaction_lock, COMPACTION_LOCK_WAIT_MS);
+    catalog->tombstones = tombstones_new();
+    catalog->kept = kept_forks_new();
+    catalog->overlays = overlays_new(store, layout, settings->shared);
+    catalog->fork_points = fork_point_reader_new(store, layout);
+    catalog->refs = ref_cache_new();
+    catalog->descendants = descendants_new(store, layout, catalog->refs);
+    catalog->tags = tags_new(store, layout, catalog->refs);
+    if (settings->shared) {
+        catalog->takeover = takeover_new(settings->takeover_ms);
+        tags_confirm_with(catalog->tags, catalog_confirm_active, catalog);
+    }
+    return catalog;
+}
+
+/* Frees all but what the caller of catalog_open() gave. */
+static void catalog_release(struct catalog *catalog)
+{
+    lease_keeper_stop(catalog->keeper);
+    committer_free(catalog->committer);
+    takeover_free(catalog->takeover);
+    tags_free(catalog->tags);
+    descendants_free(catalog->descendants);
+    ref_cache_free(catalog->refs);
+    fork_point_reader_free(catalog->fork_points);
+    overlays_free(catalog->overlays);
+    kept_forks_free(catalog->kept);
+    tombstones_free(catalog->tombstones);
+    compaction_lock_free(catalog->compaction);
+    name_locks_free(catalog->names);
+    lease_keeper_free(catalog->keeper);
+    leases_free(catalog->leases);
+    holders_free(catalog->holders);
+    g_free(catalog);
+}
+
+static void note_for_lease(void *argument)
+{
+    struct catalog *catalog = argument;
+    if (catalog->keeper)
+        lease_keeper_note(catalog->keeper);
+}
+
+static void registry_changed(void *argument, const struct registry *before,
+                             const struct registry *after)
+{
+    struct catalog *catalog = argument;
+    note_for_lease(catalog);
+    if (catalog->settings.observer)
+        catalog->settings.observer(catalog->settings.observer_argument, before, after);
+}
+
+/* A read-only mount has no lease: it writes nothing. */
+static int take_lease(struct catalog *catalog, struct operation *operation, struct error *err)
+{
+    const struct catalog_settings *settings = &catalog->settings;
+    if (!settings->shared || settings->read_only || settings->lease_ms < 0)
+        return 0;
+    int64_t lease_ms = catalog_lease_ms(catalog);
+    struct leases_settings others = {.store = catalog->store,
+                                     .layout = catalog->layout,
+                                     .lease_ms = lease_ms,
+                                     .delete_ms = settings->takeover_ms,
+                                     .now_ns = monotonic_now_ns,
+                                     .appeared = note_for_lease,
+                                     .argument = catalog};
+    catalog->leases = leases_new(&others);
+    struct lease_keeper_settings own = {.store = catalog->store,
+                                        .layout = catalog->layout,
+                                        .holders = catalog->holders,
+                                        .leases = catalog->leases,
+                                        .lease_ms = lease_ms};
+    int code = lease_keeper_new(&own, operation, &catalog->keeper, err);
+    if (code == 0)
+        holders_observe(catalog->holders, note_for_lease, catalog);
+    return code;
+}
+
+/* What there is but for the registry, in one wave unless there are tombstones. */
+static int read_all_but_registry(struct catalog *catalog, struct operation *operation,
+                                 bool *ret_has_datasets, struct error *err)
+{
+    g_autofree char *prefix = layout_tombstones_prefix(catalog->layout);
+    struct store_set *set = store_set_new();
+    const struct store_request *listing = store_set_list(set, prefix, NULL, 0);
+    tombstones_begin_load(catalog->tombstones);
+    int code = fork_point_warm(catalog->fork_points, set, operation, ret_has_datasets, err);
+    if (code == 0)
+        code =
+            tombstones_take_listing(catalog->tombstones, catalog->store, listing, operation, err);
+    tombstones_end_load(catalog->tombstones);
+    store_set_unref(set);
+    return code;
+}
+
+/* Where there is no dataset at all, forks that have some would look as if they had lost them; and
+ * their branches would be taken for deleted when they are dropped. */
+static int check_forks_have_none(struct catalog *catalog, struct error *err)
+{
+    auto_registry struct registry *registry = catalog_registry(catalog);
+    g_autofree char *datasets = layout_datasets_prefix(catalog->layout);
+    for (guint i = 0; i < registry->entries->len; i++) {
+        const struct fork_entry *entry = g_ptr_array_index(registry->entries, i);
+        if (entry->datasets->len > 0)
+            return error_set(err, ERR_NOT_FOUND,
+                             "fork %s has branches, but there is no dataset below '%s': is that "
+                             "the prefix of the database?",
+                             fork_entry_name(entry), datasets);
+    }
+    return 0;
+}
+
+int catalog_open(struct store *store, struct layout *layout,
+                 const struct catalog_settings *settings, struct operation *operation,
+                 struct catalog **ret, struct error *err)
+{
+    struct catalog *catalog = catalog_new(store, layout, settings);
+    g_autofree char *key = layout_registry_key(layout);
+    bool has_datasets = false;
+    /* The lease before the registry: whoever drops a fork and does not see it (yet) can be sure
+     * that this mount sees the fork as tombstoned. */
+    int code = take_lease(catalog, operation, err);
+    if (code == 0)
+        code = read_all_but_registry(catalog, operation, &has_datasets, err);
+    if (code == 0)
+        code = committer_new(store, key, catalog->settings.shared, registry_changed, catalog,
+                             operation, &catalog->committer, err);
+    if (code == 0 && !has_datasets)
+        code = check_forks_have_none(catalog, err);
+    if (code == 0 && catalog->keeper)
+        code = lease_keeper_start(catalog->keeper, catalog->committer, err);
+    if (code) {
+        catalog_release(catalog);
+        return code;
+    }
+    *ret = catalog;
+    return 0;
+}
+
+void catalog_free(struct catalog *catalog)
+{
+    if (!catalog)
+        return;
+    struct store *store = catalog->store;
+    struct layout *layout = catalog->layout;
+    catalog_release(catalog);
+    store_free_within(store, STORE_FREE_LONGEST_MS);
+    layout_free(layout);
+}

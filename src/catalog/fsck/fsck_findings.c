@@ -1,0 +1,48 @@
+#include "catalog/fsck/fsck_findings.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+void fsck_find(struct fsck *fsck, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    g_autofree char *text = g_strdup_vprintf(format, arguments);
+    va_end(arguments);
+    GString *line = g_string_new(NULL);
+    for (const char *at = text; *at; at++) {
+        if (g_ascii_iscntrl(*at))
+            g_string_append_printf(line, "\\x%02x", (unsigned char)*at);
+        else
+            g_string_append_c(line, *at);
+    }
+    g_ptr_array_add(fsck->findings, g_string_free(line, FALSE));
+}
+
+int fsck_run(struct fsck *fsck, struct store_set *set, const char *stage, struct error *err)
+{
+    struct error failure = {0};
+    int code = store_run(fsck->store, set, fsck->operation, &failure);
+    if (code == 0)
+        code = store_set_failure(set, ERR_NOT_FOUND, &failure);
+    if (code == 0)
+        return 0;
+    error_prefix(&failure, "%s", stage);
+    return error_copy(err, &failure);
+}
+
+void fsck_check_temporary(struct fsck *fsck, const GPtrArray *rows)
+{
+    for (guint i = 0; i < rows->len; i++) {
+        const struct store_object *row = rows->pdata[i];
+        const char *slash = strrchr(row->key, '/');
+        if (store_name_is_temporary(slash ? slash + 1 : row->key))
+            fsck_find(fsck, "%s: temporary file left by a writer", row->key);
+    }
+}
+
+bool fsck_is_orphan(const struct fsck *fsck, const char *branch)
+{
+    struct ulid id;
+    return layout_id_of_branch(branch, &id) && !registry_find_id(fsck->registry, &id);
+}
