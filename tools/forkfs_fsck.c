@@ -10,7 +10,7 @@
 #include "program/open_catalog.h"
 #include "program/option_table.h"
 #include "program/paths.h"
-#include "store/s3/s3_endpoint.h"
+#include "store/s3/wire/s3_endpoint.h"
 
 /* To see whether a server works at all. Then it takes as long as it takes. */
 #define OPEN_TIMEOUT_MS 30000

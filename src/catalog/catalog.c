@@ -95,3 +95,8 @@ const struct call_metrics *catalog_store_metrics(const struct catalog *catalog,
 {
     return store_metrics(catalog->store, method);
 }
+
+bool catalog_store_connection(const struct catalog *catalog, struct store_connection *ret)
+{
+    return store_connection(catalog->store, ret);
+}

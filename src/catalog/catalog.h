@@ -199,5 +199,7 @@ void catalog_counts(struct catalog *catalog, struct catalog_counts *ret);
 /* The store's requests by method; lives as the catalog does. */
 const struct call_metrics *catalog_store_metrics(const struct catalog *catalog,
                                                  enum store_method method);
+/* See store_connection(). */
+bool catalog_store_connection(const struct catalog *catalog, struct store_connection *ret);
 
 #endif

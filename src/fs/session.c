@@ -2,8 +2,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
 
 #include "base/timestamp.h"
 #include "fs/mount_options.h"
@@ -25,7 +23,6 @@ struct session *session_new(const struct session_settings *settings)
     session->allow_other = settings->allow_other;
     session->debug = settings->debug;
     session->operation_timeout_ms = settings->operation_timeout_ms;
-    session->s3_store = settings->s3_store;
     session->attributes = (struct attribute_settings){
         .uid = settings->uid,
         .gid = settings->gid,
@@ -45,23 +42,6 @@ struct session *session_new(const struct session_settings *settings)
     session->operations = operation_counts_new();
     session->max_forks = settings->max_forks;
     return session;
-}
-
-static int check_mountpoint(const struct session *session, struct error *err)
-{
-    struct stat status;
-    struct statvfs file_system; /* the kernel may remember the stat of a dead mount, but not this */
-    if (stat(session->mountpoint, &status) != 0 ||
-        statvfs(session->mountpoint, &file_system) != 0) {
-        if (errno == ENOTCONN)
-            return error_set(err, ERR_INVALID,
-                             "%s: a crashed mount is still there; run: fusermount3 -u %s",
-                             session->mountpoint, session->mountpoint);
-        return error_set_errno(err, errno, "mountpoint %s", session->mountpoint);
-    }
-    if (!S_ISDIR(status.st_mode))
-        return error_set(err, ERR_INVALID, "mountpoint %s: not a directory", session->mountpoint);
-    return 0;
 }
 
 static int new_fuse_session(struct session *session, struct error *err)
@@ -89,9 +69,7 @@ int session_mount(struct session *session, struct catalog *catalog, struct error
 {
     session->catalog = catalog;
     handles_set_holders(session->handles, catalog_holders(catalog));
-    int code = check_mountpoint(session, err);
-    if (code == 0)
-        code = new_fuse_session(session, err);
+    int code = new_fuse_session(session, err);
     if (code != 0)
         return code;
     if (fuse_session_mount(session->fuse, session->mountpoint) != 0)
@@ -177,4 +155,9 @@ void session_free(struct session *session)
     g_free(session->mountpoint);
     g_free(session->fuse_options);
     g_free(session);
+}
+
+const char *session_fuse_version(void)
+{
+    return fuse_pkgversion();
 }

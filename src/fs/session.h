@@ -24,7 +24,7 @@ struct session;
 
 struct session_settings {
     const char *source;     /* CATALOG as given, shown as the source in /proc/mounts */
-    const char *mountpoint; /* absolute path */
+    const char *mountpoint; /* absolute path of a directory (mountpoint_resolve()) */
     const char
         *fuse_options; /* further comma-separated options for libfuse or the kernel; or NULL */
     bool read_only;
@@ -33,9 +33,8 @@ struct session_settings {
     gid_t gid;
     mode_t umask; /* taken off the modes 0755 and 0644/0444 */
     int64_t operation_timeout_ms;
-    struct store *s3_store; /* for `stats` (s3_store.h), outlives the session; NULL: not on S3 */
-    uint64_t max_forks;     /* budget, for statfs; 0: none */
-    bool debug;             /* libfuse's own trace on stderr */
+    uint64_t max_forks; /* budget, for statfs; 0: none */
+    bool debug;         /* libfuse's own trace on stderr */
     struct log *log;
 };
 
@@ -58,8 +57,7 @@ void session_recovered(void *argument, const struct recovery_report *report,
                        const struct error *failure);
 void session_overlay_changed(void *argument, const struct ulid *fork);
 
-/* Mounts. ERR_NOT_FOUND, ERR_ACCESS ..., and for a dead mountpoint ERR_INVALID with a text that
- * says what to run. */
+/* Mounts. ERR_INVALID for options that libfuse refuses; ERR_IO. */
 int session_mount(struct session *session, struct catalog *catalog, struct error *err);
 
 /* Serves until unmounted or told to end by SIGTERM, SIGINT or SIGHUP; `ready` (may be NULL) is
@@ -69,5 +67,8 @@ int session_serve(struct session *session, void (*ready)(void *argument), void *
                   struct error *err);
 
 void session_free(struct session *session); /* NULL: nothing */
+
+/* "3.14.0": the version of libfuse in use. */
+const char *session_fuse_version(void);
 
 #endif

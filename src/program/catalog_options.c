@@ -2,7 +2,7 @@
 
 #include <glib.h>
 
-#include "store/s3/s3_endpoint.h"
+#include "store/s3/wire/s3_endpoint.h"
 
 void catalog_options_init(struct catalog_options *options)
 {

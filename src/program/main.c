@@ -5,9 +5,6 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define FUSE_USE_VERSION 31
-#include <fuse_lowlevel.h>
-
 #include "catalog/care/caretaker.h"
 #include "catalog/catalog.h"
 #include "config.h"
@@ -16,7 +13,7 @@
 #include "program/open_catalog.h"
 #include "program/options.h"
 #include "program/paths.h"
-#include "store/s3/s3_endpoint.h"
+#include "store/s3/wire/s3_endpoint.h"
 #include "store/s3/wire/s3_wire.h"
 
 /* For so long a mount watches the unfinished work of another one before it takes that over. */
@@ -60,7 +57,6 @@ static struct session *make_session(const struct program *program,
         .gid = options->gid,
         .umask = options->umask,
         .operation_timeout_ms = operation_timeout_ms(program),
-        .s3_store = opened->s3_store,
         .max_forks = options->max_forks,
         .debug = options->debug,
         .log = program->log,
@@ -308,7 +304,7 @@ static int dispatch(const struct options *options)
         g_autofree char *curl = s3_wire_curl_name();
         g_autofree char *version =
             g_strdup_printf("%s\nlibfuse %s\nS3 clients: %s, %s\n", PACKAGE_STRING,
-                            fuse_pkgversion(), s3_wire_libs3_name(), curl);
+                            session_fuse_version(), s3_wire_libs3_name(), curl);
         return print(version);
     }
     return start(options);

@@ -5,7 +5,7 @@
 
 #include "program/open_s3_catalog.h"
 #include "store/local/local_store.h"
-#include "store/s3/s3_endpoint.h"
+#include "store/s3/wire/s3_endpoint.h"
 
 #define LOCAL_STORAGE "storage/"
 

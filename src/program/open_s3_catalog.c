@@ -8,8 +8,8 @@
 #include "store/local/routed_store.h"
 #include "store/s3/credentials/s3_profile.h"
 #include "store/s3/old_probes.h"
-#include "store/s3/s3_endpoint.h"
 #include "store/s3/s3_store.h"
+#include "store/s3/wire/s3_endpoint.h"
 
 /* A probe of that age is none that is under way, however wrong clocks are. */
 #define PROBE_LEFT_NS (3600 * NS_PER_SECOND)
@@ -121,7 +121,7 @@ static int route_metadata(const struct catalog_location *location, struct opened
     const struct store_routing routing = {
         .directory = location->local_metadata, .prefix = location->options->metadata, .keys = keys};
     layout_set_local_metadata(opened->layout, location->local_metadata);
-    return routed_store_new(opened->s3_store, &routing, &opened->store, err);
+    return routed_store_new(opened->store, &routing, &opened->store, err);
 }
 
 static int open_hybrid(const struct catalog_location *location, struct operation *operation,
@@ -164,7 +164,6 @@ int open_s3_catalog(const struct catalog_location *location, struct operation *o
         return code;
     struct s3_endpoint endpoint = {0};
     code = open_bucket(location, bucket, &endpoint, &opened.store, err);
-    opened.s3_store = opened.store;
     if (code == 0)
         code = try_out(location, &endpoint, operation, &opened, err);
     if (code == 0)

@@ -12,8 +12,6 @@
 struct opened_catalog {
     struct store *store;
     struct layout *layout;
-    struct store *s3_store;   /* the store in the bucket, for s3_store.h: the same, or what it
-                                 wraps; NULL: local */
     bool needs_single_writer; /* its server ignores preconditions */
 };
 

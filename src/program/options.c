@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "program/option_table.h"
-#include "store/s3/s3_endpoint.h"
+#include "store/s3/wire/s3_endpoint.h"
 
 #define FIELD(member) offsetof(struct options, member)
 #define LARGEST_ID (UINT32_MAX - 1) /* (uid_t)-1 means "none" */

@@ -449,6 +449,11 @@ const struct call_metrics *store_metrics(const struct store *store, enum store_m
     return &store->metrics[method];
 }
 
+bool store_connection(struct store *store, struct store_connection *ret)
+{
+    return store->operations->connection && store->operations->connection(store, ret);
+}
+
 bool store_free_within(struct store *store, int64_t timeout_ms)
 {
     if (store && !worker_pool_drain_within(pool_of(store), timeout_ms))

@@ -151,6 +151,17 @@ bool store_name_is_temporary(const char *name);
  * wrappers count what goes through them. */
 const struct call_metrics *store_metrics(const struct store *store, enum store_method method);
 
+/* How the server of a store is reached, for `stats`. */
+struct store_connection {
+    const char *clients;     /* the libraries in use; lives as the store does, though it may say
+                                something else later */
+    uint64_t repeats;        /* requests that were made again */
+    uint64_t breaker_opened; /* how often */
+    bool breaker_open;       /* now: requests fail at once, as the server does not answer */
+};
+/* False: there is no server. Any thread, at any time. */
+bool store_connection(struct store *store, struct store_connection *ret);
+
 void store_free(struct store *store); /* waits for what is under way; NULL: nothing */
 
 /* The same, but waits for so many milliseconds at most. False: requests are stuck, and the store is
@@ -183,6 +194,8 @@ struct store_operations {
      * no other answer (the caller may take these away meanwhile). NULL: an answer is durable at
      * once. */
     void (*settle)(struct store *store, struct store_wave *wave);
+    /* See store_connection(); NULL: there is no server. */
+    bool (*connection)(struct store *store, struct store_connection *ret);
     /* Releases what the structure holds, not the structure. */
     void (*destroy)(struct store *store);
 };

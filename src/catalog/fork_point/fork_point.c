@@ -1,8 +1,8 @@
 #include "base/timestamp.h"
+#include "catalog/fork_point/allocator_presence.h"
 #include "catalog/fork_point/dataset_listing.h"
 #include "catalog/fork_point/fork_point_private.h"
 #include "catalog/format/overlay_document.h"
-#include "catalog/uni/allocator_presence.h"
 
 #define NO_SNAPSHOT "uninitialized"
 
@@ -12,6 +12,7 @@ struct fork_point_reader *fork_point_reader_new(struct store *store, const struc
     reader->store = store;
     reader->layout = layout;
     reader->cache = fork_point_cache_new();
+    reader->segments = wal_segment_cache_new();
     return reader;
 }
 
@@ -19,6 +20,7 @@ void fork_point_reader_free(struct fork_point_reader *reader)
 {
     if (!reader)
         return;
+    wal_segment_cache_free(reader->segments);
     fork_point_cache_free(reader->cache);
     g_free(reader);
 }

@@ -7,8 +7,6 @@
 /* Marks kept of snapshots of forks, one for each flush. */
 #define MARKS_MAX 65536
 #define HIGHEST_MAX 1024 /* of so many forks the highest */
-/* WAL segments kept: those of main and of some parents. */
-#define SEGMENTS_MAX 1024
 
 struct kept_manifest {
     char *key;
@@ -24,7 +22,6 @@ struct fork_point_cache {
     GHashTable *plain;     /* set of datasets without a catalog of refs */
     GHashTable *marks;     /* key of a manifest -> uint64_t */
     GHashTable *highest;   /* key of the newest manifest -> uint64_t */
-    GHashTable *segments;  /* key, blank, etag -> enum wal_segment_content */
 };
 
 static void kept_manifest_free(void *pointer)
@@ -51,7 +48,6 @@ struct fork_point_cache *fork_point_cache_new(void)
     cache->plain = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     cache->marks = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     cache->highest = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-    cache->segments = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     return cache;
 }
 
@@ -65,7 +61,6 @@ void fork_point_cache_free(struct fork_point_cache *cache)
     g_hash_table_unref(cache->plain);
     g_hash_table_unref(cache->marks);
     g_hash_table_unref(cache->highest);
-    g_hash_table_unref(cache->segments);
     pthread_mutex_destroy(&cache->lock);
     g_free(cache);
 }
@@ -194,33 +189,4 @@ void fork_point_cache_keep_highest_mark(struct fork_point_cache *cache, const ch
                                         uint64_t mark)
 {
     keep_mark(cache, cache->highest, HIGHEST_MAX, newest_key, mark);
-}
-
-static char *segment_version(const char *key, const char *etag)
-{
-    return g_strdup_printf("%s %s", key, etag);
-}
-
-bool fork_point_cache_segment(struct fork_point_cache *cache, const char *key, const char *etag,
-                              enum wal_segment_content *ret)
-{
-    g_autofree char *version = segment_version(key, etag ? etag : "");
-    void *content;
-    LOCK_SCOPE(&cache->lock);
-    if (!etag || !g_hash_table_lookup_extended(cache->segments, version, NULL, &content))
-        return false;
-    *ret = GPOINTER_TO_INT(content);
-    return true;
-}
-
-void fork_point_cache_keep_segment(struct fork_point_cache *cache, const char *key,
-                                   const char *etag, enum wal_segment_content content)
-{
-    if (!etag)
-        return;
-    char *version = segment_version(key, etag);
-    LOCK_SCOPE(&cache->lock);
-    if (g_hash_table_size(cache->segments) >= SEGMENTS_MAX)
-        g_hash_table_remove_all(cache->segments);
-    g_hash_table_replace(cache->segments, version, GINT_TO_POINTER(content));
 }

@@ -1,8 +1,7 @@
 /*
  * What the fork point reader remembers between creates, so that a create needs one wave of reads:
- * the datasets seen last and that they have no catalog of refs; snapshot manifests, their marks,
- * and the content of WAL segments (all of them immutable); and the manifests of main's tips, valid
- * for one key and etag.
+ * the datasets seen last and that they have no catalog of refs; snapshot manifests and their marks
+ * (immutable); and the manifests of main's tips, valid for one key and etag.
  *
  * Thread-safe; the lock is a leaf. What is returned belongs to the caller.
  */
@@ -14,7 +13,6 @@
 
 #include "base/bytes.h"
 #include "catalog/format/documents.h"
-#include "catalog/uni/wal_segment.h"
 #include "lance/dataset.h"
 
 struct fork_point_cache;
@@ -52,11 +50,5 @@ bool fork_point_cache_highest_mark(struct fork_point_cache *cache, const char *n
                                    uint64_t *ret);
 void fork_point_cache_keep_highest_mark(struct fork_point_cache *cache, const char *newest_key,
                                         uint64_t mark);
-
-/* What the WAL segment of that key and etag holds. False: not known. etag may be NULL. */
-bool fork_point_cache_segment(struct fork_point_cache *cache, const char *key, const char *etag,
-                              enum wal_segment_content *ret);
-void fork_point_cache_keep_segment(struct fork_point_cache *cache, const char *key,
-                                   const char *etag, enum wal_segment_content content);
 
 #endif

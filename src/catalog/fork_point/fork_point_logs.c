@@ -45,10 +45,10 @@ static uint64_t mark_of(const struct snapshot *snapshot)
 int logs_request(struct reading *reading, struct error *err)
 {
     const struct database_state *state = &reading->state;
-    struct fork_point_cache *cache = reading->reader->cache;
-    int code = wal_check_begin(&reading->main_log, state->wal, cache, NULL, reading->set, err);
+    struct wal_segment_cache *segments = reading->reader->segments;
+    int code = wal_check_begin(&reading->main_log, state->wal, segments, NULL, reading->set, err);
     if (code == 0 && state->fork_wal)
-        code = wal_check_begin(&reading->fork_log, state->fork_wal, cache,
+        code = wal_check_begin(&reading->fork_log, state->fork_wal, segments,
                                fork_entry_name(reading->parent), reading->set, err);
     if (code == 0)
         ask_for_main_pointer(reading);

@@ -14,6 +14,7 @@ struct fork_point_reader {
     struct store *store;
     const struct layout *layout;
     struct fork_point_cache *cache;
+    struct wal_segment_cache *segments;
 };
 
 /* One reading in progress, for one query. */

@@ -75,7 +75,7 @@ static void look_up(const struct wal_check *check, struct wal_look *look)
         look->content = WAL_SEGMENT_UNNUMBERED; /* by whom it is, is not read */
     } else {
         look->is_known =
-            fork_point_cache_segment(check->cache, object->key, object->etag, &look->content);
+            wal_segment_cache_find(check->cache, object->key, object->etag, &look->content);
     }
 }
 
@@ -116,8 +116,7 @@ static int take_answer(struct wal_check *check, struct wal_look *look, struct er
     look->content = wal_segment_read(answer->body, look->number, &look->problem);
     look->is_known = true;
     if (look->content != WAL_SEGMENT_UNREADABLE && g_strcmp0(answer->etag, look->object->etag) == 0)
-        fork_point_cache_keep_segment(check->cache, look->object->key, look->object->etag,
-                                      look->content);
+        wal_segment_cache_keep(check->cache, look->object->key, look->object->etag, look->content);
     return 0;
 }
 
@@ -135,7 +134,7 @@ static int take_answers(struct wal_check *check, struct error *err)
 /* ---- The steps ---- */
 
 int wal_check_begin(struct wal_check *check, const struct store_request *listing,
-                    struct fork_point_cache *cache, const char *fork, struct store_set *set,
+                    struct wal_segment_cache *cache, const char *fork, struct store_set *set,
                     struct error *err)
 {
     const GPtrArray *objects = listing->answer.objects;

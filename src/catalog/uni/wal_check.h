@@ -10,12 +10,12 @@
 
 #include <glib.h>
 
-#include "catalog/fork_point/fork_point_cache.h"
+#include "catalog/uni/wal_segment_cache.h"
 #include "store/store.h"
 
 /* All zero: no log to look at; every function takes that. */
 struct wal_check {
-    struct fork_point_cache *cache;
+    struct wal_segment_cache *cache;
     const char *fork;    /* whose log it is, for the advice; NULL: the primary graph's */
     GPtrArray *segments; /* struct wal_look, the newest first */
 };
@@ -23,7 +23,7 @@ struct wal_check {
 /* After the wave with the listing of the log: asks in `set` for the newest segments that are not
  * known. ERR_UNCLEAN. `fork` may be NULL and must outlive the check. */
 int wal_check_begin(struct wal_check *check, const struct store_request *listing,
-                    struct fork_point_cache *cache, const char *fork, struct store_set *set,
+                    struct wal_segment_cache *cache, const char *fork, struct store_set *set,
                     struct error *err);
 
 /* After that wave: asks for the others. `mark`: the snapshot's WAL mark; NULL: not known yet.

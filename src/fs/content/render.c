@@ -48,8 +48,7 @@ static void render_events(const struct render_sources *sources, const struct tre
 static void render_stats(const struct render_sources *sources, const struct tree_child *child,
                          struct document *document)
 {
-    document->body =
-        stats_render(sources->catalog, sources->registry, sources->operations, sources->s3_store);
+    document->body = stats_render(sources->catalog, sources->registry, sources->operations);
     document->modified = timestamp_now();
 }
 

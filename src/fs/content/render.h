@@ -19,7 +19,6 @@
 struct render_sources {
     const struct registry *registry;
     struct catalog *catalog;
-    struct store *s3_store; /* NULL: not on S3 */
     struct failures *failures;
     struct events *events;
     struct operation_counts *operations;

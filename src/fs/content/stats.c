@@ -4,7 +4,6 @@
 
 #include "config.h"
 #include "fs/errno_map.h"
-#include "store/s3/s3_store.h"
 
 /* One label with its value, as metrics_append_sample() wants it. */
 static char *label(const char *name, const char *value)
@@ -148,24 +147,22 @@ static void append_catalog(GString *out, struct catalog *catalog)
     append_recovered(out, &counts);
 }
 
-static void append_s3(GString *out, struct store *s3_store)
+static void append_s3(GString *out, const struct store_connection *connection)
 {
-    struct s3_store_counts counts;
-    s3_store_counts(s3_store, &counts);
-    g_autofree char *clients = label("client", s3_store_clients(s3_store));
+    g_autofree char *clients = label("client", connection->clients);
     metrics_append_header(out, "forkfs_s3_info", "gauge", "The S3 clients in use; always 1.");
     metrics_append_sample(out, "forkfs_s3_info", clients, 1);
     append_number(out, "forkfs_s3_repeats_total", "counter",
-                  "Requests to the S3 server that were made again.", counts.repeats);
+                  "Requests to the S3 server that were made again.", connection->repeats);
     append_number(out, "forkfs_s3_breaker_opened_total", "counter",
-                  "How often the circuit breaker has opened.", counts.breaker_opened);
+                  "How often the circuit breaker has opened.", connection->breaker_opened);
     append_number(out, "forkfs_s3_breaker_open", "gauge",
                   "1 while requests fail at once, because the S3 server does not answer.",
-                  counts.breaker_open);
+                  connection->breaker_open);
 }
 
 struct bytes *stats_render(struct catalog *catalog, const struct registry *registry,
-                           struct operation_counts *operations, struct store *s3_store)
+                           struct operation_counts *operations)
 {
     g_autoptr(GString) out = g_string_new(NULL);
     g_autofree char *version = label("version", PACKAGE_VERSION);
@@ -175,7 +172,8 @@ struct bytes *stats_render(struct catalog *catalog, const struct registry *regis
     append_catalog(out, catalog);
     append_operations(out, operations);
     append_store(out, catalog);
-    if (s3_store)
-        append_s3(out, s3_store);
+    struct store_connection connection;
+    if (catalog_store_connection(catalog, &connection))
+        append_s3(out, &connection);
     return bytes_new(out->str, out->len);
 }

@@ -9,8 +9,7 @@
 #include "catalog/catalog.h"
 #include "fs/content/operation_counts.h"
 
-/* s3_store: see s3_store.h; NULL when the catalog is not on S3. */
 struct bytes *stats_render(struct catalog *catalog, const struct registry *registry,
-                           struct operation_counts *operations, struct store *s3_store);
+                           struct operation_counts *operations);
 
 #endif

@@ -43,7 +43,6 @@ struct render_sources view_sources(const struct view *view)
     return (struct render_sources){
         .registry = view->registry,
         .catalog = view->session->catalog,
-        .s3_store = view->session->s3_store,
         .failures = view->session->failures,
         .events = view->session->events,
         .operations = view->session->operations,

@@ -34,7 +34,6 @@ struct session {
     struct log *log;
 
     struct catalog *catalog; /* not owned */
-    struct store *s3_store;  /* not owned; NULL: not on S3 */
     struct fuse_session *fuse;
     bool mounted;
     struct worker_pool *workers;

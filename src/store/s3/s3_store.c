@@ -52,10 +52,27 @@ static void destroy(struct store *base)
     g_free(store->clients);
 }
 
+static const char *clients(const struct s3_store *store)
+{
+    if (store->reads == store->writes || __atomic_load_n(&store->reads_by_writes, __ATOMIC_ACQUIRE))
+        return store->writes->name;
+    return store->clients;
+}
+
+static bool connection(struct store *base, struct store_connection *ret)
+{
+    struct s3_store *store = (struct s3_store *)base;
+    ret->clients = clients(store);
+    ret->repeats = __atomic_load_n(&store->repeats, __ATOMIC_RELAXED);
+    ret->breaker_open = s3_breaker_state(&store->breaker, &ret->breaker_opened);
+    return true;
+}
+
 struct store *s3_store_open_wires(struct s3_wire *reads, struct s3_wire *writes,
                                   struct s3_profile *profile, unsigned jobs)
 {
-    static const struct store_operations operations = {.perform = perform, .destroy = destroy};
+    static const struct store_operations operations = {
+        .perform = perform, .connection = connection, .destroy = destroy};
     struct s3_store *store = g_new0(struct s3_store, 1);
     store_initialize(&store->base, &operations, CLAMP(jobs, 1, MOST_JOBS));
     store->reads = reads;
@@ -98,19 +115,4 @@ int s3_store_open(const struct s3_store_settings *settings, struct store **ret, 
     store->may_switch = settings->client == S3_CLIENT_AUTOMATIC;
     store->log = log_ref(settings->log);
     return 0;
-}
-
-const char *s3_store_clients(const struct store *base)
-{
-    const struct s3_store *store = (const struct s3_store *)base;
-    if (store->reads == store->writes || __atomic_load_n(&store->reads_by_writes, __ATOMIC_ACQUIRE))
-        return store->writes->name;
-    return store->clients;
-}
-
-void s3_store_counts(struct store *base, struct s3_store_counts *ret)
-{
-    struct s3_store *store = (struct s3_store *)base;
-    ret->repeats = __atomic_load_n(&store->repeats, __ATOMIC_RELAXED);
-    ret->breaker_open = s3_breaker_state(&store->breaker, &ret->breaker_opened);
 }

@@ -19,6 +19,9 @@
  * of temporary files, as those of other stores do, although there are no temporary files. A prune
  * has nothing to do. Equal content may have equal etags.
  *
+ * store_connection() says "libs3/2.0 for reads, libcurl/7.88.1 for writes", or one of them where it
+ * does both.
+ *
  * Etags are unquoted. How If-Match wants them (quoted or bare: servers differ) is found out by
  * s3_store_probe(), and again when a put is refused although the etag has not changed.
  *
@@ -32,7 +35,7 @@
 
 #include "base/log.h"
 #include "store/s3/credentials/s3_profile.h"
-#include "store/s3/s3_endpoint.h"
+#include "store/s3/wire/s3_endpoint.h"
 #include "store/s3/wire/s3_wire.h"
 #include "store/store.h"
 
@@ -69,17 +72,5 @@ int s3_store_check(struct store *store, const char *prefix, struct operation *op
  * not. */
 int s3_store_probe(struct store *store, const char *prefix, struct operation *operation,
                    struct error *err);
-
-/* "libs3/2.0 for reads, libcurl/7.88.1 for writes", or one of them where it does both. Lives as the
- * store does, though it may say something else later. */
-const char *s3_store_clients(const struct store *store);
-
-struct s3_store_counts {
-    uint64_t repeats;        /* exchanges that were made again */
-    uint64_t breaker_opened; /* how often */
-    bool breaker_open;       /* now */
-};
-/* For `stats`; how requests ended is in store_metrics(). Any thread, at any time. */
-void s3_store_counts(struct store *store, struct s3_store_counts *ret);
 
 #endif

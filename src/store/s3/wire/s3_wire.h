@@ -20,7 +20,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "store/s3/credentials/s3_credentials.h"
-#include "store/s3/s3_endpoint.h"
+#include "store/s3/wire/s3_endpoint.h"
 
 enum s3_wire_method {
     S3_WIRE_GET,

@@ -33,7 +33,7 @@ static int tear_down(void **state)
 static unsigned count_lines(const struct place *place, const char *line)
 {
     auto_registry struct registry *registry = catalog_registry(place->catalog);
-    auto_bytes struct bytes *text = stats_render(place->catalog, registry, place->operations, NULL);
+    auto_bytes struct bytes *text = stats_render(place->catalog, registry, place->operations);
     g_auto(GStrv) lines = g_strsplit(text->data, "\n", -1);
     unsigned count = 0;
     for (char **at = lines; *at; at++)

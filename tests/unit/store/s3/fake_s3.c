@@ -320,10 +320,10 @@ void fake_s3_hurry(struct store *store, int64_t patience_ms)
         .first_ms = 1, .longest_ms = 2, .exchange_ms = 1000, .patience_ms = patience_ms};
 }
 
-struct s3_store_counts fake_s3_counts(struct store *store)
+struct store_connection fake_s3_counts(struct store *store)
 {
-    struct s3_store_counts counts;
-    s3_store_counts(store, &counts);
+    struct store_connection counts;
+    store_connection(store, &counts);
     return counts;
 }
 

@@ -65,7 +65,7 @@ struct s3_wire *fake_s3_wire(struct fake_s3 *server, const char *name);
 struct store *fake_s3_store(struct fake_s3 *server, unsigned jobs);
 /* Its pauses; patience in milliseconds. */
 void fake_s3_hurry(struct store *store, int64_t patience_ms);
-struct s3_store_counts fake_s3_counts(struct store *store);
+struct store_connection fake_s3_counts(struct store *store);
 
 void fake_s3_fault(struct fake_s3 *server, const struct fake_s3_fault *fault);
 /* Forgets faults, counts and log. */

@@ -3,8 +3,8 @@
  *
  * Values; no state. Strings of a structure are its own.
  */
-#ifndef FORKFS_STORE_S3_S3_ENDPOINT_H
-#define FORKFS_STORE_S3_S3_ENDPOINT_H
+#ifndef FORKFS_STORE_S3_WIRE_S3_ENDPOINT_H
+#define FORKFS_STORE_S3_WIRE_S3_ENDPOINT_H
 
 #include <stdbool.h>
 

@@ -4,7 +4,7 @@
 #include <glib.h>
 #include <string.h>
 
-#include "store/s3/s3_endpoint.h"
+#include "store/s3/wire/s3_endpoint.h"
 #include "unit/unit.h"
 
 /* ---- s3://bucket/prefix ---- */

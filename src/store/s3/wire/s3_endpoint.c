@@ -1,4 +1,4 @@
-#include "store/s3/s3_endpoint.h"
+#include "store/s3/wire/s3_endpoint.h"
 
 #include <arpa/inet.h>
 #include <glib.h>

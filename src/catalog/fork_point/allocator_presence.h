@@ -8,8 +8,8 @@
  *
  * Pure; any thread. Facts: docs/formats.md ("Layout").
  */
-#ifndef FORKFS_CATALOG_UNI_ALLOCATOR_PRESENCE_H
-#define FORKFS_CATALOG_UNI_ALLOCATOR_PRESENCE_H
+#ifndef FORKFS_CATALOG_FORK_POINT_ALLOCATOR_PRESENCE_H
+#define FORKFS_CATALOG_FORK_POINT_ALLOCATOR_PRESENCE_H
 
 #include <glib.h>
 

@@ -1,4 +1,4 @@
-#include "catalog/uni/allocator_presence.h"
+#include "catalog/fork_point/allocator_presence.h"
 
 #include "catalog/fork_point/branch_plan.h"
 #include "lance/manifest.h"
