@@ -7,7 +7,7 @@ source=${1:-${srcdir:-.}}
 [ $# -gt 0 ] && shift
 [ $# -gt 0 ] || set -- libforkfs.a libforkfs-fs.a libforkfs-program.a
 
-# From the ground up. A file is in the room with the longest name that its path begins with.
+# From the ground up: a room is the files of one folder, or a single file.
 rooms="
 base/
 store/
@@ -76,17 +76,16 @@ wrong_includes()
 {
     includes | awk -v rooms="$rooms" -v public="$public" '
         BEGIN {
-            count = split(rooms, room)
+            for (i = split(rooms, room); i > 0; i--)
+                place[room[i]] = i
             split(public, list)
             for (i in list)
                 is_public[list[i]] = 1
         }
-        function rank(path,    i, best) {
-            best = 0
-            for (i = 1; i <= count; i++)
-                if (index(path, room[i]) == 1 && (!best || length(room[i]) > length(room[best])))
-                    best = i
-            return best
+        function rank(path,    folder) {
+            folder = path
+            sub(/[^\/]*$/, "", folder)
+            return path in place ? place[path] : place[folder]
         }
         function layer(path) { return substr(path, 1, index(path, "/")) }
         $3 == "config.h" || $3 == "manifest.pb-c.h" { next } # generated
