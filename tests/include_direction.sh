@@ -1,6 +1,6 @@
 #!/bin/sh
 # Includes go down: each file of src/ includes headers of its own room and of rooms before it; of another layer only
-# what is public; FUSE comes in by one header; and no two files need each other.
+# what is public; FUSE comes in by one header; no two files need each other; each room says what lives in it.
 # Usage: include_direction.sh [SOURCE_DIRECTORY [LIBRARY...]]; the libraries are those built from src.
 set -u
 source=${1:-${srcdir:-.}}
@@ -102,6 +102,12 @@ wrong_includes()
         }'
 }
 
+rooms_without_a_word()
+{
+    (cd "$source" && find src -mindepth 1 -type d ! -name '.*' ! -exec test -e '{}/README.md' ';' -print) |
+        sed 's|$|: has no README.md that says what lives here|'
+}
+
 # Which object needs which: NEEDS NEEDED, one pair a line.
 needs()
 {
@@ -130,7 +136,7 @@ for library in "$@"; do
         exit 99
     }
 done
-found=$(wrong_includes && circles "$@")
+found=$(wrong_includes && rooms_without_a_word && circles "$@")
 [ -z "$found" ] || {
     echo "$found"
     exit 1

@@ -14,6 +14,7 @@ write()
     mkdir -p "${file%/*}"
     shift
     printf '%s\n' "$@" >"$file"
+    echo 'A room.' >"${file%/*}/README.md"
 }
 
 # build FILE...: a library of these sources, each an object.
@@ -78,6 +79,10 @@ expect 1 'unit/stores/memory_store.h is in no room' 'a source that includes from
 begin
 write fs/session.c '#include <fuse_lowlevel.h>'
 expect 1 'only fs/fuse.h includes <fuse_lowlevel.h>' 'a second place that selects the interface of FUSE'
+
+begin
+rm "$tree/src/base/README.md"
+expect 1 'src/base: has no README.md' 'a room that does not say what lives in it'
 
 begin
 write base/two.c 'int one(void); int two(void); int two(void) { return one(); }'
