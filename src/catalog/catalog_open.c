@@ -97,7 +97,7 @@ static int read_all_but_registry(struct catalog *catalog, struct operation *oper
                                  bool *ret_has_datasets, struct error *err)
 {
     g_autofree char *prefix = layout_tombstones_prefix(catalog->layout);
-    struct store_set *set = store_set_new();
+    auto_store_set struct store_set *set = store_set_new();
     const struct store_request *listing = store_set_list(set, prefix, NULL, 0);
     tombstones_begin_load(catalog->tombstones);
     int code = fork_point_warm(catalog->fork_points, set, operation, ret_has_datasets, err);
@@ -105,7 +105,6 @@ static int read_all_but_registry(struct catalog *catalog, struct operation *oper
         code =
             tombstones_take_listing(catalog->tombstones, catalog->store, listing, operation, err);
     tombstones_end_load(catalog->tombstones);
-    store_set_unref(set);
     return code;
 }
 

@@ -11,14 +11,11 @@
 static int head(struct catalog *catalog, const char *key, struct operation *operation,
                 char **ret_etag, struct error *err)
 {
-    struct store_set *set = store_set_new();
+    auto_store_set struct store_set *set = store_set_new();
     struct store_request *request = store_set_head(set, key);
-    int code = store_run(catalog->store, set, operation, err);
-    if (code == 0)
-        code = store_set_failure(set, ERR_NOT_FOUND, err);
+    int code = store_run_all(catalog->store, set, ERR_NOT_FOUND, operation, err);
     if (code == 0)
         *ret_etag = g_steal_pointer(&request->answer.etag);
-    store_set_unref(set);
     return code;
 }
 
@@ -84,16 +81,13 @@ static int refresh_overlay(struct catalog *catalog, const char *key, const struc
 static int compare_overlays(struct catalog *catalog, const char *prefix,
                             struct operation *operation, struct error *err)
 {
-    struct store_set *set = store_set_new();
+    auto_store_set struct store_set *set = store_set_new();
     const struct store_request *listing = store_set_list(set, prefix, NULL, 0);
     overlays_begin_listing(catalog->overlays);
-    int code = store_run(catalog->store, set, operation, err);
-    if (code == 0)
-        code = store_set_failure(set, 0, err);
+    int code = store_run_all(catalog->store, set, 0, operation, err);
     if (code == 0)
         g_ptr_array_unref(overlays_compare(catalog->overlays, listing->answer.objects));
     overlays_end_listing(catalog->overlays);
-    store_set_unref(set);
     return code;
 }
 

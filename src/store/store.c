@@ -391,6 +391,13 @@ static int run_one(struct store *store, struct store_set *set, struct operation 
     return store_set_failure(set, 0, err);
 }
 
+int store_run_all(struct store *store, struct store_set *set, int ignored,
+                  struct operation *operation, struct error *err)
+{
+    int code = store_run(store, set, operation, err);
+    return code ? code : store_set_failure(set, ignored, err);
+}
+
 int store_get(struct store *store, const char *key, struct operation *operation,
               struct bytes **ret_body, char **ret_etag, struct error *err)
 {

@@ -88,6 +88,12 @@ struct store_set;
  * A set is run once. */
 struct store_set *store_set_new(void);
 void store_set_unref(struct store_set *set); /* NULL: nothing */
+/* Usage: auto_store_set struct store_set *set = store_set_new(); */
+#define auto_store_set __attribute__((cleanup(cleanup_store_set)))
+static inline void cleanup_store_set(struct store_set **set)
+{
+    store_set_unref(*set);
+}
 size_t store_set_size(const struct store_set *set);
 struct store_request *store_set_at(struct store_set *set, size_t index);
 
@@ -126,6 +132,11 @@ int store_run(struct store *store, struct store_set *set, struct operation *oper
 /* The first failed answer of a set that was run, in request order: copies its error and returns its
  * code; 0 when there is none. `ignored` (0: none) is a code that does not count as a failure. */
 int store_set_failure(struct store_set *set, int ignored, struct error *err);
+
+/* Runs a set of which every request has to be answered well: the failure of the run, or else
+ * store_set_failure(). */
+int store_run_all(struct store *store, struct store_set *set, int ignored,
+                  struct operation *operation, struct error *err);
 
 /* The failure of an answer, for steps that can be taken again or back, so that it does not matter
  * much whether a request took effect: ERR_OUTCOME_UNKNOWN becomes `run_code`, what store_run()

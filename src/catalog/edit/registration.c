@@ -118,9 +118,7 @@ static int look(struct registration *registration, struct error *err)
         addition->ref = store_set_head(set, ref);
         addition->tip = lance_tip_request(set, dataset, addition->branch);
     }
-    int code = store_run(catalog->store, set, registration->operation, err);
-    if (code == 0)
-        code = store_set_failure(set, ERR_NOT_FOUND, err);
+    int code = store_run_all(catalog->store, set, ERR_NOT_FOUND, registration->operation, err);
     for (guint i = 0; code == 0 && i < registration->additions->len; i++) {
         const struct addition *addition = g_ptr_array_index(registration->additions, i);
         if (!addition->make && !is_whole(addition))
@@ -267,9 +265,7 @@ static int put(struct registration *registration, struct store_set *set, struct 
 
 static int run(struct registration *registration, struct store_set *set, struct error *err)
 {
-    int code = store_run(registration->catalog->store, set, &registration->undoing, err);
-    if (code == 0)
-        code = store_set_failure(set, 0, err);
+    int code = store_run_all(registration->catalog->store, set, 0, &registration->undoing, err);
     store_set_unref(set);
     return code;
 }
@@ -431,14 +427,13 @@ static int register_with_intent(struct registration *registration, struct error 
     int code = put_intent(registration, err); /* what may still arrive is left for recovery */
     if (code)
         return code;
-    struct store_set *puts = store_set_new();
+    auto_store_set struct store_set *puts = store_set_new();
     code = make_and_commit(registration, puts, err);
     if (code == 0) /* if it stays, recovery finds that it has nothing to do */
         registration_intent_delete(registration->catalog, &registration->entry->id,
                                    &registration->undoing, NULL);
     else if (!registration->undecided)
         take_back(registration, puts, err);
-    store_set_unref(puts);
     return code;
 }
 

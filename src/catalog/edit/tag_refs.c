@@ -24,7 +24,7 @@ static GPtrArray *keys_of(const struct tags *tags, const GPtrArray *list, const 
 static int check_catalogs(struct tags *tags, const struct fork_entry *entry,
                           struct operation *operation, struct error *err)
 {
-    struct store_set *set = store_set_new();
+    auto_store_set struct store_set *set = store_set_new();
     for (guint i = 0; i < entry->datasets->len; i++) {
         const struct dataset_branch *pair = g_ptr_array_index(entry->datasets, i);
         g_autofree char *dataset = layout_dataset_key(tags->layout, pair->dataset);
@@ -36,7 +36,6 @@ static int check_catalogs(struct tags *tags, const struct fork_entry *entry,
         g_autofree char *dataset = layout_dataset_key(tags->layout, pair->dataset);
         code = lance_ref_catalog_check(store_set_at(set, i), dataset, err);
     }
-    store_set_unref(set);
     return code;
 }
 
@@ -61,14 +60,10 @@ int tag_refs_find(struct tags *tags, const struct fork_entry *entry, const char 
 static int delete_all(struct tags *tags, const GPtrArray *keys, struct operation *operation,
                       struct error *err)
 {
-    struct store_set *set = store_set_new();
+    auto_store_set struct store_set *set = store_set_new();
     for (guint i = 0; i < keys->len; i++)
         store_set_delete(set, g_ptr_array_index(keys, i));
-    int code = store_run(tags->store, set, operation, err);
-    if (code == 0)
-        code = store_set_failure(set, 0, err);
-    store_set_unref(set);
-    return code;
+    return store_run_all(tags->store, set, 0, operation, err);
 }
 
 int tag_refs_delete(struct tags *tags, const struct fork_entry *entry, const GPtrArray *keys,

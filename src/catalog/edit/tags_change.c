@@ -58,9 +58,7 @@ static int look(struct tags *tags, const struct fork_entry *entry, const char *t
         pinnings[i].taken = store_set_head(set, pinnings[i].key);
         pinnings[i].catalog = lance_ref_catalog_request(set, dataset);
     }
-    int code = store_run(tags->store, set, operation, err);
-    if (code == 0)
-        code = store_set_failure(set, ERR_NOT_FOUND, err);
+    int code = store_run_all(tags->store, set, ERR_NOT_FOUND, operation, err);
     for (guint i = 0; code == 0 && i < entry->datasets->len; i++)
         code = read_look(tags, g_ptr_array_index(entry->datasets, i), &pinnings[i], err);
     return code;
@@ -109,7 +107,7 @@ static void settle_put(struct store_request *put, const struct store_request *ge
 static void settle_doubtful(struct tags *tags, struct store_set *puts, bool late,
                             struct operation *undoing)
 {
-    struct store_set *gets = store_set_new();
+    auto_store_set struct store_set *gets = store_set_new();
     g_autoptr(GPtrArray) doubtful = g_ptr_array_new();
     for (size_t i = 0; i < store_set_size(puts); i++) {
         struct store_request *put = store_set_at(puts, i);
@@ -121,7 +119,6 @@ static void settle_doubtful(struct tags *tags, struct store_set *puts, bool late
     store_run(tags->store, gets, undoing, NULL);
     for (guint i = 0; i < doubtful->len; i++)
         settle_put(g_ptr_array_index(doubtful, i), store_set_at(gets, i), late);
-    store_set_unref(gets);
 }
 
 /* Deletes the tag refs that this call made; never another writer's. False when some may be left:
@@ -138,9 +135,7 @@ static bool take_back(struct tags *tags, struct store_set *puts, struct operatio
         unknown = unknown || put->answer.code == ERR_OUTCOME_UNKNOWN;
     }
     struct error problem = {0};
-    int code = store_run(tags->store, set, undoing, &problem);
-    if (code == 0)
-        code = store_set_failure(set, 0, &problem);
+    int code = store_run_all(tags->store, set, 0, undoing, &problem);
     store_set_unref(set);
     struct error cause = *err;
     if (code)
@@ -155,7 +150,7 @@ static int pin_decided(struct tags *tags, const struct fork_entry *entry,
                        const struct pinning *pinnings, const struct bytes *intent,
                        struct operation *operation, struct operation *undoing, struct error *err)
 {
-    struct store_set *puts = store_set_new();
+    auto_store_set struct store_set *puts = store_set_new();
     bool late = put_pins(tags, entry, pinnings, puts, operation) != 0, undecided = false;
     settle_doubtful(tags, puts, late, undoing);
     int code = store_set_failure(puts, 0, err);
@@ -168,7 +163,6 @@ static int pin_decided(struct tags *tags, const struct fork_entry *entry,
     }
     if (code && !undecided && take_back(tags, puts, undoing, err))
         tag_intent_delete(tags->store, tags->layout, &entry->id, intent, undoing, undoing, NULL);
-    store_set_unref(puts);
     return code;
 }
 

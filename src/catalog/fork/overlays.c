@@ -112,11 +112,9 @@ int overlays_read(struct overlays *overlays, const struct ulid *id, struct opera
     uint64_t changes = count_changes(overlays);
     g_autofree char *key = layout_overlay_key(overlays->layout, id);
     struct error failure = {0};
-    struct store_set *set = store_set_new();
+    auto_store_set struct store_set *set = store_set_new();
     struct store_request *get = store_set_get(set, key);
-    int code = store_run(overlays->store, set, operation, &failure);
-    if (code == 0)
-        code = store_set_failure(set, 0, &failure);
+    int code = store_run_all(overlays->store, set, 0, operation, &failure);
     auto_bytes struct bytes *text = NULL;
     if (code == ERR_NOT_FOUND) {
         text = overlay_empty();
@@ -132,7 +130,6 @@ int overlays_read(struct overlays *overlays, const struct ulid *id, struct opera
         error_prefix(&failure, "reading the overlay %s", key);
         error_copy(err, &failure);
     }
-    store_set_unref(set);
     return code;
 }
 

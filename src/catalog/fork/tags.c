@@ -216,18 +216,15 @@ static void take_answer(struct tags *tags, struct candidate *candidate)
 static int fetch(struct tags *tags, const struct fork_entry *entry, const GPtrArray *listings,
                  struct operation *operation, GPtrArray *list, struct error *err)
 {
-    struct store_set *set = store_set_new();
+    auto_store_set struct store_set *set = store_set_new();
     g_autoptr(GPtrArray) candidates = choose_candidates(tags, entry, listings, set);
-    int code = store_run(tags->store, set, operation, err);
-    if (code == 0)
-        code = store_set_failure(set, ERR_NOT_FOUND, err);
+    int code = store_run_all(tags->store, set, ERR_NOT_FOUND, operation, err);
     for (guint i = 0; code == 0 && i < candidates->len; i++) {
         struct candidate *candidate = g_ptr_array_index(candidates, i);
         take_answer(tags, candidate);
         if (candidate->body)
             code = collect(list, candidate, err);
     }
-    store_set_unref(set);
     return code;
 }
 
@@ -247,9 +244,7 @@ int tags_read(struct tags *tags, const struct fork_entry *entry, struct operatio
     }
     struct error failure = {0};
     g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func(fork_tag_free);
-    int code = store_run(tags->store, set, operation, &failure);
-    if (code == 0)
-        code = store_set_failure(set, 0, &failure);
+    int code = store_run_all(tags->store, set, 0, operation, &failure);
     if (code == 0)
         code = fetch(tags, entry, listings, operation, list, &failure);
     store_set_unref(set);

@@ -346,13 +346,12 @@ static int run_set(struct fork_point_reader *reader, struct store_set *set,
 static int check_present(struct fork_point_reader *reader, const struct database_state *state,
                          struct operation *operation, struct error *err)
 {
-    struct store_set *set = store_set_new();
+    auto_store_set struct store_set *set = store_set_new();
     const struct store_request *snapshot =
         database_state_request_snapshot(state, set, reader->layout);
     int code = snapshot ? run_set(reader, set, operation, err) : 0;
     if (code == 0)
         code = database_state_check_present(state, snapshot, err);
-    store_set_unref(set);
     return code;
 }
 
@@ -378,12 +377,11 @@ int fork_point_warm(struct fork_point_reader *reader, struct store_set *set,
 int fork_point_datasets(struct fork_point_reader *reader, struct operation *operation,
                         GPtrArray **ret, struct error *err)
 {
-    struct store_set *set = store_set_new();
+    auto_store_set struct store_set *set = store_set_new();
     g_autofree char *storage = layout_datasets_prefix(reader->layout);
     const struct store_request *listing = store_set_list_shallow(set, storage);
     int code = run_set(reader, set, operation, err);
     if (code == 0)
         *ret = dataset_listing_read(listing, NULL);
-    store_set_unref(set);
     return code;
 }

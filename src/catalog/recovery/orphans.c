@@ -22,19 +22,16 @@ static int list_ids(struct catalog *catalog, struct operation *operation, GHashT
     g_autofree char *overlays = layout_overlays_prefix(catalog->layout);
     g_autofree char *forks = layout_forks_prefix(catalog->layout);
     g_autofree char *wals = layout_fork_wals_prefix(catalog->layout);
-    struct store_set *set = store_set_new();
+    auto_store_set struct store_set *set = store_set_new();
     const struct store_request *listed_overlays = store_set_list(set, overlays, NULL, 0);
     const struct store_request *listed_forks = store_set_list_shallow(set, forks);
     const struct store_request *listed_wals = store_set_list_shallow(set, wals);
-    int code = store_run(catalog->store, set, operation, err);
-    if (code == 0)
-        code = store_set_failure(set, 0, err);
+    int code = store_run_all(catalog->store, set, 0, operation, err);
     if (code == 0) {
         collect_ids(listed_overlays, OVERLAY_SUFFIX, ids);
         collect_ids(listed_forks, "/", ids);
         collect_ids(listed_wals, "/", ids);
     }
-    store_set_unref(set);
     return code;
 }
 
@@ -61,7 +58,7 @@ static void forget_known(struct catalog *catalog, GHashTable *ids)
 static int has_branches(struct catalog *catalog, const char *id, const GPtrArray *datasets,
                         struct operation *operation, bool *ret, struct error *err)
 {
-    struct store_set *set = store_set_new();
+    auto_store_set struct store_set *set = store_set_new();
     for (guint i = 0; i < datasets->len; i++) {
         g_autofree char *dataset =
             layout_dataset_key(catalog->layout, g_ptr_array_index(datasets, i));
@@ -70,13 +67,10 @@ static int has_branches(struct catalog *catalog, const char *id, const GPtrArray
         store_set_list(set, ref, NULL, 1);
         store_set_list(set, tree, NULL, 1);
     }
-    int code = store_run(catalog->store, set, operation, err);
-    if (code == 0)
-        code = store_set_failure(set, 0, err);
+    int code = store_run_all(catalog->store, set, 0, operation, err);
     *ret = false;
     for (size_t i = 0; code == 0 && i < store_set_size(set); i++)
         *ret = *ret || store_set_at(set, i)->answer.objects->len > 0;
-    store_set_unref(set);
     return code;
 }
 

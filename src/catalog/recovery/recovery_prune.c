@@ -18,7 +18,7 @@ static int prune_documents(struct catalog *catalog, const GPtrArray *datasets,
     g_autofree char *overlays = layout_overlays_prefix(catalog->layout);
     g_autofree char *registrations = layout_registrations_prefix(catalog->layout);
     g_autofree char *taggings = layout_taggings_prefix(catalog->layout);
-    struct store_set *set = store_set_new();
+    auto_store_set struct store_set *set = store_set_new();
     store_set_prune(set, registry);
     store_set_prune(set, tombstones);
     store_set_prune(set, overlays);
@@ -32,11 +32,7 @@ static int prune_documents(struct catalog *catalog, const GPtrArray *datasets,
         store_set_prune(set, tags);
         store_set_prune(set, branches);
     }
-    int code = store_run(catalog->store, set, operation, err);
-    if (code == 0)
-        code = store_set_failure(set, 0, err);
-    store_set_unref(set);
-    return code;
+    return store_run_all(catalog->store, set, 0, operation, err);
 }
 
 /* ---- Directories of branches ---- */
@@ -58,17 +54,14 @@ static int list_unknown(struct catalog *catalog, const char *name, GPtrArray *di
     auto_registry struct registry *registry = catalog_registry(catalog);
     g_autofree char *dataset = layout_dataset_key(catalog->layout, name);
     g_autofree char *trees = g_strconcat(dataset, "/tree/", NULL);
-    struct store_set *set = store_set_new();
+    auto_store_set struct store_set *set = store_set_new();
     const struct store_request *listing = store_set_list_shallow(set, trees);
-    int code = store_run(catalog->store, set, operation, err);
-    if (code == 0)
-        code = store_set_failure(set, 0, err);
+    int code = store_run_all(catalog->store, set, 0, operation, err);
     for (guint i = 0; code == 0 && i < listing->answer.objects->len; i++) {
         const struct store_object *row = g_ptr_array_index(listing->answer.objects, i);
         if (row->is_directory && is_of_unknown_fork(registry, row->key))
             g_ptr_array_add(directories, g_strdup(row->key));
     }
-    store_set_unref(set);
     return code;
 }
 
@@ -86,16 +79,13 @@ static void forget_known(struct catalog *catalog, GPtrArray *directories)
 static int forget_filled(struct catalog *catalog, GPtrArray *directories,
                          struct operation *operation, struct error *err)
 {
-    struct store_set *set = store_set_new();
+    auto_store_set struct store_set *set = store_set_new();
     for (guint i = 0; i < directories->len; i++)
         store_set_list(set, g_ptr_array_index(directories, i), NULL, 1);
-    int code = store_run(catalog->store, set, operation, err);
-    if (code == 0)
-        code = store_set_failure(set, 0, err);
+    int code = store_run_all(catalog->store, set, 0, operation, err);
     for (guint i = directories->len; code == 0 && i > 0; i--)
         if (store_set_at(set, i - 1)->answer.objects->len > 0)
             g_ptr_array_remove_index(directories, i - 1);
-    store_set_unref(set);
     return code;
 }
 
@@ -103,7 +93,7 @@ static int prune_directories(struct catalog *catalog, const GPtrArray *directori
                              struct operation *operation, struct recovery_report *report,
                              struct error *err)
 {
-    struct store_set *set = store_set_new();
+    auto_store_set struct store_set *set = store_set_new();
     for (guint i = 0; i < directories->len; i++)
         store_set_prune(set, g_ptr_array_index(directories, i));
     int code = store_run(catalog->store, set, operation, err);
@@ -115,7 +105,6 @@ static int prune_directories(struct catalog *catalog, const GPtrArray *directori
         else
             code = error_copy(err, &failure);
     }
-    store_set_unref(set);
     return code;
 }
 
