@@ -17,7 +17,7 @@
  *    not known to be durable): re-read to decide. Any other failure of a put or delete means that
  *    it has had no effect.
  *  - Listing shows objects in bytewise order of their keys, without temporary files
- *    ("name#digits").
+ *    (store_name_is_temporary()).
  *  - Requests take the operation's deadline. When it passes, store_run() returns although calls may
  *    be stuck: these are abandoned, their answers thrown away; requests not yet started never
  *    start. The number of stuck calls is bounded by the pool.
@@ -112,7 +112,7 @@ struct store_request *store_set_list(struct store_set *set, const char *prefix,
 struct store_request *store_set_list_shallow(struct store_set *set, const char *prefix);
 /* Removes what is no object: below a prefix that ends in '/', temporary files of crashed writers
  * and empty directories, the prefix's own included (a directory that holds objects stays, without
- * error); for a prefix without '/', the temporary files "prefix#digits". Stores without directories
+ * error); for a prefix without '/', the temporary files of that object. Stores without directories
  * answer success at once. */
 struct store_request *store_set_prune(struct store_set *set, const char *prefix);
 
@@ -155,8 +155,11 @@ int store_delete(struct store *store, const char *key, struct operation *operati
                  struct error *err);
 
 bool store_key_is_valid(const char *key);
-/* Whether a name (the last segment of a key) is that of a temporary file: ".*#[0-9]+". */
+/* Whether a name (the last segment of a key) is that of a temporary file: ".*#[0-9]+", as we, Uni
+ * and the library below Lance write them, or ".+\.tmp\.[0-9a-f]{32}", as Lance does. */
 bool store_name_is_temporary(const char *name);
+/* Whether it is one that was to become `target`, another such segment. */
+bool store_name_is_temporary_of(const char *name, const char *target);
 
 /* The requests answered so far, by method: outcome and latency of each. Lives as the store does;
  * wrappers count what goes through them. */

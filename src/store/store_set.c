@@ -6,6 +6,10 @@
 
 #include "store/store.h"
 
+/* Lance's own mark of what it is going to rename: ".tmp." and a UUID. */
+#define STAGING_MARK ".tmp."
+#define STAGING_DIGITS 32
+
 struct store_set {
     unsigned references; /* atomic: workers of an abandoned run hold the set, too */
     bool was_run;
@@ -149,10 +153,30 @@ bool store_key_is_valid(const char *key)
     return key && is_valid_key(key, strlen(key));
 }
 
-bool store_name_is_temporary(const char *name)
+/* Where the mark of a temporary name begins; NULL when it has none. */
+static const char *temporary_mark(const char *name)
 {
     const char *mark = strrchr(name, '#');
-    return mark && mark[1] && strspn(mark + 1, "0123456789") == strlen(mark + 1);
+    if (mark && mark[1] && strspn(mark + 1, "0123456789") == strlen(mark + 1))
+        return mark;
+    size_t length = strlen(name), marked = strlen(STAGING_MARK) + STAGING_DIGITS;
+    if (length <= marked)
+        return NULL;
+    mark = name + length - marked;
+    bool is_staging = g_str_has_prefix(mark, STAGING_MARK) &&
+                      strspn(mark + strlen(STAGING_MARK), "0123456789abcdef") == STAGING_DIGITS;
+    return is_staging ? mark : NULL;
+}
+
+bool store_name_is_temporary(const char *name)
+{
+    return temporary_mark(name);
+}
+
+bool store_name_is_temporary_of(const char *name, const char *target)
+{
+    const char *mark = temporary_mark(name);
+    return mark && (size_t)(mark - name) == strlen(target) && g_str_has_prefix(name, target);
 }
 
 /* A listing compares the segment after the last slash only, so any text will do there. */

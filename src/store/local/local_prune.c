@@ -83,14 +83,6 @@ static void prune_tree(struct prune *prune, const char *directory, int flags)
         remove_name(prune, parent, directory, AT_REMOVEDIR);
 }
 
-/* Whether a temporary name is `target` with one mark added, not that of "target#1#2". */
-static bool is_temporary_of(const char *name, const char *target)
-{
-    size_t length = strlen(target);
-    return strncmp(name, target, length) == 0 && name[length] == '#' &&
-           !strchr(name + length + 1, '#');
-}
-
 static void prune_siblings(struct prune *prune)
 {
     g_autofree char *directory = local_parent(prune->request->key);
@@ -100,7 +92,7 @@ static void prune_siblings(struct prune *prune)
     for (guint i = 0; entries && i < entries->len && prune->answer->code == 0; i++) {
         const struct local_entry *entry = &g_array_index(entries, struct local_entry, i);
         g_autofree char *key = join(directory, entry->name);
-        if (is_temporary_of(entry->name, target) && is_abandoned(prune, entry, key))
+        if (store_name_is_temporary_of(entry->name, target) && is_abandoned(prune, entry, key))
             remove_name(prune, directory, key, 0);
     }
 }

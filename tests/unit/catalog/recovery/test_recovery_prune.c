@@ -59,10 +59,13 @@ static void empty_branch(struct fork_fixture *fixture)
 
 static void temporary_files_of_refs_go(void **state)
 {
-    static const char *const kinds[] = {"branches", "tags"};
+    static const char *const names[] = {
+        "branches/fork_x.json#18", "tags/fork_x.json#18",
+        "branches/fork_x.json.tmp.0123456789abcdef0123456789abcdef", /* of Lance */
+        "tags/fork_x.json.tmp.0123456789abcdef0123456789abcdef"};
     struct fork_fixture *fixture = *state;
-    for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++) {
-        g_autofree char *key = g_strdup_printf(FORK_DATASET "/_refs/%s/fork_x.json#18", kinds[i]);
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autofree char *key = g_strconcat(FORK_DATASET "/_refs/", names[i], NULL);
         fixture_put(fixture->store, key, "{");
         assert_true(fixture_exists(fixture->store, key));
         fixture_recover(fixture->catalog, NULL);

@@ -10,6 +10,9 @@
 #include "unit/store/store_bench.h"
 #include "unit/unit.h"
 
+/* As Lance marks what it is going to rename. */
+#define STAGING ".tmp.0123456789abcdef0123456789abcdef"
+
 struct fixture {
     struct store *store;
     char *root;
@@ -206,6 +209,7 @@ static void prune_removes_temporary_files_and_empty_directories(void **state)
 {
     struct fixture *fixture = *state;
     scratch_write(fixture->root, "p/a/b/k#12", "half");
+    scratch_write(fixture->root, "p/a/b/k" STAGING, "half");
     scratch_write(fixture->root, "p/c/k", "whole");
     scratch_write(fixture->root, "p/c/k#3", "half");
     scratch_write(fixture->root, "p/c/k#3x", "whole");
@@ -241,8 +245,8 @@ static void prune_leaves_links_and_special_files(void **state)
 static void prune_of_a_key_removes_its_temporary_files_only(void **state)
 {
     struct fixture *fixture = *state;
-    static const char *const names[] = {"d/k",    "d/k#1",  "d/k#22", "d/k#",
-                                        "d/k#1a", "d/kk#1", "d/#1",   "d/k#1#2"};
+    static const char *const names[] = {"d/k",    "d/k#1", "d/k#22",  "d/k#",       "d/k#1a",
+                                        "d/kk#1", "d/#1",  "d/k#1#2", "d/k" STAGING};
     for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
         scratch_write(fixture->root, names[i], "x");
     assert_int_equal(prune_prefix(fixture->store, "d/k"), 0);
