@@ -60,7 +60,7 @@ static const char *skip_value(const char *at, const char *end)
     return at;
 }
 
-static struct json_span trim(struct json_span span)
+struct json_span json_trim(struct json_span span)
 {
     const char *end = span.text + span.length;
     const char *start = skip_blanks(span.text, end);
@@ -71,7 +71,7 @@ static struct json_span trim(struct json_span span)
 
 enum json_kind json_span_kind(struct json_span span)
 {
-    switch (trim(span).text[0]) {
+    switch (json_trim(span).text[0]) {
     case '{':
         return JSON_OBJECT;
     case '[':
@@ -106,7 +106,7 @@ GArray *json_members(struct json_span object)
 {
     GArray *members = g_array_new(FALSE, FALSE, sizeof(struct json_member));
     g_array_set_clear_func(members, clear_member);
-    object = trim(object);
+    object = json_trim(object);
     const char *end = object.text + object.length - 1;
     const char *at = skip_blanks(object.text + 1, end);
     while (at < end) {
@@ -121,10 +121,32 @@ GArray *json_members(struct json_span object)
     return members;
 }
 
+int json_document_members(const struct bytes *body, GArray **ret, struct error *err)
+{
+    const struct json_span document = {body->data, body->size};
+    int code = json_check(body->data, body->size, err);
+    if (code)
+        return code;
+    if (json_span_kind(document) != JSON_OBJECT)
+        return error_set(err, ERR_CORRUPT, "the document is not an object");
+    *ret = json_members(document);
+    return 0;
+}
+
+const struct json_member *json_find_member(const GArray *members, const char *name)
+{
+    for (guint i = 0; i < members->len; i++) {
+        const struct json_member *member = &g_array_index(members, struct json_member, i);
+        if (member->key && strcmp(member->key, name) == 0)
+            return member;
+    }
+    return NULL;
+}
+
 GArray *json_elements(struct json_span array)
 {
     GArray *elements = g_array_new(FALSE, FALSE, sizeof(struct json_span));
-    array = trim(array);
+    array = json_trim(array);
     const char *end = array.text + array.length - 1;
     const char *at = skip_blanks(array.text + 1, end);
     while (at < end) {
@@ -137,7 +159,7 @@ GArray *json_elements(struct json_span array)
 
 bool json_span_string(struct json_span span, char **ret)
 {
-    span = trim(span);
+    span = json_trim(span);
     if (span.text[0] != '"')
         return false;
     size_t length;
@@ -152,7 +174,7 @@ bool json_span_string(struct json_span span, char **ret)
 
 bool json_span_unsigned(struct json_span span, uint64_t max, uint64_t *ret)
 {
-    span = trim(span);
+    span = json_trim(span);
     uint64_t value = 0;
     for (size_t i = 0; i < span.length; i++) {
         if (!g_ascii_isdigit(span.text[i]))

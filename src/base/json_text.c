@@ -4,9 +4,6 @@
 
 #include "base/json_key_set.h"
 
-/* serde_json allows so many open objects and arrays. */
-#define NESTING_LIMIT 127
-
 struct checker {
     const char *text, *at, *end;
     unsigned depth;
@@ -219,7 +216,7 @@ static int check_value(struct checker *checker)
         return check_number(checker);
     if (first != '{' && first != '[')
         return check_literal(checker);
-    if (checker->depth == NESTING_LIMIT)
+    if (checker->depth == JSON_NESTING_LIMIT)
         return fail(checker, "nested too deeply");
     checker->depth++;
     checker->at++;
@@ -242,57 +239,4 @@ int json_check(const char *text, size_t length, struct error *err)
         return code;
     skip_blanks(&checker);
     return checker.at == checker.end ? 0 : fail(&checker, "text after the document");
-}
-
-/* Whether the "\\u0000" at `at` is an escape, and not an escaped backslash before "u0000". */
-static bool is_escape(const char *text, const char *at)
-{
-    const char *run = at;
-    while (run > text && run[-1] == '\\')
-        run--;
-    return (at - run) % 2 == 0;
-}
-
-/* json-c would cut such a name short, so that it could pass for another. */
-static bool has_key_with_nul(const char *text, size_t length)
-{
-    const char *at = text, *end = text + length;
-    while ((at = memmem(at, (size_t)(end - at), "\\u0000", 6))) {
-        bool escape = is_escape(text, at);
-        at += 6;
-        if (!escape)
-            continue;
-        while (*at != '"')
-            at += *at == '\\' ? 2 : 1;
-        for (at++; at < end && is_blank(*at);)
-            at++;
-        if (at < end && *at == ':')
-            return true;
-    }
-    return false;
-}
-
-int json_parse(const char *text, size_t length, struct json_object **ret, struct error *err)
-{
-    int code = json_check(text, length, err);
-    if (code)
-        return code;
-    if (has_key_with_nul(text, length))
-        return error_set(err, ERR_CORRUPT, "a member's name holds U+0000");
-    if (length >= INT32_MAX)
-        return error_set(err, ERR_CORRUPT, "a JSON document of %zu bytes is too long", length);
-    /* json-c counts the scalar at the bottom as a level, and refuses the last one allowed. */
-    struct json_tokener *tokener = json_tokener_new_ex(NESTING_LIMIT + 3);
-    struct json_object *object = json_tokener_parse_ex(tokener, text, (int)length);
-    enum json_tokener_error failure = json_tokener_get_error(tokener);
-    if (failure == json_tokener_continue) {
-        /* A number at the end of the text: only a NUL tells json-c that no digit follows. */
-        object = json_tokener_parse_ex(tokener, "", 1);
-        failure = json_tokener_get_error(tokener);
-    }
-    json_tokener_free(tokener);
-    if (failure != json_tokener_success)
-        return error_set(err, ERR_CORRUPT, "json-c: %s", json_tokener_error_desc(failure));
-    *ret = object;
-    return 0;
 }

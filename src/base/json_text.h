@@ -1,10 +1,12 @@
 /*
  * JSON as source text: the strict check before json-c, splitting objects and arrays into the spans
- * of their members, and serde_json's pretty form, byte for byte.
+ * of their members, and serde_json's pretty form, byte for byte. Values are read with
+ * json_members.h.
  *
- * Why not json-c alone: it clamps integers beyond 64 bits, cuts keys at a NUL, and accepts
- * duplicate members, NaN, comments and trailing text, where serde refuses. And a document that
- * others own must keep members that we do not know exactly as they were written, numbers included.
+ * Why not json-c alone: it clamps integers beyond 64 bits, takes -0 for 0, cuts keys at a NUL, and
+ * accepts duplicate members, NaN, comments and trailing text, where serde refuses. And a document
+ * that others own must keep members that we do not know exactly as they were written, numbers
+ * included.
  *
  * All functions are pure and thread-safe. Spans point into the caller's text and live as long.
  */
@@ -17,7 +19,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/bytes.h"
 #include "base/error.h"
+
+/* serde_json allows so many open objects and arrays. */
+#define JSON_NESTING_LIMIT 127
 
 struct json_span {
     const char *text; /* not terminated */
@@ -41,10 +47,20 @@ enum json_kind {
 int json_check(const char *text, size_t length, struct error *err);
 
 /* json_check, then json-c's parser. *ret is released with json_object_put(); NULL for the document
- * "null". Numbers beyond 64 bits come out clamped, so exact ones are to be read from their spans
- * (json_span_unsigned). ERR_CORRUPT, also for a member's name with U+0000 (json-c would cut it, so
- * that it could pass for another) and for documents of 2 GiB. */
+ * "null". An unsigned integer of 64 bits is of json_type_int, every other number a double.
+ * ERR_CORRUPT, also for a member's name with U+0000 (json-c would cut it, so that it could pass for
+ * another) and for documents of 2 GiB. */
 int json_parse(const char *text, size_t length, struct json_object **ret, struct error *err);
+/* The same, but a name may hold U+0000: this character then stands for the backslash of its escape.
+ * It is not UTF-8, so such a name equals no other. */
+#define JSON_NUL_IN_NAME '\xff'
+int json_parse_any_names(const char *text, size_t length, struct json_object **ret,
+                         struct error *err);
+
+/* ---- Spans ---- */
+
+/* Without surrounding blanks. */
+struct json_span json_trim(struct json_span span);
 
 /* For a span that json_check accepted (directly or as part of a checked document). */
 enum json_kind json_span_kind(struct json_span span);
@@ -58,6 +74,10 @@ struct json_member {
 /* The members of a checked object, in source order; elements are struct json_member, freed with
  * the array (g_array_unref). The span must be an object, checked. */
 GArray *json_members(struct json_span object);
+/* Checks a whole document and splits the object that it must be; ERR_CORRUPT. */
+int json_document_members(const struct bytes *body, GArray **ret, struct error *err);
+/* The member of that (decoded) name, or NULL. */
+const struct json_member *json_find_member(const GArray *members, const char *name);
 
 /* The elements of a checked array: struct json_span. */
 GArray *json_elements(struct json_span array);

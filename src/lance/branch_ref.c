@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/json_members.h"
 #include "base/json_text.h"
 #include "base/timestamp.h"
 
@@ -26,53 +27,6 @@ void branch_ref_free(struct branch_ref *ref)
     g_free(ref);
 }
 
-/* The members of a ref file: an object, checked. */
-static int ref_members(const struct bytes *body, GArray **ret, struct error *err)
-{
-    struct json_span document = {body->data, body->size};
-    int code = json_check(body->data, body->size, err);
-    if (code != 0)
-        return code;
-    if (json_span_kind(document) != JSON_OBJECT)
-        return error_set(err, ERR_CORRUPT, "the ref is no JSON object");
-    *ret = json_members(document);
-    return 0;
-}
-
-/* A member's value, or NULL when it is absent. */
-static const struct json_span *member_value(const GArray *members, const char *key)
-{
-    for (guint i = 0; i < members->len; i++) {
-        const struct json_member *member = &g_array_index(members, struct json_member, i);
-        if (g_strcmp0(member->key, key) == 0)
-            return &member->value;
-    }
-    return NULL;
-}
-
-static int read_unsigned(const GArray *members, const char *key, uint64_t max, uint64_t *ret,
-                         struct error *err)
-{
-    const struct json_span *value = member_value(members, key);
-    if (!value)
-        return error_set(err, ERR_CORRUPT, "\"%s\" is missing", key);
-    if (!json_span_unsigned(*value, max, ret))
-        return error_set(err, ERR_CORRUPT, "\"%s\" is no unsigned number in range", key);
-    return 0;
-}
-
-/* The name of a branch: a string, or null or absent for main. */
-static int read_branch(const GArray *members, const char *key, char **ret, struct error *err)
-{
-    const struct json_span *value = member_value(members, key);
-    *ret = NULL;
-    if (!value || json_span_kind(*value) == JSON_NULL)
-        return 0;
-    if (!json_span_string(*value, ret))
-        return error_set(err, ERR_CORRUPT, "\"%s\" is no branch name", key);
-    return 0;
-}
-
 static bool is_step_id(const char *text)
 {
     for (size_t i = 0; i < STEP_ID_LENGTH; i++)
@@ -82,61 +36,61 @@ static bool is_step_id(const char *text)
 }
 
 /* One step: [version, "32 hex digits"]. */
-static bool read_step(struct json_span span, struct lineage_step *ret)
+static bool read_step(struct json_object *value, struct lineage_step *ret)
 {
-    if (json_span_kind(span) != JSON_ARRAY)
+    if (!json_object_is_type(value, json_type_array) || json_object_array_length(value) != 2)
         return false;
-    g_autoptr(GArray) elements = json_elements(span);
-    g_autofree char *id = NULL;
-    if (elements->len != 2 ||
-        !json_span_unsigned(g_array_index(elements, struct json_span, 0), UINT64_MAX,
-                            &ret->version) ||
-        !json_span_string(g_array_index(elements, struct json_span, 1), &id) || !is_step_id(id))
+    const char *id = json_value_text(json_object_array_get_idx(value, 1));
+    if (!id || !is_step_id(id) ||
+        !json_value_unsigned(json_object_array_get_idx(value, 0), UINT64_MAX, &ret->version))
         return false;
     memcpy(ret->id, id, sizeof(ret->id));
     return true;
 }
 
-static int read_steps(struct json_span mapping, GArray *lineage, struct error *err)
+/* "identifier": {"version_mapping": [...]}; null and absent mean none. */
+static int read_lineage(struct json_object *members, struct branch_ref *ref, struct error *err)
 {
-    g_autoptr(GArray) steps = json_elements(mapping);
-    for (guint i = 0; i < steps->len; i++) {
+    struct json_object *identifier, *mapping;
+    if (!members_find(members, "identifier"))
+        return 0;
+    int code = members_object(members, "identifier", &identifier, err);
+    if (code == 0)
+        code = members_array(identifier, "version_mapping", &mapping, err);
+    if (code)
+        return code;
+    ref->has_lineage = true;
+    for (size_t i = 0; i < json_object_array_length(mapping); i++) {
         struct lineage_step step;
-        if (!read_step(g_array_index(steps, struct json_span, i), &step))
-            return error_set(err, ERR_CORRUPT, "step %u of \"version_mapping\" is malformed", i);
-        g_array_append_val(lineage, step);
+        if (!read_step(json_object_array_get_idx(mapping, i), &step))
+            return error_set(err, ERR_CORRUPT, "step %zu of \"version_mapping\" is malformed", i);
+        g_array_append_val(ref->lineage, step);
     }
     return 0;
 }
 
-/* "identifier": {"version_mapping": [...]}; null and absent mean none. */
-static int read_lineage(const GArray *members, struct branch_ref *ref, struct error *err)
+/* The name of a branch: a string, or null or absent for main. */
+static int read_branch(struct json_object *members, const char *name, char **ret, struct error *err)
 {
-    const struct json_span *identifier = member_value(members, "identifier");
-    if (!identifier || json_span_kind(*identifier) == JSON_NULL)
-        return 0;
-    if (json_span_kind(*identifier) != JSON_OBJECT)
-        return error_set(err, ERR_CORRUPT, "\"identifier\" is no object");
-    g_autoptr(GArray) inner = json_members(*identifier);
-    const struct json_span *mapping = member_value(inner, "version_mapping");
-    if (!mapping || json_span_kind(*mapping) != JSON_ARRAY)
-        return error_set(err, ERR_CORRUPT, "\"identifier\" has no array \"version_mapping\"");
-    ref->has_lineage = true;
-    return read_steps(*mapping, ref->lineage, err);
+    const char *branch;
+    int code = members_optional_string(members, name, &branch, err);
+    if (code == 0)
+        *ret = g_strdup(branch);
+    return code;
 }
 
-static int read_branch_ref(const GArray *members, struct branch_ref *ref, struct error *err)
+static int read_branch_ref(struct json_object *members, struct branch_ref *ref, struct error *err)
 {
-    if (member_value(members, "storage"))
+    if (members_has(members, "storage"))
         return error_set(err, ERR_UNSUPPORTED, "the branch has the newer layout (\"storage\")");
     uint64_t created_at;
     int code = read_branch(members, "parentBranch", &ref->parent_branch, err);
     if (code == 0)
-        code = read_unsigned(members, "parentVersion", UINT64_MAX, &ref->parent_version, err);
+        code = members_unsigned(members, "parentVersion", UINT64_MAX, &ref->parent_version, err);
     if (code == 0)
-        code = read_unsigned(members, "createAt", INT64_MAX, &created_at, err);
+        code = members_unsigned(members, "createAt", INT64_MAX, &created_at, err);
     if (code == 0)
-        code = read_unsigned(members, "manifestSize", UINT64_MAX, &ref->manifest_size, err);
+        code = members_unsigned(members, "manifestSize", UINT64_MAX, &ref->manifest_size, err);
     if (code == 0)
         code = read_lineage(members, ref, err);
     if (code == 0)
@@ -146,9 +100,9 @@ static int read_branch_ref(const GArray *members, struct branch_ref *ref, struct
 
 int branch_ref_parse(const struct bytes *body, struct branch_ref **ret, struct error *err)
 {
-    g_autoptr(GArray) members = NULL;
+    auto_json struct json_object *members = NULL;
     struct branch_ref *ref = branch_ref_new();
-    int code = ref_members(body, &members, err);
+    int code = members_of_document(body, &members, err);
     if (code == 0)
         code = read_branch_ref(members, ref, err);
     if (code == 0)
@@ -254,15 +208,15 @@ void tag_ref_free(struct tag_ref *tag)
 
 int tag_ref_parse(const struct bytes *body, struct tag_ref **ret, struct error *err)
 {
-    g_autoptr(GArray) members = NULL;
+    auto_json struct json_object *members = NULL;
     struct tag_ref *tag = g_new0(struct tag_ref, 1);
-    int code = ref_members(body, &members, err);
+    int code = members_of_document(body, &members, err);
     if (code == 0)
         code = read_branch(members, "branch", &tag->branch, err);
     if (code == 0)
-        code = read_unsigned(members, "version", UINT64_MAX, &tag->version, err);
+        code = members_unsigned(members, "version", UINT64_MAX, &tag->version, err);
     if (code == 0)
-        code = read_unsigned(members, "manifestSize", UINT64_MAX, &tag->manifest_size, err);
+        code = members_unsigned(members, "manifestSize", UINT64_MAX, &tag->manifest_size, err);
     if (code == 0)
         *ret = tag;
     else

@@ -1,6 +1,6 @@
 #include "catalog/edit/intents.h"
 
-#include "base/json_members.h"
+#include "base/json_text.h"
 #include "base/timestamp.h"
 #include "catalog/format/unique_body.h"
 
@@ -74,7 +74,7 @@ int intent_delete(struct store *store, const char *key, const struct bytes *body
 /* The same text as another version. */
 static struct bytes *claimed_body(const struct bytes *body)
 {
-    struct json_span document = members_trim((struct json_span){body->data, body->size});
+    struct json_span document = json_trim((struct json_span){body->data, body->size});
     auto_bytes struct bytes *text = bytes_new(document.text, document.length);
     return unique_body(text);
 }

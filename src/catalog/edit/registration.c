@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "base/json_members.h"
+#include "base/json_text.h"
 #include "base/timestamp.h"
 #include "catalog/catalog_private.h"
 #include "catalog/change/fork_remains.h"
@@ -83,7 +83,7 @@ static int parse_document(struct registration *registration, const struct bytes 
 {
     g_autoptr(GArray) members = NULL;
     struct error failure = {0};
-    if (members_of_document(text, &members, &failure))
+    if (json_document_members(text, &members, &failure))
         return error_set(err, ERR_INVALID, "not a JSON object of datasets: %s", failure.text);
     int code = 0;
     for (guint i = 0; code == 0 && i < members->len; i++)

@@ -44,24 +44,24 @@ int registration_intent_delete(struct catalog *catalog, const struct ulid *id,
 static int parse(const struct bytes *body, const struct ulid *id, const struct fork_entry *entry,
                  GPtrArray *branches, struct error *err)
 {
-    g_autoptr(GArray) document = NULL;
-    g_autoptr(GArray) members = NULL;
-    struct json_span datasets;
+    auto_json struct json_object *document = NULL;
+    struct json_object *datasets;
+    struct json_object_iter pair;
     int code = members_of_document(body, &document, err);
     if (code == 0)
         code = members_object(document, "datasets", &datasets, err);
-    if (code == 0)
-        members = json_members(datasets);
-    for (guint i = 0; code == 0 && i < members->len; i++) {
-        const char *dataset = g_array_index(members, struct json_member, i).key;
-        if (!dataset || !layout_dataset_name_is_safe(dataset))
+    if (code)
+        return code;
+    json_object_object_foreachC(datasets, pair)
+    {
+        if (!layout_dataset_name_is_safe(pair.key))
             return error_set(err, ERR_CORRUPT, "it names a dataset that cannot be used");
-        g_autofree char *branch = layout_branch_name(id, dataset);
-        const char *registered = entry ? fork_entry_branch(entry, dataset) : NULL;
+        g_autofree char *branch = layout_branch_name(id, pair.key);
+        const char *registered = entry ? fork_entry_branch(entry, pair.key) : NULL;
         if (g_strcmp0(registered, branch) != 0)
-            g_ptr_array_add(branches, dataset_branch_new(dataset, branch));
+            g_ptr_array_add(branches, dataset_branch_new(pair.key, branch));
     }
-    return code ? code : fork_remains_check_names(branches, err);
+    return fork_remains_check_names(branches, err);
 }
 
 static int check(const struct ulid *id, const struct bytes *body, struct error *err)

@@ -86,23 +86,24 @@ static int remove_refs(struct catalog *catalog, const struct ulid *id, const cha
 
 /* ---- Recovery ---- */
 
-/* What an intent says. *refs: see tag_intent_put(). */
-static int parse(const struct bytes *body, char **tag, uint64_t *refs, struct error *err)
+/* What an intent says, in *tag as long as *document lives. *refs: see tag_intent_put(). */
+static int parse(const struct bytes *body, struct json_object **document, const char **tag,
+                 uint64_t *refs, struct error *err)
 {
-    g_autoptr(GArray) members = NULL;
-    int code = members_of_document(body, &members, err);
+    int code = members_of_document(body, document, err);
     if (code == 0)
-        code = members_unsigned(members, "refs", UINT32_MAX, refs, err);
+        code = members_unsigned(*document, "refs", UINT32_MAX, refs, err);
     if (code == 0)
-        code = members_string(members, "tag", tag, err);
+        code = members_string(*document, "tag", tag, err);
     return code;
 }
 
 static int check(const struct ulid *id, const struct bytes *body, struct error *err)
 {
-    g_autofree char *tag = NULL;
-    uint64_t refs = 0;
-    return parse(body, &tag, &refs, err);
+    auto_json struct json_object *document = NULL;
+    const char *tag;
+    uint64_t refs;
+    return parse(body, &document, &tag, &refs, err);
 }
 
 /* Also of a fork that is being dropped: who decided on that may not have looked for tags. */
@@ -110,9 +111,10 @@ static int remove_unless_whole(struct catalog *catalog, const struct ulid *id,
                                const struct fork_entry *entry, const struct bytes *body,
                                struct operation *operation, struct error *err)
 {
-    g_autofree char *tag = NULL;
+    auto_json struct json_object *document = NULL;
+    const char *tag = NULL;
     uint64_t refs = 0;
-    int code = parse(body, &tag, &refs, err);
+    int code = parse(body, &document, &tag, &refs, err);
     if (code)
         return code;
     if (!entry)

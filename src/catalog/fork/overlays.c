@@ -1,10 +1,9 @@
 #include "catalog/fork/overlays.h"
 
 #include "base/cleanup.h"
-#include "base/json_members.h"
-#include "base/json_text.h"
 #include "base/timestamp.h"
 #include "catalog/format/documents.h"
+#include "catalog/format/overlay_document.h"
 #include "catalog/format/unique_body.h"
 
 struct overlays {
@@ -88,21 +87,6 @@ static void keep_read(struct overlays *overlays, const struct ulid *id, struct o
         overlay_free(overlay);
 }
 
-/* Checks a stored overlay and gives its pretty form. */
-static int normalise(struct bytes *body, struct bytes **ret, struct error *err)
-{
-    int code = json_check(body->data, body->size, err);
-    if (code)
-        return code;
-    struct json_span document = members_trim((struct json_span){body->data, body->size});
-    if (json_span_kind(document) != JSON_OBJECT)
-        return error_set(err, ERR_CORRUPT, "not a JSON object");
-    g_autoptr(GString) text = g_string_sized_new(body->size);
-    json_append_pretty(text, document, 0);
-    *ret = bytes_new(text->str, text->len);
-    return 0;
-}
-
 int overlays_read(struct overlays *overlays, const struct ulid *id, struct operation *operation,
                   struct overlay **ret, struct error *err)
 {
@@ -120,7 +104,7 @@ int overlays_read(struct overlays *overlays, const struct ulid *id, struct opera
         text = overlay_empty();
         code = 0;
     } else if (code == 0) {
-        code = normalise(get->answer.body, &text, &failure);
+        code = overlay_document_normalise(get->answer.body, &text, &failure);
     }
     if (code == 0) {
         keep_read(overlays, id, overlay_new(text, get->answer.etag, get->answer.modified_ns),

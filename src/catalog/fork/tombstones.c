@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "base/json_members.h"
+#include "base/json_text.h"
 #include "catalog/format/documents.h"
 
 struct tombstones {
@@ -49,11 +49,7 @@ static struct tombstone *tombstone_parse(const char *key, const char *etag, stru
     tombstone->key = g_strdup(key);
     tombstone->etag = g_strdup(etag);
     tombstone->body = bytes_ref(body);
-    struct json_span document = {body->data, body->size};
-    int code = json_check(body->data, body->size, &tombstone->problem);
-    if (code == 0)
-        code = fork_entry_parse(NULL, document, &tombstone->entry, &tombstone->problem);
-    if (code)
+    if (fork_entry_parse_document(body, &tombstone->entry, &tombstone->problem))
         error_prefix(&tombstone->problem, "tombstone %s", key);
     return tombstone;
 }
@@ -245,8 +241,7 @@ static void unref_bytes(void *bytes)
 /* The document of a fork, a JSON object that is not empty, with the reason as a last member. */
 static struct bytes *add_reason(const struct bytes *document, const char *reason)
 {
-    const struct json_span object =
-        members_trim((struct json_span){document->data, document->size});
+    const struct json_span object = json_trim((struct json_span){document->data, document->size});
     g_autoptr(GString) text = g_string_new_len(object.text, (gssize)object.length - 1);
     g_string_append(text, ",\"kept_by\":");
     json_append_string(text, reason);

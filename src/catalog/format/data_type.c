@@ -1,6 +1,8 @@
 #include "catalog/format/data_type.h"
 
-#include <string.h>
+#include <glib.h>
+
+#include "base/json_members.h"
 
 static const char *const simple[] = {"String",   "Int32",       "Int64", "Float32", "Float64",
                                      "Bool",     "Timestamp",   "Date",  "Time",    "DateTime",
@@ -9,58 +11,50 @@ static const char *const points[] = {"Geographic", "Cartesian2D", "Cartesian3D",
 static const char *const crdts[] = {
     "GCounter", "GSet", "ORSet", "LWWRegister", "LWWMap", "Rga", "VectorClock", "VCRegister", NULL};
 
-static int check_word(struct json_span value, const char *const *words, struct error *err)
+/* `value` as it stands in a document. */
+static int refuse(struct json_object *value, struct error *err)
 {
-    g_autofree char *word = NULL;
-    if (json_span_string(value, &word))
-        for (size_t i = 0; words[i]; i++)
-            if (strcmp(word, words[i]) == 0)
-                return 0;
-    return error_set(err, ERR_INVALID, "unknown data type %.*s", (int)MIN(value.length, 80),
-                     value.text);
+    return error_set(err, ERR_INVALID, "unknown data type %.80s",
+                     json_object_to_json_string_ext(value, JSON_C_TO_STRING_NOSLASHESCAPE));
 }
 
-static int check_point(struct json_span value, struct error *err)
+static int check_word(struct json_object *value, const char *const *words, struct error *err)
+{
+    const char *word = json_value_text(value);
+    return word && g_strv_contains(words, word) ? 0 : refuse(value, err);
+}
+
+static int check_point(struct json_object *value, struct error *err)
 {
     return check_word(value, points, err);
 }
 
-static int check_crdt(struct json_span value, struct error *err)
+static int check_crdt(struct json_object *value, struct error *err)
 {
     return check_word(value, crdts, err);
 }
 
 /* {"dimensions": n} */
-static int check_vector(struct json_span value, struct error *err)
+static int check_vector(struct json_object *value, struct error *err)
 {
-    uint64_t dimensions = 0;
-    bool found = false;
-    if (json_span_kind(value) == JSON_OBJECT) {
-        g_autoptr(GArray) members = json_members(value);
-        for (guint i = 0; i < members->len; i++) {
-            const struct json_member *member = &g_array_index(members, struct json_member, i);
-            if (g_strcmp0(member->key, "dimensions") == 0)
-                found = json_span_unsigned(member->value, UINT64_MAX, &dimensions);
-        }
-    }
-    return found ? 0 : error_set(err, ERR_INVALID, "a vector type needs its \"dimensions\"");
+    uint64_t dimensions;
+    if (json_object_is_type(value, json_type_object) &&
+        members_unsigned(value, "dimensions", UINT64_MAX, &dimensions, NULL) == 0)
+        return 0;
+    return error_set(err, ERR_INVALID, "a vector type needs its \"dimensions\"");
 }
 
-static int check_map(struct json_span value, struct error *err)
+static int check_map(struct json_object *value, struct error *err)
 {
-    if (json_span_kind(value) == JSON_ARRAY) {
-        g_autoptr(GArray) elements = json_elements(value);
-        if (elements->len == 2) {
-            int code = data_type_check(g_array_index(elements, struct json_span, 0), err);
-            return code ? code : data_type_check(g_array_index(elements, struct json_span, 1), err);
-        }
-    }
-    return error_set(err, ERR_INVALID, "a map type needs the types of key and value");
+    if (!json_object_is_type(value, json_type_array) || json_object_array_length(value) != 2)
+        return error_set(err, ERR_INVALID, "a map type needs the types of key and value");
+    int code = data_type_check(json_object_array_get_idx(value, 0), err);
+    return code ? code : data_type_check(json_object_array_get_idx(value, 1), err);
 }
 
 static const struct {
     const char *tag;
-    int (*check)(struct json_span value, struct error *err);
+    int (*check)(struct json_object *value, struct error *err);
 } tagged[] = {
     {"Point", check_point},
     {"Vector", check_vector},
@@ -71,21 +65,17 @@ static const struct {
     {"Map", check_map},
 };
 
-static int check_tagged(const struct json_member *member, struct error *err)
+int data_type_check(struct json_object *value, struct error *err)
 {
-    for (size_t i = 0; i < G_N_ELEMENTS(tagged); i++)
-        if (g_strcmp0(member->key, tagged[i].tag) == 0)
-            return tagged[i].check(member->value, err);
-    return error_set(err, ERR_INVALID, "unknown data type %.*s",
-                     (int)MIN(member->key_source.length, 80), member->key_source.text);
-}
-
-int data_type_check(struct json_span value, struct error *err)
-{
-    if (json_span_kind(value) != JSON_OBJECT)
+    if (!json_object_is_type(value, json_type_object))
         return check_word(value, simple, err);
-    g_autoptr(GArray) members = json_members(value);
-    if (members->len != 1)
+    if (json_object_object_length(value) != 1)
         return error_set(err, ERR_INVALID, "a data type has exactly one tag");
-    return check_tagged(&g_array_index(members, struct json_member, 0), err);
+    struct json_object *content;
+    for (size_t i = 0; i < G_N_ELEMENTS(tagged); i++)
+        if (json_object_object_get_ex(value, tagged[i].tag, &content))
+            return tagged[i].check(content, err);
+    struct json_object_iterator first = json_object_iter_begin(value);
+    auto_json struct json_object *tag = json_object_new_string(json_object_iter_peek_name(&first));
+    return refuse(tag, err);
 }

@@ -1,15 +1,15 @@
 /*
- * Uni's data types as they stand in JSON, externally tagged: "String", {"Vector": {"dimensions":
- * 8}},
- * {"List": T} ... Facts: docs/formats.md ("Schema overlay"). Pure, thread-safe.
+ * Uni's data types as they stand in JSON, externally tagged: "String", {"List": T},
+ * {"Vector": {"dimensions": 8}} ... Facts: docs/formats.md ("Schema overlay"). Pure, thread-safe.
  */
 #ifndef FORKFS_CATALOG_FORMAT_DATA_TYPE_H
 #define FORKFS_CATALOG_FORMAT_DATA_TYPE_H
 
-#include "base/error.h"
-#include "base/json_text.h"
+#include <json-c/json.h>
 
-/* Checks a value that is checked JSON. ERR_INVALID. */
-int data_type_check(struct json_span value, struct error *err);
+#include "base/error.h"
+
+/* Checks a value of a parsed document. ERR_INVALID. */
+int data_type_check(struct json_object *value, struct error *err);
 
 #endif

@@ -25,35 +25,35 @@ static struct schema *schema_new(void)
 }
 
 /* Adds the keys of the member `name`, an object, to `keys`. */
-static int collect_keys(const GArray *members, const char *name, GPtrArray *keys, struct error *err)
+static int collect_keys(struct json_object *object, const char *name, GPtrArray *keys,
+                        struct error *err)
 {
-    struct json_span object;
-    int code = members_object(members, name, &object, err);
+    struct json_object *named;
+    int code = members_object(object, name, &named, err);
     if (code)
         return code;
-    g_autoptr(GArray) entries = json_members(object);
-    for (guint i = 0; i < entries->len; i++) {
-        struct json_member *entry = &g_array_index(entries, struct json_member, i);
-        if (!entry->key)
+    struct json_object_iter entry;
+    json_object_object_foreachC(named, entry)
+    {
+        if (strchr(entry.key, JSON_NUL_IN_NAME))
             return error_set(err, ERR_CORRUPT,
                              "member \"%s\" has a key that holds the character U+0000", name);
-        g_ptr_array_add(keys, g_strdup(entry->key));
+        g_ptr_array_add(keys, g_strdup(entry.key));
     }
     g_ptr_array_sort(keys, compare_texts);
     return 0;
 }
 
 /* Databases that are older than edge types without declaration have no such member. */
-static int collect_schemaless_types(const GArray *members, GPtrArray *names, struct error *err)
+static int collect_schemaless_types(struct json_object *object, GPtrArray *names, struct error *err)
 {
     static const char name[] = "schemaless_registry";
-    struct json_span object;
-    if (!members_find(members, name))
+    struct json_object *registry;
+    if (!members_has(object, name))
         return 0;
-    int code = members_object(members, name, &object, err);
+    int code = members_object(object, name, &registry, err);
     if (code)
         return code;
-    g_autoptr(GArray) registry = json_members(object);
     struct error failure = {0};
     if (collect_keys(registry, "name_to_id", names, &failure) == 0)
         return 0;
@@ -63,23 +63,23 @@ static int collect_schemaless_types(const GArray *members, GPtrArray *names, str
 
 static int fill_schema(struct schema *schema, const struct bytes *body, struct error *err)
 {
-    g_autoptr(GArray) members = NULL;
+    auto_json struct json_object *object = NULL;
+    struct json_object *properties;
     uint64_t version;
-    struct json_span properties;
-    int code = members_of_document(body, &members, err);
+    int code = members_of_document(body, &object, err);
     if (!code)
-        code = members_unsigned(members, "schema_version", UINT32_MAX, &version, err);
+        code = members_unsigned(object, "schema_version", UINT32_MAX, &version, err);
     if (!code)
-        code = collect_keys(members, "labels", schema->labels, err);
+        code = collect_keys(object, "labels", schema->labels, err);
     if (!code)
-        code = collect_keys(members, "edge_types", schema->edge_types, err);
+        code = collect_keys(object, "edge_types", schema->edge_types, err);
     if (!code)
-        code = collect_schemaless_types(members, schema->schemaless_types, err);
+        code = collect_schemaless_types(object, schema->schemaless_types, err);
     if (!code)
-        code = members_object(members, "properties", &properties, err);
+        code = members_object(object, "properties", &properties, err);
     if (!code)
         schema->version = (uint32_t)version;
-    schema->branches_all = members && members_find(members, "writer_features");
+    schema->branches_all = object && members_has(object, "writer_features");
     return code;
 }
 
@@ -153,14 +153,14 @@ GPtrArray *schema_candidates(const struct schema *schema)
 int allocator_parse(const struct bytes *body, struct allocator *ret, struct error *err)
 {
     struct allocator allocator = {0};
-    g_autoptr(GArray) members = NULL;
-    int code = body ? members_of_document(body, &members, err) : 0;
-    if (!code && members)
+    auto_json struct json_object *object = NULL;
+    int code = body ? members_of_document(body, &object, err) : 0;
+    if (!code && object)
         code =
-            members_unsigned(members, "next_vid_batch", UINT64_MAX, &allocator.next_vid_batch, err);
-    if (!code && members)
+            members_unsigned(object, "next_vid_batch", UINT64_MAX, &allocator.next_vid_batch, err);
+    if (!code && object)
         code =
-            members_unsigned(members, "next_eid_batch", UINT64_MAX, &allocator.next_eid_batch, err);
+            members_unsigned(object, "next_eid_batch", UINT64_MAX, &allocator.next_eid_batch, err);
     if (code) {
         error_prefix(err, "id allocator");
         return code;
@@ -179,59 +179,54 @@ struct bytes *allocator_render(const struct allocator *allocator)
 
 /* ---- Snapshot ---- */
 
-static int optional_string(const GArray *members, const char *name, char **ret, struct error *err)
-{
-    *ret = NULL;
-    return members_is_none(members, name) ? 0 : members_string(members, name, ret, err);
-}
-
 /* What the manifest must have to be one, but nobody here uses. */
-static int check_rest_of_snapshot(const GArray *members, struct error *err)
+static int check_rest_of_snapshot(struct json_object *object, struct error *err)
 {
-    g_autofree char *name = NULL;
+    const char *name;
     struct timespec created_at;
     uint64_t schema_version;
-    int code = optional_string(members, "name", &name, err);
+    int code = members_optional_string(object, "name", &name, err);
     if (!code)
-        code = members_time(members, "created_at", &created_at, err);
+        code = members_time(object, "created_at", &created_at, err);
     if (!code)
-        code = members_unsigned(members, "schema_version", UINT32_MAX, &schema_version, err);
+        code = members_unsigned(object, "schema_version", UINT32_MAX, &schema_version, err);
     return code;
 }
 
-static int read_tables(const GArray *members, bool *ret, struct error *err)
+static int read_tables(struct json_object *object, bool *ret, struct error *err)
 {
-    struct json_span vertices, edges;
-    int code = members_object(members, "vertices", &vertices, err);
+    struct json_object *labels, *edge_types;
+    int code = members_object(object, "vertices", &labels, err);
     if (!code)
-        code = members_object(members, "edges", &edges, err);
-    if (code)
-        return code;
-    g_autoptr(GArray) labels = json_members(vertices), edge_types = json_members(edges);
-    *ret = labels->len + edge_types->len > 0;
-    return 0;
+        code = members_object(object, "edges", &edge_types, err);
+    if (!code)
+        *ret = json_object_object_length(labels) + json_object_object_length(edge_types) > 0;
+    return code;
 }
 
 static int fill_snapshot(struct snapshot *snapshot, const struct bytes *body, struct error *err)
 {
-    g_autoptr(GArray) members = NULL;
-    int code = members_of_document(body, &members, err);
+    auto_json struct json_object *object = NULL;
+    const char *id = NULL, *parent_id = NULL;
+    int code = members_of_document(body, &object, err);
     if (!code)
-        code = members_string(members, "snapshot_id", &snapshot->id, err);
+        code = members_string(object, "snapshot_id", &id, err);
     if (!code)
-        code = optional_string(members, "parent_snapshot", &snapshot->parent_id, err);
+        code = members_optional_string(object, "parent_snapshot", &parent_id, err);
     if (!code)
-        code = members_unsigned(members, "version_high_water_mark", UINT64_MAX,
+        code = members_unsigned(object, "version_high_water_mark", UINT64_MAX,
                                 &snapshot->version_mark, err);
     if (!code)
         code =
-            members_unsigned(members, "wal_high_water_mark", UINT64_MAX, &snapshot->wal_mark, err);
+            members_unsigned(object, "wal_high_water_mark", UINT64_MAX, &snapshot->wal_mark, err);
     if (!code)
-        code = check_rest_of_snapshot(members, err);
+        code = check_rest_of_snapshot(object, err);
     if (!code)
-        code = read_tables(members, &snapshot->has_tables, err);
-    if (!code && snapshot->parent_id && !layout_dataset_name_is_safe(snapshot->parent_id))
+        code = read_tables(object, &snapshot->has_tables, err);
+    if (!code && parent_id && !layout_dataset_name_is_safe(parent_id))
         code = error_set(err, ERR_CORRUPT, "member \"parent_snapshot\" cannot be a file name");
+    snapshot->id = g_strdup(id);
+    snapshot->parent_id = g_strdup(parent_id);
     return code;
 }
 
@@ -317,8 +312,7 @@ struct bytes *documents_array(GPtrArray *documents)
         const struct bytes *document = documents->pdata[i];
         g_string_append(text, i > 0 ? ",\n" : "\n");
         json_append_indent(text, 1);
-        json_append_pretty(text, members_trim((struct json_span){document->data, document->size}),
-                           1);
+        json_append_pretty(text, (struct json_span){document->data, document->size}, 1);
     }
     g_string_append(text, documents->len > 0 ? "\n]" : "]");
     return bytes_new(text->str, text->len);

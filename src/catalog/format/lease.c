@@ -1,8 +1,8 @@
 #include "catalog/format/lease.h"
 
-#include <json-c/json.h>
 #include <string.h>
 
+#include "base/json_members.h"
 #include "base/json_text.h"
 
 struct lease *lease_new(const struct ulid *id, const char *host, uint64_t pid)
@@ -90,104 +90,81 @@ struct bytes *lease_render(const struct lease *lease)
 
 /* ---- Reading ---- */
 
-static bool read_id(struct json_span span, struct ulid *ret)
+static int read_mount(struct json_object *object, const struct ulid *id, struct error *err)
 {
-    g_autofree char *text = NULL;
-    return json_span_string(span, &text) && ulid_parse(text, strlen(text), ret);
+    struct ulid mount;
+    int code = members_ulid(object, "mount", &mount, err);
+    if (code == 0 && !ulid_equal(&mount, id))
+        code = error_set(err, ERR_CORRUPT, "member \"mount\" is not the id in its name");
+    return code;
 }
 
-static bool read_held(struct json_span span, GHashTable *held)
+static int read_host(struct json_object *object, struct lease *lease, struct error *err)
 {
-    if (json_span_kind(span) != JSON_OBJECT)
-        return false;
-    g_autoptr(GArray) members = json_members(span);
-    for (guint i = 0; i < members->len; i++) {
-        const struct json_member *member = &g_array_index(members, struct json_member, i);
-        struct ulid id;
-        uint64_t handles;
-        if (!member->key || !ulid_parse(member->key, strlen(member->key), &id) ||
-            !json_span_unsigned(member->value, UINT32_MAX, &handles))
-            return false;
-        g_hash_table_replace(held, g_strdup(id.text), GUINT_TO_POINTER((guint)handles));
-    }
-    return true;
-}
-
-static bool read_closed(struct json_span span, GHashTable *closed)
-{
-    if (json_span_kind(span) != JSON_ARRAY)
-        return false;
-    g_autoptr(GArray) elements = json_elements(span);
-    for (guint i = 0; i < elements->len; i++) {
-        struct ulid id;
-        if (!read_id(g_array_index(elements, struct json_span, i), &id))
-            return false;
-        g_hash_table_add(closed, g_strdup(id.text));
-    }
-    return true;
-}
-
-static bool read_host(struct json_span span, struct lease *lease)
-{
-    g_autofree char *host = NULL;
-    if (!json_span_string(span, &host))
-        return false;
-    for (char *c = host; *c; c++)
+    const char *host;
+    int code = members_string(object, "host", &host, err);
+    if (code)
+        return code;
+    g_free(lease->host);
+    lease->host = g_strdup(host);
+    for (char *c = lease->host; *c; c++)
         if ((unsigned char)*c < 0x20 || *c == 0x7f)
             *c = '?'; /* it is shown to people */
-    g_free(lease->host);
-    lease->host = g_steal_pointer(&host);
-    return true;
+    return 0;
 }
 
-static bool read_member(const struct json_member *member, struct lease *lease, unsigned *seen)
+static int read_held(struct json_object *object, GHashTable *held, struct error *err)
 {
-    static const char *const names[] = {"mount", "host", "pid", "sequence", "held", "closed"};
-    struct ulid mount;
-    unsigned which = 0;
-    while (which < G_N_ELEMENTS(names) && g_strcmp0(member->key, names[which]) != 0)
-        which++;
-    *seen |= 1u << which;
-    switch (which) {
-    case 0:
-        return read_id(member->value, &mount) && ulid_equal(&mount, &lease->id);
-    case 1:
-        return read_host(member->value, lease);
-    case 2:
-        return json_span_unsigned(member->value, UINT64_MAX, &lease->pid);
-    case 3:
-        return json_span_unsigned(member->value, UINT64_MAX, &lease->sequence);
-    case 4:
-        return read_held(member->value, lease->held);
-    case 5:
-        return read_closed(member->value, lease->closed);
-    default:
-        return true;
+    struct json_object *forks;
+    int code = members_object(object, "held", &forks, err);
+    if (code)
+        return code;
+    struct json_object_iter fork;
+    json_object_object_foreachC(forks, fork)
+    {
+        struct ulid id;
+        uint64_t handles;
+        if (!ulid_parse(fork.key, strlen(fork.key), &id) ||
+            !json_value_unsigned(fork.val, UINT32_MAX, &handles))
+            return error_set(err, ERR_CORRUPT, "member \"held\": not an id and a number");
+        g_hash_table_replace(held, g_strdup(id.text), GUINT_TO_POINTER((guint)handles));
     }
+    return 0;
 }
 
-#define ALL_MEMBERS 0x3fu
+static int read_closed(struct json_object *object, GHashTable *closed, struct error *err)
+{
+    g_autoptr(GPtrArray) texts = g_ptr_array_new();
+    int code = members_strings(object, "closed", texts, err);
+    for (guint i = 0; code == 0 && i < texts->len; i++) {
+        const char *text = g_ptr_array_index(texts, i);
+        struct ulid id;
+        if (!ulid_parse(text, strlen(text), &id))
+            return error_set(err, ERR_CORRUPT, "member \"closed\": not an id: %.100s", text);
+        g_hash_table_add(closed, g_strdup(id.text));
+    }
+    return code;
+}
 
 int lease_parse(const struct ulid *id, const struct bytes *body, struct lease **ret,
                 struct error *err)
 {
-    struct json_span document = {body->data, body->size};
-    int code = json_check(body->data, body->size, err);
+    auto_json struct json_object *object = NULL;
+    int code = members_of_document(body, &object, err);
     if (code)
         return code;
-    if (json_span_kind(document) != JSON_OBJECT)
-        return error_set(err, ERR_CORRUPT, "the lease is no object");
     struct lease *lease = lease_new(id, "?", 0);
-    g_autoptr(GArray) members = json_members(document);
-    unsigned seen = 0;
-    for (guint i = 0; code == 0 && i < members->len; i++) {
-        const struct json_member *member = &g_array_index(members, struct json_member, i);
-        if (!read_member(member, lease, &seen))
-            code = error_set(err, ERR_CORRUPT, "member '%s' of the lease is not as it should be",
-                             member->key ? member->key : "?");
-    }
-    if (code == 0 && (seen & ALL_MEMBERS) != ALL_MEMBERS)
-        code = error_set(err, ERR_CORRUPT, "the lease lacks members");
+    code = read_mount(object, id, err);
+    if (code == 0)
+        code = read_host(object, lease, err);
+    if (code == 0)
+        code = members_unsigned(object, "pid", UINT64_MAX, &lease->pid, err);
+    if (code == 0)
+        code = members_unsigned(object, "sequence", UINT64_MAX, &lease->sequence, err);
+    if (code == 0)
+        code = read_held(object, lease->held, err);
+    if (code == 0)
+        code = read_closed(object, lease->closed, err);
     if (code)
         lease_free(lease);
     else

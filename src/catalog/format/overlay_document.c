@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/json_members.h"
+#include "base/json_text.h"
 #include "catalog/format/data_type.h"
 
 /* Uni's rule for labels and edge types. */
@@ -23,203 +24,220 @@ static int check_name(const char *name, struct error *err)
 
 /* ---- Parts of an element ---- */
 
-static int check_optional_time(const GArray *members, const char *name, struct error *err)
+static int check_optional_time(struct json_object *object, const char *name, struct error *err)
 {
     struct timespec time;
-    return members_find(members, name) ? members_time(members, name, &time, err) : 0;
+    return members_has(object, name) ? members_time(object, name, &time, err) : 0;
 }
 
-static int check_optional_string(const GArray *members, const char *name, struct error *err)
+static int check_strings(struct json_object *object, const char *name, struct error *err)
 {
-    g_autofree char *text = NULL;
-    return members_is_none(members, name) ? 0 : members_string(members, name, &text, err);
-}
-
-static int check_strings(const GArray *members, const char *name, struct error *err)
-{
-    const struct json_member *member = members_find(members, name);
-    if (!member || json_span_kind(member->value) != JSON_ARRAY)
+    g_autoptr(GPtrArray) strings = g_ptr_array_new();
+    if (members_strings(object, name, strings, NULL))
         return error_set(err, ERR_INVALID, "%s must be an array of names", name);
-    g_autoptr(GArray) elements = json_elements(member->value);
-    for (guint i = 0; i < elements->len; i++) {
-        g_autofree char *text = NULL;
-        if (!json_span_string(g_array_index(elements, struct json_span, i), &text))
-            return error_set(err, ERR_INVALID, "%s must be an array of names", name);
-    }
     return 0;
 }
 
-static int check_hidden(struct json_span value, struct error *err)
+static int check_hidden(struct json_object *value, struct error *err)
 {
-    if (json_span_kind(value) != JSON_OBJECT)
-        return error_set(err, ERR_INVALID, "state Hidden must be an object");
-    g_autoptr(GArray) members = json_members(value);
     struct timespec since;
-    g_autofree char *snapshot = NULL;
-    int code = members_time(members, "since", &since, err);
-    return code ? code : members_string(members, "last_active_snapshot", &snapshot, err);
+    const char *snapshot;
+    int code = members_time(value, "since", &since, err);
+    return code ? code : members_string(value, "last_active_snapshot", &snapshot, err);
 }
 
-static int check_tombstone(struct json_span value, struct error *err)
+static int check_tombstone(struct json_object *value, struct error *err)
 {
-    if (json_span_kind(value) != JSON_OBJECT)
-        return error_set(err, ERR_INVALID, "state Tombstone must be an object");
-    g_autoptr(GArray) members = json_members(value);
     struct timespec since;
-    return members_time(members, "since", &since, err);
+    return members_time(value, "since", &since, err);
 }
 
 /* "Active", {"Hidden": {since, last_active_snapshot}} or {"Tombstone": {since}}. */
-static int check_state(const GArray *members, struct error *err)
+static int check_state(struct json_object *object, struct error *err)
 {
-    const struct json_member *state = members_find(members, "state");
-    if (!state)
+    if (!members_has(object, "state"))
         return 0;
-    g_autofree char *word = NULL;
-    if (json_span_string(state->value, &word) && strcmp(word, "Active") == 0)
+    struct json_object *state = members_find(object, "state");
+    struct json_object *content;
+    if (g_strcmp0(json_value_text(state), "Active") == 0)
         return 0;
-    if (json_span_kind(state->value) == JSON_OBJECT) {
-        g_autoptr(GArray) tags = json_members(state->value);
-        const struct json_member *tag =
-            tags->len == 1 ? &g_array_index(tags, struct json_member, 0) : NULL;
-        if (tag && g_strcmp0(tag->key, "Hidden") == 0)
-            return check_hidden(tag->value, err);
-        if (tag && g_strcmp0(tag->key, "Tombstone") == 0)
-            return check_tombstone(tag->value, err);
-    }
-    return error_set(err, ERR_INVALID, "unknown state");
+    if (!json_object_is_type(state, json_type_object) || json_object_object_length(state) != 1)
+        return error_set(err, ERR_INVALID, "unknown state");
+    const bool is_hidden = members_has(state, "Hidden");
+    if (!is_hidden && !members_has(state, "Tombstone"))
+        return error_set(err, ERR_INVALID, "unknown state");
+    if (members_object(state, is_hidden ? "Hidden" : "Tombstone", &content, NULL))
+        return error_set(err, ERR_INVALID, "state %s must be an object",
+                         is_hidden ? "Hidden" : "Tombstone");
+    return is_hidden ? check_hidden(content, err) : check_tombstone(content, err);
 }
 
 /* ---- Elements ---- */
 
-static int check_label(const GArray *members, struct error *err)
+static int check_label(struct json_object *meta, struct error *err)
 {
     uint64_t id;
-    int code = members_unsigned(members, "id", UINT16_MAX, &id, err);
-    return code ? code : check_optional_time(members, "created_at", err);
+    int code = members_unsigned(meta, "id", UINT16_MAX, &id, err);
+    return code ? code : check_optional_time(meta, "created_at", err);
 }
 
-static int check_edge_type(const GArray *members, struct error *err)
+static int check_edge_type(struct json_object *meta, struct error *err)
 {
     uint64_t id;
-    int code = members_unsigned(members, "id", UINT32_MAX, &id, err);
+    int code = members_unsigned(meta, "id", UINT32_MAX, &id, err);
     if (code == 0)
-        code = check_strings(members, "src_labels", err);
-    return code ? code : check_strings(members, "dst_labels", err);
+        code = check_strings(meta, "src_labels", err);
+    return code ? code : check_strings(meta, "dst_labels", err);
+}
+
+static int note_name(const char *name, GHashTable *names, struct error *err)
+{
+    return g_hash_table_add(names, g_strdup(name))
+               ? 0
+               : error_set(err, ERR_INVALID, "'%s' is added twice", name);
 }
 
 /* A pair [name, meta], of a label or an edge type. */
-static int check_pair(struct json_span pair, GHashTable *names,
-                      int (*check_meta)(const GArray *, struct error *), struct error *err)
+static int check_pair(struct json_object *pair, GHashTable *names,
+                      int (*check_meta)(struct json_object *, struct error *), struct error *err)
 {
-    g_autoptr(GArray) parts =
-        json_span_kind(pair) == JSON_ARRAY ? json_elements(pair) : g_array_new(FALSE, FALSE, 1);
-    g_autofree char *name = NULL;
-    if (parts->len != 2 || !json_span_string(g_array_index(parts, struct json_span, 0), &name) ||
-        json_span_kind(g_array_index(parts, struct json_span, 1)) != JSON_OBJECT)
+    const bool is_pair =
+        json_object_is_type(pair, json_type_array) && json_object_array_length(pair) == 2;
+    const char *name = is_pair ? json_value_text(json_object_array_get_idx(pair, 0)) : NULL;
+    struct json_object *meta = is_pair ? json_object_array_get_idx(pair, 1) : NULL;
+    const char *description;
+    if (!name || !json_object_is_type(meta, json_type_object))
         return error_set(err, ERR_INVALID, "must be a pair of a name and an object");
-    g_autoptr(GArray) meta = json_members(g_array_index(parts, struct json_span, 1));
     int code = check_name(name, err);
     if (code == 0)
         code = check_meta(meta, err);
     if (code == 0)
         code = check_state(meta, err);
     if (code == 0)
-        code = check_optional_string(meta, "description", err);
-    if (code == 0 && !g_hash_table_add(names, g_strdup(name)))
-        code = error_set(err, ERR_INVALID, "'%s' is added twice", name);
-    return code;
+        code = members_optional_string(meta, "description", &description, err);
+    return code ? code : note_name(name, names, err);
 }
 
-static int check_property(struct json_span property, GHashTable *names, struct error *err)
+static int check_property(struct json_object *property, GHashTable *names, struct error *err)
 {
-    if (json_span_kind(property) != JSON_OBJECT)
+    if (!json_object_is_type(property, json_type_object))
         return error_set(err, ERR_INVALID, "must be an object");
-    g_autoptr(GArray) members = json_members(property);
-    g_autofree char *owner = NULL, *kind = NULL, *name = NULL;
-    int code = members_string(members, "owner", &owner, err);
+    const char *owner, *kind, *name;
+    int code = members_string(property, "owner", &owner, err);
     if (code == 0)
-        code = members_string(members, "owner_kind", &kind, err);
+        code = members_string(property, "owner_kind", &kind, err);
     if (code == 0)
-        code = members_string(members, "property", &name, err);
+        code = members_string(property, "property", &name, err);
     if (code)
         return code;
     if (strcmp(kind, "label") != 0 && strcmp(kind, "edgetype") != 0)
         return error_set(err, ERR_INVALID, "owner_kind must be \"label\" or \"edgetype\"");
-    const struct json_member *type = members_find(members, "data_type");
-    const struct json_member *nullable = members_find(members, "nullable");
-    if (!type || !nullable)
+    if (!members_has(property, "data_type") || !members_has(property, "nullable"))
         return error_set(err, ERR_INVALID, "\"data_type\" and \"nullable\" are required");
-    if (json_span_kind(nullable->value) != JSON_TRUE &&
-        json_span_kind(nullable->value) != JSON_FALSE)
+    if (!json_object_is_type(members_find(property, "nullable"), json_type_boolean))
         return error_set(err, ERR_INVALID, "nullable must be true or false");
     if (!g_hash_table_add(names, g_strdup_printf("%s %zu %s %s", kind, strlen(owner), owner, name)))
         return error_set(err, ERR_INVALID, "property %s of %s is added twice", name, owner);
-    return data_type_check(type->value, err);
+    return data_type_check(members_find(property, "data_type"), err);
 }
 
-static int check_label_pair(struct json_span pair, GHashTable *names, struct error *err)
+static int check_label_pair(struct json_object *pair, GHashTable *names, struct error *err)
 {
     return check_pair(pair, names, check_label, err);
 }
 
-static int check_edge_type_pair(struct json_span pair, GHashTable *names, struct error *err)
+static int check_edge_type_pair(struct json_object *pair, GHashTable *names, struct error *err)
 {
     return check_pair(pair, names, check_edge_type, err);
 }
 
 /* The name of an edge type that is not declared. */
-static int check_schemaless_type(struct json_span value, GHashTable *names, struct error *err)
+static int check_schemaless_type(struct json_object *value, GHashTable *names, struct error *err)
 {
-    g_autofree char *name = NULL;
-    if (!json_span_string(value, &name))
+    const char *name = json_value_text(value);
+    if (!name)
         return error_set(err, ERR_INVALID, "must be a name");
     int code = check_name(name, err);
-    if (code == 0 && !g_hash_table_add(names, g_strdup(name)))
-        code = error_set(err, ERR_INVALID, "'%s' is added twice", name);
-    return code;
+    return code ? code : note_name(name, names, err);
 }
 
 /* ---- The document ---- */
 
-static int check_list(const GArray *members, const char *name,
-                      int (*check)(struct json_span, GHashTable *, struct error *),
-                      struct error *err)
+#define SCHEMALESS_TYPES "added_schemaless_edge_types"
+
+static const struct overlay_list {
+    const char *name;
+    int (*check)(struct json_object *element, GHashTable *names, struct error *err);
+} lists[] = {
+    {"added_labels", check_label_pair},
+    {"added_edge_types", check_edge_type_pair},
+    {"added_properties", check_property},
+    {SCHEMALESS_TYPES, check_schemaless_type},
+};
+
+static int check_elements(struct json_object *array, const struct overlay_list *list,
+                          struct error *err)
 {
-    const struct json_member *list = members_find(members, name);
-    if (!list)
-        return 0;
-    if (json_span_kind(list->value) != JSON_ARRAY)
-        return error_set(err, ERR_INVALID, "%s must be an array", name);
     g_autoptr(GHashTable) names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    g_autoptr(GArray) elements = json_elements(list->value);
-    for (guint i = 0; i < elements->len; i++) {
+    for (size_t i = 0; i < json_object_array_length(array); i++) {
         struct error failure = {0};
-        if (check(g_array_index(elements, struct json_span, i), names, &failure) == 0)
-            continue;
-        return error_set(err, ERR_INVALID, "%s[%u]: %s", name, i, failure.text);
+        if (list->check(json_object_array_get_idx(array, i), names, &failure))
+            return error_set(err, ERR_INVALID, "%s[%zu]: %s", list->name, i, failure.text);
     }
     return 0;
 }
 
+static struct bytes *pretty_form(const struct bytes *text)
+{
+    g_autoptr(GString) pretty = g_string_sized_new(text->size);
+    json_append_pretty(pretty, (struct json_span){text->data, text->size}, 0);
+    return bytes_new(pretty->str, pretty->len);
+}
+
 int overlay_document_check(const struct bytes *text, struct bytes **ret, struct error *err)
 {
-    g_autoptr(GArray) members = NULL;
+    auto_json struct json_object *object = NULL;
     struct error failure = {0};
-    if (members_of_document(text, &members, &failure))
+    int code = 0;
+    if (members_of_document(text, &object, &failure))
         return error_set(err, ERR_INVALID, "not a valid overlay: %s", failure.text);
-    int code = check_list(members, "added_labels", check_label_pair, err);
+    for (size_t i = 0; code == 0 && i < G_N_ELEMENTS(lists); i++) {
+        struct json_object *array;
+        if (!members_has(object, lists[i].name))
+            continue;
+        if (members_array(object, lists[i].name, &array, NULL))
+            return error_set(err, ERR_INVALID, "%s must be an array", lists[i].name);
+        code = check_elements(array, &lists[i], err);
+    }
     if (code == 0)
-        code = check_list(members, "added_edge_types", check_edge_type_pair, err);
-    if (code == 0)
-        code = check_list(members, "added_properties", check_property, err);
-    if (code == 0)
-        code = check_list(members, "added_schemaless_edge_types", check_schemaless_type, err);
+        *ret = pretty_form(text);
+    return code;
+}
+
+int overlay_document_normalise(const struct bytes *body, struct bytes **ret, struct error *err)
+{
+    int code = json_check(body->data, body->size, err);
     if (code)
         return code;
-    g_autoptr(GString) pretty = g_string_sized_new(text->size);
-    json_append_pretty(pretty, members_trim((struct json_span){text->data, text->size}), 0);
-    *ret = bytes_new(pretty->str, pretty->len);
+    if (json_span_kind((struct json_span){body->data, body->size}) != JSON_OBJECT)
+        return error_set(err, ERR_CORRUPT, "not a JSON object");
+    *ret = pretty_form(body);
+    return 0;
+}
+
+int overlay_document_check_lists(const struct bytes *body, struct error *err)
+{
+    auto_json struct json_object *overlay = NULL;
+    struct json_object *array;
+    int code = json_parse(body->data, body->size, &overlay, err);
+    if (code)
+        return code;
+    if (!json_object_is_type(overlay, json_type_object))
+        return error_set(err, ERR_CORRUPT, "is no JSON object");
+    for (size_t i = 0; i < G_N_ELEMENTS(lists); i++)
+        if (members_has(overlay, lists[i].name) &&
+            members_array(overlay, lists[i].name, &array, NULL))
+            return error_set(err, ERR_CORRUPT, "'%s' is no list", lists[i].name);
     return 0;
 }
 
@@ -232,20 +250,12 @@ void overlay_document_add_name(GPtrArray *names, const char *name)
 int overlay_document_add_schemaless_types(const struct bytes *body, GPtrArray *names,
                                           struct error *err)
 {
-    g_autoptr(GArray) members = NULL;
-    int code = body ? members_of_document(body, &members, err) : 0;
-    const struct json_member *list =
-        members ? members_find(members, "added_schemaless_edge_types") : NULL;
-    if (code || !list)
-        return code;
-    if (json_span_kind(list->value) != JSON_ARRAY)
-        return error_set(err, ERR_CORRUPT, "added_schemaless_edge_types is not an array");
-    g_autoptr(GArray) elements = json_elements(list->value);
-    for (guint i = 0; i < elements->len; i++) {
-        g_autofree char *name = NULL;
-        if (!json_span_string(g_array_index(elements, struct json_span, i), &name))
-            return error_set(err, ERR_CORRUPT, "added_schemaless_edge_types[%u] is no name", i);
-        overlay_document_add_name(names, name);
-    }
-    return 0;
+    auto_json struct json_object *object = NULL;
+    g_autoptr(GPtrArray) added = g_ptr_array_new();
+    int code = body ? members_of_document(body, &object, err) : 0;
+    if (code == 0 && object && members_has(object, SCHEMALESS_TYPES))
+        code = members_strings(object, SCHEMALESS_TYPES, added, err);
+    for (guint i = 0; code == 0 && i < added->len; i++)
+        overlay_document_add_name(names, g_ptr_array_index(added, i));
+    return code;
 }

@@ -17,6 +17,13 @@
  * which element breaks which rule. *ret: bytes_unref(). */
 int overlay_document_check(const struct bytes *text, struct bytes **ret, struct error *err);
 
+/* The same form of one that is stored, whatever its elements are: ERR_CORRUPT when it is no object.
+ */
+int overlay_document_normalise(const struct bytes *body, struct bytes **ret, struct error *err);
+
+/* Whether one that is stored is an object and what it adds are lists; ERR_CORRUPT. */
+int overlay_document_check_lists(const struct bytes *body, struct error *err);
+
 /* Appends a copy of the name to `names` (char *, owned), if it is not there yet. */
 void overlay_document_add_name(GPtrArray *names, const char *name);
 /* Appends to `names` (char *, owned) the edge types without declaration that an overlay names and

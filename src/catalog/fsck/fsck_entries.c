@@ -3,9 +3,9 @@
  */
 #include <string.h>
 
-#include "base/json_text.h"
 #include "catalog/format/documents.h"
 #include "catalog/format/fork_name.h"
+#include "catalog/format/overlay_document.h"
 #include "catalog/fsck/fsck_private.h"
 #include "lance/branch_name.h"
 
@@ -54,26 +54,6 @@ void fsck_check_entries(struct fsck *fsck)
 
 /* ---- Overlay and allocator of each active fork ---- */
 
-static int overlay_check(const struct bytes *body, struct error *err)
-{
-    static const char *const lists[] = {"added_labels", "added_edge_types", "added_properties",
-                                        "added_schemaless_edge_types"};
-    struct json_object *overlay;
-    int code = json_parse(body->data, body->size, &overlay, err);
-    if (code != 0)
-        return code;
-    if (!json_object_is_type(overlay, json_type_object))
-        code = error_set(err, ERR_CORRUPT, "is no JSON object");
-    for (size_t i = 0; code == 0 && i < G_N_ELEMENTS(lists); i++) {
-        struct json_object *list;
-        if (json_object_object_get_ex(overlay, lists[i], &list) &&
-            !json_object_is_type(list, json_type_array))
-            code = error_set(err, ERR_CORRUPT, "'%s' is no list", lists[i]);
-    }
-    json_object_put(overlay);
-    return code;
-}
-
 static void check_fork_document(struct fsck *fsck, const struct fork_entry *entry,
                                 const struct store_request *request, bool is_overlay)
 {
@@ -82,7 +62,7 @@ static void check_fork_document(struct fsck *fsck, const struct fork_entry *entr
     struct error problem;
     if (request->answer.code == ERR_NOT_FOUND)
         fsck_find(fsck, "fork %s: the %s %s is missing", entry->key_source, what, request->key);
-    else if ((is_overlay ? overlay_check(request->answer.body, &problem)
+    else if ((is_overlay ? overlay_document_check_lists(request->answer.body, &problem)
                          : allocator_parse(request->answer.body, &allocator, &problem)) != 0)
         fsck_find(fsck, "fork %s: the %s %s does not parse: %s", entry->key_source, what,
                   request->key, problem.text);
@@ -169,13 +149,6 @@ void fsck_check_fork_files(struct fsck *fsck, const char *prefix, const GPtrArra
 
 /* ---- Tombstones ---- */
 
-static int tombstone_parse(const struct bytes *body, struct fork_entry **ret, struct error *err)
-{
-    struct json_span span = {body->data, body->size};
-    int code = json_check(body->data, body->size, err);
-    return code != 0 ? code : fork_entry_parse(NULL, span, ret, err);
-}
-
 /* A tombstone beside a tombstoned entry is a drop under way, which the entry already tells. */
 static void check_tombstone(struct fsck *fsck, const struct ulid *id,
                             const struct store_request *request)
@@ -183,7 +156,7 @@ static void check_tombstone(struct fsck *fsck, const struct ulid *id,
     struct fork_entry *tombstone = NULL;
     struct error problem;
     const struct fork_entry *entry = registry_find_id(fsck->registry, id);
-    if (tombstone_parse(request->answer.body, &tombstone, &problem) != 0)
+    if (fork_entry_parse_document(request->answer.body, &tombstone, &problem) != 0)
         fsck_find(fsck, "%s: the tombstone does not parse: %s", request->key, problem.text);
     else if (!ulid_equal(&tombstone->id, id))
         fsck_find(fsck, "%s: the tombstone is that of fork %s", request->key, tombstone->id.text);

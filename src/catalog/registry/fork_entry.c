@@ -139,9 +139,9 @@ static struct fork_entry *entry_allocate(void)
 
 /* ---- Parsing ---- */
 
-static int parse_name(struct fork_entry *entry, const GArray *members, struct error *err)
+static int parse_name(struct fork_entry *entry, const GArray *source, struct error *err)
 {
-    const struct json_member *member = members_find(members, "name");
+    const struct json_member *member = json_find_member(source, "name");
     if (!member)
         return error_set(err, ERR_CORRUPT, "member \"name\" is missing");
     if (json_span_kind(member->value) != JSON_STRING)
@@ -155,37 +155,39 @@ static int parse_name(struct fork_entry *entry, const GArray *members, struct er
     return 0;
 }
 
-static int parse_parent(struct fork_entry *entry, const GArray *members, struct error *err)
+static int parse_parent(struct fork_entry *entry, struct json_object *members, struct error *err)
 {
-    entry->has_parent = !members_is_none(members, "parent_fork_id");
-    if (entry->has_parent) {
-        int code = members_ulid(members, "parent_fork_id", &entry->parent_id, err);
-        if (code)
-            return code;
-    }
-    return members_string(members, "parent_snapshot_id", &entry->parent_snapshot_id, err);
+    const char *snapshot_id = NULL;
+    int code = 0;
+    entry->has_parent = members_find(members, "parent_fork_id") != NULL;
+    if (entry->has_parent)
+        code = members_ulid(members, "parent_fork_id", &entry->parent_id, err);
+    if (code == 0)
+        code = members_string(members, "parent_snapshot_id", &snapshot_id, err);
+    entry->parent_snapshot_id = g_strdup(snapshot_id);
+    return code;
 }
 
-static int parse_times(struct fork_entry *entry, const GArray *members, struct error *err)
+static int parse_times(struct fork_entry *entry, struct json_object *members, struct error *err)
 {
     int code = members_time(members, "created_at", &entry->created_at, err);
     if (code)
         return code;
     entry->changed_at = entry->created_at;
-    entry->has_expiry = !members_is_none(members, "ttl_expires_at");
+    entry->has_expiry = members_find(members, "ttl_expires_at") != NULL;
     if (!entry->has_expiry)
         return 0;
     return members_time(members, "ttl_expires_at", &entry->expires_at, err);
 }
 
-static int parse_versions(struct fork_entry *entry, const GArray *members, struct error *err)
+static int parse_versions(struct fork_entry *entry, struct json_object *members, struct error *err)
 {
     uint64_t version;
     int code = members_unsigned(members, "schema_version_at_creation", UINT32_MAX, &version, err);
     if (code)
         return code;
     entry->schema_version = (uint32_t)version;
-    if (!members_find(members, "fork_point_version_hwm"))
+    if (!members_has(members, "fork_point_version_hwm"))
         return 0; /* older writers do not know it */
     return members_unsigned(members, "fork_point_version_hwm", UINT64_MAX, &entry->version_mark,
                             err);
@@ -201,13 +203,14 @@ static bool is_own_branch(const struct fork_entry *entry, const char *branch)
            branch[length + ULID_LENGTH] == '_';
 }
 
-static int parse_datasets(struct fork_entry *entry, const GArray *members, struct error *err)
+static int parse_datasets(struct fork_entry *entry, struct json_object *members,
+                          const GArray *source, struct error *err)
 {
-    struct json_span object;
+    struct json_object *object;
     int code = members_object(members, "datasets", &object, err);
     if (code)
         return code;
-    g_autoptr(GArray) pairs = json_members(object);
+    g_autoptr(GArray) pairs = json_members(json_find_member(source, "datasets")->value);
     for (guint i = 0; i < pairs->len; i++) {
         const struct json_member *member = &g_array_index(pairs, struct json_member, i);
         g_autofree char *branch = NULL;
@@ -223,9 +226,9 @@ static int parse_datasets(struct fork_entry *entry, const GArray *members, struc
     return 0;
 }
 
-static int parse_status(struct fork_entry *entry, const GArray *members, struct error *err)
+static int parse_status(struct fork_entry *entry, struct json_object *members, struct error *err)
 {
-    g_autofree char *text = NULL;
+    const char *text;
     int code = members_string(members, "status", &text, err);
     if (code)
         return code;
@@ -243,8 +246,9 @@ static int parse_value(struct fork_entry *entry, struct json_span value, struct 
 {
     if (json_span_kind(value) != JSON_OBJECT)
         return error_set(err, ERR_CORRUPT, "not an object");
-    g_autoptr(GArray) members = json_members(value);
-    int code = parse_name(entry, members, err);
+    g_autoptr(GArray) source = json_members(value);
+    auto_json struct json_object *members = members_of_source(source);
+    int code = parse_name(entry, source, err);
     if (!code)
         code = members_ulid(members, "id", &entry->id, err);
     if (!code)
@@ -254,7 +258,7 @@ static int parse_value(struct fork_entry *entry, struct json_span value, struct 
     if (!code)
         code = parse_versions(entry, members, err);
     if (!code)
-        code = parse_datasets(entry, members, err);
+        code = parse_datasets(entry, members, source, err);
     if (!code)
         code = parse_status(entry, members, err);
     return code;
@@ -276,7 +280,6 @@ int fork_entry_parse(const struct json_member *key, struct json_span value, stru
         entry->key = g_strdup(key->key);
         entry->key_source = g_strndup(key->key_source.text, key->key_source.length);
     }
-    value = members_trim(value);
     int code = parse_value(entry, value, err);
     if (code) {
         error_prefix(err, "fork %.300s", entry->key_source ? entry->key_source : "entry");
@@ -285,6 +288,13 @@ int fork_entry_parse(const struct json_member *key, struct json_span value, stru
     set_text(entry, value);
     *ret = g_steal_pointer(&entry);
     return 0;
+}
+
+int fork_entry_parse_document(const struct bytes *body, struct fork_entry **ret, struct error *err)
+{
+    int code = json_check(body->data, body->size, err);
+    return code ? code
+                : fork_entry_parse(NULL, (struct json_span){body->data, body->size}, ret, err);
 }
 
 /* ---- Rendering ---- */

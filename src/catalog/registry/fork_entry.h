@@ -68,11 +68,14 @@ struct fork_description {
 struct fork_entry *fork_entry_new(const struct fork_description *description);
 
 /* Parses a ForkInfo object. `key`: its key in the registry (decoded and as source); for a bare
- * document (a tombstone) NULL: the entry's own name is then taken. `value` must be checked JSON.
+ * document NULL: the entry's own name is then taken. `value` must be checked JSON.
  * Every rule of serde: required members, types, ranges, unknown status. And one more: no U+0000 in
  * parent_snapshot_id, datasets and branches, for they become keys. ERR_CORRUPT. */
 int fork_entry_parse(const struct json_member *key, struct json_span value, struct fork_entry **ret,
                      struct error *err);
+
+/* A document of its own, which is checked first: what tombstones hold. ERR_CORRUPT. */
+int fork_entry_parse_document(const struct bytes *body, struct fork_entry **ret, struct error *err);
 
 /* The same entry with one thing changed; all else, unknown members included, is kept. A member that
  * was absent is added after those that are declared before it. changed_at is now. Never NULL. */
@@ -85,7 +88,7 @@ struct fork_entry *fork_entry_with_expiry(const struct fork_entry *entry,
 struct fork_entry *fork_entry_ref(struct fork_entry *entry);
 void fork_entry_unref(struct fork_entry *entry); /* NULL: nothing */
 
-/* The entry as a document of its own (level 0), without trailing newline: what tombstones hold. */
+/* The entry as a document of its own (level 0), without trailing newline. */
 struct bytes *fork_entry_document(const struct fork_entry *entry);
 
 /* What people know it by, and what is locked for it: its key, or its id when that is no C string.

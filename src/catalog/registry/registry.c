@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "base/json_members.h"
+#include "base/json_text.h"
 #include "base/timestamp.h"
 #include "catalog/registry/registry_private.h"
 
@@ -201,7 +201,7 @@ static struct registry *split_root(const GArray *members, struct json_span *fork
     static const struct json_span nothing = {"", 0};
     g_autoptr(GString) head = g_string_new("{\n");
     g_autoptr(GString) tail = g_string_new(NULL);
-    const struct json_member *own = members_find(members, "forks");
+    const struct json_member *own = json_find_member(members, "forks");
     bool passed = !own;
 
     *forks = own ? own->value : (struct json_span){"{}", 2};
@@ -233,7 +233,7 @@ static int parse_document(const struct bytes *body, const struct registry *previ
     g_autoptr(GArray) members = NULL;
     int code = 0;
     if (body)
-        code = members_of_document(body, &members, err);
+        code = json_document_members(body, &members, err);
     else
         members = json_members(empty);
     if (code)

@@ -5,6 +5,7 @@
 
 #include "base/blake3.h"
 #include "base/json_members.h"
+#include "base/json_text.h"
 
 #define SUFFIX ".wal"
 #define NUMBER_DIGITS 20
@@ -50,21 +51,22 @@ static int check_sum(const struct bytes *body, struct json_span *ret, struct err
     return 0;
 }
 
-static int read_members(const GArray *members, uint64_t number, enum wal_segment_content *ret,
+static int read_members(const GArray *source, uint64_t number, enum wal_segment_content *ret,
                         struct error *err)
 {
+    auto_json struct json_object *members = members_of_source(source);
+    struct json_object *mutations;
     uint64_t lsn;
     int code = members_unsigned(members, "lsn", UINT64_MAX, &lsn, err);
     if (code)
         return code;
     if (lsn != number)
         return error_set(err, ERR_CORRUPT, "it says that its number is %" PRIu64, lsn);
-    const struct json_member *mutations = members_find(members, "mutations");
-    if (!mutations || json_span_kind(mutations->value) != JSON_ARRAY)
+    if (members_array(members, "mutations", &mutations, NULL))
         return error_set(err, ERR_CORRUPT, "member \"mutations\" must be an array");
-    g_autoptr(GArray) elements = json_elements(mutations->value);
+    g_autoptr(GArray) elements = json_elements(json_find_member(source, "mutations")->value);
     /* The member came with the numbers that go on above the snapshot's mark. */
-    const bool is_numbered = members_find(members, "writer_features") != NULL;
+    const bool is_numbered = members_has(members, "writer_features");
     *ret = elements->len == 0 ? WAL_SEGMENT_EMPTY
            : is_numbered      ? WAL_SEGMENT_NUMBERED
                               : WAL_SEGMENT_UNNUMBERED;
@@ -81,7 +83,7 @@ enum wal_segment_content wal_segment_read(const struct bytes *body, uint64_t num
     if (code)
         return WAL_SEGMENT_UNREADABLE;
     auto_bytes struct bytes *document = bytes_new(text.text, text.length);
-    code = members_of_document(document, &members, err);
+    code = json_document_members(document, &members, err);
     if (code == 0)
         code = read_members(members, number, &content, err);
     return code ? WAL_SEGMENT_UNREADABLE : content;
