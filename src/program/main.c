@@ -302,9 +302,10 @@ static int dispatch(const struct options *options)
     }
     if (options->show_version) {
         g_autofree char *curl = s3_wire_curl_name();
+        const char *libs3 = s3_wire_libs3_name();
         g_autofree char *version =
-            g_strdup_printf("%s\nlibfuse %s\nS3 clients: %s, %s\n", PACKAGE_STRING,
-                            session_fuse_version(), s3_wire_libs3_name(), curl);
+            g_strdup_printf("%s\nlibfuse %s\nS3 clients: %s%s%s\n", PACKAGE_STRING,
+                            session_fuse_version(), libs3 ? libs3 : "", libs3 ? ", " : "", curl);
         return print(version);
     }
     return start(options);

@@ -1,11 +1,12 @@
 /*
  * The object store in a bucket of an S3 server.
  *
- * GET and HEAD go through libs3 where it can be trusted, else through libcurl; every put and every
- * listing goes through libcurl (s3_wire.h), and every delete, too, but with libs3 4.x, which can be
- * told when to give up. What can be repeated is repeated, with growing and jittered pauses, as long
- * as the operation's time allows; what an unclear answer means is found out by reading again, and
- * only where that does not tell is a put ERR_OUTCOME_UNKNOWN. Bodies are checked for length.
+ * GET and HEAD go through libs3 where it is built in and can be trusted, else through libcurl;
+ * every put and every listing goes through libcurl (s3_wire.h), and every delete, too, but with
+ * libs3 4.x, which can be told when to give up. What can be repeated is repeated, with growing and
+ * jittered pauses, as long as the operation's time allows; what an unclear answer means is found
+ * out by reading again, and only where that does not tell is a put ERR_OUTCOME_UNKNOWN. Bodies are
+ * checked for length.
  *
  * When the server does not answer several times in a row, for some seconds, a circuit breaker
  * opens: new requests fail at once (ERR_UNREACHABLE) but for one at a time that looks whether it is
@@ -51,7 +52,7 @@ struct s3_store_settings {
 };
 
 /* Makes the store; sends nothing. ERR_UNSUPPORTED when libs3 is demanded where it cannot be
- * trusted. *ret: store_free(). */
+ * trusted or is not built in. *ret: store_free(). */
 int s3_store_open(const struct s3_store_settings *settings, struct store **ret, struct error *err);
 
 /* As s3_store_open() with wires of the caller's, for tests: `reads` and `writes` are taken over,

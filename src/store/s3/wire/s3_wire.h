@@ -129,11 +129,11 @@ char *s3_wire_curl_name(void);
  * safely, nor LIST: it takes a listing that was cut for a whole one. Keys must be made of
  * [A-Za-z0-9._/-] (2.0 mixes up others). What it cannot be asked (also: session tokens, with 2.0;
  * no credentials) is refused request by request (S3_WIRE_REJECTED). There can be only one such wire
- * in a process. ERR_UNSUPPORTED where it cannot be trusted at all: https; AWS, with 2.0. A request
- * that is stuck is not interrupted by 2.0: it ends by itself when nothing moves for about 15 s. It
- * follows redirects by itself. */
+ * in a process. ERR_UNSUPPORTED where it cannot be trusted at all: https; AWS, with 2.0; and always
+ * when forkfs is built without libs3. A request that is stuck is not interrupted by 2.0: it ends by
+ * itself when nothing moves for about 15 s. It follows redirects by itself. */
 int s3_wire_libs3_new(const struct s3_endpoint *endpoint, struct s3_wire **ret, struct error *err);
-/* "libs3/2.0" or "libs3/4", of the version that it was built with. */
+/* "libs3/2.0" or "libs3/4", of the version that it was built with; NULL: without. */
 const char *s3_wire_libs3_name(void);
 
 #endif
