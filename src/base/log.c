@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/printable.h"
 
 struct log {
     unsigned references; /* atomic */
@@ -62,22 +63,6 @@ void log_set_target(struct log *log, enum log_target target)
     enter_target(target);
 }
 
-/* Bytes of C0, DEL, and the two-byte UTF-8 form of C1: a terminal may act on any of them. */
-static char *escape_controls(const char *text)
-{
-    GString *out = g_string_sized_new(strlen(text) + 16);
-    for (const unsigned char *at = (const unsigned char *)text; *at; at++) {
-        if (*at == 0xC2 && at[1] >= 0x80 && at[1] < 0xA0) {
-            g_string_append_printf(out, "\\x%02x\\x%02x", at[0], at[1]);
-            at++;
-        } else if (*at < 0x20 || *at == 0x7F)
-            g_string_append_printf(out, "\\x%02x", *at);
-        else
-            g_string_append_c(out, (char)*at);
-    }
-    return g_string_free(out, FALSE);
-}
-
 void log_write(struct log *log, enum log_level level, const char *format, ...)
 {
     static const int priorities[] = {LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG};
@@ -87,12 +72,13 @@ void log_write(struct log *log, enum log_level level, const char *format, ...)
     va_start(arguments, format);
     g_autofree char *text = g_strdup_vprintf(format, arguments);
     va_end(arguments);
-    g_autofree char *line = escape_controls(text);
+    g_autoptr(GString) line = g_string_new(NULL);
+    printable_append(line, text);
     LOCK_SCOPE(&log->lock);
     if (log->target == LOG_TO_SYSLOG)
-        syslog(priorities[level], "%s: %s", level_names[level], line);
+        syslog(priorities[level], "%s: %s", level_names[level], line->str);
     else
-        fprintf(stderr, "forkfs: %s: %s\n", level_names[level], line);
+        fprintf(stderr, "forkfs: %s: %s\n", level_names[level], line->str);
 }
 
 int log_level_parse(const char *text, enum log_level *ret)

@@ -4,6 +4,7 @@
 
 #include "base/json_members.h"
 #include "base/json_text.h"
+#include "base/printable.h"
 
 struct lease *lease_new(const struct ulid *id, const char *host, uint64_t pid)
 {
@@ -107,9 +108,7 @@ static int read_host(struct json_object *object, struct lease *lease, struct err
         return code;
     g_free(lease->host);
     lease->host = g_strdup(host);
-    for (char *c = lease->host; *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            *c = '?'; /* it is shown to people */
+    printable_replace(lease->host, '?'); /* it is shown to people */
     return 0;
 }
 

@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "base/printable.h"
+
 void fsck_find(struct fsck *fsck, const char *format, ...)
 {
     va_list arguments;
@@ -10,12 +12,7 @@ void fsck_find(struct fsck *fsck, const char *format, ...)
     g_autofree char *text = g_strdup_vprintf(format, arguments);
     va_end(arguments);
     GString *line = g_string_new(NULL);
-    for (const char *at = text; *at; at++) {
-        if (g_ascii_iscntrl(*at))
-            g_string_append_printf(line, "\\x%02x", (unsigned char)*at);
-        else
-            g_string_append_c(line, *at);
-    }
+    printable_append(line, text);
     g_ptr_array_add(fsck->findings, g_string_free(line, FALSE));
 }
 

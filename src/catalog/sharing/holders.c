@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/printable.h"
 #include "base/timestamp.h"
 
 /* How many holders an error names; the file `holders` has them all. */
@@ -84,9 +85,7 @@ static void fork_holds_drop_if_idle(struct holders *holders, struct fork_holds *
 static char *printable_command(const char *command)
 {
     char *copy = g_strdup(command && *command ? command : "?");
-    for (char *c = copy; *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            *c = '?';
+    printable_replace(copy, '?');
     return copy;
 }
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "fs/content/line_text.h"
+#include "base/printable.h"
 #include "fs/errno_map.h"
 
 struct batch {
@@ -163,10 +163,10 @@ static void append_answer(GString *answers, const struct batch_line *line)
 {
     bool ok = line->error.code == 0;
     g_string_append(answers, ok ? "ok " : "error ");
-    line_text_append(answers, line->word, "");
+    printable_append_field(answers, line->word, "");
     if (!ok) {
         g_string_append_printf(answers, " %s ", errno_name(errno_of(line->error.code)));
-        line_text_append(answers, line->error.text, "");
+        printable_append_field(answers, line->error.text, "");
     }
     g_string_append_c(answers, '\n');
 }

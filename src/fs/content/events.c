@@ -2,9 +2,9 @@
 
 #include <string.h>
 
+#include "base/printable.h"
 #include "base/timestamp.h"
 #include "fs/content/line_ring.h"
-#include "fs/content/line_text.h"
 #include "fs/errno_map.h"
 #include "fs/tree/entry_name.h"
 
@@ -59,7 +59,7 @@ static void add(struct events *events, struct timespec time, const char *kind,
     g_string_append_printf(line, " %s", entry->id.text);
     if (detail) {
         g_string_append_c(line, ' ');
-        line_text_append(line, detail, "");
+        printable_append_field(line, detail, "");
     }
     line_ring_add(events->lines, time, g_string_free(line, FALSE));
 }

@@ -2,9 +2,9 @@
 
 #include <glib.h>
 
+#include "base/printable.h"
 #include "base/timestamp.h"
 #include "fs/content/line_ring.h"
-#include "fs/content/line_text.h"
 #include "fs/errno_map.h"
 
 struct failures {
@@ -33,9 +33,9 @@ void failures_add(struct failures *failures, struct timespec time, const char *o
     timestamp_format(time, stamp);
     GString *line = g_string_new(stamp);
     g_string_append_printf(line, " %s ", operation);
-    line_text_append(line, path, " \\");
+    printable_append_field(line, path, " \\");
     g_string_append_printf(line, " %s ", errno_name(errno_of(failure->code)));
-    line_text_append(line, failure->text, "");
+    printable_append_field(line, failure->text, "");
     line_ring_add(failures->lines, time, g_string_free(line, FALSE));
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/printable.h"
 #include "base/timestamp.h"
 #include "store/s3/credentials/aws_profile.h"
 
@@ -54,9 +55,8 @@ static char *places(const struct aws_profile_files *files)
 /* A line break in a key would end up in the middle of a request. */
 static int check_secret(const char *value, const char *name, struct error *err)
 {
-    for (const char *at = value ? value : ""; *at; at++)
-        if (g_ascii_iscntrl(*at))
-            return error_set(err, ERR_INVALID, "%s has a control character in it", name);
+    if (value && !printable_is(value))
+        return error_set(err, ERR_INVALID, "%s has a control character in it", name);
     return 0;
 }
 

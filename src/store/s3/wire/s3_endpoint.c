@@ -4,6 +4,8 @@
 #include <glib.h>
 #include <string.h>
 
+#include "base/printable.h"
+
 #define SCHEME "s3://"
 #define DEFAULT_REGION "us-east-1"
 
@@ -40,17 +42,9 @@ static const char *bucket_problem(const char *bucket)
     return NULL;
 }
 
-static bool has_control_character(const char *text)
-{
-    for (; *text; text++)
-        if (g_ascii_iscntrl(*text))
-            return true;
-    return false;
-}
-
 static const char *prefix_problem(const char *prefix)
 {
-    if (!g_utf8_validate(prefix, -1, NULL) || has_control_character(prefix))
+    if (!g_utf8_validate(prefix, -1, NULL) || !printable_is(prefix))
         return "the prefix is not plain UTF-8 text";
     g_auto(GStrv) segments = g_strsplit(prefix, "/", -1);
     for (char **segment = segments; *segment; segment++) {

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/printable.h"
 #include "store/s3/wire/s3_wire_private.h"
 
 #define LONGEST_MESSAGE 300 /* bytes */
@@ -121,9 +122,7 @@ enum s3_wire_result s3_wire_classify(int status, const char *s3_code)
 static char *printable(const char *text)
 {
     char *line = g_utf8_make_valid(text, -1);
-    for (char *c = line; *c; c++)
-        if (g_ascii_iscntrl(*c))
-            *c = ' ';
+    printable_replace(line, ' ');
     g_strstrip(line);
     if (strlen(line) > LONGEST_MESSAGE) {
         char *end = g_utf8_find_prev_char(line, line + LONGEST_MESSAGE - strlen("..."));
