@@ -37,10 +37,9 @@ int tag_intent_delete(struct store *store, const struct layout *layout, const st
 
 static bool is_of_fork(const struct store_request *get, const struct ulid *id)
 {
-    g_autofree char *prefix = layout_branch_name(id, "");
     struct tag_ref *ref = NULL;
     bool is = get->answer.code == 0 && tag_ref_parse(get->answer.body, &ref, NULL) == 0 &&
-              ref->branch && g_str_has_prefix(ref->branch, prefix);
+              ref->branch && layout_branch_is_of(ref->branch, id);
     tag_ref_free(ref);
     return is;
 }

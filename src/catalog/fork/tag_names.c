@@ -2,11 +2,10 @@
 
 #include <string.h>
 
+#include "catalog/format/fork_name.h"
 #include "lance/branch_name.h"
 
 #define PREFIX "fork_"
-/* A file name has 255 bytes, and a temporary one some more than its target. */
-#define LENGTH_MAX 200
 
 int tag_name_check(const char *tag, const struct fork_entry *entry, struct error *err)
 {
@@ -15,7 +14,7 @@ int tag_name_check(const char *tag, const struct fork_entry *entry, struct error
     for (guint i = 0; i < entry->datasets->len; i++) {
         const struct dataset_branch *pair = g_ptr_array_index(entry->datasets, i);
         g_autofree char *name = g_strconcat(PREFIX, tag, "_", pair->dataset, NULL);
-        if (strlen(name) > LENGTH_MAX)
+        if (strlen(name) > LANCE_TAG_NAME_MAX)
             return error_set(err, ERR_NAME_TOO_LONG, "tag name '%s' is too long", tag);
         if (!g_str_is_ascii(pair->dataset))
             return error_set(err, ERR_UNSUPPORTED,

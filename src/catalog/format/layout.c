@@ -3,17 +3,12 @@
 #include <glib.h>
 #include <string.h>
 
+#include "catalog/format/fork_name.h"
 #include "lance/branch_name.h"
 #include "store/store.h"
 
-/* A file name has 255 bytes; ".lance" and a temporary name's suffix must fit too. */
-#define DATASET_NAME_LIMIT 240
 /* Before the id in the name of a fork's branch. */
 #define BRANCH_MARK "fork_"
-
-/* Longest "<dataset>.json", as ref files write it, so that "fork_<ULID>_<dataset>.json", and a
- * temporary file beside it still have a name that file systems take (255 bytes). */
-#define DATASET_NAME_MAX 205
 
 struct layout {
     char *metadata;
@@ -271,10 +266,10 @@ char *layout_branch_name(const struct ulid *id, const char *dataset)
 int layout_check_branchable(const char *dataset, struct error *err)
 {
     g_autofree char *file = lance_ref_file_name(dataset);
-    if (strlen(file) > DATASET_NAME_MAX)
+    if (strlen(file) > BRANCHABLE_FILE_MAX)
         return error_set(err, ERR_UNSUPPORTED,
                          "dataset %s: its name is too long to be part of a branch name", dataset);
-    g_autofree char *branch = g_strconcat("fork_", dataset, NULL); /* any id is fine */
+    g_autofree char *branch = g_strconcat(BRANCH_MARK, dataset, NULL); /* any id is fine */
     if (layout_dataset_name_is_safe(dataset) && lance_new_branch_name_check(branch, NULL) == 0)
         return 0;
     return error_set(err, ERR_UNSUPPORTED,
@@ -288,6 +283,13 @@ bool layout_id_of_branch(const char *branch, struct ulid *ret)
            id[ULID_LENGTH] == '_' && ulid_parse(id, ULID_LENGTH, ret);
 }
 
+bool layout_branch_is_of(const char *branch, const struct ulid *id)
+{
+    const char *rest = branch + strlen(BRANCH_MARK);
+    return g_str_has_prefix(branch, BRANCH_MARK) && strncmp(rest, id->text, ULID_LENGTH) == 0 &&
+           rest[ULID_LENGTH] == '_';
+}
+
 bool layout_id_of_key(const char *key, const char *prefix, const char *suffix, struct ulid *ret)
 {
     const char *name = key + strlen(prefix);
@@ -299,16 +301,10 @@ bool layout_id_of_key(const char *key, const char *prefix, const char *suffix, s
 bool layout_dataset_name_is_safe(const char *dataset)
 {
     size_t length = strlen(dataset);
-    if (length == 0 || length > DATASET_NAME_LIMIT)
+    if (length == 0 || length > DATASET_NAME_MAX)
         return false;
     if (strcmp(dataset, ".") == 0 || strcmp(dataset, "..") == 0)
         return false;
-    if (!g_utf8_validate(dataset, (gssize)length, NULL) || strpbrk(dataset, "/\\"))
-        return false;
-    for (const char *at = dataset; *at != '\0'; at = g_utf8_next_char(at)) {
-        gunichar c = g_utf8_get_char(at);
-        if (c < 0x20 || (c >= 0x7f && c <= 0x9f))
-            return false;
-    }
-    return true;
+    return g_utf8_validate(dataset, (gssize)length, NULL) && !strpbrk(dataset, "/\\") &&
+           !name_control_character(dataset);
 }

@@ -90,6 +90,8 @@ char *layout_branch_name(const struct ulid *id, const char *dataset);
 int layout_check_branchable(const char *dataset, struct error *err);
 /* The id in a name that begins with "fork_<ULID>_"; false if there is none. */
 bool layout_id_of_branch(const char *branch, struct ulid *ret);
+/* Whether a name begins with "fork_<id>_", the id written as forkfs and Uni write it. */
+bool layout_branch_is_of(const char *branch, const struct ulid *id);
 
 /* The id in a key "<prefix><ULID><suffix>", e.g. of an overlay, or of a directory of a shallow
  * listing. False if there is none, or one in lower case: that is not a name that forks' files have.

@@ -5,12 +5,13 @@
 #include "base/json_members.h"
 #include "base/json_text.h"
 #include "catalog/format/data_type.h"
+#include "catalog/format/fork_name.h"
 
 /* Uni's rule for labels and edge types. */
 static int check_name(const char *name, struct error *err)
 {
-    if (!*name || strlen(name) > 255)
-        return error_set(err, ERR_INVALID, "a name has 1 to 255 bytes");
+    if (!*name || strlen(name) > LABEL_NAME_MAX)
+        return error_set(err, ERR_INVALID, "a name has 1 to %d bytes", LABEL_NAME_MAX);
     for (const char *c = name; *c; c = g_utf8_next_char(c)) {
         gunichar character = g_utf8_get_char(c);
         if (g_unichar_isspace(character) || g_unichar_iscntrl(character) || *c == '/' || *c == '\\')

@@ -93,18 +93,12 @@ int fsck_check_fork_documents(struct fsck *fsck, struct error *err)
 
 /* ---- Files named by fork ids ---- */
 
-/* The id in PREFIX ULID TERMINATOR..., written as forkfs and Uni write it. */
-static bool id_of_key(const char *key, const char *prefix, char terminator, struct ulid *ret)
+/* The id in PREFIX ULID "/...", written as forkfs and Uni write it. */
+static bool id_of_file(const char *key, const char *prefix, struct ulid *ret)
 {
     const char *rest = key + strlen(prefix);
-    return strlen(rest) > ULID_LENGTH && rest[ULID_LENGTH] == terminator &&
+    return strlen(rest) > ULID_LENGTH && rest[ULID_LENGTH] == '/' &&
            ulid_parse(rest, ULID_LENGTH, ret) && memcmp(rest, ret->text, ULID_LENGTH) == 0;
-}
-
-static bool is_document_of(const char *key, const char *prefix, struct ulid *ret)
-{
-    return id_of_key(key, prefix, '.', ret) &&
-           strcmp(key + strlen(prefix) + ULID_LENGTH, ".json") == 0;
 }
 
 /* Rows that are no temporary files; those are reported. */
@@ -127,7 +121,7 @@ void fsck_check_overlays(struct fsck *fsck, const GPtrArray *rows)
     for (guint i = 0; i < others->len; i++) {
         const struct store_object *row = others->pdata[i];
         struct ulid id;
-        if (!is_document_of(row->key, prefix, &id))
+        if (!layout_id_of_key(row->key, prefix, ".json", &id))
             fsck_find(fsck, "%s: is no overlay", row->key);
         else if (!registry_find_id(fsck->registry, &id))
             fsck_find(fsck, "%s: overlay of an unknown fork", row->key);
@@ -140,7 +134,7 @@ void fsck_check_fork_files(struct fsck *fsck, const char *prefix, const GPtrArra
     for (guint i = 0; i < others->len; i++) {
         const struct store_object *row = others->pdata[i];
         struct ulid id;
-        if (!id_of_key(row->key, prefix, '/', &id))
+        if (!id_of_file(row->key, prefix, &id))
             fsck_find(fsck, "%s: belongs to no fork", row->key);
         else if (!registry_find_id(fsck->registry, &id))
             fsck_find(fsck, "%s: file of an unknown fork", row->key);
@@ -177,7 +171,7 @@ int fsck_check_tombstones(struct fsck *fsck, const GPtrArray *rows, struct error
     struct ulid id;
     for (guint i = 0; i < others->len; i++) {
         const struct store_object *row = others->pdata[i];
-        if (is_document_of(row->key, prefix, &id))
+        if (layout_id_of_key(row->key, prefix, ".json", &id))
             store_set_get(set, row->key);
         else
             fsck_find(fsck, "%s: is no tombstone", row->key);
@@ -185,7 +179,7 @@ int fsck_check_tombstones(struct fsck *fsck, const GPtrArray *rows, struct error
     int code = fsck_run(fsck, set, "reading the tombstones", err);
     for (size_t i = 0; code == 0 && i < store_set_size(set); i++) {
         const struct store_request *request = store_set_at(set, i);
-        if (request->answer.code == 0 && is_document_of(request->key, prefix, &id))
+        if (request->answer.code == 0 && layout_id_of_key(request->key, prefix, ".json", &id))
             check_tombstone(fsck, &id, request);
     }
     store_set_unref(set);

@@ -55,15 +55,16 @@ static void forget_known(struct catalog *catalog, GHashTable *ids)
 }
 
 /* Whether any dataset has a ref or a tree whose name starts with "fork_<id>_". */
-static int has_branches(struct catalog *catalog, const char *id, const GPtrArray *datasets,
+static int has_branches(struct catalog *catalog, const struct ulid *id, const GPtrArray *datasets,
                         struct operation *operation, bool *ret, struct error *err)
 {
     auto_store_set struct store_set *set = store_set_new();
+    g_autofree char *mark = layout_branch_name(id, "");
     for (guint i = 0; i < datasets->len; i++) {
         g_autofree char *dataset =
             layout_dataset_key(catalog->layout, g_ptr_array_index(datasets, i));
-        g_autofree char *ref = g_strdup_printf("%s/_refs/branches/fork_%s_", dataset, id);
-        g_autofree char *tree = g_strdup_printf("%s/tree/fork_%s_", dataset, id);
+        g_autofree char *ref = g_strdup_printf("%s/_refs/branches/%s", dataset, mark);
+        g_autofree char *tree = g_strdup_printf("%s/tree/%s", dataset, mark);
         store_set_list(set, ref, NULL, 1);
         store_set_list(set, tree, NULL, 1);
     }
@@ -81,7 +82,7 @@ static int remove_orphan(struct catalog *catalog, const char *text, const GPtrAr
     struct ulid id;
     ulid_parse(text, ULID_LENGTH, &id);
     bool branches = false;
-    int code = has_branches(catalog, text, datasets, operation, &branches, err);
+    int code = has_branches(catalog, &id, datasets, operation, &branches, err);
     if (code)
         return code;
     if (branches) {

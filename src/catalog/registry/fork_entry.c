@@ -5,6 +5,7 @@
 
 #include "base/json_members.h"
 #include "base/timestamp.h"
+#include "catalog/format/layout.h"
 
 /* An entry is the value of a member of "forks". */
 #define ENTRY_LEVEL 2
@@ -47,11 +48,16 @@ bool fork_entry_same_datasets(const struct fork_entry *a, const struct fork_entr
     return true;
 }
 
-bool fork_entry_is_expired(const struct fork_entry *entry, struct timespec now)
+bool fork_entry_time_is_over(const struct fork_entry *entry, struct timespec now)
 {
-    return entry->status == FORK_ACTIVE && entry->has_expiry &&
+    return entry->has_expiry &&
            (entry->expires_at.tv_sec < now.tv_sec ||
             (entry->expires_at.tv_sec == now.tv_sec && entry->expires_at.tv_nsec <= now.tv_nsec));
+}
+
+bool fork_entry_is_expired(const struct fork_entry *entry, struct timespec now)
+{
+    return entry->status == FORK_ACTIVE && fork_entry_time_is_over(entry, now);
 }
 
 /* ---- Datasets ---- */
@@ -193,16 +199,6 @@ static int parse_versions(struct fork_entry *entry, struct json_object *members,
                             err);
 }
 
-/* Whether a branch carries the mark of the fork: "fork_<id>_". */
-static bool is_own_branch(const struct fork_entry *entry, const char *branch)
-{
-    static const char mark[] = "fork_";
-    size_t length = sizeof(mark) - 1;
-    return strncmp(branch, mark, length) == 0 &&
-           strncmp(branch + length, entry->id.text, ULID_LENGTH) == 0 &&
-           branch[length + ULID_LENGTH] == '_';
-}
-
 static int parse_datasets(struct fork_entry *entry, struct json_object *members,
                           const GArray *source, struct error *err)
 {
@@ -219,7 +215,7 @@ static int parse_datasets(struct fork_entry *entry, struct json_object *members,
                              "member \"datasets\": %.*s: not two strings without U+0000",
                              (int)MIN(member->key_source.length, 200), member->key_source.text);
         g_ptr_array_add(entry->datasets, dataset_branch_new(member->key, branch));
-        if (!is_own_branch(entry, branch))
+        if (!layout_branch_is_of(branch, &entry->id))
             entry->has_foreign_branch = true;
     }
     g_ptr_array_sort(entry->datasets, compare_pairs);

@@ -101,6 +101,8 @@ const char *fork_entry_branch(const struct fork_entry *entry, const char *datase
 /* Whether both map the same datasets to the same branches. */
 bool fork_entry_same_datasets(const struct fork_entry *a, const struct fork_entry *b);
 
+/* Whether it has an expiry and that has come, whatever its status. */
+bool fork_entry_time_is_over(const struct fork_entry *entry, struct timespec now);
 /* Whether it is active and its time is over. */
 bool fork_entry_is_expired(const struct fork_entry *entry, struct timespec now);
 

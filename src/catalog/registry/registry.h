@@ -56,6 +56,13 @@ size_t registry_children(const struct registry *registry, const struct ulid *id,
 bool registry_protects_branch(const struct registry *registry, const struct ulid *own,
                               const char *branch);
 
+/* An entry in which two images differ: `was` NULL: it is new; `is` NULL: it is gone. */
+typedef void registry_difference(const struct fork_entry *was, const struct fork_entry *is,
+                                 void *argument);
+/* Calls `tell` for each of them, in the order of by_id. Linear. */
+void registry_compare(const struct registry *before, const struct registry *after,
+                      registry_difference *tell, void *argument);
+
 /* ---- The next image ---- */
 
 struct registry_edit;

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "catalog/format/layout.h"
 #include "catalog/registry/registry_private.h"
 
 struct fork_entry *registry_find(const struct registry *registry, const char *key)
@@ -40,16 +41,11 @@ size_t registry_children(const struct registry *registry, const struct ulid *id,
     return order_upper_bound(registry->by_parent, order_by_parent, &probe) - lower;
 }
 
-/* "fork_<ULID>_" at the start, with any id but `own`, known here or not. */
+/* By its mark, of any id but `own`, known here or not. */
 static bool is_marked_by_other(const struct ulid *own, const char *branch)
 {
-    static const char mark[] = "fork_";
-    const size_t length = sizeof(mark) - 1;
     struct ulid id;
-    return strncmp(branch, mark, length) == 0 &&
-           strnlen(branch + length, ULID_LENGTH + 1) > ULID_LENGTH &&
-           branch[length + ULID_LENGTH] == '_' && ulid_parse(branch + length, ULID_LENGTH, &id) &&
-           !ulid_equal(&id, own);
+    return layout_id_of_branch(branch, &id) && !ulid_equal(&id, own);
 }
 
 /* Whether any 26 characters of the name are the id of another entry. */

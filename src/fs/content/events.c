@@ -1,7 +1,5 @@
 #include "fs/content/events.h"
 
-#include <string.h>
-
 #include "base/printable.h"
 #include "base/timestamp.h"
 #include "fs/content/line_ring.h"
@@ -40,12 +38,9 @@ static void append_name(GString *line, const struct fork_entry *entry)
 {
     char name[ENTRY_NAME_SIZE];
     entry_name_of(entry, name);
-    for (const char *in = name; *in; in++) {
-        if (*in == ' ')
-            g_string_append(line, "%20");
-        else
-            g_string_append_c(line, *in);
-    }
+    g_auto(GStrv) words = g_strsplit(name, " ", -1);
+    g_autofree char *joined = g_strjoinv("%20", words);
+    g_string_append(line, joined);
 }
 
 static void add(struct events *events, struct timespec time, const char *kind,
@@ -89,87 +84,36 @@ struct bytes *events_render(struct events *events, struct timespec *ret_last, ui
 
 /* ---- Comparing ---- */
 
-static void found(struct comparison *comparison, const char *kind, const struct fork_entry *entry)
-{
-    comparison->found = true;
-    add(comparison->events, comparison->time, kind, entry, NULL);
-}
-
-static bool has_expired(const struct fork_entry *entry, struct timespec now)
-{
-    return entry->has_expiry &&
-           (entry->expires_at.tv_sec < now.tv_sec ||
-            (entry->expires_at.tv_sec == now.tv_sec && entry->expires_at.tv_nsec <= now.tv_nsec));
-}
-
 /* Whether the fork or one that it descends from has expired. Steps are counted, since the parents
  * of a hostile registry may go round in a circle. */
 static bool is_swept(const struct comparison *comparison, const struct fork_entry *entry)
 {
     for (guint steps = 0; entry && steps < comparison->before->entries->len; steps++) {
-        if (has_expired(entry, comparison->time))
+        if (fork_entry_time_is_over(entry, comparison->time))
             return true;
         entry = entry->has_parent ? registry_find_id(comparison->before, &entry->parent_id) : NULL;
     }
     return false;
 }
 
-static void gone(struct comparison *comparison, const struct fork_entry *entry)
+static void note_difference(const struct fork_entry *was, const struct fork_entry *is,
+                            void *argument)
 {
-    bool swept = comparison->sweeping && is_swept(comparison, entry);
-    found(comparison, swept ? "expired" : "dropped", entry);
-}
-
-static void appeared(struct comparison *comparison, const struct fork_entry *entry)
-{
-    found(comparison, fork_status_name(entry->status), entry);
-}
-
-static void stayed(struct comparison *comparison, const struct fork_entry *old,
-                   const struct fork_entry *new)
-{
-    if (old == new)
-        return; /* shared by the images: nothing has changed */
-    if (old->status != new->status)
-        found(comparison, fork_status_name(new->status), new);
-    else if (old->text_length != new->text_length ||
-             memcmp(old->text, new->text, old->text_length) != 0)
-        found(comparison, "changed", new);
-}
-
-/* As the images are sorted: by id, then key; keys that are no C strings come last. */
-static int compare_entries(const struct fork_entry *a, const struct fork_entry *b)
-{
-    int order = strcmp(a->id.text, b->id.text);
-    if (order != 0)
-        return order;
-    if (a->key && b->key)
-        return strcmp(a->key, b->key);
-    if (a->key || b->key)
-        return a->key ? -1 : 1;
-    return strcmp(a->key_source, b->key_source);
+    struct comparison *comparison = argument;
+    const struct fork_entry *entry = is ? is : was;
+    const char *kind = "changed";
+    if (!is)
+        kind = comparison->sweeping && is_swept(comparison, was) ? "expired" : "dropped";
+    else if (!was || was->status != is->status)
+        kind = fork_status_name(is->status);
+    comparison->found = true;
+    add(comparison->events, comparison->time, kind, entry, NULL);
 }
 
 bool events_compare(struct events *events, struct timespec time, const struct registry *before,
                     const struct registry *after, bool sweeping)
 {
     struct comparison comparison = {events, time, before, sweeping, false};
-    const GPtrArray *old = before->by_id;
-    const GPtrArray *new = after->by_id;
-    guint a = 0;
-    guint b = 0;
-    while (a < old->len || b < new->len) {
-        struct fork_entry *was = a < old->len ? old->pdata[a] : NULL;
-        struct fork_entry *is = b < new->len ? new->pdata[b] : NULL;
-        int order = !was ? 1 : !is ? -1 : was == is ? 0 : compare_entries(was, is);
-        if (order < 0)
-            gone(&comparison, was);
-        else if (order > 0)
-            appeared(&comparison, is);
-        else
-            stayed(&comparison, was, is);
-        a += order <= 0;
-        b += order >= 0;
-    }
+    registry_compare(before, after, note_difference, &comparison);
     return comparison.found;
 }

@@ -3,8 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "catalog/format/fork_name.h"
-
 void entry_name_encode(const char *key, char name[static ENTRY_NAME_SIZE])
 {
     char *out = name;
@@ -40,9 +38,8 @@ static char *decode_any(const char *name)
 int entry_name_decode(const char *name, char **ret_key, struct error *err)
 {
     g_autofree char *key = decode_any(name);
-    if (key && strlen(key) > ENTRY_NAME_DECODED_MAX)
-        return error_set(err, ERR_NAME_TOO_LONG, "the name has more than %d bytes",
-                         ENTRY_NAME_DECODED_MAX);
+    if (key && strlen(key) > FORK_NAME_MAX)
+        return error_set(err, ERR_NAME_TOO_LONG, "the name has more than %d bytes", FORK_NAME_MAX);
     char canonical[ENTRY_NAME_SIZE];
     if (key)
         entry_name_encode(key, canonical);

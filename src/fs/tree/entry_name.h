@@ -12,13 +12,13 @@
 #define FORKFS_FS_TREE_ENTRY_NAME_H
 
 #include "base/error.h"
+#include "catalog/format/fork_name.h"
 #include "catalog/registry/registry.h"
 
-/* Bytes that a fork's name may have, and the room for its entry with the final NUL. */
-#define ENTRY_NAME_DECODED_MAX 255
-#define ENTRY_NAME_SIZE (3 * ENTRY_NAME_DECODED_MAX + 1)
+/* The room for the entry of a fork's name, with the final NUL. */
+#define ENTRY_NAME_SIZE (3 * FORK_NAME_MAX + 1)
 
-/* `key` has at most ENTRY_NAME_DECODED_MAX bytes. */
+/* `key` has at most FORK_NAME_MAX bytes. */
 void entry_name_encode(const char *key, char name[static ENTRY_NAME_SIZE]);
 
 /* The name that `name` stands for; whether a fork may be called so is not checked. ERR_INVALID for

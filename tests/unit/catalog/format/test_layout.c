@@ -168,6 +168,19 @@ static void branch_names_tell_the_id(void **state)
         assert_false(layout_id_of_branch(others[i], &found));
 }
 
+static void a_branch_belongs_to_the_fork_whose_id_it_carries(void **state)
+{
+    struct ulid other = id;
+    other.text[ULID_LENGTH - 1] ^= 1;
+    assert_true(layout_branch_is_of("fork_" ID "_vertices_Person", &id));
+    assert_true(layout_branch_is_of("fork_" ID "_", &id));
+    assert_false(layout_branch_is_of("fork_" ID "_vertices_Person", &other));
+    g_autofree char *lower = g_ascii_strdown("FORK_" ID "_x", -1);
+    const char *const others[] = {"", "fork_", "fork_" ID, "Fork_" ID "_x", "fork_" ID "/x", lower};
+    for (size_t i = 0; i < G_N_ELEMENTS(others); i++)
+        assert_false(layout_branch_is_of(others[i], &id));
+}
+
 static void dataset_names_that_could_leave_the_prefix_are_unsafe(void **state)
 {
     g_autofree char *longest = g_strnfill(240, 'a');
@@ -227,6 +240,7 @@ int main(void)
         cmocka_unit_test(a_base_uri_that_is_not_utf8_is_refused),
         cmocka_unit_test(branch_names_carry_the_id_and_the_dataset),
         cmocka_unit_test(branch_names_tell_the_id),
+        cmocka_unit_test(a_branch_belongs_to_the_fork_whose_id_it_carries),
         cmocka_unit_test(dataset_names_that_could_leave_the_prefix_are_unsafe),
         cmocka_unit_test(a_dataset_is_branchable_when_its_branch_has_a_name_that_the_engine_takes),
         cmocka_unit_test(
