@@ -182,3 +182,9 @@ bool json_value_unsigned(struct json_object *value, uint64_t max, uint64_t *ret)
         *ret = number;
     return number <= max;
 }
+
+struct bytes *json_value_render(struct json_object *value)
+{
+    const char *text = json_object_to_json_string_ext(value, JSON_C_TO_STRING_NOSLASHESCAPE);
+    return json_pretty((struct json_span){text, strlen(text)});
+}

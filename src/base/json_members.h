@@ -1,6 +1,6 @@
 /*
  * Typed access to the members of a JSON object, as strict as serde: right type, right range, `null`
- * only where it is allowed.
+ * only where it is allowed; and serde's form of values that are made here.
  *
  * The object is json-c's, parsed after the strict check. Every failure is ERR_CORRUPT and its text
  * names the member. What is returned lives as long as the object. Pure, thread-safe.
@@ -56,6 +56,11 @@ int members_optional_string(struct json_object *object, const char *name, const 
 const char *json_value_text(struct json_object *value);
 /* An unsigned integer of at most `max`. False: the value is none. */
 bool json_value_unsigned(struct json_object *value, uint64_t max, uint64_t *ret);
+
+/* ---- Writing ---- */
+
+/* In serde_json's pretty form, without newline at the end. bytes_unref(). */
+struct bytes *json_value_render(struct json_object *value);
 
 static inline void cleanup_json(struct json_object **object)
 {

@@ -5,15 +5,10 @@
 
 #include <string.h>
 
+#include "base/json_string.h"
+
 /* json-c counts the scalar at the bottom as a level, and refuses the last one allowed. */
 #define TOKENER_DEPTH (JSON_NESTING_LIMIT + 3)
-
-static bool is_name(const char *after, const char *end)
-{
-    while (after < end && strchr(" \t\n\r", *after))
-        after++;
-    return after < end && *after == ':';
-}
 
 /* json-c would cut the name at a NUL. */
 static void mark_nuls(char *name)
@@ -32,7 +27,8 @@ static const char *append_string(GString *out, const char *at, const char *end)
         at += *at == '\\';
     at++;
     g_string_append_len(out, start, at - start);
-    if (is_name(at, end))
+    const char *next = json_skip_blanks(at, end);
+    if (next < end && *next == ':')
         mark_nuls(out->str + place);
     return at;
 }

@@ -8,18 +8,6 @@
 
 #include "base/json_string.h"
 
-static bool is_blank(char character)
-{
-    return character == ' ' || character == '\t' || character == '\n' || character == '\r';
-}
-
-static const char *skip_blanks(const char *at, const char *end)
-{
-    while (at < end && is_blank(*at))
-        at++;
-    return at;
-}
-
 /* `at` is the opening quote; returns the place after the closing one. */
 static const char *skip_string(const char *at)
 {
@@ -33,7 +21,7 @@ static const char *skip_string(const char *at)
 /* A number or literal. */
 static const char *skip_word(const char *at, const char *end)
 {
-    while (at < end && !is_blank(*at) && !strchr(",:]}", *at))
+    while (at < end && !strchr(" \t\n\r,:]}", *at))
         at++;
     return at;
 }
@@ -43,7 +31,7 @@ static const char *skip_value(const char *at, const char *end)
 {
     size_t depth = 0;
     do {
-        at = skip_blanks(at, end);
+        at = json_skip_blanks(at, end);
         if (*at == '"')
             at = skip_string(at);
         else if (*at == '{' || *at == '[') {
@@ -63,8 +51,8 @@ static const char *skip_value(const char *at, const char *end)
 struct json_span json_trim(struct json_span span)
 {
     const char *end = span.text + span.length;
-    const char *start = skip_blanks(span.text, end);
-    while (end > start && is_blank(end[-1]))
+    const char *start = json_skip_blanks(span.text, end);
+    while (end > start && strchr(" \t\n\r", end[-1]))
         end--;
     return (struct json_span){start, (size_t)(end - start)};
 }
@@ -92,7 +80,7 @@ enum json_kind json_span_kind(struct json_span span)
 /* Cuts the next value off [*at, end). */
 static struct json_span take_value(const char **at, const char *end)
 {
-    const char *start = skip_blanks(*at, end);
+    const char *start = json_skip_blanks(*at, end);
     *at = skip_value(start, end);
     return (struct json_span){start, (size_t)(*at - start)};
 }
@@ -108,15 +96,15 @@ GArray *json_members(struct json_span object)
     g_array_set_clear_func(members, clear_member);
     object = json_trim(object);
     const char *end = object.text + object.length - 1;
-    const char *at = skip_blanks(object.text + 1, end);
+    const char *at = json_skip_blanks(object.text + 1, end);
     while (at < end) {
         struct json_member member = {0};
         member.key_source = take_value(&at, end);
         json_span_string(member.key_source, &member.key);
-        at = skip_blanks(at, end) + 1; /* the colon */
+        at = json_skip_blanks(at, end) + 1; /* the colon */
         member.value = take_value(&at, end);
         g_array_append_val(members, member);
-        at = skip_blanks(at, end) + 1; /* the comma, or the end */
+        at = json_skip_blanks(at, end) + 1; /* the comma, or the end */
     }
     return members;
 }
@@ -148,11 +136,11 @@ GArray *json_elements(struct json_span array)
     GArray *elements = g_array_new(FALSE, FALSE, sizeof(struct json_span));
     array = json_trim(array);
     const char *end = array.text + array.length - 1;
-    const char *at = skip_blanks(array.text + 1, end);
+    const char *at = json_skip_blanks(array.text + 1, end);
     while (at < end) {
         struct json_span element = take_value(&at, end);
         g_array_append_val(elements, element);
-        at = skip_blanks(at, end) + 1; /* the comma, or the end */
+        at = json_skip_blanks(at, end) + 1; /* the comma, or the end */
     }
     return elements;
 }
@@ -206,7 +194,7 @@ static void append_line_break(GString *out, unsigned level)
 static const char *append_opening(GString *out, const char *at, const char *end, unsigned *level)
 {
     g_string_append_c(out, *at);
-    const char *next = skip_blanks(at + 1, end);
+    const char *next = json_skip_blanks(at + 1, end);
     if (*next == '}' || *next == ']') {
         g_string_append_c(out, *next);
         return next + 1;
@@ -218,7 +206,7 @@ static const char *append_opening(GString *out, const char *at, const char *end,
 void json_append_pretty(GString *out, struct json_span span, unsigned level)
 {
     const char *end = span.text + span.length;
-    const char *at = skip_blanks(span.text, end);
+    const char *at = json_skip_blanks(span.text, end);
     while (at < end) {
         const char *next = at + 1;
         if (*at == '{' || *at == '[')
@@ -235,8 +223,15 @@ void json_append_pretty(GString *out, struct json_span span, unsigned level)
             next = *at == '"' ? skip_string(at) : skip_word(at, end);
             g_string_append_len(out, at, next - at);
         }
-        at = skip_blanks(next, end);
+        at = json_skip_blanks(next, end);
     }
+}
+
+struct bytes *json_pretty(struct json_span span)
+{
+    g_autoptr(GString) text = g_string_sized_new(span.length);
+    json_append_pretty(text, span, 0);
+    return bytes_new(text->str, text->len);
 }
 
 void json_append_string(GString *out, const char *text)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/json_key_set.h"
+#include "base/json_string.h"
 
 struct checker {
     const char *text, *at, *end;
@@ -27,15 +28,9 @@ static int fail(struct checker *checker, const char *reason)
                      (size_t)(checker->at - line_start) + 1, reason);
 }
 
-static bool is_blank(char character)
-{
-    return character == ' ' || character == '\t' || character == '\n' || character == '\r';
-}
-
 static void skip_blanks(struct checker *checker)
 {
-    while (checker->at < checker->end && is_blank(*checker->at))
-        checker->at++;
+    checker->at = json_skip_blanks(checker->at, checker->end);
 }
 
 /* The next character, or NUL at the end of the text. */

@@ -92,6 +92,7 @@ bool json_span_unsigned(struct json_span span, uint64_t max, uint64_t *ret);
  * empty containers closed up, no trailing newline. The first line is not indented; further lines
  * are, by `level` levels. Strings and numbers are copied as they stand. */
 void json_append_pretty(GString *out, struct json_span span, unsigned level);
+struct bytes *json_pretty(struct json_span span); /* at level 0; bytes_unref() */
 
 /* Appends a quoted string with serde_json's escapes: only '"', '\\' and bytes below 0x20. */
 void json_append_string(GString *out, const char *text);

@@ -1,12 +1,10 @@
 #include "lance/branch_ref.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <string.h>
 #include <sys/random.h>
 
 #include "base/json_members.h"
-#include "base/json_text.h"
 #include "base/timestamp.h"
 
 #define STEP_ID_LENGTH 32
@@ -151,37 +149,36 @@ int branch_ref_derive(const struct branch_ref *parent, const char *parent_branch
     return 0;
 }
 
-static void append_branch(GString *out, const char *branch)
+static struct json_object *branch_value(const char *branch)
 {
-    if (branch)
-        json_append_string(out, branch);
-    else
-        g_string_append(out, "null");
+    return branch ? json_object_new_string(branch) : NULL;
 }
 
-static void append_lineage(GString *out, const GArray *lineage)
+static struct json_object *lineage_value(const GArray *lineage)
 {
-    g_string_append(out, "  \"identifier\": {\n    \"version_mapping\": [");
+    struct json_object *identifier = json_object_new_object(), *steps = json_object_new_array();
     for (guint i = 0; i < lineage->len; i++) {
         const struct lineage_step *step = &g_array_index(lineage, struct lineage_step, i);
-        g_string_append_printf(out, "%s\n      [\n        %" PRIu64 ",\n        \"%s\"\n      ]",
-                               i ? "," : "", step->version, step->id);
+        struct json_object *pair = json_object_new_array();
+        json_object_array_add(pair, json_object_new_uint64(step->version));
+        json_object_array_add(pair, json_object_new_string(step->id));
+        json_object_array_add(steps, pair);
     }
-    g_string_append(out, lineage->len ? "\n    ]\n  },\n" : "]\n  },\n");
+    json_object_object_add(identifier, "version_mapping", steps);
+    return identifier;
 }
 
 struct bytes *branch_ref_render(const struct branch_ref *ref)
 {
-    g_autoptr(GString) out = g_string_new("{\n  \"parentBranch\": ");
-    append_branch(out, ref->parent_branch);
-    g_string_append(out, ",\n");
+    auto_json struct json_object *object = json_object_new_object();
+    json_object_object_add(object, "parentBranch", branch_value(ref->parent_branch));
     if (ref->has_lineage)
-        append_lineage(out, ref->lineage);
-    g_string_append_printf(out,
-                           "  \"parentVersion\": %" PRIu64 ",\n  \"createAt\": %" PRId64
-                           ",\n  \"manifestSize\": %" PRIu64 ",\n  \"metadata\": {}\n}",
-                           ref->parent_version, ref->created_at, ref->manifest_size);
-    return bytes_new(out->str, out->len);
+        json_object_object_add(object, "identifier", lineage_value(ref->lineage));
+    json_object_object_add(object, "parentVersion", json_object_new_uint64(ref->parent_version));
+    json_object_object_add(object, "createAt", json_object_new_int64(ref->created_at));
+    json_object_object_add(object, "manifestSize", json_object_new_uint64(ref->manifest_size));
+    json_object_object_add(object, "metadata", json_object_new_object());
+    return json_value_render(object);
 }
 
 bool branch_ref_descends(const struct branch_ref *descendant, const struct branch_ref *ancestor)
@@ -228,12 +225,12 @@ struct bytes *tag_ref_render(const struct tag_ref *tag, struct timespec now)
 {
     char text[TIMESTAMP_TEXT_SIZE];
     timestamp_format(now, text);
-    g_autoptr(GString) out = g_string_new("{\n  \"branch\": ");
-    append_branch(out, tag->branch);
-    g_string_append_printf(out,
-                           ",\n  \"version\": %" PRIu64 ",\n  \"createdAt\": \"%s\",\n"
-                           "  \"updatedAt\": \"%s\",\n  \"manifestSize\": %" PRIu64
-                           ",\n  \"metadata\": {}\n}",
-                           tag->version, text, text, tag->manifest_size);
-    return bytes_new(out->str, out->len);
+    auto_json struct json_object *object = json_object_new_object();
+    json_object_object_add(object, "branch", branch_value(tag->branch));
+    json_object_object_add(object, "version", json_object_new_uint64(tag->version));
+    json_object_object_add(object, "createdAt", json_object_new_string(text));
+    json_object_object_add(object, "updatedAt", json_object_new_string(text));
+    json_object_object_add(object, "manifestSize", json_object_new_uint64(tag->manifest_size));
+    json_object_object_add(object, "metadata", json_object_new_object());
+    return json_value_render(object);
 }

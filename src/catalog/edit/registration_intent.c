@@ -1,25 +1,21 @@
 #include "catalog/edit/registration_intent.h"
 
 #include "base/json_members.h"
-#include "base/json_text.h"
 #include "catalog/change/fork_remains.h"
 #include "catalog/edit/intents.h"
 
 static struct bytes *render(const GPtrArray *branches)
 {
     const struct ulid writer = ulid_new();
-    g_autoptr(GString) text = g_string_new(NULL);
-    g_string_printf(text, "{\"writer\":\"%s\",\"datasets\":{", writer.text);
+    auto_json struct json_object *document = json_object_new_object();
+    struct json_object *datasets = json_object_new_object();
     for (guint i = 0; i < branches->len; i++) {
         const struct dataset_branch *pair = g_ptr_array_index(branches, i);
-        if (i > 0)
-            g_string_append_c(text, ',');
-        json_append_string(text, pair->dataset);
-        g_string_append_c(text, ':');
-        json_append_string(text, pair->branch);
+        json_object_object_add(datasets, pair->dataset, json_object_new_string(pair->branch));
     }
-    g_string_append(text, "}}");
-    return bytes_new(text->str, text->len);
+    json_object_object_add(document, "writer", json_object_new_string(writer.text));
+    json_object_object_add(document, "datasets", datasets);
+    return bytes_new_text(json_object_to_json_string_ext(document, JSON_C_TO_STRING_NOSLASHESCAPE));
 }
 
 int registration_intent_put(struct catalog *catalog, const struct ulid *id,

@@ -286,17 +286,16 @@ int snapshot_pointer_parse(const struct bytes *body, char **ret, struct error *e
 
 struct bytes *overlay_of_new_fork(const GPtrArray *schemaless_types)
 {
-    g_autoptr(GString) text = g_string_new("{\n"
-                                           "  \"added_labels\": [],\n"
-                                           "  \"added_edge_types\": [],\n"
-                                           "  \"added_properties\": []");
-    for (guint i = 0; i < schemaless_types->len; i++) {
-        g_string_append(text, i == 0 ? ",\n  \"added_schemaless_edge_types\": [" : ",");
-        g_string_append(text, "\n    ");
-        json_append_string(text, schemaless_types->pdata[i]);
-    }
-    g_string_append(text, schemaless_types->len > 0 ? "\n  ]\n}" : "\n}");
-    return bytes_new(text->str, text->len);
+    auto_json struct json_object *overlay = json_object_new_object();
+    json_object_object_add(overlay, "added_labels", json_object_new_array());
+    json_object_object_add(overlay, "added_edge_types", json_object_new_array());
+    json_object_object_add(overlay, "added_properties", json_object_new_array());
+    struct json_object *names = schemaless_types->len > 0 ? json_object_new_array() : NULL;
+    for (guint i = 0; i < schemaless_types->len; i++)
+        json_object_array_add(names, json_object_new_string(schemaless_types->pdata[i]));
+    if (names)
+        json_object_object_add(overlay, "added_schemaless_edge_types", names);
+    return json_value_render(overlay);
 }
 
 struct bytes *overlay_empty(void)

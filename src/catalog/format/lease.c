@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/json_members.h"
-#include "base/json_text.h"
 #include "base/printable.h"
 
 struct lease *lease_new(const struct ulid *id, const char *host, uint64_t pid)
@@ -29,64 +28,36 @@ void lease_free(struct lease *lease)
 
 /* ---- Writing ---- */
 
-static int compare_texts(const void *a, const void *b)
+static struct json_object *held_value(GHashTable *held)
 {
-    const char *const *left = a, *const *right = b;
-    return strcmp(*left, *right);
+    struct json_object *value = json_object_new_object();
+    g_autoptr(GList) ids = g_list_sort(g_hash_table_get_keys(held), (GCompareFunc)strcmp);
+    for (const GList *id = ids; id; id = id->next)
+        json_object_object_add(
+            value, id->data,
+            json_object_new_int64(GPOINTER_TO_UINT(g_hash_table_lookup(held, id->data))));
+    return value;
 }
 
-static GPtrArray *sorted_keys(GHashTable *table)
+static struct json_object *closed_value(GHashTable *closed)
 {
-    GPtrArray *keys = g_ptr_array_new();
-    GHashTableIter iterator;
-    void *key;
-    g_hash_table_iter_init(&iterator, table);
-    while (g_hash_table_iter_next(&iterator, &key, NULL))
-        g_ptr_array_add(keys, key);
-    g_ptr_array_sort(keys, compare_texts);
-    return keys;
-}
-
-static void append_held(GString *text, const struct lease *lease)
-{
-    g_autoptr(GPtrArray) ids = sorted_keys(lease->held);
-    for (guint i = 0; i < ids->len; i++) {
-        const char *id = g_ptr_array_index(ids, i);
-        g_string_append_c(text, i ? ',' : '{');
-        json_append_string(text, id);
-        g_string_append_printf(text, ":%u", GPOINTER_TO_UINT(g_hash_table_lookup(lease->held, id)));
-    }
-    g_string_append(text, ids->len ? "}" : "{}");
-}
-
-static void append_closed(GString *text, const struct lease *lease)
-{
-    g_autoptr(GPtrArray) ids = sorted_keys(lease->closed);
-    g_string_append_c(text, '[');
-    for (guint i = 0; i < ids->len; i++) {
-        if (i)
-            g_string_append_c(text, ',');
-        json_append_string(text, g_ptr_array_index(ids, i));
-    }
-    g_string_append_c(text, ']');
+    struct json_object *value = json_object_new_array();
+    g_autoptr(GList) ids = g_list_sort(g_hash_table_get_keys(closed), (GCompareFunc)strcmp);
+    for (const GList *id = ids; id; id = id->next)
+        json_object_array_add(value, json_object_new_string(id->data));
+    return value;
 }
 
 struct bytes *lease_render(const struct lease *lease)
 {
-    g_autoptr(GString) plain = g_string_new("{\"mount\":");
-    g_autoptr(GString) pretty = g_string_new(NULL);
-    json_append_string(plain, lease->id.text);
-    g_string_append(plain, ",\"host\":");
-    json_append_string(plain, lease->host);
-    g_string_append_printf(plain, ",\"pid\":%" G_GUINT64_FORMAT ",\"sequence\":%" G_GUINT64_FORMAT,
-                           lease->pid, lease->sequence);
-    g_string_append(plain, ",\"held\":");
-    append_held(plain, lease);
-    g_string_append(plain, ",\"closed\":");
-    append_closed(plain, lease);
-    g_string_append_c(plain, '}');
-    json_append_pretty(pretty, (struct json_span){plain->str, plain->len}, 0);
-    return bytes_new(pretty->str, pretty->len);
+    auto_json struct json_object *object = json_object_new_object();
+    json_object_object_add(object, "mount", json_object_new_string(lease->id.text));
+    json_object_object_add(object, "host", json_object_new_string(lease->host));
+    json_object_object_add(object, "pid", json_object_new_uint64(lease->pid));
+    json_object_object_add(object, "sequence", json_object_new_uint64(lease->sequence));
+    json_object_object_add(object, "held", held_value(lease->held));
+    json_object_object_add(object, "closed", closed_value(lease->closed));
+    return json_value_render(object);
 }
 
 /* ---- Reading ---- */

@@ -4,7 +4,6 @@
 
 #include "base/json_members.h"
 #include "base/json_text.h"
-#include "catalog/format/data_type.h"
 #include "catalog/format/fork_name.h"
 
 /* Uni's rule for labels and edge types. */
@@ -23,6 +22,84 @@ static int check_name(const char *name, struct error *err)
     return 0;
 }
 
+/* ---- Data types ---- */
+
+static const char *const simple[] = {"String",   "Int32",       "Int64", "Float32", "Float64",
+                                     "Bool",     "Timestamp",   "Date",  "Time",    "DateTime",
+                                     "Duration", "CypherValue", "Bytes", "Btic",    NULL};
+static const char *const points[] = {"Geographic", "Cartesian2D", "Cartesian3D", NULL};
+static const char *const crdts[] = {
+    "GCounter", "GSet", "ORSet", "LWWRegister", "LWWMap", "Rga", "VectorClock", "VCRegister", NULL};
+
+/* `value` as it stands in a document. */
+static int refuse(struct json_object *value, struct error *err)
+{
+    return error_set(err, ERR_INVALID, "unknown data type %.80s",
+                     json_object_to_json_string_ext(value, JSON_C_TO_STRING_NOSLASHESCAPE));
+}
+
+static int check_word(struct json_object *value, const char *const *words, struct error *err)
+{
+    const char *word = json_value_text(value);
+    return word && g_strv_contains(words, word) ? 0 : refuse(value, err);
+}
+
+static int check_point(struct json_object *value, struct error *err)
+{
+    return check_word(value, points, err);
+}
+
+static int check_crdt(struct json_object *value, struct error *err)
+{
+    return check_word(value, crdts, err);
+}
+
+/* {"dimensions": n} */
+static int check_vector(struct json_object *value, struct error *err)
+{
+    uint64_t dimensions;
+    if (json_object_is_type(value, json_type_object) &&
+        members_unsigned(value, "dimensions", UINT64_MAX, &dimensions, NULL) == 0)
+        return 0;
+    return error_set(err, ERR_INVALID, "a vector type needs its \"dimensions\"");
+}
+
+static int check_map(struct json_object *value, struct error *err)
+{
+    if (!json_object_is_type(value, json_type_array) || json_object_array_length(value) != 2)
+        return error_set(err, ERR_INVALID, "a map type needs the types of key and value");
+    int code = overlay_check_data_type(json_object_array_get_idx(value, 0), err);
+    return code ? code : overlay_check_data_type(json_object_array_get_idx(value, 1), err);
+}
+
+static const struct {
+    const char *tag;
+    int (*check)(struct json_object *value, struct error *err);
+} tagged[] = {
+    {"Point", check_point},
+    {"Vector", check_vector},
+    {"SparseVector", check_vector},
+    {"BinaryVector", check_vector},
+    {"Crdt", check_crdt},
+    {"List", overlay_check_data_type},
+    {"Map", check_map},
+};
+
+int overlay_check_data_type(struct json_object *value, struct error *err)
+{
+    if (!json_object_is_type(value, json_type_object))
+        return check_word(value, simple, err);
+    if (json_object_object_length(value) != 1)
+        return error_set(err, ERR_INVALID, "a data type has exactly one tag");
+    struct json_object *content;
+    for (size_t i = 0; i < G_N_ELEMENTS(tagged); i++)
+        if (json_object_object_get_ex(value, tagged[i].tag, &content))
+            return tagged[i].check(content, err);
+    struct json_object_iterator first = json_object_iter_begin(value);
+    auto_json struct json_object *tag = json_object_new_string(json_object_iter_peek_name(&first));
+    return refuse(tag, err);
+}
+
 /* ---- Parts of an element ---- */
 
 static int check_optional_time(struct json_object *object, const char *name, struct error *err)
@@ -39,38 +116,28 @@ static int check_strings(struct json_object *object, const char *name, struct er
     return 0;
 }
 
-static int check_hidden(struct json_object *value, struct error *err)
-{
-    struct timespec since;
-    const char *snapshot;
-    int code = members_time(value, "since", &since, err);
-    return code ? code : members_string(value, "last_active_snapshot", &snapshot, err);
-}
-
-static int check_tombstone(struct json_object *value, struct error *err)
-{
-    struct timespec since;
-    return members_time(value, "since", &since, err);
-}
-
 /* "Active", {"Hidden": {since, last_active_snapshot}} or {"Tombstone": {since}}. */
 static int check_state(struct json_object *object, struct error *err)
 {
     if (!members_has(object, "state"))
         return 0;
-    struct json_object *state = members_find(object, "state");
-    struct json_object *content;
+    struct json_object *state = members_find(object, "state"), *content;
+    struct timespec since;
+    const char *snapshot;
     if (g_strcmp0(json_value_text(state), "Active") == 0)
         return 0;
     if (!json_object_is_type(state, json_type_object) || json_object_object_length(state) != 1)
         return error_set(err, ERR_INVALID, "unknown state");
     const bool is_hidden = members_has(state, "Hidden");
-    if (!is_hidden && !members_has(state, "Tombstone"))
+    const char *tag = is_hidden ? "Hidden" : "Tombstone";
+    if (!members_has(state, tag))
         return error_set(err, ERR_INVALID, "unknown state");
-    if (members_object(state, is_hidden ? "Hidden" : "Tombstone", &content, NULL))
-        return error_set(err, ERR_INVALID, "state %s must be an object",
-                         is_hidden ? "Hidden" : "Tombstone");
-    return is_hidden ? check_hidden(content, err) : check_tombstone(content, err);
+    if (members_object(state, tag, &content, NULL))
+        return error_set(err, ERR_INVALID, "state %s must be an object", tag);
+    int code = members_time(content, "since", &since, err);
+    if (code == 0 && is_hidden)
+        code = members_string(content, "last_active_snapshot", &snapshot, err);
+    return code;
 }
 
 /* ---- Elements ---- */
@@ -98,9 +165,17 @@ static int note_name(const char *name, GHashTable *names, struct error *err)
                : error_set(err, ERR_INVALID, "'%s' is added twice", name);
 }
 
+/* One of the lists of an overlay. */
+struct overlay_list {
+    const char *name;
+    int (*check)(const struct overlay_list *list, struct json_object *element, GHashTable *names,
+                 struct error *err);
+    int (*check_meta)(struct json_object *meta, struct error *err); /* of pairs */
+};
+
 /* A pair [name, meta], of a label or an edge type. */
-static int check_pair(struct json_object *pair, GHashTable *names,
-                      int (*check_meta)(struct json_object *, struct error *), struct error *err)
+static int check_pair(const struct overlay_list *list, struct json_object *pair, GHashTable *names,
+                      struct error *err)
 {
     const bool is_pair =
         json_object_is_type(pair, json_type_array) && json_object_array_length(pair) == 2;
@@ -111,7 +186,7 @@ static int check_pair(struct json_object *pair, GHashTable *names,
         return error_set(err, ERR_INVALID, "must be a pair of a name and an object");
     int code = check_name(name, err);
     if (code == 0)
-        code = check_meta(meta, err);
+        code = list->check_meta(meta, err);
     if (code == 0)
         code = check_state(meta, err);
     if (code == 0)
@@ -119,7 +194,8 @@ static int check_pair(struct json_object *pair, GHashTable *names,
     return code ? code : note_name(name, names, err);
 }
 
-static int check_property(struct json_object *property, GHashTable *names, struct error *err)
+static int check_property(const struct overlay_list *list, struct json_object *property,
+                          GHashTable *names, struct error *err)
 {
     if (!json_object_is_type(property, json_type_object))
         return error_set(err, ERR_INVALID, "must be an object");
@@ -139,21 +215,12 @@ static int check_property(struct json_object *property, GHashTable *names, struc
         return error_set(err, ERR_INVALID, "nullable must be true or false");
     if (!g_hash_table_add(names, g_strdup_printf("%s %zu %s %s", kind, strlen(owner), owner, name)))
         return error_set(err, ERR_INVALID, "property %s of %s is added twice", name, owner);
-    return data_type_check(members_find(property, "data_type"), err);
-}
-
-static int check_label_pair(struct json_object *pair, GHashTable *names, struct error *err)
-{
-    return check_pair(pair, names, check_label, err);
-}
-
-static int check_edge_type_pair(struct json_object *pair, GHashTable *names, struct error *err)
-{
-    return check_pair(pair, names, check_edge_type, err);
+    return overlay_check_data_type(members_find(property, "data_type"), err);
 }
 
 /* The name of an edge type that is not declared. */
-static int check_schemaless_type(struct json_object *value, GHashTable *names, struct error *err)
+static int check_schemaless_type(const struct overlay_list *list, struct json_object *value,
+                                 GHashTable *names, struct error *err)
 {
     const char *name = json_value_text(value);
     if (!name)
@@ -166,14 +233,11 @@ static int check_schemaless_type(struct json_object *value, GHashTable *names, s
 
 #define SCHEMALESS_TYPES "added_schemaless_edge_types"
 
-static const struct overlay_list {
-    const char *name;
-    int (*check)(struct json_object *element, GHashTable *names, struct error *err);
-} lists[] = {
-    {"added_labels", check_label_pair},
-    {"added_edge_types", check_edge_type_pair},
-    {"added_properties", check_property},
-    {SCHEMALESS_TYPES, check_schemaless_type},
+static const struct overlay_list lists[] = {
+    {"added_labels", check_pair, check_label},
+    {"added_edge_types", check_pair, check_edge_type},
+    {"added_properties", check_property, NULL},
+    {SCHEMALESS_TYPES, check_schemaless_type, NULL},
 };
 
 static int check_elements(struct json_object *array, const struct overlay_list *list,
@@ -182,17 +246,10 @@ static int check_elements(struct json_object *array, const struct overlay_list *
     g_autoptr(GHashTable) names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     for (size_t i = 0; i < json_object_array_length(array); i++) {
         struct error failure = {0};
-        if (list->check(json_object_array_get_idx(array, i), names, &failure))
+        if (list->check(list, json_object_array_get_idx(array, i), names, &failure))
             return error_set(err, ERR_INVALID, "%s[%zu]: %s", list->name, i, failure.text);
     }
     return 0;
-}
-
-static struct bytes *pretty_form(const struct bytes *text)
-{
-    g_autoptr(GString) pretty = g_string_sized_new(text->size);
-    json_append_pretty(pretty, (struct json_span){text->data, text->size}, 0);
-    return bytes_new(pretty->str, pretty->len);
 }
 
 int overlay_document_check(const struct bytes *text, struct bytes **ret, struct error *err)
@@ -211,19 +268,19 @@ int overlay_document_check(const struct bytes *text, struct bytes **ret, struct 
         code = check_elements(array, &lists[i], err);
     }
     if (code == 0)
-        *ret = pretty_form(text);
+        *ret = json_pretty((struct json_span){text->data, text->size});
     return code;
 }
 
 int overlay_document_normalise(const struct bytes *body, struct bytes **ret, struct error *err)
 {
+    const struct json_span document = {body->data, body->size};
     int code = json_check(body->data, body->size, err);
-    if (code)
-        return code;
-    if (json_span_kind((struct json_span){body->data, body->size}) != JSON_OBJECT)
-        return error_set(err, ERR_CORRUPT, "not a JSON object");
-    *ret = pretty_form(body);
-    return 0;
+    if (code == 0 && json_span_kind(document) != JSON_OBJECT)
+        code = error_set(err, ERR_CORRUPT, "not a JSON object");
+    if (code == 0)
+        *ret = json_pretty(document);
+    return code;
 }
 
 int overlay_document_check_lists(const struct bytes *body, struct error *err)

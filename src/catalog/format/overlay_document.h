@@ -9,6 +9,7 @@
 #define FORKFS_CATALOG_FORMAT_OVERLAY_DOCUMENT_H
 
 #include <glib.h>
+#include <json-c/json.h>
 
 #include "base/bytes.h"
 #include "base/error.h"
@@ -23,6 +24,10 @@ int overlay_document_normalise(const struct bytes *body, struct bytes **ret, str
 
 /* Whether one that is stored is an object and what it adds are lists; ERR_CORRUPT. */
 int overlay_document_check_lists(const struct bytes *body, struct error *err);
+
+/* Checks one of Uni's data types as it stands in JSON, externally tagged: "String", {"List": T},
+ * {"Vector": {"dimensions": 8}} ... ERR_INVALID. */
+int overlay_check_data_type(struct json_object *value, struct error *err);
 
 /* Appends a copy of the name to `names` (char *, owned), if it is not there yet. */
 void overlay_document_add_name(GPtrArray *names, const char *name);

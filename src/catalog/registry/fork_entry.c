@@ -295,74 +295,64 @@ int fork_entry_parse_document(const struct bytes *body, struct fork_entry **ret,
 
 /* ---- Rendering ---- */
 
-static void append_time(GString *out, struct timespec time)
+static struct json_object *time_value(struct timespec time)
 {
     char text[TIMESTAMP_TEXT_SIZE];
     timestamp_format(time, text);
-    json_append_string(out, text);
+    return json_object_new_string(text);
 }
 
-static void append_expiry(GString *out, const struct timespec *expires_at)
+static struct json_object *datasets_value(const GPtrArray *datasets)
 {
-    if (expires_at)
-        append_time(out, *expires_at);
-    else
-        g_string_append(out, "null");
-}
-
-static void append_datasets(GString *out, const GPtrArray *datasets)
-{
+    struct json_object *value = json_object_new_object();
     g_autoptr(GPtrArray) sorted = g_ptr_array_sized_new(datasets->len);
     for (guint i = 0; i < datasets->len; i++)
         g_ptr_array_add(sorted, datasets->pdata[i]);
     g_ptr_array_sort(sorted, compare_pairs);
-
-    g_string_append_c(out, '{');
     for (guint i = 0; i < sorted->len; i++) {
         const struct dataset_branch *pair = sorted->pdata[i];
-        if (i > 0)
-            g_string_append_c(out, ',');
-        json_append_string(out, pair->dataset);
-        g_string_append_c(out, ':');
-        json_append_string(out, pair->branch);
+        json_object_object_add(value, pair->dataset, json_object_new_string(pair->branch));
     }
-    g_string_append_c(out, '}');
+    return value;
+}
+
+/* Lives as long as the value, NULL for null. */
+static struct json_span rendered(struct json_object *value)
+{
+    const char *text = json_object_to_json_string_ext(value, JSON_C_TO_STRING_NOSLASHESCAPE);
+    return (struct json_span){text, strlen(text)};
 }
 
 /* Parses what was rendered here: text and fields come from one source. A value that does not parse
  * must never reach the store, where it would make the whole registry unreadable. */
-static struct fork_entry *entry_from_rendered(const struct json_member *key, const GString *text)
+static struct fork_entry *entry_from_rendered(const struct json_member *key, struct json_span text)
 {
     struct fork_entry *entry = NULL;
     struct error error = {0};
-    if (fork_entry_parse(key, (struct json_span){text->str, text->len}, &entry, &error))
+    if (fork_entry_parse(key, text, &entry, &error))
         g_error("a rendered fork entry does not parse: %s", error.text);
     return entry;
 }
 
 struct fork_entry *fork_entry_new(const struct fork_description *description)
 {
-    g_autoptr(GString) text = g_string_new("{\"id\":");
-    json_append_string(text, description->id.text);
-    g_string_append(text, ",\"name\":");
-    json_append_string(text, description->name);
-    g_string_append(text, ",\"parent_fork_id\":");
-    if (description->has_parent)
-        json_append_string(text, description->parent_id.text);
-    else
-        g_string_append(text, "null");
-    g_string_append(text, ",\"parent_snapshot_id\":");
-    json_append_string(text, description->parent_snapshot_id);
-    g_string_append(text, ",\"created_at\":");
-    append_time(text, description->created_at);
-    g_string_append(text, ",\"ttl_expires_at\":");
-    append_expiry(text, description->has_expiry ? &description->expires_at : NULL);
-    g_string_append_printf(text, ",\"schema_version_at_creation\":%" PRIu32 ",\"datasets\":",
-                           description->schema_version);
-    append_datasets(text, description->datasets);
-    g_string_append_printf(text, ",\"fork_point_version_hwm\":%" PRIu64 ",\"status\":\"pending\"}",
-                           description->version_mark);
-    return entry_from_rendered(NULL, text);
+    auto_json struct json_object *entry = json_object_new_object();
+    json_object_object_add(entry, "id", json_object_new_string(description->id.text));
+    json_object_object_add(entry, "name", json_object_new_string(description->name));
+    const char *parent = description->has_parent ? description->parent_id.text : NULL;
+    json_object_object_add(entry, "parent_fork_id", parent ? json_object_new_string(parent) : NULL);
+    json_object_object_add(entry, "parent_snapshot_id",
+                           json_object_new_string(description->parent_snapshot_id));
+    json_object_object_add(entry, "created_at", time_value(description->created_at));
+    json_object_object_add(entry, "ttl_expires_at",
+                           description->has_expiry ? time_value(description->expires_at) : NULL);
+    json_object_object_add(entry, "schema_version_at_creation",
+                           json_object_new_int64(description->schema_version));
+    json_object_object_add(entry, "datasets", datasets_value(description->datasets));
+    json_object_object_add(entry, "fork_point_version_hwm",
+                           json_object_new_uint64(description->version_mark));
+    json_object_object_add(entry, "status", json_object_new_string(fork_status_name(FORK_PENDING)));
+    return entry_from_rendered(NULL, rendered(entry));
 }
 
 /* ---- Changing ---- */
@@ -401,18 +391,19 @@ static void append_member(GString *out, struct json_span key_source, struct json
     g_string_append_len(out, value.text, (gssize)value.length);
 }
 
-/* The entry with the value of one declared member set. */
+/* The entry with the value of one declared member set; takes the value. */
 static struct fork_entry *with_member(const struct fork_entry *entry, const char *name,
-                                      const GString *value)
+                                      struct json_object *value)
 {
+    auto_json struct json_object *owned = value;
     g_autofree char *quoted = g_strdup_printf("\"%s\"", name);
     const struct json_span key_source = {quoted, strlen(quoted)};
-    const struct json_span new_value = {value->str, value->len};
+    const struct json_span new_value = rendered(value);
     g_autoptr(GArray) members = json_members((struct json_span){entry->text, entry->text_length});
     bool found;
     guint place = member_place(members, name, &found);
 
-    g_autoptr(GString) text = g_string_sized_new(entry->text_length + value->len + 64);
+    g_autoptr(GString) text = g_string_sized_new(entry->text_length + new_value.length + 64);
     g_string_append_c(text, '{');
     for (guint i = 0; i < members->len; i++) {
         const struct json_member *member = &g_array_index(members, struct json_member, i);
@@ -426,36 +417,29 @@ static struct fork_entry *with_member(const struct fork_entry *entry, const char
 
     struct json_member key = {.key = entry->key,
                               .key_source = {entry->key_source, strlen(entry->key_source)}};
-    struct fork_entry *changed = entry_from_rendered(&key, text);
+    struct fork_entry *changed =
+        entry_from_rendered(&key, (struct json_span){text->str, text->len});
     changed->changed_at = timestamp_now();
     return changed;
 }
 
 struct fork_entry *fork_entry_with_status(const struct fork_entry *entry, enum fork_status status)
 {
-    g_autoptr(GString) value = g_string_new(NULL);
-    json_append_string(value, fork_status_name(status));
-    return with_member(entry, "status", value);
+    return with_member(entry, "status", json_object_new_string(fork_status_name(status)));
 }
 
 struct fork_entry *fork_entry_with_datasets(const struct fork_entry *entry, GPtrArray *datasets)
 {
-    g_autoptr(GString) value = g_string_new(NULL);
-    append_datasets(value, datasets);
-    return with_member(entry, "datasets", value);
+    return with_member(entry, "datasets", datasets_value(datasets));
 }
 
 struct fork_entry *fork_entry_with_expiry(const struct fork_entry *entry,
                                           const struct timespec *expires_at)
 {
-    g_autoptr(GString) value = g_string_new(NULL);
-    append_expiry(value, expires_at);
-    return with_member(entry, "ttl_expires_at", value);
+    return with_member(entry, "ttl_expires_at", expires_at ? time_value(*expires_at) : NULL);
 }
 
 struct bytes *fork_entry_document(const struct fork_entry *entry)
 {
-    g_autoptr(GString) text = g_string_sized_new(entry->text_length);
-    json_append_pretty(text, (struct json_span){entry->text, entry->text_length}, 0);
-    return bytes_new(text->str, text->len);
+    return json_pretty((struct json_span){entry->text, entry->text_length});
 }

@@ -1,9 +1,8 @@
 #include "fs/content/render.h"
 
 #include <assert.h>
-#include <inttypes.h>
 
-#include "base/json_text.h"
+#include "base/json_members.h"
 #include "base/timestamp.h"
 #include "fs/content/stats.h"
 #include "fs/content/ttl.h"
@@ -69,17 +68,14 @@ static void render_status(const struct render_sources *sources, const struct tre
 static void render_datasets(const struct render_sources *sources, const struct tree_child *child,
                             struct document *document)
 {
-    const struct fork_entry *entry = child->entry;
-    g_autoptr(GString) text = g_string_new("{");
-    for (guint i = 0; i < entry->datasets->len; i++) {
-        const struct dataset_branch *pair = g_ptr_array_index(entry->datasets, i);
-        g_string_append(text, i == 0 ? "\n  " : ",\n  ");
-        json_append_string(text, pair->dataset);
-        g_string_append(text, ": ");
-        json_append_string(text, pair->branch);
+    const GPtrArray *datasets = child->entry->datasets;
+    auto_json struct json_object *object = json_object_new_object();
+    for (guint i = 0; i < datasets->len; i++) {
+        const struct dataset_branch *pair = g_ptr_array_index(datasets, i);
+        json_object_object_add(object, pair->dataset, json_object_new_string(pair->branch));
     }
-    g_string_append(text, entry->datasets->len > 0 ? "\n}\n" : "}\n");
-    document->body = bytes_new(text->str, text->len);
+    document->body = json_value_render(object);
+    document->newline = true;
 }
 
 static void render_info(const struct render_sources *sources, const struct tree_child *child,
@@ -129,15 +125,13 @@ static void render_versions(const struct render_sources *sources, const struct t
     if (!child->tag)
         return;
     const GPtrArray *versions = child->tag->versions;
-    g_autoptr(GString) text = g_string_new("{");
+    auto_json struct json_object *object = json_object_new_object();
     for (guint i = 0; i < versions->len; i++) {
         const struct tag_version *pinned = g_ptr_array_index(versions, i);
-        g_string_append(text, i == 0 ? "\n  " : ",\n  ");
-        json_append_string(text, pinned->dataset);
-        g_string_append_printf(text, ": %" PRIu64, pinned->version);
+        json_object_object_add(object, pinned->dataset, json_object_new_uint64(pinned->version));
     }
-    g_string_append(text, versions->len > 0 ? "\n}\n" : "}\n");
-    document->body = bytes_new(text->str, text->len);
+    document->body = json_value_render(object);
+    document->newline = true;
 }
 
 static render_function *const functions[NODE_KINDS] = {

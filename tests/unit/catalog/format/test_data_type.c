@@ -4,7 +4,7 @@
 
 #include "base/json_members.h"
 #include "base/json_text.h"
-#include "catalog/format/data_type.h"
+#include "catalog/format/overlay_document.h"
 
 static void assert_takes(const char *text, int code)
 {
@@ -12,7 +12,7 @@ static void assert_takes(const char *text, int code)
     auto_json struct json_object *value = NULL;
     if (json_parse_any_names(text, strlen(text), &value, NULL))
         fail_msg("%s is no JSON", text);
-    if (data_type_check(value, &err) != code)
+    if (overlay_check_data_type(value, &err) != code)
         fail_msg("%s: %s", text, err.text);
 }
 
