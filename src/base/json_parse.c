@@ -15,7 +15,7 @@ static void mark_nuls(char *name)
 {
     for (char *at = strchr(name, '\\'); at; at = strchr(at + 2, '\\'))
         if (strncmp(at, "\\u0000", 6) == 0)
-            *at = JSON_NUL_IN_NAME;
+            *at = JSON_NUL_IN_NAME[0];
 }
 
 /* Appends the string at `at`; returns the place after it. */
@@ -71,7 +71,7 @@ static int parse(const char *text, size_t length, bool any_names, struct json_ob
     if (code)
         return code;
     g_autoptr(GString) readable = readable_text(text, length);
-    if (!any_names && strchr(readable->str, JSON_NUL_IN_NAME))
+    if (!any_names && strstr(readable->str, JSON_NUL_IN_NAME))
         return error_set(err, ERR_CORRUPT, "a member's name holds U+0000");
     if (readable->len >= INT32_MAX)
         return error_set(err, ERR_CORRUPT, "a JSON document of %zu bytes is too long", length);

@@ -35,7 +35,7 @@ static int collect_keys(struct json_object *object, const char *name, GPtrArray 
     struct json_object_iter entry;
     json_object_object_foreachC(named, entry)
     {
-        if (strchr(entry.key, JSON_NUL_IN_NAME))
+        if (strstr(entry.key, JSON_NUL_IN_NAME))
             return error_set(err, ERR_CORRUPT,
                              "member \"%s\" has a key that holds the character U+0000", name);
         g_ptr_array_add(keys, g_strdup(entry.key));

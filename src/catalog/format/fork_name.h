@@ -7,8 +7,6 @@
 #ifndef FORKFS_CATALOG_FORMAT_FORK_NAME_H
 #define FORKFS_CATALOG_FORMAT_FORK_NAME_H
 
-#include <stdbool.h>
-
 #include "base/error.h"
 
 /* In bytes. A file's name has at most 255, that of a temporary one beside it some more than it. */
@@ -16,9 +14,8 @@
 #define LABEL_NAME_MAX 255     /* Uni's, of labels and edge types */
 #define DATASET_NAME_MAX 240   /* a directory "<dataset>.lance" */
 #define LANCE_TAG_NAME_MAX 200 /* "fork_<tag>_<dataset>", ".json" not counted */
-#define BRANCHABLE_FILE_MAX                                                                        \
-    205 /* "<dataset>.json" as ref files write it, so that there is room for                       \
-           "fork_<ULID>_" */
+/* "<dataset>.json" as ref files write it, so that "fork_<ULID>_" may stand before it. */
+#define BRANCHABLE_FILE_MAX 205
 
 /* 0, ERR_INVALID or ERR_NAME_TOO_LONG. */
 int fork_name_check(const char *name, struct error *err);

@@ -97,7 +97,7 @@ static void a_name_with_a_nul_is_no_other_name(void **state)
     unsigned with_nul = 0;
     json_object_object_foreachC(object, entry)
     {
-        with_nul += strchr(entry.key, JSON_NUL_IN_NAME) != NULL;
+        with_nul += strstr(entry.key, JSON_NUL_IN_NAME) != NULL;
     }
     assert_int_equal(with_nul, 3);
 }
