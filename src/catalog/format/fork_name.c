@@ -1,6 +1,7 @@
 #include "catalog/format/fork_name.h"
 
 #include <glib.h>
+#include <stdbool.h>
 #include <string.h>
 
 unsigned name_control_character(const char *name)
