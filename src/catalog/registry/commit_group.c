@@ -20,31 +20,31 @@
 
 /* The requests that the committer works on together, and what it knows of their put. */
 struct group {
-    GPtrArray *tickets;
+    GPtrArray *requests;
     struct registry *image; /* put with unknown outcome, to be repeated; NULL: none */
     struct bytes *body;     /* of `image`, as it is put */
     struct registry *base;  /* what `image` was made from */
-    GPtrArray *reloads;     /* tickets that the next look at the store answers; NULL: none */
+    GPtrArray *reloads;     /* requests that the next look at the store answers; NULL: none */
     int64_t pause_ms;
 };
 
 /* ---- Time ---- */
 
 /* CLOCK_MONOTONIC; INT64_MAX when nobody has one. */
-static int64_t earliest_of(const GPtrArray *tickets)
+static int64_t earliest_of(const GPtrArray *requests)
 {
     int64_t earliest_ns = INT64_MAX;
-    for (guint i = 0; tickets && i < tickets->len; i++) {
-        const struct commit_ticket *ticket = g_ptr_array_index(tickets, i);
-        if (ticket->operation)
-            earliest_ns = MIN(earliest_ns, ticket->operation->deadline_ns);
+    for (guint i = 0; requests && i < requests->len; i++) {
+        const struct commit_request *request = g_ptr_array_index(requests, i);
+        if (request->operation)
+            earliest_ns = MIN(earliest_ns, request->operation->deadline_ns);
     }
     return earliest_ns;
 }
 
 static int64_t earliest_deadline_ns(const struct group *group)
 {
-    return MIN(earliest_of(group->tickets), earliest_of(group->reloads));
+    return MIN(earliest_of(group->requests), earliest_of(group->reloads));
 }
 
 /* An operation that ends with the earliest deadline of the group. */
@@ -72,17 +72,17 @@ static struct registry *apply_group(struct committer *committer, struct group *g
                                     struct registry *base)
 {
     struct registry_edit *edit = registry_edit_new(base);
-    for (guint i = 0; i < group->tickets->len;) {
-        const struct commit_ticket *ticket = g_ptr_array_index(group->tickets, i);
+    for (guint i = 0; i < group->requests->len;) {
+        const struct commit_request *request = g_ptr_array_index(group->requests, i);
         struct error refusal = {0};
-        if (ticket->request->apply(edit, ticket->request->argument, &refusal) == 0)
+        if (request->apply(edit, request->argument, &refusal) == 0)
             i++;
         else
-            commit_queue_answer(committer->queue, group->tickets, i, &refusal);
+            commit_queue_answer(committer->queue, group->requests, i, &refusal);
     }
     if (!registry_edit_is_changed(edit)) {
         registry_edit_free(edit);
-        commit_queue_answer_all(committer->queue, group->tickets, NULL);
+        commit_queue_answer_all(committer->queue, group->requests, NULL);
         return NULL;
     }
     return registry_edit_finish(edit);
@@ -105,7 +105,7 @@ static int put_image(struct committer *committer, const struct group *group, cha
 static int reread(struct committer *committer, const struct group *group, struct registry **ret,
                   struct error *err)
 {
-    auto_registry struct registry *current = committer_registry(committer);
+    auto_registry struct registry *current = registry_image_get(committer->image);
     struct operation attempt;
     attempt_begin(&attempt, group);
     int code = registry_load(committer->store, committer->key, current, &attempt, ret, err);
@@ -126,14 +126,10 @@ static void group_forget_image(struct group *group)
 static void group_stored(struct committer *committer, struct group *group,
                          struct registry *registry)
 {
-    {
-        LOCK_SCOPE(&committer->lock);
-        committer->puts++;
-        committer->requests += group->tickets->len;
-    }
-    committer_publish(committer, registry);
+    registry_image_count_put(committer->image, group->requests->len);
+    registry_image_publish(committer->image, registry);
     commit_queue_answer_all(committer->queue, group->reloads, NULL);
-    commit_queue_answer_all(committer->queue, group->tickets, NULL);
+    commit_queue_answer_all(committer->queue, group->requests, NULL);
     group_forget_image(group);
 }
 
@@ -143,14 +139,14 @@ static void group_stored(struct committer *committer, struct group *group,
 static void answer_landed(struct committer *committer, struct group *group,
                           const struct registry *found)
 {
-    for (guint i = 0; i < group->tickets->len;) {
-        struct commit_ticket *ticket = g_ptr_array_index(group->tickets, i);
-        bool was_put = ticket->maybe_stored || group->image;
-        if (was_put && ticket->request->landed(found, ticket->request->argument)) {
-            commit_queue_answer(committer->queue, group->tickets, i, NULL);
+    for (guint i = 0; i < group->requests->len;) {
+        struct commit_request *request = g_ptr_array_index(group->requests, i);
+        bool was_put = request->maybe_stored || group->image;
+        if (was_put && request->landed(found, request->argument)) {
+            commit_queue_answer(committer->queue, group->requests, i, NULL);
             continue;
         }
-        ticket->maybe_stored = false;
+        request->maybe_stored = false;
         i++;
     }
 }
@@ -159,9 +155,9 @@ static void answer_landed(struct committer *committer, struct group *group,
  * of those that demand to know who it was. */
 static bool all_landed(const struct group *group, const struct registry *found)
 {
-    for (guint i = 0; i < group->tickets->len; i++) {
-        const struct commit_ticket *ticket = g_ptr_array_index(group->tickets, i);
-        if (!ticket->request->landed(found, ticket->request->argument))
+    for (guint i = 0; i < group->requests->len; i++) {
+        const struct commit_request *request = g_ptr_array_index(group->requests, i);
+        if (!request->landed(found, request->argument))
             return false;
     }
     return true;
@@ -169,58 +165,58 @@ static bool all_landed(const struct group *group, const struct registry *found)
 
 static bool group_maybe_stored(const struct group *group)
 {
-    for (guint i = 0; i < group->tickets->len; i++)
-        if (((const struct commit_ticket *)g_ptr_array_index(group->tickets, i))->maybe_stored)
+    for (guint i = 0; i < group->requests->len; i++)
+        if (((const struct commit_request *)g_ptr_array_index(group->requests, i))->maybe_stored)
             return true;
     return false;
 }
 
 /* Where an earlier put may have been stored, or may still be, `failure` is not the last word; and
  * where others were faster until the time was over, it is not the reason. */
-static void answer_one(struct committer *committer, GPtrArray *tickets, guint index,
+static void answer_one(struct committer *committer, GPtrArray *requests, guint index,
                        const struct error *failure)
 {
-    const struct commit_ticket *ticket = g_ptr_array_index(tickets, index);
+    const struct commit_request *request = g_ptr_array_index(requests, index);
     struct error answer = *failure;
-    if (ticket->maybe_stored)
+    if (request->maybe_stored)
         error_set(&answer, ERR_OUTCOME_UNKNOWN, "whether the change was stored is not known: %s",
                   failure->text);
-    else if (ticket->races_lost > 0 && failure->code == ERR_DEADLINE)
-        error_set(&answer, ERR_CONTENDED, "other writers won %u times: %s", ticket->races_lost,
+    else if (request->races_lost > 0 && failure->code == ERR_DEADLINE)
+        error_set(&answer, ERR_CONTENDED, "other writers won %u times: %s", request->races_lost,
                   failure->text);
-    commit_queue_answer(committer->queue, tickets, index, &answer);
+    commit_queue_answer(committer->queue, requests, index, &answer);
 }
 
 static void answer_failure(struct committer *committer, struct group *group,
                            const struct error *failure)
 {
     group_forget_image(group);
-    while (group->tickets->len > 0)
-        answer_one(committer, group->tickets, 0, failure);
+    while (group->requests->len > 0)
+        answer_one(committer, group->requests, 0, failure);
 }
 
-static bool is_ending(const struct commit_ticket *ticket)
+static bool is_ending(const struct commit_request *request)
 {
-    return operation_remaining_ms(ticket->operation) <= EARLY_MS;
+    return operation_remaining_ms(request->operation) <= EARLY_MS;
 }
 
-static bool all_are_ending(const GPtrArray *tickets)
+static bool all_are_ending(const GPtrArray *requests)
 {
-    for (guint i = 0; i < tickets->len; i++)
-        if (!is_ending(g_ptr_array_index(tickets, i)))
+    for (guint i = 0; i < requests->len; i++)
+        if (!is_ending(g_ptr_array_index(requests, i)))
             return false;
     return true;
 }
 
 /* Returns how many were. */
-static unsigned answer_ending(struct committer *committer, GPtrArray *tickets,
+static unsigned answer_ending(struct committer *committer, GPtrArray *requests,
                               const struct error *failure)
 {
     unsigned answered = 0;
-    for (guint i = tickets ? tickets->len : 0; i > 0; i--) {
-        if (!is_ending(g_ptr_array_index(tickets, i - 1)))
+    for (guint i = requests ? requests->len : 0; i > 0; i--) {
+        if (!is_ending(g_ptr_array_index(requests, i - 1)))
             continue;
-        answer_one(committer, tickets, i - 1, failure);
+        answer_one(committer, requests, i - 1, failure);
         answered++;
     }
     return answered;
@@ -234,8 +230,8 @@ static bool only_some_expired(struct committer *committer, struct group *group,
     if (failure->code != ERR_DEADLINE && failure->code != ERR_UNREACHABLE &&
         failure->code != ERR_IO)
         return false;
-    if (all_are_ending(group->tickets) ||
-        answer_ending(committer, group->tickets, failure) +
+    if (all_are_ending(group->requests) ||
+        answer_ending(committer, group->requests, failure) +
                 answer_ending(committer, group->reloads, failure) ==
             0)
         return false;
@@ -244,27 +240,27 @@ static bool only_some_expired(struct committer *committer, struct group *group,
     return true;
 }
 
-static bool has_deadline(const struct commit_ticket *ticket)
+static bool has_deadline(const struct commit_request *request)
 {
-    return ticket->operation && ticket->operation->deadline_ns != INT64_MAX;
+    return request->operation && request->operation->deadline_ns != INT64_MAX;
 }
 
 /* Someone else's registry is on the store: the group is applied to it, unless others always win. */
 static void start_over(struct committer *committer, struct group *group, struct registry *found)
 {
-    committer_publish(committer, registry_ref(found));
+    registry_image_publish(committer->image, registry_ref(found));
     commit_queue_answer_all(committer->queue, group->reloads, NULL);
     answer_landed(committer, group, found);
     group_forget_image(group);
     group->pause_ms = MIN(group->pause_ms, PAUSE_AFTER_RACE_LONGEST_MS);
-    for (guint i = group->tickets->len; i > 0; i--) {
-        struct commit_ticket *ticket = g_ptr_array_index(group->tickets, i - 1);
+    for (guint i = group->requests->len; i > 0; i--) {
+        struct commit_request *request = g_ptr_array_index(group->requests, i - 1);
         struct error contended;
-        if (++ticket->races_lost <= LOST_RACES_MAX || has_deadline(ticket))
+        if (++request->races_lost <= LOST_RACES_MAX || has_deadline(request))
             continue;
         error_set(&contended, ERR_CONTENDED, "committing to %s: other writers won %u times",
-                  committer->key, ticket->races_lost);
-        commit_queue_answer(committer->queue, group->tickets, i - 1, &contended);
+                  committer->key, request->races_lost);
+        commit_queue_answer(committer->queue, group->requests, i - 1, &contended);
     }
 }
 
@@ -285,25 +281,24 @@ static void resolve(struct committer *committer, struct group *group)
              all_landed(group, found))
         group_stored(committer, group, registry_ref(found));
     else if (group->image && registry_same_version(found, group->base) && group_maybe_stored(group))
-        committer_publish(committer,
-                          registry_ref(found)); /* not so far; the identical put decides */
+        registry_image_publish(committer->image,
+                               registry_ref(found)); /* not so far; the identical put decides */
     else
         start_over(committer, group, found);
 }
 
 static void mark_uncertain(struct committer *committer, struct group *group)
 {
-    for (guint i = 0; i < group->tickets->len; i++)
-        ((struct commit_ticket *)g_ptr_array_index(group->tickets, i))->maybe_stored = true;
-    committer->uncertain = true;
-    committer->watch_until_ns = monotonic_now_ns() + STORE_LATE_NS;
+    for (guint i = 0; i < group->requests->len; i++)
+        ((struct commit_request *)g_ptr_array_index(group->requests, i))->maybe_stored = true;
+    registry_image_doubt(committer->image);
 }
 
 /* Makes an image if there is none to be repeated, and puts it once. */
 static void attempt_put(struct committer *committer, struct group *group)
 {
     if (!group->image) {
-        group->base = committer_registry(committer);
+        group->base = registry_image_get(committer->image);
         group->image = apply_group(committer, group, group->base);
         if (!group->image) {
             group_forget_image(group);
@@ -331,31 +326,31 @@ static void attempt_put(struct committer *committer, struct group *group)
 /* Those who have come meanwhile join, unless an identical put has to be repeated first. */
 static void let_join(struct committer *committer, struct group *group)
 {
-    commit_queue_take_more(committer->queue, group->image ? NULL : group->tickets, group->reloads);
+    commit_queue_take_more(committer->queue, group->image ? NULL : group->requests, group->reloads);
 }
 
-void commit_group_run(struct committer *committer, GPtrArray *tickets, GPtrArray *reloads)
+void commit_group_run(struct committer *committer, GPtrArray *requests, GPtrArray *reloads)
 {
-    struct group group = {.tickets = tickets, .reloads = reloads, .pause_ms = PAUSE_SHORTEST_MS};
-    for (bool first = true; group.tickets->len > 0; first = false) {
+    struct group group = {.requests = requests, .reloads = reloads, .pause_ms = PAUSE_SHORTEST_MS};
+    for (bool first = true; group.requests->len > 0; first = false) {
         if (!first) {
             pause_before_retry(committer, &group);
             let_join(committer, &group);
         }
         /* Those whose time passes leave; what was put with them may be put again. */
-        commit_queue_answer_expired(committer->queue, group.tickets, committer->key);
+        commit_queue_answer_expired(committer->queue, group.requests, committer->key);
         commit_queue_answer_expired(committer->queue, group.reloads, committer->key);
-        if (group.tickets->len > 0 && committer->uncertain)
+        if (group.requests->len > 0 && registry_image_is_doubted(committer->image))
             resolve(committer, &group);
-        else if (group.tickets->len > 0)
+        else if (group.requests->len > 0)
             attempt_put(committer, &group);
     }
     group_forget_image(&group);
 }
 
-void commit_group_reload(struct committer *committer, GPtrArray *tickets)
+void commit_group_reload(struct committer *committer, GPtrArray *requests)
 {
-    struct group group = {.tickets = tickets, .pause_ms = PAUSE_SHORTEST_MS};
+    struct group group = {.requests = requests, .pause_ms = PAUSE_SHORTEST_MS};
     struct registry *found = NULL;
     struct error failure = {0};
     int code;
@@ -363,6 +358,6 @@ void commit_group_reload(struct committer *committer, GPtrArray *tickets)
         code = reread(committer, &group, &found, &failure);
     while (code && only_some_expired(committer, &group, &failure));
     if (code == 0)
-        committer_publish(committer, found);
-    commit_queue_answer_all(committer->queue, tickets, code ? &failure : NULL);
+        registry_image_publish(committer->image, found);
+    commit_queue_answer_all(committer->queue, requests, code ? &failure : NULL);
 }

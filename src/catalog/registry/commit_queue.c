@@ -3,10 +3,10 @@
 #include "base/cleanup.h"
 
 struct commit_queue {
-    pthread_mutex_t lock; /* everything below, and the queue's part of every ticket */
+    pthread_mutex_t lock; /* everything below, and the queue's part of every request */
     pthread_cond_t arrived;
     pthread_cond_t answered;
-    GQueue waiting; /* struct commit_ticket */
+    GQueue waiting; /* struct commit_request */
     bool ended;
 };
 
@@ -32,58 +32,61 @@ void commit_queue_free(struct commit_queue *queue)
 
 /* ---- Callers ---- */
 
-static void answer_unqueued(struct commit_ticket *tickets, size_t count, const struct error *error)
+static void answer_unqueued(struct commit_request *requests, size_t count,
+                            const struct error *error)
 {
     for (size_t i = 0; i < count; i++)
-        tickets[i].error = *error;
+        *requests[i].err = *error;
 }
 
 /* Tickets are queued and taken together, so the first one speaks for all. */
-static bool withdraw(struct commit_queue *queue, struct commit_ticket *tickets, size_t count,
+static bool withdraw(struct commit_queue *queue, struct commit_request *requests, size_t count,
                      struct operation *operation)
 {
     struct error refusal;
-    if (tickets[0].taken || operation_check(operation, "waiting to commit", &refusal) == 0)
+    if (requests[0].taken || operation_check(operation, "waiting to commit", &refusal) == 0)
         return false;
     for (size_t i = 0; i < count; i++)
-        g_queue_remove(&queue->waiting, &tickets[i]);
-    answer_unqueued(tickets, count, &refusal);
+        g_queue_remove(&queue->waiting, &requests[i]);
+    answer_unqueued(requests, count, &refusal);
     return true;
 }
 
-static void wait_for_answers(struct commit_queue *queue, struct commit_ticket *tickets,
+static void wait_for_answers(struct commit_queue *queue, struct commit_request *requests,
                              size_t count, struct operation *operation)
 {
     LOCK_SCOPE(&queue->lock);
     if (queue->ended) {
         struct error refusal;
         error_set(&refusal, ERR_INTERRUPTED, "the mount is ending");
-        answer_unqueued(tickets, count, &refusal);
+        answer_unqueued(requests, count, &refusal);
         return;
     }
-    for (size_t i = 0; i < count; i++)
-        g_queue_push_tail(&queue->waiting, &tickets[i]);
+    for (size_t i = 0; i < count; i++) {
+        requests[i].operation = operation;
+        g_queue_push_tail(&queue->waiting, &requests[i]);
+    }
     pthread_cond_signal(&queue->arrived);
     size_t answered = 0;
     for (;;) {
-        while (answered < count && tickets[answered].answered)
+        while (answered < count && requests[answered].answered)
             answered++;
-        if (answered == count || withdraw(queue, tickets, count, operation))
+        if (answered == count || withdraw(queue, requests, count, operation))
             return;
         int64_t until_ns = INT64_MAX;
-        if (!tickets[0].taken && operation)
+        if (!requests[0].taken && operation)
             until_ns = operation->deadline_ns;
         monotonic_cond_wait(&queue->answered, &queue->lock, until_ns);
     }
 }
 
-void commit_queue_wait(struct commit_queue *queue, struct commit_ticket *tickets, size_t count,
+void commit_queue_wait(struct commit_queue *queue, struct commit_request *requests, size_t count,
                        struct operation *operation)
 {
     if (count == 0)
         return;
     operation_watch(operation, &queue->answered, &queue->lock);
-    wait_for_answers(queue, tickets, count, operation);
+    wait_for_answers(queue, requests, count, operation);
     operation_unwatch(operation);
 }
 
@@ -100,13 +103,13 @@ void commit_queue_end(struct commit_queue *queue)
 static void take_all(struct commit_queue *queue, GPtrArray *commits, GPtrArray *reloads)
 {
     for (GList *at = queue->waiting.head, *next; at; at = next) {
-        struct commit_ticket *ticket = at->data;
+        struct commit_request *request = at->data;
         next = at->next;
-        if (ticket->request && !commits)
+        if (request->apply && !commits)
             continue;
-        ticket->taken = true;
+        request->taken = true;
         g_queue_delete_link(&queue->waiting, at);
-        g_ptr_array_add(ticket->request ? commits : reloads, ticket);
+        g_ptr_array_add(request->apply ? commits : reloads, request);
     }
 }
 
@@ -137,43 +140,43 @@ void commit_queue_pause(struct commit_queue *queue, int64_t until_ns)
         ;
 }
 
-void commit_queue_answer(struct commit_queue *queue, GPtrArray *tickets, guint index,
+void commit_queue_answer(struct commit_queue *queue, GPtrArray *requests, guint index,
                          const struct error *error)
 {
-    struct commit_ticket *ticket = g_ptr_array_remove_index(tickets, index);
+    struct commit_request *request = g_ptr_array_remove_index(requests, index);
     LOCK_SCOPE(&queue->lock);
-    ticket->error = error ? *error : (struct error){0};
-    ticket->answered = true;
+    *request->err = error ? *error : (struct error){0};
+    request->answered = true;
     pthread_cond_broadcast(&queue->answered);
 }
 
-void commit_queue_answer_all(struct commit_queue *queue, GPtrArray *tickets,
+void commit_queue_answer_all(struct commit_queue *queue, GPtrArray *requests,
                              const struct error *error)
 {
-    while (tickets->len > 0)
-        commit_queue_answer(queue, tickets, tickets->len - 1, error);
+    while (requests->len > 0)
+        commit_queue_answer(queue, requests, requests->len - 1, error);
 }
 
-unsigned commit_queue_answer_expired(struct commit_queue *queue, GPtrArray *tickets,
+unsigned commit_queue_answer_expired(struct commit_queue *queue, GPtrArray *requests,
                                      const char *object)
 {
     unsigned answered = 0;
-    for (guint i = tickets->len; i > 0; i--) {
-        const struct commit_ticket *ticket = g_ptr_array_index(tickets, i - 1);
-        if (operation_remaining_ms(ticket->operation) > 0)
+    for (guint i = requests->len; i > 0; i--) {
+        const struct commit_request *request = g_ptr_array_index(requests, i - 1);
+        if (operation_remaining_ms(request->operation) > 0)
             continue;
         struct error error;
-        if (ticket->maybe_stored)
+        if (request->maybe_stored)
             error_set(&error, ERR_OUTCOME_UNKNOWN,
                       "committing to %s: the store did not tell whether the change was stored",
                       object);
-        else if (ticket->races_lost > 0)
+        else if (request->races_lost > 0)
             error_set(&error, ERR_CONTENDED,
                       "committing to %s: other writers won %u times until the deadline passed",
-                      object, ticket->races_lost);
+                      object, request->races_lost);
         else
             error_set(&error, ERR_DEADLINE, "committing to %s: deadline passed", object);
-        commit_queue_answer(queue, tickets, i - 1, &error);
+        commit_queue_answer(queue, requests, i - 1, &error);
         answered++;
     }
     return answered;

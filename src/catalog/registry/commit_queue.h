@@ -1,11 +1,11 @@
 /*
  * The queue in front of the committer: callers that wait, and what the committer does with them.
  *
- * A caller's tickets live as long as it waits. Until the committer takes them, they can be
+ * A caller's requests live as long as it waits. Until the committer takes them, they can be
  * withdrawn by a cancel or a deadline; afterwards only the committer's answers end the wait, and
  * the committer minds the deadline.
  *
- * Thread-safe; the lock inside is a leaf. The tickets taken, and their arrays, belong to the
+ * Thread-safe; the lock inside is a leaf. The requests taken, and their arrays, belong to the
  * committer's thread until it answers them.
  */
 #ifndef FORKFS_CATALOG_REGISTRY_COMMIT_QUEUE_H
@@ -18,26 +18,15 @@
 #include "base/operation.h"
 #include "catalog/registry/committer.h"
 
-struct commit_ticket {
-    const struct commit_request *request; /* NULL: reload only */
-    struct operation *operation;
-    bool maybe_stored;   /* the committer's: a put that carried it had an unknown outcome */
-    unsigned races_lost; /* the committer's: how often other writers were faster */
-    bool taken;          /* the queue's: it can no longer be withdrawn */
-    bool answered;       /* the queue's */
-    struct error error;  /* the queue's: the answer; code 0 for success */
-};
-
 struct commit_queue;
 
 struct commit_queue *commit_queue_new(void);
 void commit_queue_free(struct commit_queue *queue); /* nobody may wait; NULL: nothing */
 
-/* For callers: queues tickets, which the committer takes together, and waits until all are
- * answered; the answers are in the tickets. Besides the committer's: ERR_INTERRUPTED or
- * ERR_DEADLINE when they were withdrawn, ERR_INTERRUPTED after the end. All have the operation
- * `operation`. */
-void commit_queue_wait(struct commit_queue *queue, struct commit_ticket *tickets, size_t count,
+/* For callers: queues requests, which the committer takes together, and waits until all are
+ * answered. Besides the committer's answers: ERR_INTERRUPTED or ERR_DEADLINE when they were
+ * withdrawn, ERR_INTERRUPTED after the end. */
+void commit_queue_wait(struct commit_queue *queue, struct commit_request *requests, size_t count,
                        struct operation *operation);
 
 /* Refuses new callers and wakes the committer. */
@@ -46,7 +35,7 @@ void commit_queue_end(struct commit_queue *queue);
 /* ---- For the committer's thread ---- */
 
 /* Waits until someone is there or until_ns (CLOCK_MONOTONIC, INT64_MAX: no limit) has passed, then
- * takes all that wait: struct commit_ticket *, commits and reloads apart, both empty when the time
+ * takes all that wait: struct commit_request *, commits and reloads apart, both empty when the time
  * has passed. False when the queue has ended and is empty. */
 bool commit_queue_take(struct commit_queue *queue, int64_t until_ns, GPtrArray *commits,
                        GPtrArray *reloads);
@@ -57,15 +46,15 @@ void commit_queue_take_more(struct commit_queue *queue, GPtrArray *commits, GPtr
 /* Waits until until_ns, or until the queue ends. */
 void commit_queue_pause(struct commit_queue *queue, int64_t until_ns);
 
-/* Answers a ticket, or all, and removes it from the array. error NULL: success. */
-void commit_queue_answer(struct commit_queue *queue, GPtrArray *tickets, guint index,
+/* Answers a request, or all, and removes it from the array. error NULL: success. */
+void commit_queue_answer(struct commit_queue *queue, GPtrArray *requests, guint index,
                          const struct error *error);
-void commit_queue_answer_all(struct commit_queue *queue, GPtrArray *tickets,
+void commit_queue_answer_all(struct commit_queue *queue, GPtrArray *requests,
                              const struct error *error);
 
 /* Answers those whose deadline has passed: ERR_OUTCOME_UNKNOWN if maybe stored, ERR_CONTENDED if
  * they have lost races, else ERR_DEADLINE. `object` is for the text. Returns their number. */
-unsigned commit_queue_answer_expired(struct commit_queue *queue, GPtrArray *tickets,
+unsigned commit_queue_answer_expired(struct commit_queue *queue, GPtrArray *requests,
                                      const char *object);
 
 #endif

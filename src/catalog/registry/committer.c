@@ -15,34 +15,12 @@
 
 struct registry *committer_registry(struct committer *committer)
 {
-    LOCK_SCOPE(&committer->lock);
-    return registry_ref(committer->current);
+    return registry_image_get(committer->image);
 }
 
 void committer_counts(struct committer *committer, uint64_t *puts, uint64_t *requests)
 {
-    LOCK_SCOPE(&committer->lock);
-    *puts = committer->puts;
-    *requests = committer->requests;
-}
-
-void committer_publish(struct committer *committer, struct registry *registry)
-{
-    struct registry *before = committer_registry(committer);
-    committer->uncertain = false;
-    if (registry_same_version(before, registry)) {
-        registry_unref(registry);
-        registry_unref(before);
-        return;
-    }
-    committer->watch_until_ns = 0; /* an abandoned put has lost its precondition */
-    pthread_mutex_lock(&committer->lock);
-    registry_unref(committer->current);
-    committer->current = registry;
-    pthread_mutex_unlock(&committer->lock);
-    if (committer->observer)
-        committer->observer(committer->observer_argument, before, registry);
-    registry_unref(before);
+    registry_image_counts(committer->image, puts, requests);
 }
 
 /* ---- The thread ---- */
@@ -50,9 +28,8 @@ void committer_publish(struct committer *committer, struct registry *registry)
 /* When to look at the store although nobody asks; CLOCK_MONOTONIC. */
 static int64_t next_look_ns(const struct committer *committer)
 {
-    int64_t now_ns = monotonic_now_ns();
-    if (committer->uncertain || now_ns < committer->watch_until_ns)
-        return now_ns + UNCERTAIN_RETRY_NS;
+    if (registry_image_is_to_be_watched(committer->image))
+        return monotonic_now_ns() + UNCERTAIN_RETRY_NS;
     return INT64_MAX;
 }
 
@@ -76,7 +53,7 @@ static void reread_unasked(struct committer *committer)
     note_unasked(committer, NULL);
     operation_destroy(&attempt);
     if (code == 0)
-        committer_publish(committer, found);
+        registry_image_publish(committer->image, found);
 }
 
 static void *run(void *argument)
@@ -103,26 +80,22 @@ static void *run(void *argument)
 void committer_commit_all(struct committer *committer, struct commit_request *requests,
                           size_t count, struct operation *operation)
 {
-    g_autofree struct commit_ticket *tickets = g_new0(struct commit_ticket, count);
-    for (size_t i = 0; i < count; i++)
-        tickets[i] = (struct commit_ticket){.request = &requests[i], .operation = operation};
-    commit_queue_wait(committer->queue, tickets, count, operation);
-    for (size_t i = 0; i < count; i++)
-        requests[i].error = tickets[i].error;
+    commit_queue_wait(committer->queue, requests, count, operation);
 }
 
 int committer_reload(struct committer *committer, struct operation *operation, struct error *err)
 {
-    struct commit_ticket ticket = {.operation = operation};
-    commit_queue_wait(committer->queue, &ticket, 1, operation);
-    return ticket.error.code ? error_copy(err, &ticket.error) : 0;
+    struct error failure = {0};
+    struct commit_request reload = {.err = &failure};
+    commit_queue_wait(committer->queue, &reload, 1, operation);
+    return failure.code ? error_copy(err, &failure) : 0;
 }
 
 /* ---- Start and end ---- */
 
 static void committer_release(struct committer *committer)
 {
-    registry_unref(committer->current);
+    registry_image_free(committer->image);
     commit_queue_free(committer->queue);
     pthread_mutex_destroy(&committer->lock);
     g_free(committer->key);
@@ -141,9 +114,7 @@ int committer_new(struct store *store, const char *key, bool unique_versions,
     committer->store = store;
     committer->key = g_strdup(key);
     committer->unique_versions = unique_versions;
-    committer->observer = observer;
-    committer->observer_argument = observer_argument;
-    committer->current = registry;
+    committer->image = registry_image_new(registry, observer, observer_argument);
     committer->queue = commit_queue_new();
     pthread_mutex_init(&committer->lock, NULL);
     int failed = pthread_create(&committer->thread, NULL, run, committer);

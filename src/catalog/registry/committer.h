@@ -17,11 +17,12 @@
 #define FORKFS_CATALOG_REGISTRY_COMMITTER_H
 
 #include "base/operation.h"
-#include "catalog/registry/registry.h"
+#include "catalog/registry/registry_image.h"
 #include "store/store.h"
 
 struct committer;
 
+/* What a caller wants to be committed, or only (apply NULL) that the registry is read again. */
 struct commit_request {
     /* Validates against registry_edit_state(edit) and makes the edit; on failure it must not have
      * changed anything. May be called several times, on new states. */
@@ -31,12 +32,15 @@ struct commit_request {
      * makes a difference. */
     bool (*landed)(const struct registry *registry, void *argument);
     void *argument;
-    struct error error; /* the answer; code 0 for success */
-};
+    struct error *err; /* the caller's, never NULL: takes the answer; code 0 for success */
 
-/* Told of every change of what readers see, after the change; both stay valid during the call. */
-typedef void registry_observer(void *argument, const struct registry *before,
-                               const struct registry *after);
+    /* For the queue and the committer only; zero. */
+    struct operation *operation;
+    bool taken; /* it can no longer be withdrawn */
+    bool answered;
+    bool maybe_stored;   /* a put that carried it had an unknown outcome */
+    unsigned races_lost; /* how often other writers were faster */
+};
 
 /* Loads the registry object `key` and starts the thread; the store must outlive the committer.
  * unique_versions: several write it, see unique_body.h. observer may be NULL. Errors of the store,

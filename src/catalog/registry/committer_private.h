@@ -14,37 +14,20 @@ struct committer {
     struct store *store;
     char *key;
     bool unique_versions;
-    registry_observer *observer;
-    void *observer_argument;
+    struct registry_image *image;
     struct commit_queue *queue;
     pthread_t thread;
 
-    pthread_mutex_t lock; /* guards these */
-    struct registry *current;
-    uint64_t puts;
-    uint64_t requests;
+    pthread_mutex_t lock;      /* guards these */
     struct operation *unasked; /* of the look under way that nobody waits for; NULL: none */
     bool ending;
-
-    /* For the thread only. */
-    bool uncertain;         /* the store may hold something else than `current` */
-    int64_t watch_until_ns; /* until then an abandoned put may still arrive */
 };
 
-static inline bool registry_same_version(const struct registry *a, const struct registry *b)
-{
-    return g_strcmp0(a->etag, b->etag) == 0;
-}
-
-/* The store holds `registry`: lets readers see it, if it is news to them, and tells the observer.
- * Takes over the reference. */
-void committer_publish(struct committer *committer, struct registry *registry);
-
-/* For the committer's thread: commits all tickets, and answers them and those of `reloads`. May
+/* For the committer's thread: commits all requests, and answers them and those of `reloads`. May
  * leave some of `reloads`, when nothing had to be read. */
-void commit_group_run(struct committer *committer, GPtrArray *tickets, GPtrArray *reloads);
+void commit_group_run(struct committer *committer, GPtrArray *requests, GPtrArray *reloads);
 
-/* The same for tickets that only want the registry to be read again. */
-void commit_group_reload(struct committer *committer, GPtrArray *tickets);
+/* The same for requests that only want the registry to be read again. */
+void commit_group_reload(struct committer *committer, GPtrArray *requests);
 
 #endif

@@ -346,13 +346,12 @@ void transitions_commit(struct committer *committer, struct transition *list, si
 {
     g_autofree struct commit_request *requests = g_new0(struct commit_request, count);
     for (size_t i = 0; i < count; i++)
-        requests[i] =
-            (struct commit_request){.apply = apply, .landed = landed, .argument = &list[i]};
+        requests[i] = (struct commit_request){
+            .apply = apply, .landed = landed, .argument = &list[i], .err = &list[i].error};
     committer_commit_all(committer, requests, count, operation);
     for (size_t i = 0; i < count; i++) {
         struct transition *transition = &list[i];
         const struct ulid *id = transition->id ? transition->id : &transition->entry->id;
-        transition->error = requests[i].error;
         transition->code = transition->error.code;
         if (transition->code)
             error_prefix(&transition->error, "%s fork %s", kinds[transition->kind].stage, id->text);

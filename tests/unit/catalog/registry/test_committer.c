@@ -29,11 +29,12 @@ static bool counted_landed(const struct registry *registry, void *argument)
 static unsigned commit_counted(struct committer_fixture *fixture, const char *name)
 {
     struct counted counted = {.entry = make_entry(name)};
+    struct error err = {0};
     struct commit_request request = {
-        .apply = apply_counted, .landed = counted_landed, .argument = &counted};
+        .apply = apply_counted, .landed = counted_landed, .argument = &counted, .err = &err};
     committer_commit_all(fixture->committer, &request, 1, NULL);
-    if (request.error.code)
-        fail_msg("%s", request.error.text);
+    if (err.code)
+        fail_msg("%s", err.text);
     fork_entry_unref(counted.entry);
     return counted.applied;
 }
