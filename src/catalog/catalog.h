@@ -22,7 +22,7 @@
 #include "base/log.h"
 #include "base/operation.h"
 #include "base/ulid.h"
-#include "catalog/change/change.h"
+#include "catalog/change_list.h"
 #include "catalog/fork/overlays.h"
 #include "catalog/fork/tags.h"
 #include "catalog/format/layout.h"
@@ -111,7 +111,14 @@ GPtrArray *catalog_tags_cached(struct catalog *catalog, const struct ulid *id);
 int catalog_tags(struct catalog *catalog, const struct ulid *id, struct operation *operation,
                  GPtrArray **ret, struct error *err);
 
-/* ---- Changes; these wait for the store. Many at a time: change.h ---- */
+/* ---- Changes; these wait for the store ---- */
+
+/* Creates and drops forks, many at a time. Changes of a list that do not depend on an earlier one
+ * of it go through their lives in step with each other and share the writes of the registry; each
+ * succeeds or fails on its own. The errors of a change are those of the two functions below, which
+ * are lists of one. */
+void catalog_change(struct catalog *catalog, struct change *changes, size_t count,
+                    struct operation *operation);
 
 /* Creates a fork of the primary graph (parent NULL) or of another fork, given by key. Returns 0
  * only when it is durably active; *ret_id (may be NULL) is its id. On failure nothing of it is

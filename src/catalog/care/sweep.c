@@ -150,7 +150,7 @@ static void check_descendants(struct sweep *sweep)
 /* Someone else has dropped it, or is at it, or has given it more time. */
 static bool is_a_failure(const struct change *change)
 {
-    return change->code && change->code != ERR_NOT_FOUND && change->code != ERR_STALE &&
+    return change->error.code && change->error.code != ERR_NOT_FOUND && change->error.code != ERR_STALE &&
            !change->elsewhere;
 }
 
@@ -174,7 +174,7 @@ static unsigned drop_subtrees(struct sweep *sweep)
     catalog_change(sweep->catalog, changes, entries->len, sweep->operation);
     unsigned dropped = 0;
     for (guint i = 0; i < entries->len; i++) {
-        if (changes[i].code == 0)
+        if (changes[i].error.code == 0)
             dropped++;
         else if (is_a_failure(&changes[i]))
             tell(sweep, g_ptr_array_index(entries, i), &changes[i].error);

@@ -1,5 +1,8 @@
-#include "catalog/change/change.h"
-
+/*
+ * A list of changes is carried out in rounds: a round takes every change that does not depend on an
+ * earlier one of the list (same name, one's parent is the other's name, or a budget that an earlier
+ * drop frees).
+ */
 #include <string.h>
 
 #include "base/timestamp.h"
@@ -254,7 +257,6 @@ static void round_begin(struct round *round, struct catalog *catalog, const GPtr
 static void task_end(struct task *task)
 {
     struct change *change = task->change;
-    change->code = task->code;
     change->error = task->error;
     change->id = task->id;
     change->elsewhere = task->elsewhere;
@@ -346,7 +348,7 @@ static bool refuse_read_only(struct catalog *catalog, struct change *change)
 {
     if (!catalog->settings.read_only)
         return false;
-    change->code = error_set(&change->error, ERR_READ_ONLY, "the catalog is mounted read-only");
+    error_set(&change->error, ERR_READ_ONLY, "the catalog is mounted read-only");
     return true;
 }
 
@@ -373,7 +375,7 @@ static void plan_again(GPtrArray *waiting, const GPtrArray *round)
 {
     for (guint i = round->len; i > 0; i--) {
         struct change *change = g_ptr_array_index(round, i - 1);
-        if (change->kind == CHANGE_CREATE && change->code == ERR_CHANGED)
+        if (change->kind == CHANGE_CREATE && change->error.code == ERR_CHANGED)
             g_ptr_array_insert(waiting, 0, change);
     }
 }
@@ -402,7 +404,7 @@ int catalog_create(struct catalog *catalog, const char *name, const char *parent
 {
     struct change change = {.kind = CHANGE_CREATE, .name = name, .parent = parent};
     catalog_change(catalog, &change, 1, operation);
-    if (change.code)
+    if (change.error.code)
         return error_copy(err, &change.error);
     if (ret_id)
         *ret_id = change.id;
@@ -414,5 +416,5 @@ int catalog_drop(struct catalog *catalog, const char *key, const struct ulid *id
 {
     struct change change = {.kind = CHANGE_DROP, .name = key, .expected_id = id};
     catalog_change(catalog, &change, 1, operation);
-    return change.code ? error_copy(err, &change.error) : 0;
+    return change.error.code ? error_copy(err, &change.error) : 0;
 }

@@ -9,7 +9,6 @@
 #define FORKFS_CATALOG_CHANGE_ROUND_H
 
 #include "catalog/catalog_private.h"
-#include "catalog/change/change.h"
 #include "catalog/registry/transitions.h"
 
 /* A fork point, or why there is none; read once for all tasks with the same parent. */

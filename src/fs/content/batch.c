@@ -151,10 +151,10 @@ static void take_results(struct group *group)
         if (line->error.code != 0)
             continue;
         const struct change *change = &g_array_index(group->changes, struct change, next++);
-        if (change->code != 0)
+        if (change->error.code != 0)
             line->error = change->error;
         /* Gone by another's hand: who wants to drop it hears what rmdir would say. */
-        if (change->code == ERR_STALE && line->kind == CHANGE_DROP)
+        if (change->error.code == ERR_STALE && line->kind == CHANGE_DROP)
             line->error.code = ERR_NOT_FOUND;
     }
 }

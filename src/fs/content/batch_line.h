@@ -16,7 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "catalog/change/change.h"
+#include "catalog/change_list.h"
 
 /* The longest line, without its newline: the two longest names there are, and the rest. */
 #define BATCH_LINE_LONGEST 2048

@@ -323,7 +323,7 @@ static struct latency_cost cost_of_lines(struct fixture *fixture, struct change 
     catalog_change(fixture->catalog, lines, count, NULL);
     struct latency_cost now = latency_store_cost(fixture->latency);
     for (unsigned i = 0; i < count; i++) {
-        if (lines[i].code)
+        if (lines[i].error.code)
             fail_msg("%s", lines[i].error.text);
         g_free((char *)lines[i].name);
     }

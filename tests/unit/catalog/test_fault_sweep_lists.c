@@ -39,13 +39,13 @@ static void assert_line(struct store *store, const struct change *change, bool s
 {
     int status = fixture_status(store, change->name);
     int done = change->kind == CHANGE_CREATE ? FORK_ACTIVE : -1;
-    if (change->code == 0 && status != done)
+    if (change->error.code == 0 && status != done)
         fail_msg("%s, n %u: '%s' answered success, but its status is %d", fault->name, n,
                  change->name, status);
     if (settled && status != -1 && status != FORK_ACTIVE)
         fail_msg("%s, n %u: '%s' has status %d after recovery", fault->name, n, change->name,
                  status);
-    if (change->kind == CHANGE_CREATE && change->code != 0 && !fault->persistent && status != -1)
+    if (change->kind == CHANGE_CREATE && change->error.code != 0 && !fault->persistent && status != -1)
         fail_msg("%s, n %u: '%s' was refused (%s), but its status is %d", fault->name, n,
                  change->name, change->error.text, status);
     if (change->kind == CHANGE_CREATE && status == -1 && (settled || !fault->persistent))
@@ -68,7 +68,7 @@ static bool list_with_fault(const struct fault *fault, unsigned n)
         list.prepare(catalog);
     catalog_free(catalog);
     for (size_t i = 0; i < list.count; i++) {
-        list.changes[i].code = ERR_IO;
+        list.changes[i].error.code = ERR_IO;
         list.changes[i].error = (struct error){0};
     }
     catalog = fixture_open(store, &wrapper);

@@ -176,7 +176,7 @@ static void time_given_meanwhile_counts(void **state)
     assert_int_equal(catalog_set_ttl(fixture->catalog, &parent, true, 3600, NULL, NULL), 0);
     fault_store_release(fixture->faults);
     change_thread_join(&thread);
-    assert_int_equal(changes[0].code, ERR_STALE);
+    assert_int_equal(changes[0].error.code, ERR_STALE);
     assert_status(fixture, "c", FORK_ACTIVE);
     assert_sweeps(fixture, 0, "");
 }

@@ -182,8 +182,8 @@ static void a_parent_that_was_dropped_and_made_anew_gets_no_child(void **state)
     struct change changes[] = {create_line("parent", NULL), create_line("child", "parent")};
     changes[1].parent_id = &former;
     catalog_change(fixture->catalog, changes, 2, NULL);
-    assert_int_equal(changes[0].code, 0);
-    assert_int_equal(changes[1].code, ERR_NOT_FOUND);
+    assert_int_equal(changes[0].error.code, 0);
+    assert_int_equal(changes[1].error.code, ERR_NOT_FOUND);
     assert_int_equal(fixture_status(fixture->store, "child"), -1);
 }
 
@@ -259,10 +259,10 @@ static void a_fork_whose_file_cannot_be_written_fails_alone(void **state)
         fault_store_arm(fixture->faults, FAULT_FAIL, 1u << STORE_PUT, n, false, ERR_NO_SPACE);
         catalog_change(fixture->catalog, changes, 3, NULL);
         for (unsigned i = 0; i < 3; i++) {
-            if (changes[i].code == 0)
+            if (changes[i].error.code == 0)
                 continue;
             failed++;
-            assert_int_equal(changes[i].code, ERR_NO_SPACE);
+            assert_int_equal(changes[i].error.code, ERR_NO_SPACE);
             assert_status(fixture, changes[i].name, -1);
             assert_int_equal(fixture_mentions(fixture->store, changes[i].id.text), 0);
         }
@@ -330,7 +330,7 @@ static void a_drop_deletes_branches_that_are_registered_meanwhile(void **state)
     fault_store_release(fixture->faults);
     change_thread_join(&thread);
     catalog_free(other);
-    if (changes[0].code)
+    if (changes[0].error.code)
         fail_msg("%s", changes[0].error.text);
     assert_int_equal(fixture_mentions(fixture->store, id.text), 0);
     fixture_assert_clean(fixture->store);
@@ -348,8 +348,8 @@ static void lists_in_opposite_order_do_not_wait_for_each_other(void **state)
     change_thread_join(&threads[0]);
     change_thread_join(&threads[1]);
     for (unsigned i = 0; i < 3; i++) {
-        assert_true(there[i].code == 0 || there[i].code == ERR_EXISTS);
-        assert_true((there[i].code == 0) != (back[2 - i].code == 0));
+        assert_true(there[i].error.code == 0 || there[i].error.code == ERR_EXISTS);
+        assert_true((there[i].error.code == 0) != (back[2 - i].error.code == 0));
     }
     fixture_assert_whole(fixture->store);
     fixture_assert_clean(fixture->store);
@@ -368,9 +368,9 @@ static void a_child_and_the_end_of_its_parent_exclude_each_other(void **state)
         change_thread_start(&threads[1], fixture, drop, 1);
         change_thread_join(&threads[0]);
         change_thread_join(&threads[1]);
-        assert_true((create[0].code == 0) != (drop[0].code == 0));
-        if (create[0].code == 0) {
-            assert_int_equal(drop[0].code, ERR_NOT_EMPTY);
+        assert_true((create[0].error.code == 0) != (drop[0].error.code == 0));
+        if (create[0].error.code == 0) {
+            assert_int_equal(drop[0].error.code, ERR_NOT_EMPTY);
             fixture_assert_clean(fixture->store);
             assert_int_equal(catalog_drop(fixture->catalog, "c", NULL, NULL, NULL), 0);
             assert_int_equal(catalog_drop(fixture->catalog, "p", NULL, NULL, NULL), 0);
@@ -403,9 +403,9 @@ static void an_interrupt_calls_off_all_creates(void **state)
     struct change changes[] = {create_line("a", NULL), create_line("b", NULL),
                                create_line("c", "a")};
     cancel_at(fixture, FAULT_WRITES, "_refs/branches", 1, changes, 3);
-    assert_int_equal(changes[0].code, ERR_INTERRUPTED);
-    assert_int_equal(changes[1].code, ERR_INTERRUPTED);
-    assert_int_equal(changes[2].code, ERR_NOT_FOUND);
+    assert_int_equal(changes[0].error.code, ERR_INTERRUPTED);
+    assert_int_equal(changes[1].error.code, ERR_INTERRUPTED);
+    assert_int_equal(changes[2].error.code, ERR_NOT_FOUND);
     assert_int_equal(fixture_mentions(fixture->store, "fork_0"), 0);
     fixture_assert_clean(fixture->store);
 }
@@ -416,8 +416,8 @@ static void an_interrupt_does_not_stop_drops_that_were_decided(void **state)
     struct ulid id = fixture_create(fixture->catalog, "old", NULL);
     struct change changes[] = {drop_line("old"), create_line("new", NULL)};
     cancel_at(fixture, FAULT_WRITES, "fork_tombstones", 1, changes, 2);
-    assert_int_equal(changes[0].code, 0);
-    assert_int_equal(changes[1].code, ERR_INTERRUPTED);
+    assert_int_equal(changes[0].error.code, 0);
+    assert_int_equal(changes[1].error.code, ERR_INTERRUPTED);
     assert_int_equal(fixture_mentions(fixture->store, id.text), 0);
     assert_status(fixture, "new", -1);
     fixture_assert_clean(fixture->store);
@@ -430,8 +430,8 @@ static void an_interrupt_before_the_decision_leaves_everything(void **state)
     g_autofree char *before = fixture_dump(fixture->store, NULL);
     struct change changes[] = {drop_line("old"), create_line("new", NULL)};
     cancel_at(fixture, FAULT_READS, NULL, 1, changes, 2);
-    assert_int_equal(changes[0].code, ERR_INTERRUPTED);
-    assert_int_equal(changes[1].code, ERR_INTERRUPTED);
+    assert_int_equal(changes[0].error.code, ERR_INTERRUPTED);
+    assert_int_equal(changes[1].error.code, ERR_INTERRUPTED);
     g_autofree char *after = fixture_dump(fixture->store, NULL);
     assert_string_equal(before, after);
 }
@@ -450,7 +450,7 @@ static void a_deadline_leaves_time_to_undo(void **state)
     assert_int_equal(operation.deadline_ns, deadline_ns);
     operation_destroy(&operation);
     fault_store_release(fixture->faults);
-    assert_int_equal(changes[0].code, ERR_DEADLINE);
+    assert_int_equal(changes[0].error.code, ERR_DEADLINE);
     change_fixture_reopen(fixture, NULL);
     fixture_recover(fixture->catalog, NULL);
     assert_int_equal(fixture_status(fixture->store, "a"), -1);

@@ -84,7 +84,7 @@ static void *make_batch(void *argument)
     struct change changes[] = {{.kind = CHANGE_CREATE, .name = "one"},
                                {.kind = CHANGE_CREATE, .name = "two", .parent = "audit"}};
     catalog_change(fixture->catalog, changes, G_N_ELEMENTS(changes), NULL);
-    return GINT_TO_POINTER(changes[0].code ? changes[0].code : changes[1].code);
+    return GINT_TO_POINTER(changes[0].error.code ? changes[0].error.code : changes[1].error.code);
 }
 
 /* While a request of that kind is under way. */

@@ -60,7 +60,7 @@ static void a_fork_known_to_be_held_elsewhere_is_refused_without_a_decision(void
     unsigned puts = fault_store_total(scene.dropper->faults, STORE_PUT);
     struct change change = {.kind = CHANGE_DROP, .name = "audit", .no_drain = true};
     catalog_change(scene.dropper->catalog, &change, 1, NULL);
-    assert_int_equal(change.code, ERR_HELD);
+    assert_int_equal(change.error.code, ERR_HELD);
     assert_int_equal(mount_drop(scene.dropper, 60000, &err), ERR_HELD);
     g_autofree char *pid = g_strdup_printf("pid %d on host ", (int)getpid());
     assert_says(&err, pid);

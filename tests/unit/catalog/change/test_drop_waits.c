@@ -129,8 +129,8 @@ static void a_create_beside_it_does_not_wait_with_it(void **state)
     operation_init(&operation, 2000);
     catalog_change(dropper->catalog, changes, G_N_ELEMENTS(changes), &operation);
     operation_destroy(&operation);
-    assert_int_equal(changes[0].code, ERR_HELD);
-    assert_int_equal(changes[1].code, 0);
+    assert_int_equal(changes[0].error.code, ERR_HELD);
+    assert_int_equal(changes[1].error.code, 0);
     assert_int_equal(fixture_status(bucket->store, "fresh"), FORK_ACTIVE);
     assert_int_equal(fixture_status(bucket->store, "audit"), FORK_ACTIVE);
     fixture_assert_whole(bucket->store);
