@@ -1,5 +1,5 @@
 #include "base/timestamp.h"
-#include "catalog/change/fork_remains.h"
+#include "catalog/change/deletion.h"
 #include "catalog/change/round.h"
 #include "catalog/format/fork_name.h"
 #include "lance/dataset.h"
@@ -309,24 +309,22 @@ static void fence(struct round *round, GPtrArray *fenced, GPtrArray *problems)
 static void delete_fenced(struct round *round, GPtrArray *fenced, GPtrArray *problems)
 {
     struct catalog *catalog = round->catalog;
-    g_autofree struct fork_remains *remains = g_new0(struct fork_remains, fenced->len);
+    struct deletions *deletions = deletions_new(catalog);
     for (guint i = 0; i < fenced->len; i++) {
         const struct task *task = g_ptr_array_index(fenced, i);
-        remains[i] = (struct fork_remains){.id = &task->id,
-                                           .branches = task->entry->datasets,
-                                           .keep_intents = catalog->settings.shared};
+        const struct deletion deletion = {.extent = DELETION_OF_FILES,
+                                          .id = &task->id,
+                                          .branches = task->entry->datasets,
+                                          .err = g_ptr_array_index(problems, i)};
+        deletions_add(deletions, &deletion);
     }
-    auto_registry struct registry *registry = catalog_registry(catalog);
-    fork_remains_delete(catalog->store, catalog->layout, catalog->settings.log, registry, remains,
-                        fenced->len, &round->finishing);
+    deletions_run(deletions, &round->finishing);
+    deletions_free(deletions);
     for (guint i = 0; i < fenced->len; i++) {
         const struct task *task = g_ptr_array_index(fenced, i);
         struct error *problem = g_ptr_array_index(problems, i);
-        if (remains[i].code)
-            *problem = remains[i].error;
-        else if (task->late_writes)
+        if (problem->code == 0 && task->late_writes)
             error_set(problem, ERR_OUTCOME_UNKNOWN, "abandoned writes may still arrive");
-        overlays_forget(catalog->overlays, &task->id);
     }
 }
 

@@ -1,16 +1,13 @@
 #include "base/timestamp.h"
-#include "catalog/change/burial.h"
-#include "catalog/change/fork_remains.h"
+#include "catalog/change/deletion.h"
 #include "catalog/change/round.h"
 
 /* What the drops of a round share. */
 struct drops {
     GPtrArray *candidates; /* datasets in which a fork may have branches that are not recorded */
-    GPtrArray *tasks;      /* struct task: those being buried */
-    GPtrArray *branches;   /* of each: array of struct dataset_branch */
-    struct burial *list;   /* of each */
-    struct burials *burials;
-    struct store_set *listings; /* a wave whose answers the burials read */
+    GPtrArray *branches;   /* of those that go: array of struct dataset_branch */
+    struct deletions *deletions;
+    struct store_set *listings; /* a wave whose answers the deletions read */
 };
 
 static bool is_going(const struct task *task)
@@ -52,7 +49,7 @@ static int find_fork(struct round *round, struct task *task, struct error *err)
     int code = check_takeover(round->catalog, entry, err);
     task->elsewhere = code != 0;
     if (code == 0)
-        code = fork_remains_check_names(entry->datasets, err);
+        code = deletion_check_names(entry->datasets, err);
     return code ? code : transition_check_childless(registry, &entry->id, err);
 }
 
@@ -111,7 +108,7 @@ static void check_unfinished(struct round *round)
         struct task *task = &round->tasks[i];
         if (!is_going(task) || task->entry->status == FORK_ACTIVE)
             continue;
-        g_ptr_array_add(branches, burial_branches(task->entry, round->drops->candidates));
+        g_ptr_array_add(branches, deletion_branches(task->entry, round->drops->candidates));
         list[tasks->len].entry = task->entry;
         list[tasks->len].branches = g_ptr_array_index(branches, tasks->len);
         g_ptr_array_add(tasks, task);
@@ -139,7 +136,7 @@ static void look_at_store(struct round *round)
     if (listing->answer.code)
         fail_all(round, &listing->answer.error);
     else
-        round->drops->candidates = burial_candidates_listed(listing);
+        round->drops->candidates = deletion_candidates_listed(listing);
     store_set_unref(set);
     check_unfinished(round);
 }
@@ -214,14 +211,14 @@ static int take_latest(struct round *round, struct task *task, struct error *err
     struct fork_entry *undecided = fork_entry_with_status(latest, task->entry->status);
     fork_entry_unref(task->entry);
     task->entry = undecided;
-    return fork_remains_check_names(undecided->datasets, err);
+    return deletion_check_names(undecided->datasets, err);
 }
 
 static int take_before(struct task *task, struct fork_entry *before, struct error *err)
 {
     fork_entry_unref(task->entry);
     task->entry = fork_entry_ref(before);
-    return fork_remains_check_names(before->datasets, err);
+    return deletion_check_names(before->datasets, err);
 }
 
 /* A fork that another mount has just decided to drop is not gone: that may be taken back. */
@@ -260,11 +257,9 @@ void drop_add_files(struct round *round, struct task *task, struct store_set *se
 
 static void forget_listings(struct drops *drops)
 {
-    g_clear_pointer(&drops->burials, burials_free);
+    g_clear_pointer(&drops->deletions, deletions_free);
     g_clear_pointer(&drops->listings, store_set_unref);
-    g_clear_pointer(&drops->tasks, g_ptr_array_unref);
     g_clear_pointer(&drops->branches, g_ptr_array_unref);
-    g_clear_pointer(&drops->list, g_free);
 }
 
 void drop_add_listings(struct round *round, struct store_set *set)
@@ -275,23 +270,22 @@ void drop_add_listings(struct round *round, struct store_set *set)
     forget_listings(drops);
     if (!has_drops(round))
         return;
-    drops->tasks = g_ptr_array_new();
     drops->branches = g_ptr_array_new_with_free_func((GDestroyNotify)g_ptr_array_unref);
-    drops->list = g_new0(struct burial, round->count);
+    drops->deletions = deletions_new(round->catalog);
     for (size_t i = 0; i < round->count; i++) {
         struct task *task = &round->tasks[i];
         if (!is_going(task))
             continue;
-        GPtrArray *branches = burial_branches(task->entry, drops->candidates);
-        const GPtrArray *looked_at =
-            task->entry->status == FORK_ACTIVE ? task->entry->datasets : NULL;
-        drops->list[drops->tasks->len] =
-            (struct burial){.id = &task->entry->id, .branches = branches, .looked_at = looked_at};
+        GPtrArray *branches = deletion_branches(task->entry, drops->candidates);
+        const struct deletion deletion = {
+            .id = &task->entry->id,
+            .branches = branches,
+            .looked_at = task->entry->status == FORK_ACTIVE ? task->entry->datasets : NULL,
+            .err = &task->error};
         g_ptr_array_add(drops->branches, branches);
-        g_ptr_array_add(drops->tasks, task);
+        deletions_add(drops->deletions, &deletion);
     }
-    drops->burials = burials_new(round->catalog, drops->list, drops->tasks->len);
-    burials_add_listings(drops->burials, set);
+    deletions_add_listings(drops->deletions, set);
 }
 
 void drop_files_put(struct round *round, struct task *task)
@@ -300,40 +294,31 @@ void drop_files_put(struct round *round, struct task *task)
         tombstones_note_put(round->catalog->tombstones, task->tombstone_key, NULL, task->tombstone);
 }
 
-/* What happened to the tasks so far to their burials, or the other way round. */
-static void exchange_codes(struct drops *drops)
+static void take_codes(struct round *round)
 {
-    for (guint i = 0; i < drops->tasks->len; i++) {
-        struct task *task = g_ptr_array_index(drops->tasks, i);
-        struct burial *burial = &drops->list[i];
-        if (task->code)
-            burial->code = error_copy(&burial->error, &task->error);
-        else
-            task->code = error_copy(&task->error, &burial->error);
-    }
+    for (size_t i = 0; i < round->count; i++)
+        round->tasks[i].code = round->tasks[i].error.code;
 }
 
 void drop_take_listings(struct round *round, struct store_set *set, int run_code)
 {
     struct drops *drops = round->drops;
-    if (!drops || !drops->burials) {
+    if (!drops || !drops->deletions) {
         store_set_unref(set);
         return;
     }
     drops->listings = set;
-    exchange_codes(drops);
-    burials_take_listings(drops->burials, set, run_code);
-    exchange_codes(drops);
+    deletions_take_listings(drops->deletions, set, run_code);
+    take_codes(round);
 }
 
 void drop_delete(struct round *round)
 {
     struct drops *drops = round->drops;
-    if (!drops || !drops->burials)
+    if (!drops || !drops->deletions)
         return;
-    exchange_codes(drops); /* some may have been taken back */
-    burials_carry_out(drops->burials, &round->finishing);
-    exchange_codes(drops);
+    deletions_carry_out(drops->deletions, &round->finishing);
+    take_codes(round);
 }
 
 bool drop_removal(struct round *round, struct task *task, struct transition *transition)

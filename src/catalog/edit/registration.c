@@ -8,7 +8,7 @@
 #include "base/json_text.h"
 #include "base/timestamp.h"
 #include "catalog/catalog_private.h"
-#include "catalog/change/fork_remains.h"
+#include "catalog/change/deletion.h"
 #include "catalog/edit/registration_intent.h"
 #include "catalog/registry/transitions.h"
 #include "lance/branch_name.h"
@@ -219,16 +219,12 @@ static GPtrArray *list_branches(const struct registration *registration,
 /* The branches are this fork's by name, and it does not register them. */
 static int delete_zombies(struct registration *registration, struct error *err)
 {
-    struct catalog *catalog = registration->catalog;
     g_autoptr(GPtrArray) branches = list_branches(registration, is_zombie);
     if (branches->len == 0)
         return 0;
-    auto_registry struct registry *registry = catalog_registry(catalog);
-    struct fork_remains remains = {
-        .id = &registration->entry->id, .branches = branches, .branches_only = true};
-    fork_remains_delete(catalog->store, catalog->layout, catalog->settings.log, registry, &remains,
-                        1, registration->operation);
-    return error_copy(err, &remains.error);
+    const struct deletion deletion = {
+        .extent = DELETION_OF_BRANCHES, .id = &registration->entry->id, .branches = branches};
+    return deletion_run(registration->catalog, deletion, registration->operation, err);
 }
 
 static bool has_unknown(struct store_set *puts)

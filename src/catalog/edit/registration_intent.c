@@ -1,7 +1,7 @@
 #include "catalog/edit/registration_intent.h"
 
 #include "base/json_members.h"
-#include "catalog/change/fork_remains.h"
+#include "catalog/change/deletion.h"
 #include "catalog/edit/intents.h"
 
 static struct bytes *render(const GPtrArray *branches)
@@ -57,7 +57,7 @@ static int parse(const struct bytes *body, const struct ulid *id, const struct f
         if (g_strcmp0(registered, branch) != 0)
             g_ptr_array_add(branches, dataset_branch_new(pair.key, branch));
     }
-    return fork_remains_check_names(branches, err);
+    return deletion_check_names(branches, err);
 }
 
 static int check(const struct ulid *id, const struct bytes *body, struct error *err)
@@ -73,11 +73,9 @@ static int take_back(struct catalog *catalog, const struct ulid *id, const struc
     int code = parse(body, id, entry, branches, err);
     if (code)
         return code;
-    auto_registry struct registry *registry = catalog_registry(catalog);
-    struct fork_remains remains = {.id = id, .branches = branches, .branches_only = true};
-    fork_remains_delete(catalog->store, catalog->layout, catalog->settings.log, registry, &remains,
-                        1, operation);
-    return remains.code ? error_copy(err, &remains.error) : 0;
+    const struct deletion deletion = {
+        .extent = DELETION_OF_BRANCHES, .id = id, .branches = branches};
+    return deletion_run(catalog, deletion, operation, err);
 }
 
 const struct intent_kind registration_intents = {

@@ -2,9 +2,9 @@
 
 #include "base/json_members.h"
 #include "base/json_text.h"
-#include "catalog/change/burial.h"
 #include "catalog/edit/intents.h"
 #include "catalog/edit/tag_refs.h"
+#include "catalog/fork/deletion_branches.h"
 #include "catalog/fork/tag_names.h"
 #include "lance/branch_name.h"
 #include "lance/branch_ref.h"
@@ -66,7 +66,7 @@ static int remove_refs(struct catalog *catalog, const struct ulid *id, const cha
     struct error failure = {0};
     if (lance_tag_name_check(tag, &failure))
         return error_set(err, ERR_CORRUPT, "it names a tag that cannot be: %s", failure.text);
-    int code = burial_candidates(catalog, operation, &datasets, err);
+    int code = deletion_candidates(catalog->fork_points, operation, &datasets, err);
     if (code)
         return code;
     struct store_set *gets = store_set_new();

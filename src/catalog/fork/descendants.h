@@ -38,7 +38,7 @@ struct descendants_query {
  * do about it (kept_reason.h); ERR_CORRUPT, ERR_UNSUPPORTED the same for a ref file that cannot be
  * read, so that nobody can tell; ERR_UNSUPPORTED for a catalog of refs (lance/ref_catalog.h), of
  * active forks only: whoever deletes the others looks for one where they have files
- * (fork_remains.h). Errors of the store. Two waves for all of the list. `first` (NULL: none): a set
+ * (change/deletion.h). Errors of the store. Two waves for all of the list. `first` (NULL: none): a set
  * with requests of the caller's that share the first wave; afterwards it has been run. Returns what
  * store_run() returned for the first wave. */
 int descendants_check(struct descendants *descendants, const struct registry *registry,

@@ -1,8 +1,7 @@
 /*
  * The check of forks whose drop or creation was not finished: what keeps them.
  */
-#include "catalog/change/burial.h"
-#include "catalog/change/fork_remains.h"
+#include "catalog/fork/deletion_branches.h"
 #include "catalog/fork/descendants.h"
 #include "catalog/fork/ref_cache.h"
 #include "catalog/fsck/fsck_private.h"
@@ -36,13 +35,13 @@ static GPtrArray *list_unfinished(const struct fsck *fsck, const GPtrArray *cand
     for (guint i = 0; i < entries->len; i++) {
         const struct fork_entry *entry = entries->pdata[i];
         if (entry->status != FORK_ACTIVE && !registry_id_is_ambiguous(fsck->registry, &entry->id) &&
-            fork_remains_check_names(entry->datasets, NULL) == 0)
-            add(list, entry, burial_branches(entry, candidates));
+            deletion_check_names(entry->datasets, NULL) == 0)
+            add(list, entry, deletion_branches(entry, candidates));
     }
     for (guint i = 0; i < fsck->lost->len; i++) {
         const struct fork_entry *tombstone = fsck->lost->pdata[i];
-        if (fork_remains_check_names(tombstone->datasets, NULL) == 0)
-            add(list, tombstone, burial_branches_by_id(tombstone));
+        if (deletion_check_names(tombstone->datasets, NULL) == 0)
+            add(list, tombstone, deletion_branches_by_id(tombstone));
     }
     return list;
 }
@@ -66,7 +65,7 @@ static int report(struct fsck *fsck, const struct unfinished *one,
 
 int fsck_check_kept(struct fsck *fsck, const struct store_request *storage, struct error *err)
 {
-    g_autoptr(GPtrArray) candidates = burial_candidates_listed(storage);
+    g_autoptr(GPtrArray) candidates = deletion_candidates_listed(storage);
     g_autoptr(GPtrArray) list = list_unfinished(fsck, candidates);
     if (list->len == 0)
         return 0;

@@ -1,7 +1,7 @@
 #include "catalog/recovery/orphans.h"
 
 #include "base/timestamp.h"
-#include "catalog/change/fork_remains.h"
+#include "catalog/change/deletion.h"
 
 #define OVERLAY_SUFFIX ".json"
 
@@ -91,16 +91,12 @@ static int remove_orphan(struct catalog *catalog, const char *text, const GPtrAr
         recovery_report_problem(report, &reason, "the id", text);
         return 0;
     }
-    auto_registry struct registry *registry = catalog_registry(catalog);
     g_autoptr(GPtrArray) none = dataset_branches_new();
-    struct fork_remains remains = {
-        .id = &id, .branches = none, .keep_intents = catalog->settings.shared};
-    fork_remains_delete(catalog->store, catalog->layout, catalog->settings.log, registry, &remains,
-                        1, operation);
-    if (remains.code)
-        return error_copy(err, &remains.error);
-    report->orphans++;
-    return 0;
+    const struct deletion deletion = {.extent = DELETION_OF_FILES, .id = &id, .branches = none};
+    code = deletion_run(catalog, deletion, operation, err);
+    if (code == 0)
+        report->orphans++;
+    return code;
 }
 
 /* Others are watched. */

@@ -1,6 +1,5 @@
 #include "base/timestamp.h"
-#include "catalog/change/burial.h"
-#include "catalog/change/fork_remains.h"
+#include "catalog/change/deletion.h"
 #include "catalog/recovery/recovery_private.h"
 #include "catalog/registry/transitions.h"
 
@@ -69,7 +68,7 @@ static GPtrArray *list_unfinished(struct catalog *catalog)
         if (registry_id_is_ambiguous(registry, &entry->id))
             error_set(&fork->problem, ERR_CORRUPT, "several entries have its id");
         else
-            fork_remains_check_names(entry->datasets, &fork->problem);
+            deletion_check_names(entry->datasets, &fork->problem);
         g_ptr_array_add(list, fork);
     }
     takeover_end_look(catalog->takeover, TAKEOVER_ENTRY, monotonic_now_ns());
@@ -151,20 +150,18 @@ static void commit_all(struct catalog *catalog, GPtrArray *forks, enum transitio
     }
 }
 
-static void bury_all(struct catalog *catalog, GPtrArray *forks, struct operation *operation)
+static void delete_all(struct catalog *catalog, GPtrArray *forks, struct operation *operation)
 {
-    g_autofree struct burial *list = g_new0(struct burial, forks->len);
-    g_autoptr(GPtrArray) buried = g_ptr_array_new();
+    struct deletions *deletions = deletions_new(catalog);
     for (guint i = 0; i < forks->len; i++) {
         struct unfinished *fork = g_ptr_array_index(forks, i);
-        if (fork->problem.code)
-            continue;
-        list[buried->len] = (struct burial){.id = &fork->entry->id, .branches = fork->branches};
-        g_ptr_array_add(buried, fork);
+        const struct deletion deletion = {
+            .id = &fork->entry->id, .branches = fork->branches, .err = &fork->problem};
+        if (fork->problem.code == 0)
+            deletions_add(deletions, &deletion);
     }
-    bury(catalog, list, buried->len, operation);
-    for (guint i = 0; i < buried->len; i++)
-        ((struct unfinished *)g_ptr_array_index(buried, i))->problem = list[i].error;
+    deletions_run(deletions, operation);
+    deletions_free(deletions);
 }
 
 /* Its creator came back to life and finished it, or another mount is faster. */
@@ -212,10 +209,10 @@ static int choose_branches(struct catalog *catalog, const GPtrArray *list,
                            struct operation *operation, struct error *err)
 {
     g_autoptr(GPtrArray) candidates = NULL;
-    int code = burial_candidates(catalog, operation, &candidates, err);
+    int code = deletion_candidates(catalog->fork_points, operation, &candidates, err);
     for (guint i = 0; code == 0 && i < list->len; i++) {
         struct unfinished *fork = g_ptr_array_index(list, i);
-        fork->branches = burial_branches(fork->entry, candidates);
+        fork->branches = deletion_branches(fork->entry, candidates);
     }
     return code;
 }
@@ -303,7 +300,7 @@ static int finish_all(struct catalog *catalog, const GPtrArray *list, struct ope
         if (forks->len == 0)
             break;
         commit_all(catalog, forks, TRANSITION_FENCE, operation);
-        bury_all(catalog, forks, operation);
+        delete_all(catalog, forks, operation);
         commit_all(catalog, forks, TRANSITION_REMOVE, operation);
     }
     return report_unfinished(catalog, list, report, err);

@@ -3,7 +3,7 @@
  * had been emptied when whoever dropped the fork died. An entry leads to these, as long as there is
  * one; but Uni, which knows nothing of directories, may have removed it since.
  */
-#include "catalog/change/burial.h"
+#include "catalog/fork/deletion_branches.h"
 #include "catalog/recovery/recovery_private.h"
 #include "lance/branch_name.h"
 
@@ -131,7 +131,7 @@ int recovery_prune(struct catalog *catalog, struct operation *operation,
                    struct recovery_report *report, struct error *err)
 {
     g_autoptr(GPtrArray) datasets = NULL;
-    int code = burial_candidates(catalog, operation, &datasets, err);
+    int code = deletion_candidates(catalog->fork_points, operation, &datasets, err);
     if (code == 0)
         code = prune_documents(catalog, datasets, operation, err);
     if (code == 0 && !layout_is_remote(catalog->layout)) /* a bucket has no directories */

@@ -1,8 +1,7 @@
 #include <string.h>
 
 #include "base/timestamp.h"
-#include "catalog/change/burial.h"
-#include "catalog/change/fork_remains.h"
+#include "catalog/change/deletion.h"
 #include "catalog/recovery/recovery_private.h"
 #include "catalog/registry/transitions.h"
 
@@ -80,15 +79,16 @@ static GPtrArray *list_unburied(struct catalog *catalog, const GPtrArray *tombst
 
 /* ---- Undecided drops: the forks stay ---- */
 
-static void bury_undecided(struct catalog *catalog, const GPtrArray *list,
-                           struct operation *operation)
+static void delete_undecided(struct catalog *catalog, const GPtrArray *list,
+                             struct operation *operation)
 {
     auto_registry struct registry *registry = catalog_registry(catalog);
     for (guint i = 0; i < list->len; i++) {
         struct unburied *one = g_ptr_array_index(list, i);
         if (one->problem.code || !registry_find_id(registry, &one->tombstone->entry->id))
             continue;
-        one->done = bury_tombstone(catalog, one->tombstone->key, operation, &one->problem) == 0;
+        one->done =
+            deletion_of_tombstone(catalog, one->tombstone->key, operation, &one->problem) == 0;
     }
 }
 
@@ -106,10 +106,10 @@ static GPtrArray *choose_childless(struct catalog *catalog, const GPtrArray *lis
             continue;
         const struct fork_entry *entry = one->tombstone->entry;
         one->problem = (struct error){0};
-        if (fork_remains_check_names(entry->datasets, &one->problem))
+        if (deletion_check_names(entry->datasets, &one->problem))
             continue;
         if (!one->branches)
-            one->branches = burial_branches_by_id(entry);
+            one->branches = deletion_branches_by_id(entry);
         if (transition_check_childless(registry, &entry->id, &one->problem) == 0)
             g_ptr_array_add(chosen, one);
     }
@@ -133,21 +133,23 @@ static void keep_independent(struct catalog *catalog, GPtrArray *forks, struct o
     }
 }
 
-static bool bury_all(struct catalog *catalog, const GPtrArray *forks, struct operation *operation)
+static bool delete_all(struct catalog *catalog, const GPtrArray *forks, struct operation *operation)
 {
-    g_autofree struct burial *list = g_new0(struct burial, forks->len);
+    struct deletions *deletions = deletions_new(catalog);
     bool any = false;
     for (guint i = 0; i < forks->len; i++) {
-        const struct unburied *one = g_ptr_array_index(forks, i);
-        list[i] = (struct burial){.id = &one->tombstone->entry->id, .branches = one->branches};
+        struct unburied *one = g_ptr_array_index(forks, i);
+        const struct deletion deletion = {
+            .id = &one->tombstone->entry->id, .branches = one->branches, .err = &one->problem};
+        deletions_add(deletions, &deletion);
     }
-    bury(catalog, list, forks->len, operation);
+    deletions_run(deletions, operation);
     for (guint i = 0; i < forks->len; i++) {
         struct unburied *one = g_ptr_array_index(forks, i);
-        one->problem = list[i].error;
-        one->done = list[i].code == 0;
+        one->done = one->problem.code == 0;
         any = any || one->done;
     }
+    deletions_free(deletions);
     return any;
 }
 
@@ -159,7 +161,7 @@ static void finish_all(struct catalog *catalog, const GPtrArray *list, struct op
         g_autoptr(GPtrArray) forks = choose_childless(catalog, list);
         guint waiting = forks->len;
         keep_independent(catalog, forks, operation);
-        again = bury_all(catalog, forks, operation) && forks->len < waiting;
+        again = delete_all(catalog, forks, operation) && forks->len < waiting;
     }
 }
 
@@ -191,7 +193,7 @@ int recovery_of_tombstones(struct catalog *catalog, struct operation *operation,
 {
     g_autoptr(GPtrArray) tombstones = tombstones_list(catalog->tombstones);
     g_autoptr(GPtrArray) list = list_unburied(catalog, tombstones);
-    bury_undecided(catalog, list, operation);
+    delete_undecided(catalog, list, operation);
     finish_all(catalog, list, operation);
     return report_all(catalog, list, report, err);
 }

@@ -1,0 +1,343 @@
+#include "catalog/change/deletion.h"
+
+#include <string.h>
+
+#include "lance/dataset.h"
+#include "lance/ref_catalog.h"
+
+/* A branch whose deletion is under way. */
+struct doomed_branch {
+    char *dataset_key;
+    const char *dataset, *branch; /* owned by the deletion's list */
+    struct store_request *listing;
+    struct store_request *catalog; /* whether its refs may be elsewhere; NULL: known not to be */
+};
+
+/* A fork whose deletion is under way. */
+struct doomed_fork {
+    struct deletion deletion;
+    GPtrArray *branches; /* struct doomed_branch */
+    char *overlay;
+    char *registration;
+    char *tagging;
+    char *files;
+    char *wal;
+    char *tombstone;
+    struct store_request *listed_files;
+    struct store_request *listed_wal;
+    struct store_request *tombstone_deleted; /* NULL: it is not (yet) to be */
+    size_t first;                            /* its requests in the set at hand: first to end - 1 */
+    size_t end;
+};
+
+struct deletions {
+    struct catalog *catalog;
+    struct registry *registry; /* as it was when they began */
+    GPtrArray *forks;          /* struct doomed_fork */
+    GHashTable *catalogs;      /* key of a dataset -> the request, of all forks */
+};
+
+static void doomed_branch_free(void *pointer)
+{
+    struct doomed_branch *doomed = pointer;
+    g_free(doomed->dataset_key);
+    g_free(doomed);
+}
+
+static void doomed_fork_free(void *pointer)
+{
+    struct doomed_fork *fork = pointer;
+    g_ptr_array_unref(fork->branches);
+    g_free(fork->overlay);
+    g_free(fork->registration);
+    g_free(fork->tagging);
+    g_free(fork->files);
+    g_free(fork->wal);
+    g_free(fork->tombstone);
+    g_free(fork);
+}
+
+struct deletions *deletions_new(struct catalog *catalog)
+{
+    struct deletions *deletions = g_new0(struct deletions, 1);
+    deletions->catalog = catalog;
+    deletions->registry = catalog_registry(catalog);
+    deletions->forks = g_ptr_array_new_with_free_func(doomed_fork_free);
+    deletions->catalogs = g_hash_table_new(g_str_hash, g_str_equal);
+    return deletions;
+}
+
+void deletions_free(struct deletions *deletions)
+{
+    if (!deletions)
+        return;
+    g_hash_table_unref(deletions->catalogs);
+    g_ptr_array_unref(deletions->forks);
+    registry_unref(deletions->registry);
+    g_free(deletions);
+}
+
+static GPtrArray *choose_branches(const struct deletions *deletions,
+                                  const struct deletion *deletion)
+{
+    GPtrArray *chosen = g_ptr_array_new_with_free_func(doomed_branch_free);
+    for (guint i = 0; i < deletion->branches->len; i++) {
+        const struct dataset_branch *pair = g_ptr_array_index(deletion->branches, i);
+        if (registry_protects_branch(deletions->registry, deletion->id, pair->branch)) {
+            log_warning(deletions->catalog->settings.log,
+                        "fork %s: leaving branch %s of dataset %s alone, it is not this fork's",
+                        deletion->id->text, pair->branch, pair->dataset);
+            continue;
+        }
+        struct doomed_branch *doomed = g_new0(struct doomed_branch, 1);
+        doomed->dataset_key = layout_dataset_key(deletions->catalog->layout, pair->dataset);
+        doomed->dataset = pair->dataset;
+        doomed->branch = pair->branch;
+        g_ptr_array_add(chosen, doomed);
+    }
+    return chosen;
+}
+
+void deletions_add(struct deletions *deletions, const struct deletion *deletion)
+{
+    const struct layout *layout = deletions->catalog->layout;
+    struct doomed_fork *fork = g_new0(struct doomed_fork, 1);
+    fork->deletion = *deletion;
+    fork->branches = choose_branches(deletions, deletion);
+    fork->overlay = layout_overlay_key(layout, deletion->id);
+    fork->registration = layout_registration_key(layout, deletion->id);
+    fork->tagging = layout_tagging_key(layout, deletion->id);
+    fork->files = layout_fork_prefix(layout, deletion->id);
+    fork->wal = layout_fork_wal_prefix(layout, deletion->id);
+    fork->tombstone = layout_tombstone_key(layout, deletion->id);
+    g_ptr_array_add(deletions->forks, fork);
+}
+
+/* ---- The waves, each for one fork ---- */
+
+static bool is_looked_at(const struct deletion *deletion, const struct doomed_branch *doomed)
+{
+    for (guint i = 0; deletion->looked_at && i < deletion->looked_at->len; i++) {
+        const struct dataset_branch *pair = g_ptr_array_index(deletion->looked_at, i);
+        if (strcmp(pair->dataset, doomed->dataset) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Asked once for each dataset. */
+static struct store_request *catalog_request(GHashTable *catalogs, struct store_set *set,
+                                             char *dataset_key)
+{
+    struct store_request *request = g_hash_table_lookup(catalogs, dataset_key);
+    if (!request) {
+        request = lance_ref_catalog_request(set, dataset_key);
+        g_hash_table_insert(catalogs, dataset_key, request);
+    }
+    return request;
+}
+
+static void add_listings(struct deletions *deletions, struct store_set *set,
+                         struct doomed_fork *fork)
+{
+    for (guint i = 0; i < fork->branches->len; i++) {
+        struct doomed_branch *doomed = g_ptr_array_index(fork->branches, i);
+        doomed->listing = lance_branch_tree_request(set, doomed->dataset_key, doomed->branch);
+        if (!is_looked_at(&fork->deletion, doomed))
+            doomed->catalog = catalog_request(deletions->catalogs, set, doomed->dataset_key);
+    }
+    if (fork->deletion.extent == DELETION_OF_BRANCHES)
+        return;
+    fork->listed_files = store_set_list(set, fork->files, NULL, 0);
+    fork->listed_wal = store_set_list(set, fork->wal, NULL, 0);
+}
+
+static void add_listed(struct store_set *set, const struct store_request *listing)
+{
+    for (guint i = 0; i < listing->answer.objects->len; i++) {
+        const struct store_object *object = g_ptr_array_index(listing->answer.objects, i);
+        store_set_delete(set, object->key);
+    }
+}
+
+/* What makes branches and fork visible comes first. */
+static void add_deletes(struct deletions *deletions, struct store_set *set,
+                        struct doomed_fork *fork)
+{
+    for (guint i = 0; i < fork->branches->len; i++) {
+        const struct doomed_branch *doomed = g_ptr_array_index(fork->branches, i);
+        lance_branch_delete_requests(set, doomed->dataset_key, doomed->branch, doomed->listing);
+    }
+    if (fork->deletion.extent == DELETION_OF_BRANCHES)
+        return;
+    store_set_delete(set, fork->overlay);
+    if (!deletions->catalog->settings.shared) {
+        store_set_delete(set, fork->registration);
+        store_set_delete(set, fork->tagging);
+    }
+    add_listed(set, fork->listed_files);
+    add_listed(set, fork->listed_wal);
+}
+
+/* Directories that the deletes have left empty. */
+static void add_prunes(struct deletions *deletions, struct store_set *set, struct doomed_fork *fork)
+{
+    for (guint i = 0; i < fork->branches->len; i++) {
+        const struct doomed_branch *doomed = g_ptr_array_index(fork->branches, i);
+        lance_branch_prune_requests(set, doomed->dataset_key, doomed->branch);
+    }
+    if (fork->deletion.extent == DELETION_OF_BRANCHES)
+        return;
+    store_set_prune(set, fork->overlay);
+    store_set_prune(set, fork->registration);
+    store_set_prune(set, fork->tagging);
+    store_set_prune(set, fork->files);
+    store_set_prune(set, fork->wal);
+}
+
+/* ---- The waves, for all that are well ---- */
+
+static void add_requests(struct deletions *deletions, struct store_set *set,
+                         void (*add)(struct deletions *, struct store_set *, struct doomed_fork *))
+{
+    for (guint i = 0; i < deletions->forks->len; i++) {
+        struct doomed_fork *fork = g_ptr_array_index(deletions->forks, i);
+        fork->first = store_set_size(set);
+        if (fork->deletion.err->code == 0)
+            add(deletions, set, fork);
+        fork->end = store_set_size(set);
+    }
+}
+
+/* A failure concerns the fork whose request it is. */
+static void take_answers(struct deletions *deletions, struct store_set *set, int run_code)
+{
+    for (guint i = 0; i < deletions->forks->len; i++) {
+        const struct doomed_fork *fork = g_ptr_array_index(deletions->forks, i);
+        struct error *err = fork->deletion.err;
+        if (err->code)
+            continue;
+        for (size_t j = fork->first; err->code == 0 && j < fork->end; j++)
+            store_answer_failure(&store_set_at(set, j)->answer, run_code, err);
+        if (err->code)
+            error_prefix(err, "deleting what fork %s has on the store", fork->deletion.id->text);
+    }
+}
+
+/* Where a catalog lists the branches nobody can tell what deleting their files would do. */
+static void check_catalogs(const struct doomed_fork *fork)
+{
+    struct error *err = fork->deletion.err;
+    for (guint i = 0; err->code == 0 && i < fork->branches->len; i++) {
+        const struct doomed_branch *doomed = g_ptr_array_index(fork->branches, i);
+        if (doomed->catalog && doomed->listing->answer.objects->len > 0)
+            lance_ref_catalog_check(doomed->catalog, doomed->dataset_key, err);
+    }
+}
+
+void deletions_add_listings(struct deletions *deletions, struct store_set *set)
+{
+    add_requests(deletions, set, add_listings);
+}
+
+void deletions_take_listings(struct deletions *deletions, struct store_set *set, int run_code)
+{
+    take_answers(deletions, set, run_code);
+    for (guint i = 0; i < deletions->forks->len; i++)
+        check_catalogs(g_ptr_array_index(deletions->forks, i));
+}
+
+static void delete_files(struct deletions *deletions, struct operation *operation)
+{
+    struct catalog *catalog = deletions->catalog;
+    struct store_set *set = store_set_new();
+    add_requests(deletions, set, add_deletes);
+    int code = store_run(catalog->store, set, operation, NULL);
+    take_answers(deletions, set, code);
+    store_set_unref(set);
+    for (guint i = 0; i < deletions->forks->len; i++) {
+        const struct deletion *deletion =
+            &((struct doomed_fork *)g_ptr_array_index(deletions->forks, i))->deletion;
+        if (deletion->err->code || deletion->extent == DELETION_OF_BRANCHES)
+            continue;
+        overlays_forget(catalog->overlays, deletion->id);
+        tags_forget(catalog->tags, deletion->id);
+    }
+}
+
+static void add_tombstones(struct deletions *deletions, struct store_set *set)
+{
+    for (guint i = 0; i < deletions->forks->len; i++) {
+        struct doomed_fork *fork = g_ptr_array_index(deletions->forks, i);
+        if (fork->deletion.err->code == 0 && fork->deletion.extent == DELETION_OF_FORK)
+            fork->tombstone_deleted = store_set_delete(set, fork->tombstone);
+    }
+}
+
+static void take_tombstones(struct deletions *deletions, int run_code)
+{
+    for (guint i = 0; i < deletions->forks->len; i++) {
+        const struct doomed_fork *fork = g_ptr_array_index(deletions->forks, i);
+        if (fork->tombstone_deleted && store_answer_failure(&fork->tombstone_deleted->answer,
+                                                            run_code, fork->deletion.err) == 0)
+            tombstones_note_deleted(deletions->catalog->tombstones, fork->tombstone);
+    }
+}
+
+/* A crash between the prunes and the tombstones is no harm as long as there is an entry, for which
+ * all of this is done again. */
+void deletions_carry_out(struct deletions *deletions, struct operation *operation)
+{
+    delete_files(deletions, operation);
+    struct store_set *set = store_set_new();
+    add_tombstones(deletions, set);
+    add_requests(deletions, set, add_prunes);
+    int code = store_run(deletions->catalog->store, set, operation, NULL);
+    take_tombstones(deletions, code);
+    take_answers(deletions, set, code);
+    store_set_unref(set);
+}
+
+/* ---- All of it ---- */
+
+void deletions_run(struct deletions *deletions, struct operation *operation)
+{
+    struct store *store = deletions->catalog->store;
+    struct store_set *listings = store_set_new();
+    struct store_set *prunes = store_set_new();
+    struct store_set *tombstones = store_set_new();
+    deletions_add_listings(deletions, listings);
+    int code = store_run(store, listings, operation, NULL);
+    deletions_take_listings(deletions, listings, code);
+    delete_files(deletions, operation);
+    add_requests(deletions, prunes, add_prunes);
+    code = store_run(store, prunes, operation, NULL);
+    take_answers(deletions, prunes, code);
+    add_tombstones(deletions, tombstones);
+    code = store_run(store, tombstones, operation, NULL);
+    take_tombstones(deletions, code);
+    store_set_unref(tombstones);
+    store_set_unref(prunes);
+    store_set_unref(listings);
+}
+
+int deletion_run(struct catalog *catalog, struct deletion deletion, struct operation *operation,
+                 struct error *err)
+{
+    struct error failure = {0};
+    struct deletions *deletions = deletions_new(catalog);
+    deletion.err = &failure;
+    deletions_add(deletions, &deletion);
+    deletions_run(deletions, operation);
+    deletions_free(deletions);
+    return failure.code ? error_copy(err, &failure) : 0;
+}
+
+int deletion_of_tombstone(struct catalog *catalog, const char *key, struct operation *operation,
+                          struct error *err)
+{
+    int code = store_delete(catalog->store, key, operation, err);
+    if (code == 0)
+        tombstones_note_deleted(catalog->tombstones, key);
+    return code;
+}
