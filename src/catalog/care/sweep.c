@@ -123,13 +123,14 @@ static void check_use(struct sweep *sweep, struct subtree *subtree)
 static void check_descendants(struct sweep *sweep)
 {
     g_autofree struct descendants_query *list = g_new0(struct descendants_query, sweep->forks);
+    g_autofree struct error *failures = g_new0(struct error, sweep->forks);
     g_autoptr(GPtrArray) owners = g_ptr_array_new();
     for (guint i = 0; i < sweep->subtrees->len; i++) {
         struct subtree *subtree = g_ptr_array_index(sweep->subtrees, i);
         for (guint j = 0; !subtree->stays && j < subtree->forks->len; j++) {
             const struct fork_entry *entry = g_ptr_array_index(subtree->forks, j);
-            list[owners->len].entry = entry;
-            list[owners->len].branches = entry->datasets;
+            list[owners->len] = (struct descendants_query){
+                .entry = entry, .branches = entry->datasets, .err = &failures[owners->len]};
             g_ptr_array_add(owners, subtree);
         }
     }
@@ -137,11 +138,11 @@ static void check_descendants(struct sweep *sweep)
                       sweep->operation);
     for (guint i = 0; i < owners->len; i++) {
         struct subtree *subtree = g_ptr_array_index(owners, i);
-        if (list[i].code == 0 || subtree->stays)
+        if (failures[i].code == 0 || subtree->stays)
             continue;
         subtree->stays = true;
-        error_prefix(&list[i].error, "expired, but cannot be dropped");
-        tell(sweep, list[i].entry, &list[i].error);
+        error_prefix(&failures[i], "expired, but cannot be dropped");
+        tell(sweep, list[i].entry, &failures[i]);
     }
 }
 
@@ -150,8 +151,8 @@ static void check_descendants(struct sweep *sweep)
 /* Someone else has dropped it, or is at it, or has given it more time. */
 static bool is_a_failure(const struct change *change)
 {
-    return change->error.code && change->error.code != ERR_NOT_FOUND && change->error.code != ERR_STALE &&
-           !change->elsewhere;
+    return change->error.code && change->error.code != ERR_NOT_FOUND &&
+           change->error.code != ERR_STALE && !change->elsewhere;
 }
 
 /* All in one list, so that forks of the same depth share the registry's writes. */

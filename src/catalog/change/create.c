@@ -1,28 +1,54 @@
-#include "base/timestamp.h"
-#include "catalog/change/deletion.h"
-#include "catalog/change/round.h"
+#include "catalog/change/create.h"
+
 #include "catalog/format/fork_name.h"
 #include "lance/dataset.h"
 
+void create_move(struct create *create, enum create_state next)
+{
+    static const unsigned successors[] = {
+        [CREATE_WISHED] = 1U << CREATE_PLANNED,
+        [CREATE_PLANNED] = 1U << CREATE_ENTERED,
+        [CREATE_ENTERED] = 1U << CREATE_FILED | 1U << CREATE_ACTIVE | 1U << CREATE_FENCED |
+                           1U << CREATE_LEFT | 1U << CREATE_TAKEN,
+        [CREATE_FILED] =
+            1U << CREATE_ACTIVE | 1U << CREATE_FENCED | 1U << CREATE_LEFT | 1U << CREATE_TAKEN,
+        [CREATE_FENCED] = 1U << CREATE_GONE | 1U << CREATE_LEFT,
+        [CREATE_TAKEN] = 0,
+    };
+    g_assert(successors[create->state] & 1U << next);
+    create->state = next;
+}
+
+void create_free(struct create *create)
+{
+    fork_entry_unref(create->entry);
+    fork_entry_unref(create->parent);
+    if (create->plans)
+        g_ptr_array_unref(create->plans);
+    bytes_unref(create->overlay);
+    g_free(create);
+}
+
 /* ---- Preparing: everything that can fail without having written ---- */
 
-static int find_parent(struct round *round, struct task *task, struct error *err)
+static int find_parent(struct round *round, struct create *create)
 {
-    const char *name = task->change->parent;
-    if (!name)
+    const struct change *change = create->task.change;
+    struct error *err = create->task.err;
+    if (!change->parent)
         return 0;
     auto_registry struct registry *registry = catalog_registry(round->catalog);
-    struct fork_entry *entry = registry_find(registry, name);
+    struct fork_entry *entry = registry_find(registry, change->parent);
     if (!entry)
-        return error_set(err, ERR_NOT_FOUND, "no parent fork '%s'", name);
-    if (task->change->parent_id && !ulid_equal(task->change->parent_id, &entry->id))
+        return error_set(err, ERR_NOT_FOUND, "no parent fork '%s'", change->parent);
+    if (change->parent_id && !ulid_equal(change->parent_id, &entry->id))
         return error_set(err, ERR_NOT_FOUND, "the parent fork '%s' is gone, another has its name",
-                         name);
+                         change->parent);
     if (entry->status != FORK_ACTIVE)
         return transition_refuse_parent(entry, round->catalog->settings.shared, err);
     if (registry_id_is_ambiguous(registry, &entry->id))
         return error_set(err, ERR_CORRUPT, "several entries of the registry have the parent's id");
-    task->parent = fork_entry_ref(entry);
+    create->parent = fork_entry_ref(entry);
     return 0;
 }
 
@@ -46,65 +72,65 @@ static int check_name(struct round *round, const char *name, struct error *err)
     return 0;
 }
 
-static bool has_parent(const struct round_point *read, const struct fork_entry *parent)
+/* The fork point that is read for a parent; NULL: none. */
+static const struct fork_point_query *find_point(const struct round *round,
+                                                 const struct fork_entry *parent)
 {
-    if (!read->parent || !parent)
-        return read->parent == parent;
-    return ulid_equal(&read->parent->id, &parent->id);
-}
-
-static struct round_point *find_point(const struct round *round, const struct task *task)
-{
-    for (guint i = 0; i < round->points->len; i++)
-        if (has_parent(g_ptr_array_index(round->points, i), task->parent))
-            return g_ptr_array_index(round->points, i);
+    for (guint i = 0; i < round->points->len; i++) {
+        const struct fork_point_query *query =
+            &g_array_index(round->points, struct fork_point_query, i);
+        bool has_same = query->parent && parent ? ulid_equal(&query->parent->id, &parent->id)
+                                                : query->parent == parent;
+        if (has_same)
+            return query;
+    }
     return NULL;
 }
 
-static bool is_being_created(const struct task *task)
-{
-    return task->code == 0 && task->change->kind == CHANGE_CREATE;
-}
-
-/* Which fork points are needed: one for all tasks with the same parent. */
+/* Which fork points are needed: one for all creates with the same parent. */
 static void collect_points(struct round *round)
 {
-    for (size_t i = 0; i < round->count; i++) {
-        struct task *task = &round->tasks[i];
-        if (!is_being_created(task))
+    for (guint i = 0; i < round->creates->len; i++) {
+        struct create *create = g_ptr_array_index(round->creates, i);
+        struct change *change = create->task.change;
+        if (!task_is_well(&create->task))
             continue;
-        task->id = ulid_new();
-        task->code = check_name(round, task->change->name, &task->error);
-        if (task->code == 0)
-            task->code = find_parent(round, task, &task->error);
-        if (task->code || find_point(round, task))
+        change->id = ulid_new();
+        if (check_name(round, change->name, create->task.err) || find_parent(round, create) ||
+            find_point(round, create->parent))
             continue;
-        struct round_point *point = g_new0(struct round_point, 1);
-        point->parent = task->parent ? fork_entry_ref(task->parent) : NULL;
-        g_ptr_array_add(round->points, point);
+        struct fork_point_query query = {.parent = create->parent};
+        g_array_append_val(round->points, query);
     }
 }
 
-/* All of them together. */
-static void read_points(struct round *round)
+static void fail_all(struct round *round, const struct error *failure)
 {
-    g_autofree struct fork_point_query *queries =
-        g_new0(struct fork_point_query, round->points->len);
-    for (guint i = 0; i < round->points->len; i++)
-        queries[i].parent = ((struct round_point *)g_ptr_array_index(round->points, i))->parent;
-    fork_point_read_all(round->catalog->fork_points, queries, round->points->len, round->operation);
-    for (guint i = 0; i < round->points->len; i++) {
-        struct round_point *point = g_ptr_array_index(round->points, i);
-        point->point = queries[i].point;
-        error_copy(&point->error, &queries[i].error);
+    for (guint i = 0; i < round->creates->len; i++) {
+        const struct create *create = g_ptr_array_index(round->creates, i);
+        if (task_is_well(&create->task))
+            error_copy(create->task.err, failure);
     }
 }
 
-static int take_point(const struct round *round, struct task *task, struct error *err)
+/* Versions of datasets must not vanish between being read and being named by a ref. */
+static void keep_from_compacting(struct round *round)
 {
-    const struct round_point *point = find_point(round, task);
-    task->point = point->point;
-    return error_copy(err, &point->error);
+    struct error failure = {0};
+    if (round->points->len == 0)
+        return;
+    if (compaction_lock_acquire(round->catalog->compaction, round->operation,
+                                &round->has_compaction_lock, &failure)) {
+        fail_all(round, &failure);
+        g_array_set_size(round->points, 0);
+    }
+}
+
+void create_let_compact(struct round *round)
+{
+    if (round->has_compaction_lock)
+        compaction_lock_release(round->catalog->compaction);
+    round->has_compaction_lock = false;
 }
 
 /* Creation and expiry come from one look at the clock. */
@@ -127,247 +153,147 @@ static int choose_expiry(const struct round *round, const struct change *change,
     return 0;
 }
 
-static int describe(struct round *round, struct task *task, struct error *err)
+static int make_entry(struct round *round, struct create *create)
 {
+    const struct change *change = create->task.change;
     g_autoptr(GPtrArray) datasets = dataset_branches_new();
-    for (guint i = 0; i < task->plans->len; i++) {
-        const struct branch_plan *plan = g_ptr_array_index(task->plans, i);
+    for (guint i = 0; i < create->plans->len; i++) {
+        const struct branch_plan *plan = g_ptr_array_index(create->plans, i);
         g_ptr_array_add(datasets, dataset_branch_new(plan->dataset, plan->branch));
     }
     struct fork_description description = {
-        .name = task->change->name,
-        .id = task->id,
-        .has_parent = task->parent != NULL,
-        .parent_snapshot_id = task->point->snapshot_id,
+        .name = change->name,
+        .id = change->id,
+        .has_parent = create->parent != NULL,
+        .parent_snapshot_id = create->point->snapshot_id,
         .created_at = timestamp_now(),
-        .schema_version = task->point->schema_version,
-        .version_mark = task->point->version_mark,
+        .schema_version = create->point->schema_version,
+        .version_mark = create->point->version_mark,
         .datasets = datasets,
     };
-    if (task->parent)
-        description.parent_id = task->parent->id;
-    int code = choose_expiry(round, task->change, &description, err);
+    if (create->parent)
+        description.parent_id = create->parent->id;
+    int code = choose_expiry(round, change, &description, create->task.err);
     if (code == 0)
-        task->entry = fork_entry_new(&description);
+        create->entry = fork_entry_new(&description);
     return code;
 }
 
-/* Versions of datasets must not vanish between being read and being named by a ref. */
-static void keep_from_compacting(struct round *round)
+static void plan(struct round *round, struct create *create)
 {
-    struct error failure = {0};
-    if (round->points->len == 0)
-        return;
-    int code = compaction_lock_acquire(round->catalog->compaction, round->operation,
-                                       &round->has_compaction_lock, &failure);
-    for (size_t i = 0; code && i < round->count; i++)
-        if (is_being_created(&round->tasks[i]))
-            round->tasks[i].code = error_copy(&round->tasks[i].error, &failure);
-    if (code)
-        g_ptr_array_set_size(round->points, 0);
-}
-
-void create_let_compact(struct round *round)
-{
-    if (round->has_compaction_lock)
-        compaction_lock_release(round->catalog->compaction);
-    round->has_compaction_lock = false;
+    const struct fork_point_query *query = find_point(round, create->parent);
+    create->point = query->point;
+    if (error_copy(create->task.err, &query->error) == 0 &&
+        fork_point_plan(create->point, round->catalog->layout, &create->task.change->id,
+                        &create->plans, create->task.err) == 0 &&
+        make_entry(round, create) == 0)
+        create_move(create, CREATE_PLANNED);
 }
 
 void create_prepare(struct round *round)
 {
     collect_points(round);
     keep_from_compacting(round);
-    read_points(round);
-    for (size_t i = 0; i < round->count; i++) {
-        struct task *task = &round->tasks[i];
-        if (!is_being_created(task))
-            continue;
-        task->code = take_point(round, task, &task->error);
-        if (task->code == 0)
-            task->code = fork_point_plan(task->point, round->catalog->layout, &task->id,
-                                         &task->plans, &task->error);
-        if (task->code == 0)
-            task->code = describe(round, task, &task->error);
+    fork_point_read_all(round->catalog->fork_points, (void *)round->points->data,
+                        round->points->len, round->operation);
+    for (guint i = 0; i < round->creates->len; i++) {
+        struct create *create = g_ptr_array_index(round->creates, i);
+        if (task_is_well(&create->task))
+            plan(round, create);
     }
 }
 
 /* ---- Writing ---- */
 
-bool create_transition(struct round *round, struct task *task, struct transition *transition)
+static bool choose_entry(struct round *round, struct task *task, struct transition *transition)
 {
-    if (task->code || task->change->kind != CHANGE_CREATE)
-        return false;
+    struct create *create = (struct create *)task;
     *transition = (struct transition){
         .kind = TRANSITION_INSERT,
-        .entry = task->entry,
-        .parent = task->parent,
+        .entry = create->entry,
+        .parent = create->parent,
+        .max_forks = round->catalog->settings.max_forks,
         .decided_at = round->catalog->settings.shared ? &round->decided_at : NULL};
     return true;
 }
 
-void create_entered(struct round *round, struct task *task, const struct transition *transition)
+static void note_entry(struct round *round, struct task *task)
 {
-    task->code = error_copy(&task->error, &transition->error);
-    task->late_entry = task->code == ERR_OUTCOME_UNKNOWN;
-    task->entered = task->code == 0 || task->late_entry;
+    struct create *create = (struct create *)task;
+    create->late_entry = task->err->code == ERR_OUTCOME_UNKNOWN;
+    if (task_is_well(task) || create->late_entry)
+        create_move(create, CREATE_ENTERED);
 }
 
-void create_add_files(struct round *round, struct task *task, struct store_set *set)
+const struct commit_part create_enter = {choose_entry, note_entry};
+
+static void add_files(struct round *round, struct task *task, struct store_set *set)
 {
+    struct create *create = (struct create *)task;
     const struct layout *layout = round->catalog->layout;
-    g_autofree char *allocator_key = layout_fork_allocator_key(layout, &task->id);
-    g_autofree char *overlay_key = layout_overlay_key(layout, &task->id);
-    auto_bytes struct bytes *allocator = allocator_render(&task->point->allocator);
-    for (guint i = 0; i < task->plans->len; i++) {
-        const struct branch_plan *plan = g_ptr_array_index(task->plans, i);
+    const struct ulid *id = &task->change->id;
+    g_autofree char *allocator_key = layout_fork_allocator_key(layout, id);
+    g_autofree char *overlay_key = layout_overlay_key(layout, id);
+    auto_bytes struct bytes *allocator = allocator_render(&create->point->allocator);
+    for (guint i = 0; i < create->plans->len; i++) {
+        const struct branch_plan *plan = g_ptr_array_index(create->plans, i);
         g_autofree char *dataset = layout_dataset_key(layout, plan->dataset);
         lance_branch_put_requests(set, dataset, plan->branch, plan->version, plan->manifest,
                                   plan->ref);
     }
-    task->overlay = overlay_of_new_fork(task->point->schemaless_types);
+    create->overlay = overlay_of_new_fork(create->point->schemaless_types);
     store_set_put(set, allocator_key, allocator, STORE_IF_ABSENT, NULL);
-    store_set_put(set, overlay_key, task->overlay, STORE_IF_ABSENT, NULL);
+    store_set_put(set, overlay_key, create->overlay, STORE_IF_ABSENT, NULL);
 }
 
-void create_files_put(struct round *round, struct task *task, struct store_set *set)
+static void take_files(struct round *round, struct task *task, struct store_set *set)
 {
-    if (task->code) {
-        error_prefix(&task->error, "writing the branches of fork %s", task->id.text);
+    struct create *create = (struct create *)task;
+    const struct ulid *id = &task->change->id;
+    if (!task_is_well(task)) {
+        error_prefix(task->err, "writing the branches of fork %s", id->text);
         return;
     }
     const struct store_request *overlay = store_set_at(set, task->end - 1);
-    overlays_note_put(round->catalog->overlays, &task->id, task->overlay, overlay->answer.etag);
-    task->code = operation_check(round->operation, "before activating the fork", &task->error);
+    overlays_note_put(round->catalog->overlays, id, create->overlay, overlay->answer.etag);
+    if (operation_check(round->operation, "before activating the fork", task->err) == 0)
+        create_move(create, CREATE_FILED);
 }
 
-bool create_activation(struct round *round, struct task *task, struct transition *transition)
+const struct wave_part create_files = {.add = add_files, .take = take_files};
+
+static bool choose_activation(struct round *round, struct task *task, struct transition *transition)
 {
-    if (task->code || task->change->kind != CHANGE_CREATE)
+    *transition = (struct transition){.kind = TRANSITION_ACTIVATE, .id = &task->change->id};
+    return ((struct create *)task)->state == CREATE_FILED;
+}
+
+static void note_activation(struct round *round, struct task *task)
+{
+    if (task_is_well(task))
+        create_move((struct create *)task, CREATE_ACTIVE);
+}
+
+const struct commit_part create_activate = {choose_activation, note_activation};
+
+/* ---- What stays unfinished ---- */
+
+/* An entry that may still arrive; or one that is there, not active, and not another mount's. */
+static bool has_left_entry(const struct create *create, const struct registry *registry)
+{
+    if (task_is_well(&create->task) || create->state == CREATE_TAKEN)
         return false;
-    *transition = (struct transition){.kind = TRANSITION_ACTIVATE, .id = &task->id};
-    return true;
+    const struct fork_entry *entry = registry_find_id(registry, &create->task.change->id);
+    return create->late_entry ||
+           (create->state >= CREATE_ENTERED && entry && entry->status != FORK_ACTIVE);
 }
 
-void create_activated(struct round *round, struct task *task, const struct transition *transition)
+void create_leave(struct round *round)
 {
-    task->code = error_copy(&task->error, &transition->error);
-}
-
-/* ---- Undoing ---- */
-
-static bool needs_undo(const struct task *task)
-{
-    return task->change->kind == CHANGE_CREATE && task->code && task->entered;
-}
-
-static bool is_entered(struct catalog *catalog, const struct ulid *id)
-{
-    auto_registry struct registry *registry = catalog_registry(catalog);
-    return registry_find_id(registry, id) != NULL;
-}
-
-/* Fences all that failed. A fork that turns out to be active was created after all: its
- * activation's answer was lost. One that cannot be fenced is left for recovery; one that another
- * mount has tombstoned, which may take that back, to that mount. */
-static void fence(struct round *round, GPtrArray *fenced, GPtrArray *problems)
-{
-    g_autofree struct transition *list = g_new0(struct transition, round->count);
-    g_autoptr(GPtrArray) tasks = g_ptr_array_new();
-    for (size_t i = 0; i < round->count; i++) {
-        struct task *task = &round->tasks[i];
-        if (!needs_undo(task))
-            continue;
-        list[tasks->len] = (struct transition){
-            .kind = TRANSITION_FENCE,
-            .id = &task->id,
-            .decided_at = round->catalog->settings.shared ? &round->decided_at : NULL};
-        g_ptr_array_add(tasks, task);
+    auto_registry struct registry *registry = catalog_registry(round->catalog);
+    for (guint i = 0; i < round->creates->len; i++) {
+        const struct create *create = g_ptr_array_index(round->creates, i);
+        if (has_left_entry(create, registry))
+            task_leave(&create->task, round->catalog->takeover, &create->task.change->id);
     }
-    transitions_commit(round->catalog->committer, list, tasks->len, &round->finishing);
-    for (guint i = 0; i < tasks->len; i++) {
-        struct task *task = g_ptr_array_index(tasks, i);
-        if (list[i].code == 0 && task->late_entry && !is_entered(round->catalog, &task->id)) {
-            struct error cause = task->error;
-            error_set(&task->error, cause.code, "%.600s; its entry may still appear, as pending",
-                      cause.text);
-        } else if (list[i].code == 0) {
-            g_ptr_array_add(fenced, task);
-            g_ptr_array_add(problems, g_new0(struct error, 1));
-        } else if (list[i].code == ERR_EXISTS) {
-            task->code = 0;
-            task->error = (struct error){0};
-        } else {
-            struct error cause = task->error;
-            task->taken_over = list[i].code == ERR_STALE;
-            error_set(&task->error, cause.code, "%.600s; it is left for recovery: %.350s",
-                      cause.text, list[i].error.text);
-        }
-    }
-}
-
-static void delete_fenced(struct round *round, GPtrArray *fenced, GPtrArray *problems)
-{
-    struct catalog *catalog = round->catalog;
-    struct deletions *deletions = deletions_new(catalog);
-    for (guint i = 0; i < fenced->len; i++) {
-        const struct task *task = g_ptr_array_index(fenced, i);
-        const struct deletion deletion = {.extent = DELETION_OF_FILES,
-                                          .id = &task->id,
-                                          .branches = task->entry->datasets,
-                                          .err = g_ptr_array_index(problems, i)};
-        deletions_add(deletions, &deletion);
-    }
-    deletions_run(deletions, &round->finishing);
-    deletions_free(deletions);
-    for (guint i = 0; i < fenced->len; i++) {
-        const struct task *task = g_ptr_array_index(fenced, i);
-        struct error *problem = g_ptr_array_index(problems, i);
-        if (problem->code == 0 && task->late_writes)
-            error_set(problem, ERR_OUTCOME_UNKNOWN, "abandoned writes may still arrive");
-    }
-}
-
-static void remove_fenced(struct round *round, GPtrArray *fenced, GPtrArray *problems)
-{
-    g_autofree struct transition *list = g_new0(struct transition, fenced->len);
-    g_autoptr(GPtrArray) removed = g_ptr_array_new();
-    for (guint i = 0; i < fenced->len; i++) {
-        const struct task *task = g_ptr_array_index(fenced, i);
-        struct error *problem = g_ptr_array_index(problems, i);
-        if (problem->code)
-            continue;
-        list[removed->len] = (struct transition){.kind = TRANSITION_REMOVE, .id = &task->id};
-        g_ptr_array_add(removed, problem);
-    }
-    transitions_commit(round->catalog->committer, list, removed->len, &round->finishing);
-    for (guint i = 0; i < removed->len; i++)
-        *(struct error *)g_ptr_array_index(removed, i) = list[i].error;
-}
-
-/* The task's own failure is what the user is told; what could not be undone is added to it. */
-static void report_undone(struct round *round, struct task *task, const struct error *problem)
-{
-    struct error cause = task->error;
-    if (problem->code)
-        error_set(&task->error, cause.code, "%.600s; what was written is left for recovery: %.350s",
-                  cause.text, problem->text);
-    else if (cause.code == ERR_OUTCOME_UNKNOWN) /* it is known now: nothing is left of it */
-        error_set(&task->error,
-                  operation_remaining_ms(round->operation) > 0 ? ERR_IO : ERR_DEADLINE,
-                  "%.900s; everything was undone", cause.text);
-    task->code = task->error.code;
-}
-
-void create_undo(struct round *round)
-{
-    g_autoptr(GPtrArray) fenced = g_ptr_array_new();
-    g_autoptr(GPtrArray) problems = g_ptr_array_new_with_free_func(g_free);
-    fence(round, fenced, problems);
-    if (fenced->len == 0)
-        return;
-    delete_fenced(round, fenced, problems);
-    remove_fenced(round, fenced, problems);
-    for (guint i = 0; i < fenced->len; i++)
-        report_undone(round, g_ptr_array_index(fenced, i), g_ptr_array_index(problems, i));
 }

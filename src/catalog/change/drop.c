@@ -1,18 +1,36 @@
-#include "base/timestamp.h"
+#include "catalog/change/drop.h"
+
 #include "catalog/change/deletion.h"
-#include "catalog/change/round.h"
 
-/* What the drops of a round share. */
-struct drops {
-    GPtrArray *candidates; /* datasets in which a fork may have branches that are not recorded */
-    GPtrArray *branches;   /* of those that go: array of struct dataset_branch */
-    struct deletions *deletions;
-    struct store_set *listings; /* a wave whose answers the deletions read */
-};
-
-static bool is_going(const struct task *task)
+void drop_move(struct drop *drop, enum drop_state next)
 {
-    return task->code == 0 && task->change->kind == CHANGE_DROP;
+    static const unsigned successors[] = {
+        [DROP_WISHED] = 1U << DROP_CLOSED,
+        [DROP_CLOSED] = 1U << DROP_DECIDED,
+        [DROP_DECIDED] = 1U << DROP_AGREED | 1U << DROP_REFUSED,
+        [DROP_AGREED] = 1U << DROP_DELETED | 1U << DROP_REFUSED,
+        [DROP_DELETED] = 1U << DROP_GONE,
+        [DROP_REFUSED] = 1U << DROP_RESTORED | 1U << DROP_LEFT,
+        [DROP_LEFT] = 0,
+    };
+    g_assert(successors[drop->state] & 1U << next);
+    drop->state = next;
+}
+
+bool drop_is_decided(const struct drop *drop)
+{
+    return drop->state >= DROP_DECIDED && drop->state != DROP_RESTORED;
+}
+
+void drop_free(struct drop *drop)
+{
+    fork_entry_unref(drop->entry);
+    fork_entry_unref(drop->before);
+    if (drop->branches)
+        g_ptr_array_unref(drop->branches);
+    g_free(drop->tombstone_key);
+    bytes_unref(drop->tombstone);
+    g_free(drop);
 }
 
 /* ---- Preparing ---- */
@@ -31,9 +49,10 @@ static int check_takeover(struct catalog *catalog, const struct fork_entry *entr
                      fork_status_name(entry->status), (wait_ms + 999) / 1000);
 }
 
-static int find_fork(struct round *round, struct task *task, struct error *err)
+static int find_fork(struct round *round, struct drop *drop)
 {
-    const struct change *change = task->change;
+    struct change *change = drop->task.change;
+    struct error *err = drop->task.err;
     auto_registry struct registry *registry = catalog_registry(round->catalog);
     struct fork_entry *entry = change->name ? registry_find(registry, change->name)
                                             : registry_find_id(registry, change->expected_id);
@@ -45,9 +64,9 @@ static int find_fork(struct round *round, struct task *task, struct error *err)
     if (registry_id_is_ambiguous(registry, &entry->id))
         return error_set(err, ERR_CORRUPT, "several entries of the registry have the id %s",
                          entry->id.text);
-    task->entry = fork_entry_ref(entry);
+    drop->entry = fork_entry_ref(entry);
     int code = check_takeover(round->catalog, entry, err);
-    task->elsewhere = code != 0;
+    change->elsewhere = code != 0;
     if (code == 0)
         code = deletion_check_names(entry->datasets, err);
     return code ? code : transition_check_childless(registry, &entry->id, err);
@@ -55,10 +74,10 @@ static int find_fork(struct round *round, struct task *task, struct error *err)
 
 static void fail_all(struct round *round, const struct error *failure)
 {
-    for (size_t i = 0; i < round->count; i++) {
-        struct task *task = &round->tasks[i];
-        if (is_going(task))
-            task->code = error_copy(&task->error, failure);
+    for (guint i = 0; i < round->drops->len; i++) {
+        const struct drop *drop = g_ptr_array_index(round->drops, i);
+        if (task_is_well(&drop->task))
+            error_copy(drop->task.err, failure);
     }
 }
 
@@ -67,31 +86,25 @@ static void fail_all(struct round *round, const struct error *failure)
 static void check_active(struct round *round, struct store_set *first)
 {
     auto_registry struct registry *registry = catalog_registry(round->catalog);
-    g_autofree struct descendants_query *list = g_new0(struct descendants_query, round->count);
-    g_autoptr(GPtrArray) tasks = g_ptr_array_new();
-    for (size_t i = 0; i < round->count; i++) {
-        struct task *task = &round->tasks[i];
-        if (!is_going(task) || task->entry->status != FORK_ACTIVE)
-            continue;
-        list[tasks->len].entry = task->entry;
-        list[tasks->len].branches = task->entry->datasets;
-        g_ptr_array_add(tasks, task);
+    g_autofree struct descendants_query *list = g_new0(struct descendants_query, round->drops->len);
+    size_t count = 0;
+    for (guint i = 0; i < round->drops->len; i++) {
+        const struct drop *drop = g_ptr_array_index(round->drops, i);
+        if (task_is_well(&drop->task) && drop->entry->status == FORK_ACTIVE)
+            list[count++] = (struct descendants_query){
+                .entry = drop->entry, .branches = drop->entry->datasets, .err = drop->task.err};
     }
-    descendants_check(round->catalog->descendants, registry, list, tasks->len, first,
-                      round->operation);
-    for (guint i = 0; i < tasks->len; i++) {
-        struct task *task = g_ptr_array_index(tasks, i);
-        task->code = error_copy(&task->error, &list[i].error);
-    }
+    descendants_check(round->catalog->descendants, registry, list, count, first, round->operation);
 }
 
 /* Of a fork that stays because something hangs on it. */
-static void note_kept(struct round *round, struct task *task)
+static void note_kept(struct round *round, const struct drop *drop)
 {
-    const struct fork_entry *entry = task->entry;
-    if (task->code == ERR_NOT_EMPTY || task->code == ERR_CORRUPT || task->code == ERR_UNSUPPORTED)
-        kept_forks_put(round->catalog->kept, &entry->id, &task->error);
-    error_prefix(&task->error, "it stays %s", fork_status_name(entry->status));
+    const struct fork_entry *entry = drop->entry;
+    struct error *err = drop->task.err;
+    if (err->code == ERR_NOT_EMPTY || err->code == ERR_CORRUPT || err->code == ERR_UNSUPPORTED)
+        kept_forks_put(round->catalog->kept, &entry->id, err);
+    error_prefix(err, "it stays %s", fork_status_name(entry->status));
 }
 
 /* The same for those on which somebody else has decided, or which another program or mount has left
@@ -100,27 +113,24 @@ static void note_kept(struct round *round, struct task *task)
 static void check_unfinished(struct round *round)
 {
     auto_registry struct registry *registry = catalog_registry(round->catalog);
-    g_autofree struct descendants_query *list = g_new0(struct descendants_query, round->count);
-    g_autoptr(GPtrArray) tasks = g_ptr_array_new();
-    g_autoptr(GPtrArray) branches =
-        g_ptr_array_new_with_free_func((GDestroyNotify)g_ptr_array_unref);
-    for (size_t i = 0; i < round->count; i++) {
-        struct task *task = &round->tasks[i];
-        if (!is_going(task) || task->entry->status == FORK_ACTIVE)
+    g_autofree struct descendants_query *list = g_new0(struct descendants_query, round->drops->len);
+    g_autoptr(GPtrArray) unfinished = g_ptr_array_new();
+    for (guint i = 0; i < round->drops->len; i++) {
+        struct drop *drop = g_ptr_array_index(round->drops, i);
+        if (!task_is_well(&drop->task) || drop->entry->status == FORK_ACTIVE)
             continue;
-        g_ptr_array_add(branches, deletion_branches(task->entry, round->drops->candidates));
-        list[tasks->len].entry = task->entry;
-        list[tasks->len].branches = g_ptr_array_index(branches, tasks->len);
-        g_ptr_array_add(tasks, task);
+        drop->branches = deletion_branches(drop->entry, round->candidates);
+        list[unfinished->len] = (struct descendants_query){
+            .entry = drop->entry, .branches = drop->branches, .err = drop->task.err};
+        g_ptr_array_add(unfinished, drop);
     }
-    if (tasks->len > 0)
-        descendants_check(round->catalog->descendants, registry, list, tasks->len, NULL,
+    if (unfinished->len > 0)
+        descendants_check(round->catalog->descendants, registry, list, unfinished->len, NULL,
                           round->operation);
-    for (guint i = 0; i < tasks->len; i++) {
-        struct task *task = g_ptr_array_index(tasks, i);
-        task->code = error_copy(&task->error, &list[i].error);
-        if (task->code)
-            note_kept(round, task);
+    for (guint i = 0; i < unfinished->len; i++) {
+        const struct drop *drop = g_ptr_array_index(unfinished, i);
+        if (!task_is_well(&drop->task))
+            note_kept(round, drop);
     }
 }
 
@@ -131,229 +141,206 @@ static void look_at_store(struct round *round)
 {
     g_autofree char *storage = layout_datasets_prefix(round->catalog->layout);
     struct store_set *set = store_set_new();
+    g_ptr_array_add(round->sets, set);
     const struct store_request *listing = store_set_list_shallow(set, storage);
     check_active(round, set);
     if (listing->answer.code)
         fail_all(round, &listing->answer.error);
     else
-        round->drops->candidates = deletion_candidates_listed(listing);
-    store_set_unref(set);
+        round->candidates = deletion_candidates_listed(listing);
     check_unfinished(round);
 }
 
-static void close_door(struct round *round, struct task *task, int64_t drain_until_ns)
+static void close_door(struct round *round, struct drop *drop)
 {
     int64_t drain_ms = 0;
-    if (!task->change->no_drain)
-        drain_ms = MAX(0, (drain_until_ns - monotonic_now_ns()) / NS_PER_MS);
-    task->code = holders_close_door(round->catalog->holders, &task->entry->id, drain_ms,
-                                    round->operation, &task->error);
-    task->door_closed = task->code == 0;
-    if (task->code == 0 && task->entry->status == FORK_ACTIVE)
-        task->code = drop_await_others(round, task, drain_until_ns);
-}
-
-static bool has_drops(const struct round *round)
-{
-    for (size_t i = 0; i < round->count; i++)
-        if (is_going(&round->tasks[i]))
-            return true;
-    return false;
+    if (!drop->task.change->no_drain)
+        drain_ms = MAX(0, (round->drain_until_ns - monotonic_now_ns()) / NS_PER_MS);
+    if (holders_close_door(round->catalog->holders, &drop->entry->id, drain_ms, round->operation,
+                           drop->task.err) == 0)
+        drop_move(drop, DROP_CLOSED);
 }
 
 void drop_prepare(struct round *round)
 {
-    for (size_t i = 0; i < round->count; i++) {
-        struct task *task = &round->tasks[i];
-        if (is_going(task))
-            task->code = find_fork(round, task, &task->error);
+    bool any = false;
+    for (guint i = 0; i < round->drops->len; i++) {
+        struct drop *drop = g_ptr_array_index(round->drops, i);
+        if (task_is_well(&drop->task) && find_fork(round, drop) == 0)
+            any = true;
     }
-    if (!has_drops(round))
-        return;
-    round->drops = g_new0(struct drops, 1);
-    look_at_store(round);
-    int64_t drain_until_ns =
-        monotonic_now_ns() + round->catalog->settings.drain_timeout_ms * NS_PER_MS;
-    for (size_t i = 0; i < round->count; i++) {
-        struct task *task = &round->tasks[i];
-        if (is_going(task))
-            close_door(round, task, drain_until_ns);
+    if (any)
+        look_at_store(round);
+    round->drain_until_ns =
+        monotonic_now_ns() + (round->catalog->settings.drain_timeout_ms * NS_PER_MS);
+    for (guint i = 0; i < round->drops->len; i++) {
+        struct drop *drop = g_ptr_array_index(round->drops, i);
+        if (task_is_well(&drop->task))
+            close_door(round, drop);
     }
 }
 
 /* ---- Deciding ---- */
 
-/* A fork that is tombstoned already was decided on before. */
-bool drop_transition(struct round *round, struct task *task, struct transition *transition)
+/* A fork that is tombstoned already was decided on before. Among several writers it is taken over
+ * from whoever did, so that they cannot take it back. */
+static bool choose_decision(struct round *round, struct task *task, struct transition *transition)
 {
-    bool shared = round->catalog->settings.shared;
-    if (!is_going(task))
+    struct drop *drop = (struct drop *)task;
+    const bool shared = round->catalog->settings.shared;
+    if (drop->entry->status == FORK_TOMBSTONED && !shared) {
+        drop_move(drop, DROP_DECIDED);
         return false;
-    /* Among several writers it is taken over from whoever did, so that they cannot take it back. */
-    task->decided = task->entry->status == FORK_TOMBSTONED && !shared;
+    }
     *transition = (struct transition){
-        .kind = task->entry->status == FORK_ACTIVE ? TRANSITION_TOMBSTONE : TRANSITION_FENCE,
-        .id = &task->entry->id,
-        .entry = shared ? task->entry : NULL,
+        .kind = drop->entry->status == FORK_ACTIVE ? TRANSITION_TOMBSTONE : TRANSITION_FENCE,
+        .id = &drop->entry->id,
+        .entry = shared ? drop->entry : NULL,
         .decided_at = shared ? &round->decided_at : NULL,
+        .ret_before = shared ? &drop->before : NULL,
         .expired = task->change->expired};
-    return !task->decided;
+    return true;
 }
 
 /* The entry may have changed between the look and the decision: datasets that another process has
  * registered are to be deleted, too. */
-static int take_latest(struct round *round, struct task *task, struct error *err)
+static void take_latest(struct round *round, struct drop *drop)
 {
-    auto_registry struct registry *registry = catalog_registry(round->catalog);
-    const struct fork_entry *latest = registry_find_id(registry, &task->entry->id);
+    struct fork_entry *latest = g_steal_pointer(&drop->before);
+    if (!latest) {
+        auto_registry struct registry *registry = catalog_registry(round->catalog);
+        const struct fork_entry *decided = registry_find_id(registry, &drop->entry->id);
+        latest = decided ? fork_entry_with_status(decided, drop->entry->status) : NULL;
+    }
     if (!latest)
-        return 0;
-    struct fork_entry *undecided = fork_entry_with_status(latest, task->entry->status);
-    fork_entry_unref(task->entry);
-    task->entry = undecided;
-    return deletion_check_names(undecided->datasets, err);
-}
-
-static int take_before(struct task *task, struct fork_entry *before, struct error *err)
-{
-    fork_entry_unref(task->entry);
-    task->entry = fork_entry_ref(before);
-    return deletion_check_names(before->datasets, err);
+        return;
+    fork_entry_unref(drop->entry);
+    drop->entry = latest;
+    deletion_check_names(latest->datasets, drop->task.err);
 }
 
 /* A fork that another mount has just decided to drop is not gone: that may be taken back. */
-static bool is_dropped_elsewhere(const struct round *round, const struct task *task)
+static bool is_dropped_elsewhere(const struct round *round, const struct drop *drop)
 {
     auto_registry struct registry *registry = catalog_registry(round->catalog);
-    const struct fork_entry *entry = registry_find_id(registry, &task->entry->id);
+    const struct fork_entry *entry = registry_find_id(registry, &drop->entry->id);
     return round->catalog->settings.shared && entry && entry->status == FORK_TOMBSTONED;
 }
 
-void drop_decided(struct round *round, struct task *task, const struct transition *transition)
+static void note_decision(struct round *round, struct task *task)
 {
-    task->code = error_copy(&task->error, &transition->error);
-    task->decided = task->code == 0;
-    if (task->code == 0 && transition->before)
-        task->code = take_before(task, transition->before, &task->error);
-    else if (task->code == 0)
-        task->code = take_latest(round, task, &task->error);
-    else if (task->code == ERR_EXISTS)
-        task->code = error_set(&task->error, ERR_CONTENDED, "its creator has just finished it");
-    else if (task->code == ERR_STALE && is_dropped_elsewhere(round, task)) {
-        task->elsewhere = true;
-        task->code = error_set(&task->error, ERR_HELD, "another mount is dropping it");
+    struct drop *drop = (struct drop *)task;
+    if (task_is_well(task)) {
+        drop_move(drop, DROP_DECIDED);
+        take_latest(round, drop);
+    } else if (task->err->code == ERR_EXISTS) {
+        error_set(task->err, ERR_CONTENDED, "its creator has just finished it");
+    } else if (task->err->code == ERR_STALE && is_dropped_elsewhere(round, drop)) {
+        task->change->elsewhere = true;
+        error_set(task->err, ERR_HELD, "another mount is dropping it");
     }
 }
+
+const struct commit_part drop_decide = {choose_decision, note_decision};
 
 /* ---- Finishing ---- */
 
 /* The tombstone is a copy of the entry from before the decision, as Uni writes it. */
-void drop_add_files(struct round *round, struct task *task, struct store_set *set)
+static void add_tombstone(struct round *round, struct task *task, struct store_set *set)
 {
-    task->tombstone_key = layout_tombstone_key(round->catalog->layout, &task->entry->id);
-    task->tombstone = fork_entry_document(task->entry);
-    store_set_put(set, task->tombstone_key, task->tombstone, STORE_ALWAYS, NULL);
+    struct drop *drop = (struct drop *)task;
+    drop->tombstone_key = layout_tombstone_key(round->catalog->layout, &drop->entry->id);
+    drop->tombstone = fork_entry_document(drop->entry);
+    store_set_put(set, drop->tombstone_key, drop->tombstone, STORE_ALWAYS, NULL);
 }
 
-static void forget_listings(struct drops *drops)
+static void take_tombstone(struct round *round, struct task *task, struct store_set *set)
 {
-    g_clear_pointer(&drops->deletions, deletions_free);
-    g_clear_pointer(&drops->listings, store_set_unref);
-    g_clear_pointer(&drops->branches, g_ptr_array_unref);
+    const struct drop *drop = (struct drop *)task;
+    if (task_is_well(task))
+        tombstones_note_put(round->catalog->tombstones, drop->tombstone_key, NULL, drop->tombstone);
 }
 
-void drop_add_listings(struct round *round, struct store_set *set)
+static void add_listings(struct round *round, struct store_set *set)
 {
-    struct drops *drops = round->drops;
-    if (!drops)
-        return;
-    forget_listings(drops);
-    if (!has_drops(round))
-        return;
-    drops->branches = g_ptr_array_new_with_free_func((GDestroyNotify)g_ptr_array_unref);
-    drops->deletions = deletions_new(round->catalog);
-    for (size_t i = 0; i < round->count; i++) {
-        struct task *task = &round->tasks[i];
-        if (!is_going(task))
+    deletions_free(round->deletions);
+    round->deletions = deletions_new(round->catalog);
+    for (guint i = 0; i < round->drops->len; i++) {
+        struct drop *drop = g_ptr_array_index(round->drops, i);
+        if (!task_is_well(&drop->task))
             continue;
-        GPtrArray *branches = deletion_branches(task->entry, drops->candidates);
+        g_clear_pointer(&drop->branches, g_ptr_array_unref);
+        drop->branches = deletion_branches(drop->entry, round->candidates);
         const struct deletion deletion = {
-            .id = &task->entry->id,
-            .branches = branches,
-            .looked_at = task->entry->status == FORK_ACTIVE ? task->entry->datasets : NULL,
-            .err = &task->error};
-        g_ptr_array_add(drops->branches, branches);
-        deletions_add(drops->deletions, &deletion);
+            .id = &drop->entry->id,
+            .branches = drop->branches,
+            .looked_at = drop->entry->status == FORK_ACTIVE ? drop->entry->datasets : NULL,
+            .err = drop->task.err};
+        deletions_add(round->deletions, &deletion);
     }
-    deletions_add_listings(drops->deletions, set);
+    deletions_add_listings(round->deletions, set);
 }
 
-void drop_files_put(struct round *round, struct task *task)
+static void take_listings(struct round *round, struct store_set *set, int run_code)
 {
-    if (task->code == 0)
-        tombstones_note_put(round->catalog->tombstones, task->tombstone_key, NULL, task->tombstone);
+    deletions_take_listings(round->deletions, set, run_code);
 }
 
-static void take_codes(struct round *round)
-{
-    for (size_t i = 0; i < round->count; i++)
-        round->tasks[i].code = round->tasks[i].error.code;
-}
-
-void drop_take_listings(struct round *round, struct store_set *set, int run_code)
-{
-    struct drops *drops = round->drops;
-    if (!drops || !drops->deletions) {
-        store_set_unref(set);
-        return;
-    }
-    drops->listings = set;
-    deletions_take_listings(drops->deletions, set, run_code);
-    take_codes(round);
-}
+const struct wave_part drop_files = {.add = add_tombstone,
+                                     .take = take_tombstone,
+                                     .add_common = add_listings,
+                                     .take_common = take_listings};
+const struct wave_part drop_list_again = {.add_common = add_listings, .take_common = take_listings};
 
 void drop_delete(struct round *round)
 {
-    struct drops *drops = round->drops;
-    if (!drops || !drops->deletions)
-        return;
-    deletions_carry_out(drops->deletions, &round->finishing);
-    take_codes(round);
+    deletions_carry_out(round->deletions, &round->finishing);
+    for (guint i = 0; i < round->drops->len; i++) {
+        struct drop *drop = g_ptr_array_index(round->drops, i);
+        if (task_is_well(&drop->task))
+            drop_move(drop, DROP_DELETED);
+    }
 }
 
-bool drop_removal(struct round *round, struct task *task, struct transition *transition)
+static bool choose_removal(struct round *round, struct task *task, struct transition *transition)
 {
-    if (!is_going(task))
-        return false;
-    *transition = (struct transition){.kind = TRANSITION_REMOVE, .id = &task->entry->id};
+    *transition =
+        (struct transition){.kind = TRANSITION_REMOVE, .id = &((struct drop *)task)->entry->id};
     return true;
 }
 
-void drop_removed(struct round *round, struct task *task, const struct transition *transition)
+static void note_removal(struct round *round, struct task *task)
 {
-    task->code = error_copy(&task->error, &transition->error);
-    if (task->code == 0)
-        kept_forks_remove(round->catalog->kept, &task->entry->id);
+    struct drop *drop = (struct drop *)task;
+    if (!task_is_well(task))
+        return;
+    drop_move(drop, DROP_GONE);
+    kept_forks_remove(round->catalog->kept, &drop->entry->id);
 }
 
-static void drops_free(struct drops *drops)
+const struct commit_part drop_remove = {choose_removal, note_removal};
+
+/* Whether an entry is left that is not active, and that this mount is known to have given up. */
+static bool has_left_entry(const struct drop *drop, const struct registry *registry)
 {
-    if (!drops)
-        return;
-    forget_listings(drops);
-    g_clear_pointer(&drops->candidates, g_ptr_array_unref);
-    g_free(drops);
+    if (task_is_well(&drop->task) || !drop_is_decided(drop) ||
+        drop->task.err->code == ERR_OUTCOME_UNKNOWN)
+        return false;
+    const struct fork_entry *entry = registry_find_id(registry, &drop->entry->id);
+    return entry && entry->status != FORK_ACTIVE;
 }
 
 /* Whatever came of a drop, from now on the status in the registry keeps the door. */
 void drop_end(struct round *round)
 {
-    for (size_t i = 0; i < round->count; i++) {
-        struct task *task = &round->tasks[i];
-        if (task->door_closed)
-            holders_open_door(round->catalog->holders, &task->entry->id);
-        if (task->code && task->decided)
-            error_prefix(&task->error, "the fork stays tombstoned");
+    auto_registry struct registry *registry = catalog_registry(round->catalog);
+    for (guint i = 0; i < round->drops->len; i++) {
+        const struct drop *drop = g_ptr_array_index(round->drops, i);
+        if (drop->state != DROP_WISHED)
+            holders_open_door(round->catalog->holders, &drop->entry->id);
+        if (has_left_entry(drop, registry))
+            task_leave(&drop->task, round->catalog->takeover, &drop->entry->id);
+        if (!task_is_well(&drop->task) && drop_is_decided(drop))
+            error_prefix(drop->task.err, "the fork stays tombstoned");
     }
-    drops_free(round->drops);
 }

@@ -3,8 +3,7 @@
  * mount takes no new holds on the fork, and none holds it, and when nobody has tagged it meanwhile;
  * else it is taken back. docs/architecture.md ("Leases") says why this is safe.
  */
-#include "base/timestamp.h"
-#include "catalog/change/round.h"
+#include "catalog/change/drop.h"
 
 /* How often to look at the leases while others are to answer. */
 #define LOOK_PAUSE_NS (100 * NS_PER_MS)
@@ -40,38 +39,49 @@ static void pause_until(struct operation *operation, int64_t until_ns)
     pthread_mutex_destroy(&lock);
 }
 
-int drop_await_others(struct round *round, struct task *task, int64_t drain_until_ns)
+static void await_holders(struct round *round, const struct drop *drop)
 {
     struct leases *leases = round->catalog->leases;
-    const struct ulid *id = &task->entry->id;
-    if (!leases)
-        return 0;
+    const struct ulid *id = &drop->entry->id;
+    struct error held;
     for (;;) {
-        int code = leases_check_held(leases, id, &task->error);
-        if (code == 0 || task->change->no_drain)
-            return code;
+        held = (struct error){0};
+        if (leases_check_held(leases, id, &held) == 0 || drop->task.change->no_drain)
+            break;
         leases_refresh(leases, round->operation, NULL);
-        code = leases_check_held(leases, id, &task->error);
-        if (code == 0 || monotonic_now_ns() >= drain_until_ns ||
+        held = (struct error){0};
+        if (leases_check_held(leases, id, &held) == 0 ||
+            monotonic_now_ns() >= round->drain_until_ns ||
             operation_check(round->operation, "waiting for other mounts", NULL))
-            return code;
-        pause_until(round->operation, MIN(drain_until_ns, monotonic_now_ns() + LOOK_PAUSE_NS));
+            break;
+        pause_until(round->operation,
+                    MIN(round->drain_until_ns, monotonic_now_ns() + LOOK_PAUSE_NS));
+    }
+    error_copy(drop->task.err, &held);
+}
+
+void drop_await_holders(struct round *round)
+{
+    for (guint i = 0; round->catalog->leases && i < round->drops->len; i++) {
+        const struct drop *drop = g_ptr_array_index(round->drops, i);
+        if (task_is_well(&drop->task) && drop->entry->status == FORK_ACTIVE)
+            await_holders(round, drop);
     }
 }
 
 /* ---- After it ---- */
 
 /* Only forks that were active can be held. */
-static bool needs_agreement(const struct task *task)
+static bool needs_agreement(const struct drop *drop)
 {
-    return task->change->kind == CHANGE_DROP && task->code == 0 && task->decided &&
-           task->entry->status != FORK_PENDING && !task->agreed;
+    return task_is_well(&drop->task) && drop->state == DROP_DECIDED &&
+           drop->entry->status != FORK_PENDING;
 }
 
-void drop_add_lease_listing(struct round *round, struct store_set *set)
+static void add_lease_listing(struct round *round, struct store_set *set)
 {
-    for (size_t i = 0; i < round->count && round->catalog->leases; i++) {
-        if (!needs_agreement(&round->tasks[i]) || round->lease_listing)
+    for (guint i = 0; round->catalog->leases && i < round->drops->len; i++) {
+        if (!needs_agreement(g_ptr_array_index(round->drops, i)) || round->lease_listing)
             continue;
         round->looked_ns = leases_now_ns(round->catalog->leases);
         round->lease_listing = leases_add_listing(round->catalog->leases, set);
@@ -89,109 +99,113 @@ static int64_t look_until_ns(const struct round *round)
 /* Before the others have agreed only mounts are looked for, which make tags by the rule that the
  * decision is looked at afterwards: what the engine makes at the same time no second look can be
  * sure of. Once nobody holds the fork any more, everything is. */
-static GPtrArray *list_tasks(struct round *round, bool agreed, struct descendants_query *list)
+static GPtrArray *list_looks(const struct round *round, struct descendants_query *list)
 {
-    GPtrArray *tasks = g_ptr_array_new();
-    for (size_t i = 0; i < round->count && round->catalog->settings.shared; i++) {
-        struct task *task = &round->tasks[i];
-        bool counts = agreed ? task->code == 0 && task->agreed : needs_agreement(task);
-        if (!counts || task->entry->status != FORK_ACTIVE)
+    GPtrArray *looked_at = g_ptr_array_new();
+    for (guint i = 0; round->catalog->settings.shared && i < round->drops->len; i++) {
+        struct drop *drop = g_ptr_array_index(round->drops, i);
+        if (!task_is_well(&drop->task) || drop->entry->status != FORK_ACTIVE)
             continue;
-        list[tasks->len] = (struct descendants_query){
-            .entry = task->entry, .branches = task->entry->datasets, .tags_only = !agreed};
-        g_ptr_array_add(tasks, task);
+        list[looked_at->len] = (struct descendants_query){.entry = drop->entry,
+                                                          .branches = drop->entry->datasets,
+                                                          .tags_only = drop->state != DROP_AGREED,
+                                                          .err = drop->task.err};
+        g_ptr_array_add(looked_at, drop);
     }
-    return tasks;
+    return looked_at;
 }
 
-static int run_and_look(struct round *round, bool agreed, struct store_set *set,
-                        struct operation *operation)
+int drop_run_and_look(struct round *round, struct store_set *set, struct operation *operation)
 {
     struct catalog *catalog = round->catalog;
-    g_autofree struct descendants_query *list = g_new0(struct descendants_query, round->count);
-    g_autoptr(GPtrArray) tasks = list_tasks(round, agreed, list);
-    if (tasks->len == 0)
+    g_autofree struct descendants_query *list = g_new0(struct descendants_query, round->drops->len);
+    g_autoptr(GPtrArray) looked_at = list_looks(round, list);
+    add_lease_listing(round, set);
+    if (looked_at->len == 0)
         return store_run(catalog->store, set, operation, NULL);
     auto_registry struct registry *registry = catalog_registry(catalog);
     struct operation looking;
     operation_init(&looking, -1);
     looking.deadline_ns = MIN(operation->deadline_ns, look_until_ns(round));
     int run_code =
-        descendants_check(catalog->descendants, registry, list, tasks->len, set, &looking);
+        descendants_check(catalog->descendants, registry, list, looked_at->len, set, &looking);
     operation_destroy(&looking);
-    for (guint i = 0; i < tasks->len; i++) {
-        struct task *task = g_ptr_array_index(tasks, i);
-        task->code = error_copy(&task->error, &list[i].error); /* also when it was not looked */
-        task->objected = task->code != 0;
+    for (guint i = 0; i < looked_at->len; i++) {
+        struct drop *drop = g_ptr_array_index(looked_at, i);
+        if (!task_is_well(&drop->task)) /* also when it was not looked */
+            drop_move(drop, DROP_REFUSED);
     }
     return run_code;
 }
 
-int drop_run_files(struct round *round, struct store_set *set, struct operation *operation)
-{
-    return run_and_look(round, false, set, operation);
-}
-
-bool drop_look_at_leases(struct round *round)
+void drop_look_at_leases(struct round *round)
 {
     struct leases *leases = round->catalog->leases;
     struct operation looking;
     if (!round->lease_listing)
-        return false;
+        return;
     operation_init(&looking, -1);
     looking.deadline_ns = look_until_ns(round);
     int code = leases_take_listing(leases, round->lease_listing, round->looked_ns, &looking, NULL);
     operation_destroy(&looking);
     round->has_others = code || leases_others(leases) > 0;
-    return round->has_others;
 }
 
 /* Why no more time is given to the others; 0: it is. */
-static int check_time(const struct agreement *agreement, const struct task *task,
-                      enum lease_verdict verdict, const struct error *answer, struct error *err)
+static int check_time(const struct agreement *agreement, const struct drop *drop,
+                      enum lease_verdict verdict, const struct error *answer)
 {
     int64_t now_ns = monotonic_now_ns();
-    int code = operation_check(agreement->round->operation, "waiting for the other mounts", err);
-    if (code == ERR_INTERRUPTED)
-        return code;
     int64_t until_ns = agreement->answer_until_ns;
+    struct error interruption = {0};
+    if (operation_check(agreement->round->operation, "waiting for the other mounts",
+                        &interruption) == ERR_INTERRUPTED)
+        return error_copy(drop->task.err, &interruption);
     if (verdict == LEASES_HOLD)
-        until_ns = task->change->no_drain ? 0 : MIN(until_ns, agreement->drain_until_ns);
-    return now_ns < until_ns ? 0 : error_copy(err, answer);
+        until_ns = drop->task.change->no_drain ? 0 : MIN(until_ns, agreement->drain_until_ns);
+    return now_ns < until_ns ? 0 : error_copy(drop->task.err, answer);
 }
 
-/* Asks about all that wait; those whose time is over are added to `refused`. Returns how many still
- * wait. */
-static unsigned ask_all(const struct agreement *agreement, GPtrArray *refused)
+/* Asks about all that wait; those whose time is over are refused. Returns how many still wait. */
+static unsigned ask_all(const struct agreement *agreement)
 {
     struct round *round = agreement->round;
     unsigned waiting = 0;
-    for (size_t i = 0; i < round->count; i++) {
-        struct task *task = &round->tasks[i];
+    for (guint i = 0; i < round->drops->len; i++) {
+        struct drop *drop = g_ptr_array_index(round->drops, i);
         struct error answer = {0};
-        if (!needs_agreement(task))
+        if (!needs_agreement(drop))
             continue;
         enum lease_verdict verdict =
-            leases_ask(agreement->leases, &task->entry->id, round->looked_ns, &answer);
-        task->agreed = verdict == LEASES_AGREE;
-        if (task->agreed)
-            continue;
-        task->code = check_time(agreement, task, verdict, &answer, &task->error);
-        if (task->code)
-            g_ptr_array_add(refused, task);
+            leases_ask(agreement->leases, &drop->entry->id, round->looked_ns, &answer);
+        if (verdict == LEASES_AGREE)
+            drop_move(drop, DROP_AGREED);
+        else if (check_time(agreement, drop, verdict, &answer))
+            drop_move(drop, DROP_REFUSED);
         else
             waiting++;
     }
     return waiting;
 }
 
+/* Those that nobody has to be asked about (any more). */
+static void agree_unasked(struct round *round)
+{
+    for (guint i = 0; i < round->drops->len; i++) {
+        struct drop *drop = g_ptr_array_index(round->drops, i);
+        if (task_is_well(&drop->task) && drop->state == DROP_DECIDED)
+            drop_move(drop, DROP_AGREED);
+    }
+}
+
 /* ---- Taking back ---- */
 
-static void not_taken_back(struct task *task, const struct error *reason)
+static void not_taken_back(struct drop *drop, const struct error *reason)
 {
-    struct error cause = task->error;
-    error_set(&task->error, cause.code, "%.600s; the decision could not be taken back: %.350s",
+    const struct error cause = *drop->task.err;
+    error_set(drop->task.err, cause.code, "%.600s; the decision could not be taken back: %.350s",
               cause.text, reason->text);
+    drop_move(drop, DROP_LEFT);
 }
 
 /* The tombstones first: one beside an active fork would be a death sentence to Uni. Leaves in
@@ -200,53 +214,59 @@ static void delete_tombstones(struct round *round, GPtrArray *refused, struct op
 {
     struct catalog *catalog = round->catalog;
     struct store_set *set = store_set_new();
+    g_ptr_array_add(round->sets, set);
     for (guint i = 0; i < refused->len; i++)
-        store_set_delete(set, ((struct task *)g_ptr_array_index(refused, i))->tombstone_key);
+        store_set_delete(set, ((struct drop *)g_ptr_array_index(refused, i))->tombstone_key);
     int run_code = store_run(catalog->store, set, operation, NULL);
-    for (guint i = 0, at = 0; at < refused->len; i++) {
-        struct task *task = g_ptr_array_index(refused, at);
+    for (guint i = refused->len; i > 0; i--) {
+        struct drop *drop = g_ptr_array_index(refused, i - 1);
         struct error failure = {0};
-        if (store_answer_failure(&store_set_at(set, i)->answer, run_code, &failure) == 0) {
-            tombstones_note_deleted(catalog->tombstones, task->tombstone_key);
-            at++;
+        if (store_answer_failure(&store_set_at(set, i - 1)->answer, run_code, &failure) == 0) {
+            tombstones_note_deleted(catalog->tombstones, drop->tombstone_key);
             continue;
         }
-        not_taken_back(task, &failure);
-        g_ptr_array_remove_index(refused, at);
+        not_taken_back(drop, &failure);
+        g_ptr_array_remove_index(refused, i - 1);
     }
-    store_set_unref(set);
 }
 
-static void restore(struct round *round, GPtrArray *refused, struct operation *operation)
+static void restore(struct round *round, const GPtrArray *refused, struct operation *operation)
 {
     g_autofree struct transition *list = g_new0(struct transition, refused->len);
+    g_autofree struct error *failures = g_new0(struct error, refused->len);
     for (guint i = 0; i < refused->len; i++) {
-        struct task *task = g_ptr_array_index(refused, i);
+        const struct drop *drop = g_ptr_array_index(refused, i);
         list[i] = (struct transition){.kind = TRANSITION_RESTORE,
-                                      .id = &task->entry->id,
-                                      .entry = task->entry,
-                                      .decided_at = &round->decided_at};
+                                      .id = &drop->entry->id,
+                                      .entry = drop->entry,
+                                      .decided_at = &round->decided_at,
+                                      .err = &failures[i]};
     }
     transitions_commit(round->catalog->committer, list, refused->len, operation);
     for (guint i = 0; i < refused->len; i++) {
-        struct task *task = g_ptr_array_index(refused, i);
-        if (list[i].code)
-            not_taken_back(task, &list[i].error);
+        struct drop *drop = g_ptr_array_index(refused, i);
+        if (failures[i].code)
+            not_taken_back(drop, &failures[i]);
         else
-            task->decided = false;
+            drop_move(drop, DROP_RESTORED);
     }
 }
 
-/* What an earlier call has left tombstoned may be half deleted, and stays so. */
-static void keep_restorable(GPtrArray *refused)
+/* What an earlier call has left tombstoned may be half deleted, and stays so. One whose tombstone
+ * may still arrive stays dropped: beside an active fork it would not do. */
+static GPtrArray *list_refused(struct round *round)
 {
-    for (guint i = 0; i < refused->len;) {
-        const struct task *task = g_ptr_array_index(refused, i);
-        if (task->entry->status == FORK_ACTIVE)
-            i++;
+    GPtrArray *refused = g_ptr_array_new();
+    for (guint i = 0; i < round->drops->len; i++) {
+        struct drop *drop = g_ptr_array_index(round->drops, i);
+        if (drop->state != DROP_REFUSED)
+            continue;
+        if (drop->entry->status == FORK_ACTIVE && !drop->task.late_writes)
+            g_ptr_array_add(refused, drop);
         else
-            g_ptr_array_remove_index(refused, i);
+            drop_move(drop, DROP_LEFT);
     }
+    return refused;
 }
 
 /* This mount, too, takes holds again only when its lease says so. */
@@ -255,18 +275,18 @@ static void await_open(struct round *round, const GPtrArray *restored)
     struct operation opening;
     operation_init(&opening, OPEN_TIMEOUT_MS);
     opening.deadline_ns = MIN(opening.deadline_ns, round->deadline_ns);
-    for (guint i = 0; i < restored->len; i++) {
-        const struct task *task = g_ptr_array_index(restored, i);
-        if (!task->decided && round->catalog->keeper)
-            lease_keeper_await_open(round->catalog->keeper, &task->entry->id, &opening);
+    for (guint i = 0; round->catalog->keeper && i < restored->len; i++) {
+        const struct drop *drop = g_ptr_array_index(restored, i);
+        if (drop->state == DROP_RESTORED)
+            lease_keeper_await_open(round->catalog->keeper, &drop->entry->id, &opening);
     }
     operation_destroy(&opening);
 }
 
-static void take_back(struct round *round, GPtrArray *refused)
+void drop_take_back(struct round *round)
 {
+    g_autoptr(GPtrArray) refused = list_refused(round);
     struct operation undoing;
-    keep_restorable(refused);
     if (refused->len == 0)
         return;
     operation_init(&undoing, -1);
@@ -290,48 +310,29 @@ static void agreement_begin(struct agreement *agreement, struct round *round)
         MIN(now_ns + (LEASES_WAITED * lease_ms * NS_PER_MS), look_until_ns(round));
 }
 
-/* One whose tombstone may still arrive stays dropped: beside an active fork it would not do. */
-static void take_back_objected(struct round *round)
-{
-    g_autoptr(GPtrArray) objected = g_ptr_array_new();
-    for (size_t i = 0; i < round->count; i++)
-        if (round->tasks[i].objected && !round->tasks[i].late_writes) {
-            round->tasks[i].objected = false;
-            g_ptr_array_add(objected, &round->tasks[i]);
-        }
-    take_back(round, objected);
-}
-
-/* What the holders wrote, tagged and branched until they let go is to be seen, too. */
-static void look_again(struct round *round)
-{
-    struct store_set *set = store_set_new();
-    drop_add_listings(round, set);
-    int code = run_and_look(round, true, set, &round->finishing);
-    drop_take_listings(round, set, code);
-    take_back_objected(round);
-}
-
-void drop_agree(struct round *round)
+/* Asks until all have answered; those that are refused meanwhile are restored at once. */
+static void ask_others(struct round *round)
 {
     struct agreement agreement;
     struct operation looking;
-    take_back_objected(round);
-    if (!round->lease_listing)
-        return;
     agreement_begin(&agreement, round);
     operation_init(&looking, -1);
     looking.deadline_ns = agreement.answer_until_ns;
     for (;;) {
-        g_autoptr(GPtrArray) refused = g_ptr_array_new();
-        unsigned waiting = ask_all(&agreement, refused);
-        take_back(round, refused);
+        unsigned waiting = ask_all(&agreement);
+        drop_take_back(round);
         if (waiting == 0)
             break;
         pause_until(round->operation, monotonic_now_ns() + LOOK_PAUSE_NS);
         leases_refresh(agreement.leases, &looking, NULL); /* else they have not answered yet */
     }
     operation_destroy(&looking);
-    if (round->has_others)
-        look_again(round);
+}
+
+void drop_agree(struct round *round)
+{
+    drop_take_back(round);
+    if (round->lease_listing)
+        ask_others(round);
+    agree_unasked(round);
 }

@@ -1,117 +1,107 @@
 /*
- * One round of changes in progress: what create.c, drop.c and drop_agreement.c share with
- * change.c, which drives them.
+ * A round: creates and drops of a list that take the steps of their lives together, so that they
+ * share its waves and its two writes of the registry. round.c has the table of steps; this is what
+ * a create (create.h) and a drop (drop.h) do in each, in this order:
  *
- * A step looks at the tasks that are well so far (code 0) and leaves a code and an error in those
- * that fail. One thread.
+ *   prepare     reads all that decides, plans     looks what hangs on it, closes the door
+ *               everything: nothing that can      to new holds
+ *               fail is left but writing
+ *   wait        -                                 until nobody holds it on other mounts
+ *   1st commit  enters it, pending                decides: tombstoned
+ *   files       branches, allocator, overlay      tombstone; lists what there is to delete, and
+ *                                                 the leases of other mounts
+ *   agree       -                                 the other mounts do, or the decision is taken
+ *                                                 back; lists again what they may have made
+ *   delete      -                                 all that was listed, then the tombstone
+ *   2nd commit  active: there it is               removes the entry: gone
+ *   undo        what failed after it was entered  opens the door
+ *
+ * A create that has failed takes no part in what follows until it is undone; a drop that was
+ * decided on goes on although its caller has lost interest. Where drops have to wait for other
+ * mounts, creates do not wait with them: they take the 2nd commit before.
+ *
+ * One thread.
  */
 #ifndef FORKFS_CATALOG_CHANGE_ROUND_H
 #define FORKFS_CATALOG_CHANGE_ROUND_H
 
+#include "base/timestamp.h"
 #include "catalog/catalog_private.h"
 #include "catalog/registry/transitions.h"
 
-/* A fork point, or why there is none; read once for all tasks with the same parent. */
-struct round_point {
-    struct fork_entry *parent; /* NULL: the primary graph */
-    struct fork_point *point;  /* NULL: see `error` */
-    struct error error;
-};
-
-/* A change being carried out. */
+/* What a create and a drop have in common; their first member. */
 struct task {
     struct change *change;
-    char *lock_name;          /* the name that is locked for it */
-    struct fork_entry *entry; /* CREATE: pending; DROP: as it was before the decision */
-    int code;
-    struct error error;
-
-    /* CREATE */
-    struct ulid id;
-    struct fork_entry *parent;      /* NULL: the primary graph */
-    const struct fork_point *point; /* owned by the round */
-    GPtrArray *plans;               /* struct branch_plan */
-    bool entered;                   /* the pending entry was written, or may have been */
-    bool late_entry;                /* it had no known outcome, and may still arrive */
-    bool taken_over;                /* another mount has tombstoned it */
-    struct bytes *overlay;
-
-    /* DROP */
-    bool door_closed;
-    bool elsewhere; /* another mount is dropping it */
-    bool decided;   /* tombstoned */
-    bool agreed;    /* so do the other mounts */
-    bool objected;  /* something depends on the fork after all: the decision is to be taken back */
-    char *tombstone_key;
-    struct bytes *tombstone;
-
-    /* Its requests in the wave of files: first to end - 1. */
+    struct error *err; /* change->error: whatever fails below is told there, once */
+    char *lock_name;   /* the name that is locked for it */
+    /* Its requests in the wave at hand: first to end - 1. */
     size_t first;
     size_t end;
-    bool late_writes; /* puts of files were abandoned, and may still arrive */
+    bool late_writes; /* puts of its files were abandoned, and may still arrive */
 };
 
 struct round {
     struct catalog *catalog;
-    struct task *tasks;
-    size_t count;
-    GPtrArray *points; /* struct round_point */
-    bool has_compaction_lock;
+    GPtrArray *tasks;   /* struct task, in the order of the list */
+    GPtrArray *creates; /* those of them that are: struct create */
+    GPtrArray *drops;   /* struct drop */
+    GPtrArray *sets;    /* struct store_set: all waves, whose answers are read until the end */
     /* The caller's: can be cancelled; ends early when there may be something to undo afterwards. */
     struct operation *operation;
     int64_t deadline_ns; /* of the whole operation, undoing included */
     /* After a decision to drop, and for undoing: goes on although the caller lost interest. */
     struct operation finishing;
-    struct drops *drops; /* what the drops share; NULL: there is none */
+    struct timespec decided_at; /* in a shared catalog: what the decisions are known by */
 
-    /* DROP in a shared catalog */
-    struct timespec decided_at;                /* what the decisions are known by */
+    /* Creates */
+    GArray *points; /* struct fork_point_query, one for all creates with the same parent */
+    bool has_compaction_lock;
+
+    /* Drops */
+    GPtrArray *candidates; /* datasets in which a fork may have branches that are not recorded */
+    struct deletions *deletions;
+    int64_t drain_until_ns; /* monotonic_now_ns(): how long to wait for holders */
     const struct store_request *lease_listing; /* NULL: nobody has to agree */
-    bool has_others;                           /* other mounts that have to */
-    int64_t looked_ns;                         /* when it began: leases_now_ns() */
+    int64_t looked_ns;                         /* when that began: leases_now_ns() */
+    bool has_others;                           /* other mounts that have to agree */
 };
 
-/* ---- Creating, in the order of use ---- */
+static inline bool task_is_well(const struct task *task)
+{
+    return task->err->code == 0;
+}
 
-/* Names, parents, fork points, plans, entries; takes the lock on compaction for that. */
-void create_prepare(struct round *round);
-bool create_transition(struct round *round, struct task *task,
-                       struct transition *transition); /* enter as pending */
-void create_entered(struct round *round, struct task *task, const struct transition *transition);
-void create_add_files(struct round *round, struct task *task, struct store_set *set);
-void create_files_put(struct round *round, struct task *task, struct store_set *set);
-/* The refs are there, or never will be: lets go of the lock. */
-void create_let_compact(struct round *round);
-bool create_activation(struct round *round, struct task *task, struct transition *transition);
-void create_activated(struct round *round, struct task *task, const struct transition *transition);
-void create_undo(struct round *round); /* all that failed after they were entered */
+/* Recovery goes on with an entry that is not active, and that only this mount could have brought to
+ * life, without watching it; after abandoned puts once they can no longer arrive. */
+static inline void task_leave(const struct task *task, struct takeover *takeover,
+                              const struct ulid *id)
+{
+    takeover_add_own(takeover, TAKEOVER_ENTRY, id->text,
+                     monotonic_now_ns() + (task->late_writes ? STORE_LATE_NS : 0));
+}
 
-/* ---- Dropping, in the order of use ---- */
+/* What one kind of change does in a commit: for each task which transition, if any, and for those
+ * that had one what has come of it, which is in the task's error. */
+struct commit_part {
+    bool (*choose)(struct round *round, struct task *task, struct transition *transition);
+    void (*done)(struct round *round, struct task *task);
+};
 
-void drop_prepare(struct round *round); /* entries, names, descendants, datasets, doors */
-/* Waits for holders on other mounts, as far as they are known; ERR_HELD. */
-int drop_await_others(struct round *round, struct task *task, int64_t drain_until_ns);
-bool drop_transition(struct round *round, struct task *task,
-                     struct transition *transition); /* the decision */
-void drop_decided(struct round *round, struct task *task, const struct transition *transition);
-void drop_add_files(struct round *round, struct task *task, struct store_set *set);
-/* Listings of what there is to delete, in the same wave; the set then belongs to the round. */
-void drop_add_listings(struct round *round, struct store_set *set);
-/* A listing of the leases of the other mounts, for drop_look_at_leases(). */
-void drop_add_lease_listing(struct round *round, struct store_set *set);
-/* Runs the set; in a shared catalog also looks in the same wave for tags made since the first look.
- * Returns as store_run(). */
-int drop_run_files(struct round *round, struct store_set *set, struct operation *operation);
-void drop_files_put(struct round *round, struct task *task);
-void drop_take_listings(struct round *round, struct store_set *set, int run_code);
-/* True when there are other mounts, which have to agree, or nobody knows. */
-bool drop_look_at_leases(struct round *round);
-/* Waits until they do, and looks once more at what there is to delete and whether anything depends
- * on the forks; or takes the decision back. */
-void drop_agree(struct round *round);
-void drop_delete(struct round *round); /* what the forks have, then their tombstones */
-bool drop_removal(struct round *round, struct task *task, struct transition *transition);
-void drop_removed(struct round *round, struct task *task, const struct transition *transition);
-void drop_end(struct round *round); /* opens the doors */
+/* What one kind of change does in a wave; any may be NULL. */
+struct wave_part {
+    /* For each task that is well: its own requests; and when their answers are all well or not. */
+    void (*add)(struct round *round, struct task *task, struct store_set *set);
+    void (*take)(struct round *round, struct task *task, struct store_set *set);
+    /* For all tasks of the kind at once. */
+    void (*add_common)(struct round *round, struct store_set *set);
+    void (*take_common)(struct round *round, struct store_set *set, int run_code);
+};
+
+/* Carries out one round of a list: struct change. */
+void round_run(struct catalog *catalog, const GPtrArray *changes, struct operation *operation);
+
+/* The name that is locked for a change; g_free(). Whoever drops by id must not work beside one who
+ * uses the name. */
+char *round_lock_name(struct catalog *catalog, const struct change *change);
 
 #endif

@@ -117,8 +117,6 @@ static void request_listing(struct dataset_refs *refs, struct store_set *set, bo
 
 static void add_query(struct check *check, struct store_set *set, struct descendants_query *query)
 {
-    query->code = 0;
-    query->error = (struct error){0};
     for (guint i = 0; i < query->branches->len; i++) {
         const struct dataset_branch *pair = g_ptr_array_index(query->branches, i);
         if (query->entry &&
@@ -341,9 +339,8 @@ int descendants_check(struct descendants *descendants, const struct registry *re
     struct store_set *gets = get_refs(&check, operation);
     for (guint i = 0; i < dependences->len; i++) {
         const struct dependence *dependence = g_ptr_array_index(dependences, i);
-        struct descendants_query *query = dependence->query;
-        if (query->code == 0)
-            query->code = check_dependence(dependence, &query->error);
+        if (dependence->query->err->code == 0)
+            check_dependence(dependence, dependence->query->err);
     }
     store_set_unref(gets);
     if (!first)

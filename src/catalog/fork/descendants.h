@@ -28,19 +28,18 @@ void descendants_free(struct descendants *descendants); /* NULL: nothing */
 struct descendants_query {
     const struct fork_entry *entry; /* NULL: it has none, there is but a tombstone */
     const GPtrArray *branches;      /* struct dataset_branch: those that go */
-    bool tags_only; /* foreign branches, and a catalog of refs, are not looked for */
-    int code;       /* the answer; same as error.code */
-    struct error error;
+    bool tags_only;    /* foreign branches, and a catalog of refs, are not looked for */
+    struct error *err; /* the caller's, code 0: takes the answer */
 };
 
-/* Answers 0 where nothing foreign depends on the branches (but for those that the registry
+/* Leaves the error 0 where nothing foreign depends on the branches (but for those that the registry
  * protects, which do not go: registry_protects_branch()); ERR_NOT_EMPTY says what does and what to
  * do about it (kept_reason.h); ERR_CORRUPT, ERR_UNSUPPORTED the same for a ref file that cannot be
  * read, so that nobody can tell; ERR_UNSUPPORTED for a catalog of refs (lance/ref_catalog.h), of
  * active forks only: whoever deletes the others looks for one where they have files
- * (change/deletion.h). Errors of the store. Two waves for all of the list. `first` (NULL: none): a set
- * with requests of the caller's that share the first wave; afterwards it has been run. Returns what
- * store_run() returned for the first wave. */
+ * (change/deletion.h). Errors of the store. Two waves for all of the list. `first` (NULL: none): a
+ * set with requests of the caller's that share the first wave; afterwards it has been run. Returns
+ * what store_run() returned for the first wave. */
 int descendants_check(struct descendants *descendants, const struct registry *registry,
                       struct descendants_query *list, size_t count, struct store_set *first,
                       struct operation *operation);

@@ -60,6 +60,7 @@ static void readings_begin(struct readings *readings, struct fork_point_reader *
         reading->reader = reader;
         reading->parent = queries[i].parent;
         reading->besides = queries[i].besides;
+        reading->err = &queries[i].error;
         reading->set = readings->set;
         reading->sources = sources_new();
         reading->point = g_new0(struct fork_point, 1);
@@ -101,7 +102,7 @@ static int check_answers(struct store_set *set, size_t first, size_t end, struct
 static bool any_is_well(const struct readings *readings)
 {
     for (size_t i = 0; i < readings->count; i++)
-        if (readings->list[i].code == 0)
+        if (readings->list[i].err->code == 0)
             return true;
     return false;
 }
@@ -118,10 +119,10 @@ static void run_wave(struct readings *readings)
     for (size_t i = 0; i < readings->count; i++) {
         struct reading *reading = &readings->list[i];
         reading->set = readings->set;
-        if (reading->code == 0)
-            reading->code = check_answers(set, 0, readings->common, &reading->error);
-        if (reading->code == 0)
-            reading->code = check_answers(set, reading->first, reading->end, &reading->error);
+        if (reading->err->code == 0)
+            check_answers(set, 0, readings->common, reading->err);
+        if (reading->err->code == 0)
+            check_answers(set, reading->first, reading->end, reading->err);
     }
     readings->common = 0;
 }
@@ -134,8 +135,8 @@ static void take_step(struct readings *readings,
     for (size_t i = 0; i < readings->count; i++) {
         struct reading *reading = &readings->list[i];
         reading->first = store_set_size(readings->set);
-        if (reading->code == 0)
-            reading->code = step(reading, &reading->error);
+        if (reading->err->code == 0)
+            step(reading, reading->err);
         reading->end = store_set_size(readings->set);
     }
     run_wave(readings);
@@ -295,11 +296,10 @@ void fork_point_read_all(struct fork_point_reader *reader, struct fork_point_que
     take_step(&readings, take_contents);
     for (size_t i = 0; i < count; i++) {
         struct reading *reading = &readings.list[i];
-        if (reading->code)
-            error_prefix(&reading->error, "reading the fork point");
+        if (reading->err->code)
+            error_prefix(reading->err, "reading the fork point");
         else
             queries[i].point = g_steal_pointer(&reading->point);
-        queries[i].code = error_copy(&queries[i].error, &reading->error);
     }
     readings_end(&readings);
 }

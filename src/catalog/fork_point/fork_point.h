@@ -41,7 +41,6 @@ struct fork_point_query {
      * for the primary graph only. May be NULL. */
     const GPtrArray *besides;
     struct fork_point *point; /* the answer; NULL after a failure. fork_point_free() */
-    int code;
     struct error error;
 };
 

@@ -86,7 +86,7 @@ int marks_go_on(struct reading *reading, struct error *err)
 
 bool marks_are_missing(const struct reading *reading)
 {
-    return reading->code == 0 && reading->manifests;
+    return reading->err->code == 0 && reading->manifests;
 }
 
 void marks_clear(struct reading *reading)

@@ -26,8 +26,7 @@ struct reading {
     size_t first;          /* its own requests in there: first to end - 1 */
     size_t end;
     struct fork_point *point; /* what it is about */
-    int code;
-    struct error error;
+    struct error *err;        /* of the query */
 
     struct database_state state;
     struct store_request *snapshot_files; /* the manifest, or a listing of all manifests */

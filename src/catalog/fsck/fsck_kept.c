@@ -10,6 +10,7 @@
 struct unfinished {
     const struct fork_entry *fork; /* its entry, or what its tombstone says */
     GPtrArray *branches;
+    struct error problem;
 };
 
 static void unfinished_free(void *pointer)
@@ -50,16 +51,17 @@ static GPtrArray *list_unfinished(const struct fsck *fsck, const GPtrArray *cand
 static int report(struct fsck *fsck, const struct unfinished *one,
                   const struct descendants_query *query, struct error *err)
 {
-    bool is_found = query->code == ERR_NOT_EMPTY || query->code == ERR_CORRUPT ||
-                    query->code == ERR_UNSUPPORTED;
-    if (query->code && !is_found)
-        return error_copy(err, &query->error);
+    const struct error *problem = &one->problem;
+    bool is_found = problem->code == ERR_NOT_EMPTY || problem->code == ERR_CORRUPT ||
+                    problem->code == ERR_UNSUPPORTED;
+    if (problem->code && !is_found)
+        return error_copy(err, problem);
     if (is_found && query->entry)
         fsck_find(fsck, "fork %s: it stays %s: %s", query->entry->key_source,
-                  fork_status_name(query->entry->status), query->error.text);
+                  fork_status_name(query->entry->status), problem->text);
     else if (is_found)
         fsck_find(fsck, "fork %s, of which only a tombstone is left: it stays: %s",
-                  one->fork->id.text, query->error.text);
+                  one->fork->id.text, problem->text);
     return 0;
 }
 
@@ -71,10 +73,10 @@ int fsck_check_kept(struct fsck *fsck, const struct store_request *storage, stru
         return 0;
     g_autofree struct descendants_query *queries = g_new0(struct descendants_query, list->len);
     for (guint i = 0; i < list->len; i++) {
-        const struct unfinished *one = list->pdata[i];
+        struct unfinished *one = list->pdata[i];
         const bool has_entry = registry_find_id(fsck->registry, &one->fork->id) != NULL;
-        queries[i] = (struct descendants_query){.entry = has_entry ? one->fork : NULL,
-                                                .branches = one->branches};
+        queries[i] = (struct descendants_query){
+            .entry = has_entry ? one->fork : NULL, .branches = one->branches, .err = &one->problem};
     }
     struct ref_cache *cache = ref_cache_new();
     struct descendants *descendants = descendants_new(fsck->store, fsck->layout, cache);

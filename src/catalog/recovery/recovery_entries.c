@@ -119,13 +119,14 @@ static bool is_to_be_committed(const struct catalog *catalog, const struct unfin
                                        fork->entry->status == FORK_PENDING);
 }
 
-static struct transition transition_of(const struct catalog *catalog, const struct unfinished *fork,
+static struct transition transition_of(const struct catalog *catalog, struct unfinished *fork,
                                        enum transition_kind kind, const struct timespec *now)
 {
     return (struct transition){.kind = kind,
                                .id = &fork->entry->id,
                                .entry = fork->entry,
-                               .decided_at = catalog->settings.shared ? now : NULL};
+                               .decided_at = catalog->settings.shared ? now : NULL,
+                               .err = &fork->problem};
 }
 
 /* One commit for all that are well: fenced, or (`kind`) removed. */
@@ -145,7 +146,6 @@ static void commit_all(struct catalog *catalog, GPtrArray *forks, enum transitio
     transitions_commit(catalog->committer, list, committed->len, operation);
     for (guint i = 0; i < committed->len; i++) {
         struct unfinished *fork = g_ptr_array_index(committed, i);
-        fork->problem = list[i].error;
         note_committed(catalog, fork, kind);
     }
 }
@@ -246,8 +246,8 @@ static void check_descendants(struct catalog *catalog, const GPtrArray *list,
         struct unfinished *fork = g_ptr_array_index(list, i);
         if (fork->problem.code)
             continue;
-        queries[forks->len] =
-            (struct descendants_query){.entry = fork->entry, .branches = fork->branches};
+        queries[forks->len] = (struct descendants_query){
+            .entry = fork->entry, .branches = fork->branches, .err = &fork->problem};
         g_ptr_array_add(forks, fork);
     }
     if (forks->len == 0)
@@ -255,7 +255,6 @@ static void check_descendants(struct catalog *catalog, const GPtrArray *list,
     descendants_check(catalog->descendants, registry, queries, forks->len, NULL, operation);
     for (guint i = 0; i < forks->len; i++) {
         struct unfinished *fork = g_ptr_array_index(forks, i);
-        fork->problem = queries[i].error;
         fork->kept = fork->problem.code && recovery_is_about_one_fork(fork->problem.code);
     }
 }
@@ -265,6 +264,7 @@ static void check_descendants(struct catalog *catalog, const GPtrArray *list,
 static void fence_kept(struct catalog *catalog, const GPtrArray *list, struct operation *operation)
 {
     g_autofree struct transition *fences = g_new0(struct transition, list->len);
+    g_autofree struct error *failures = g_new0(struct error, list->len);
     g_autoptr(GPtrArray) fenced = g_ptr_array_new();
     const struct timespec now = timestamp_now();
     for (guint i = 0; i < list->len; i++) {
@@ -272,13 +272,14 @@ static void fence_kept(struct catalog *catalog, const GPtrArray *list, struct op
         if (!fork->kept || fork->entry->status != FORK_PENDING)
             continue;
         fences[fenced->len] = transition_of(catalog, fork, TRANSITION_FENCE, &now);
+        fences[fenced->len].err = &failures[fenced->len];
         g_ptr_array_add(fenced, fork);
     }
     transitions_commit(catalog->committer, fences, fenced->len, operation);
     for (guint i = 0; i < fenced->len; i++) {
         struct unfinished *fork = g_ptr_array_index(fenced, i);
-        if (fences[i].code)
-            fork->problem = fences[i].error;
+        if (failures[i].code)
+            fork->problem = failures[i];
         else
             takeover_add_own(catalog->takeover, TAKEOVER_ENTRY, fork->entry->id.text,
                              monotonic_now_ns());

@@ -121,14 +121,14 @@ static void keep_independent(struct catalog *catalog, GPtrArray *forks, struct o
 {
     auto_registry struct registry *registry = catalog_registry(catalog);
     g_autofree struct descendants_query *queries = g_new0(struct descendants_query, forks->len);
-    for (guint i = 0; i < forks->len; i++)
-        queries[i].branches = ((struct unburied *)g_ptr_array_index(forks, i))->branches;
+    for (guint i = 0; i < forks->len; i++) {
+        struct unburied *one = g_ptr_array_index(forks, i);
+        queries[i] = (struct descendants_query){.branches = one->branches, .err = &one->problem};
+    }
     if (forks->len > 0)
         descendants_check(catalog->descendants, registry, queries, forks->len, NULL, operation);
     for (guint i = forks->len; i > 0; i--) {
-        struct unburied *one = g_ptr_array_index(forks, i - 1);
-        one->problem = queries[i - 1].error;
-        if (one->problem.code)
+        if (((struct unburied *)g_ptr_array_index(forks, i - 1))->problem.code)
             g_ptr_array_remove_index(forks, i - 1);
     }
 }

@@ -145,9 +145,9 @@ static int apply_tombstone(struct registry_edit *edit, struct transition *transi
         code = check_expired(state, transition->expired, err);
     if (code)
         return code;
-    if (transition->decided_at) {
-        fork_entry_unref(transition->before);
-        transition->before = fork_entry_ref((struct fork_entry *)entry);
+    if (transition->ret_before) {
+        fork_entry_unref(*transition->ret_before);
+        *transition->ret_before = fork_entry_ref((struct fork_entry *)entry);
     }
     entomb(edit, entry, transition->decided_at);
     return 0;
@@ -347,20 +347,21 @@ void transitions_commit(struct committer *committer, struct transition *list, si
     g_autofree struct commit_request *requests = g_new0(struct commit_request, count);
     for (size_t i = 0; i < count; i++)
         requests[i] = (struct commit_request){
-            .apply = apply, .landed = landed, .argument = &list[i], .err = &list[i].error};
+            .apply = apply, .landed = landed, .argument = &list[i], .err = list[i].err};
     committer_commit_all(committer, requests, count, operation);
     for (size_t i = 0; i < count; i++) {
-        struct transition *transition = &list[i];
+        const struct transition *transition = &list[i];
         const struct ulid *id = transition->id ? transition->id : &transition->entry->id;
-        transition->code = transition->error.code;
-        if (transition->code)
-            error_prefix(&transition->error, "%s fork %s", kinds[transition->kind].stage, id->text);
+        if (transition->err->code)
+            error_prefix(transition->err, "%s fork %s", kinds[transition->kind].stage, id->text);
     }
 }
 
 int transition_commit(struct committer *committer, struct transition transition,
                       struct operation *operation, struct error *err)
 {
+    struct error failure = {0};
+    transition.err = &failure;
     transitions_commit(committer, &transition, 1, operation);
-    return transition.code ? error_copy(err, &transition.error) : 0;
+    return failure.code ? error_copy(err, &failure) : 0;
 }

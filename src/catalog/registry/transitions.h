@@ -55,19 +55,18 @@ struct transition {
     const struct timespec *decided_at; /* INSERT (any), TOMBSTONE, FENCE, RESTORE: see above;
                                           NULL: the catalog has one writer only */
     const GPtrArray *datasets;         /* DATASETS */
-    struct fork_entry *before;         /* TOMBSTONE with decided_at: an answer, the entry as it was;
-                                          fork_entry_unref() */
-    int code;                          /* the answer; same as error.code */
-    struct error error;
+    struct fork_entry **ret_before;    /* TOMBSTONE: takes the entry as it was; fork_entry_unref().
+                                          NULL: nobody wants it */
+    struct error *err;                 /* the caller's, never NULL: takes the answer, code 0 for
+                                          success */
 };
 
 /* Commits all of the list, each on its own merits: one that is refused does not hold up the others.
- * The answers are in the list; besides the errors above those of committer_commit_all().
- */
+ * Besides the errors above those of committer_commit_all(). */
 void transitions_commit(struct committer *committer, struct transition *list, size_t count,
                         struct operation *operation);
 
-/* One transition; returns its code and copies its error. */
+/* One transition, whose own `err` is not used; returns its code. */
 int transition_commit(struct committer *committer, struct transition transition,
                       struct operation *operation, struct error *err);
 

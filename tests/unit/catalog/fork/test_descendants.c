@@ -44,9 +44,10 @@ static int check(struct checking *checking, struct error *err)
 {
     auto_registry struct registry *registry = catalog_registry(checking->fork->catalog);
     const struct fork_entry *entry = registry_find(registry, "audit");
-    struct descendants_query query = {.entry = entry, .branches = entry->datasets};
+    struct error problem = {0};
+    struct descendants_query query = {.entry = entry, .branches = entry->datasets, .err = &problem};
     descendants_check(checking->descendants, registry, &query, 1, NULL, NULL);
-    return error_copy(err, &query.error);
+    return error_copy(err, &problem);
 }
 
 static unsigned reads(struct checking *checking)

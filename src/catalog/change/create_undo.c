@@ -1,0 +1,118 @@
+#include "catalog/change/create.h"
+#include "catalog/change/deletion.h"
+
+/* One commit for all that could be undone so far. */
+static void commit(struct round *round, const GPtrArray *undone, enum transition_kind kind)
+{
+    g_autofree struct transition *list = g_new0(struct transition, undone->len);
+    size_t count = 0;
+    for (guint i = 0; i < undone->len; i++) {
+        struct create *create = g_ptr_array_index(undone, i);
+        if (create->problem.code == 0)
+            list[count++] = (struct transition){
+                .kind = kind,
+                .id = &create->task.change->id,
+                .decided_at = round->catalog->settings.shared ? &round->decided_at : NULL,
+                .err = &create->problem};
+    }
+    transitions_commit(round->catalog->committer, list, count, &round->finishing);
+}
+
+/* ---- Fencing ---- */
+
+static bool is_entered(struct catalog *catalog, const struct ulid *id)
+{
+    auto_registry struct registry *registry = catalog_registry(catalog);
+    return registry_find_id(registry, id) != NULL;
+}
+
+/* What came of the fence. A fork that turns out to be active was created after all: its
+ * activation's answer was lost. One that cannot be fenced is left for recovery; one that another
+ * mount has tombstoned, which may take that back, to that mount. */
+static void note_fence(struct round *round, struct create *create)
+{
+    struct error *err = create->task.err;
+    const struct error cause = *err;
+    const int code = create->problem.code;
+    if (code == 0 && create->late_entry && !is_entered(round->catalog, &create->task.change->id)) {
+        error_set(err, cause.code, "%.600s; its entry may still appear, as pending", cause.text);
+        create_move(create, CREATE_LEFT);
+    } else if (code == 0) {
+        create_move(create, CREATE_FENCED);
+    } else if (code == ERR_EXISTS) {
+        *err = (struct error){0};
+        create_move(create, CREATE_ACTIVE);
+    } else {
+        error_set(err, cause.code, "%.600s; it is left for recovery: %.350s", cause.text,
+                  create->problem.text);
+        create_move(create, code == ERR_STALE ? CREATE_TAKEN : CREATE_LEFT);
+    }
+}
+
+/* Those that failed once they were entered; leaves the ones that are fenced now in the list. */
+static void fence(struct round *round, GPtrArray *undone)
+{
+    commit(round, undone, TRANSITION_FENCE);
+    for (guint i = undone->len; i > 0; i--) {
+        struct create *create = g_ptr_array_index(undone, i - 1);
+        note_fence(round, create);
+        if (create->state != CREATE_FENCED)
+            g_ptr_array_remove_index(undone, i - 1);
+    }
+}
+
+/* ---- Deleting ---- */
+
+static void delete_files(struct round *round, const GPtrArray *undone)
+{
+    struct deletions *deletions = deletions_new(round->catalog);
+    for (guint i = 0; i < undone->len; i++) {
+        struct create *create = g_ptr_array_index(undone, i);
+        const struct deletion deletion = {.extent = DELETION_OF_FILES,
+                                          .id = &create->task.change->id,
+                                          .branches = create->entry->datasets,
+                                          .err = &create->problem};
+        deletions_add(deletions, &deletion);
+    }
+    deletions_run(deletions, &round->finishing);
+    deletions_free(deletions);
+    for (guint i = 0; i < undone->len; i++) {
+        struct create *create = g_ptr_array_index(undone, i);
+        if (create->problem.code == 0 && create->task.late_writes)
+            error_set(&create->problem, ERR_OUTCOME_UNKNOWN, "abandoned writes may still arrive");
+    }
+}
+
+/* The task's own failure is what the user is told; what could not be undone is added to it. */
+static void note_undone(struct round *round, struct create *create)
+{
+    struct error *err = create->task.err;
+    const struct error cause = *err;
+    create_move(create, create->problem.code ? CREATE_LEFT : CREATE_GONE);
+    if (create->problem.code)
+        error_set(err, cause.code, "%.600s; what was written is left for recovery: %.350s",
+                  cause.text, create->problem.text);
+    else if (cause.code == ERR_OUTCOME_UNKNOWN) /* it is known now: nothing is left of it */
+        error_set(err, operation_remaining_ms(round->operation) > 0 ? ERR_IO : ERR_DEADLINE,
+                  "%.900s; everything was undone", cause.text);
+}
+
+void create_undo(struct round *round)
+{
+    g_autoptr(GPtrArray) undone = g_ptr_array_new();
+    round->finishing.deadline_ns = round->deadline_ns;
+    for (guint i = 0; i < round->creates->len; i++) {
+        struct create *create = g_ptr_array_index(round->creates, i);
+        if (!task_is_well(&create->task) &&
+            (create->state == CREATE_ENTERED || create->state == CREATE_FILED))
+            g_ptr_array_add(undone, create);
+    }
+    if (undone->len > 0)
+        fence(round, undone);
+    if (undone->len == 0)
+        return;
+    delete_files(round, undone);
+    commit(round, undone, TRANSITION_REMOVE);
+    for (guint i = 0; i < undone->len; i++)
+        note_undone(round, g_ptr_array_index(undone, i));
+}
