@@ -104,15 +104,6 @@ static void collect_points(struct round *round)
     }
 }
 
-static void fail_all(struct round *round, const struct error *failure)
-{
-    for (guint i = 0; i < round->creates->len; i++) {
-        const struct create *create = g_ptr_array_index(round->creates, i);
-        if (task_is_well(&create->task))
-            error_copy(create->task.err, failure);
-    }
-}
-
 /* Versions of datasets must not vanish between being read and being named by a ref. */
 static void keep_from_compacting(struct round *round)
 {
@@ -121,7 +112,7 @@ static void keep_from_compacting(struct round *round)
         return;
     if (compaction_lock_acquire(round->catalog->compaction, round->operation,
                                 &round->has_compaction_lock, &failure)) {
-        fail_all(round, &failure);
+        tasks_fail(round->creates, &failure);
         g_array_set_size(round->points, 0);
     }
 }

@@ -72,29 +72,24 @@ static int find_fork(struct round *round, struct drop *drop)
     return code ? code : transition_check_childless(registry, &entry->id, err);
 }
 
-static void fail_all(struct round *round, const struct error *failure)
-{
-    for (guint i = 0; i < round->drops->len; i++) {
-        const struct drop *drop = g_ptr_array_index(round->drops, i);
-        if (task_is_well(&drop->task))
-            error_copy(drop->task.err, failure);
-    }
-}
-
 /* Nothing foreign may depend on the branches. Child forks are looked at again when the decision is
  * committed; what the engine has made is not: it takes no part in the registry. */
-static void check_active(struct round *round, struct store_set *first)
+static void check_descendants(struct round *round, bool of_active, struct store_set *first)
 {
     auto_registry struct registry *registry = catalog_registry(round->catalog);
     g_autofree struct descendants_query *list = g_new0(struct descendants_query, round->drops->len);
     size_t count = 0;
     for (guint i = 0; i < round->drops->len; i++) {
         const struct drop *drop = g_ptr_array_index(round->drops, i);
-        if (task_is_well(&drop->task) && drop->entry->status == FORK_ACTIVE)
-            list[count++] = (struct descendants_query){
-                .entry = drop->entry, .branches = drop->entry->datasets, .err = drop->task.err};
+        if (task_is_well(&drop->task) && (drop->entry->status == FORK_ACTIVE) == of_active)
+            list[count++] = (struct descendants_query){.entry = drop->entry,
+                                                       .branches = of_active ? drop->entry->datasets
+                                                                             : drop->branches,
+                                                       .err = drop->task.err};
     }
-    descendants_check(round->catalog->descendants, registry, list, count, first, round->operation);
+    if (first || count > 0)
+        descendants_check(round->catalog->descendants, registry, list, count, first,
+                          round->operation);
 }
 
 /* Of a fork that stays because something hangs on it. */
@@ -107,29 +102,20 @@ static void note_kept(struct round *round, const struct drop *drop)
     error_prefix(err, "it stays %s", fork_status_name(entry->status));
 }
 
-/* The same for those on which somebody else has decided, or which another program or mount has left
- * half made: the engine may have been used on them since, and whoever decided may not have looked
- * for tags. Their entries may lack branches, which go as well. */
+/* Forks on which somebody else has decided, or which another program or mount has left half made:
+ * the engine may have been used on them since, and whoever decided may not have looked for tags.
+ * Their entries may lack branches, which go as well. */
 static void check_unfinished(struct round *round)
 {
-    auto_registry struct registry *registry = catalog_registry(round->catalog);
-    g_autofree struct descendants_query *list = g_new0(struct descendants_query, round->drops->len);
-    g_autoptr(GPtrArray) unfinished = g_ptr_array_new();
     for (guint i = 0; i < round->drops->len; i++) {
         struct drop *drop = g_ptr_array_index(round->drops, i);
-        if (!task_is_well(&drop->task) || drop->entry->status == FORK_ACTIVE)
-            continue;
-        drop->branches = deletion_branches(drop->entry, round->candidates);
-        list[unfinished->len] = (struct descendants_query){
-            .entry = drop->entry, .branches = drop->branches, .err = drop->task.err};
-        g_ptr_array_add(unfinished, drop);
+        if (task_is_well(&drop->task) && drop->entry->status != FORK_ACTIVE)
+            drop->branches = deletion_branches(drop->entry, round->candidates);
     }
-    if (unfinished->len > 0)
-        descendants_check(round->catalog->descendants, registry, list, unfinished->len, NULL,
-                          round->operation);
-    for (guint i = 0; i < unfinished->len; i++) {
-        const struct drop *drop = g_ptr_array_index(unfinished, i);
-        if (!task_is_well(&drop->task))
+    check_descendants(round, false, NULL);
+    for (guint i = 0; i < round->drops->len; i++) {
+        const struct drop *drop = g_ptr_array_index(round->drops, i);
+        if (drop->branches && !task_is_well(&drop->task))
             note_kept(round, drop);
     }
 }
@@ -143,9 +129,9 @@ static void look_at_store(struct round *round)
     struct store_set *set = store_set_new();
     g_ptr_array_add(round->sets, set);
     const struct store_request *listing = store_set_list_shallow(set, storage);
-    check_active(round, set);
+    check_descendants(round, true, set);
     if (listing->answer.code)
-        fail_all(round, &listing->answer.error);
+        tasks_fail(round->drops, &listing->answer.error);
     else
         round->candidates = deletion_candidates_listed(listing);
     check_unfinished(round);

@@ -164,26 +164,15 @@ static int compare_names(const void *a, const void *b)
 }
 
 /* All names of a round, in one order, so that two rounds cannot wait for each other. A name that
- * cannot be had in time fails its task alone. Returns the tasks whose names are locked. */
-static GPtrArray *lock_names(struct round *round)
+ * cannot be had in time fails its task alone. */
+static void lock_names(struct round *round)
 {
     g_autoptr(GPtrArray) sorted = g_ptr_array_copy(round->tasks, NULL, NULL);
-    GPtrArray *locked = g_ptr_array_new();
     g_ptr_array_sort(sorted, compare_names);
     for (guint i = 0; i < sorted->len; i++) {
         struct task *task = g_ptr_array_index(sorted, i);
-        if (name_locks_acquire(round->catalog->names, task->lock_name, round->operation,
-                               task->err) == 0)
-            g_ptr_array_add(locked, task);
-    }
-    return locked;
-}
-
-static void unlock_names(struct round *round, const GPtrArray *locked)
-{
-    for (guint i = 0; i < locked->len; i++) {
-        const struct task *task = g_ptr_array_index(locked, i);
-        name_locks_release(round->catalog->names, task->lock_name);
+        task->is_locked = name_locks_acquire(round->catalog->names, task->lock_name,
+                                             round->operation, task->err) == 0;
     }
 }
 
@@ -229,9 +218,11 @@ static void round_begin(struct round *round, struct catalog *catalog, const GPtr
     round->finishing.deadline_ns = operation->deadline_ns;
 }
 
-static void task_end(struct task *task)
+static void task_end(struct round *round, struct task *task)
 {
     const bool creates = task->change->kind == CHANGE_CREATE;
+    if (task->is_locked)
+        name_locks_release(round->catalog->names, task->lock_name);
     if (!task_is_well(task))
         error_prefix(task->err, "%s fork '%s'", creates ? "creating" : "dropping", task->lock_name);
     g_free(task->lock_name);
@@ -245,11 +236,10 @@ static void round_end(struct round *round)
 {
     round->operation->deadline_ns = round->deadline_ns;
     operation_destroy(&round->finishing);
-    deletions_free(round->deletions);
+    g_clear_pointer(&round->deletions, deletions_free);
     for (guint i = 0; i < round->tasks->len; i++)
-        task_end(g_ptr_array_index(round->tasks, i));
-    if (round->candidates)
-        g_ptr_array_unref(round->candidates);
+        task_end(round, g_ptr_array_index(round->tasks, i));
+    g_clear_pointer(&round->candidates, g_ptr_array_unref);
     g_ptr_array_unref(round->sets);
     g_array_unref(round->points);
     g_ptr_array_unref(round->drops);
@@ -261,8 +251,7 @@ void round_run(struct catalog *catalog, const GPtrArray *changes, struct operati
 {
     struct round round;
     round_begin(&round, catalog, changes, operation);
-    g_autoptr(GPtrArray) locked = lock_names(&round);
+    lock_names(&round);
     run_steps(&round);
-    unlock_names(&round, locked);
     round_end(&round);
 }

@@ -33,7 +33,8 @@
 struct task {
     struct change *change;
     struct error *err; /* change->error: whatever fails below is told there, once */
-    char *lock_name;   /* the name that is locked for it */
+    char *lock_name;   /* the name that is locked for it, */
+    bool is_locked;    /* if it could be */
     /* Its requests in the wave at hand: first to end - 1. */
     size_t first;
     size_t end;
@@ -69,6 +70,16 @@ struct round {
 static inline bool task_is_well(const struct task *task)
 {
     return task->err->code == 0;
+}
+
+/* All of them (struct task) that are well so far. */
+static inline void tasks_fail(const GPtrArray *tasks, const struct error *failure)
+{
+    for (guint i = 0; i < tasks->len; i++) {
+        const struct task *task = g_ptr_array_index(tasks, i);
+        if (task_is_well(task))
+            error_copy(task->err, failure);
+    }
 }
 
 /* Recovery goes on with an entry that is not active, and that only this mount could have brought to

@@ -20,6 +20,7 @@
 
 /* The requests that the committer works on together, and what it knows of their put. */
 struct group {
+    struct committer *committer;
     GPtrArray *requests;
     struct registry *image; /* put with unknown outcome, to be repeated; NULL: none */
     struct bytes *body;     /* of `image`, as it is put */
@@ -55,12 +56,12 @@ static void attempt_begin(struct operation *attempt, const struct group *group)
 }
 
 /* Pauses with jitter, longer each time. Only the committer's own thread waits here. */
-static void pause_before_retry(struct committer *committer, struct group *group)
+static void pause_before_retry(struct group *group)
 {
     int64_t longest_ms = group->pause_ms;
     group->pause_ms = MIN(group->pause_ms * 2, PAUSE_LONGEST_MS);
     int64_t wait_ns = (longest_ms + g_random_int_range(0, (gint32)longest_ms)) * NS_PER_MS / 2;
-    commit_queue_pause(committer->queue,
+    commit_queue_pause(group->committer->queue,
                        MIN(monotonic_now_ns() + wait_ns, earliest_deadline_ns(group)));
 }
 
@@ -68,8 +69,7 @@ static void pause_before_retry(struct committer *committer, struct group *group)
 
 /* Applies every request to the current registry; those that are refused are answered. Returns the
  * new image, or NULL when there is nothing to store. */
-static struct registry *apply_group(struct committer *committer, struct group *group,
-                                    struct registry *base)
+static struct registry *apply_group(struct group *group, struct registry *base)
 {
     struct registry_edit *edit = registry_edit_new(base);
     for (guint i = 0; i < group->requests->len;) {
@@ -78,37 +78,36 @@ static struct registry *apply_group(struct committer *committer, struct group *g
         if (request->apply(edit, request->argument, &refusal) == 0)
             i++;
         else
-            commit_queue_answer(committer->queue, group->requests, i, &refusal);
+            commit_queue_answer(group->committer->queue, group->requests, i, &refusal);
     }
     if (!registry_edit_is_changed(edit)) {
         registry_edit_free(edit);
-        commit_queue_answer_all(committer->queue, group->requests, NULL);
+        commit_queue_answer_all(group->committer->queue, group->requests, NULL);
         return NULL;
     }
     return registry_edit_finish(edit);
 }
 
-static int put_image(struct committer *committer, const struct group *group, char **ret_etag,
-                     struct error *err)
+static int put_image(const struct group *group, char **ret_etag, struct error *err)
 {
     struct operation attempt;
     attempt_begin(&attempt, group);
     const char *base_etag = group->base->etag;
     int code =
-        store_put(committer->store, committer->key, group->body,
+        store_put(group->committer->store, group->committer->key, group->body,
                   base_etag ? STORE_IF_MATCH : STORE_IF_ABSENT, base_etag, &attempt, ret_etag, err);
     operation_destroy(&attempt);
     return code;
 }
 
 /* What the store holds, into *ret; group deadlines apply. */
-static int reread(struct committer *committer, const struct group *group, struct registry **ret,
-                  struct error *err)
+static int reread(const struct group *group, struct registry **ret, struct error *err)
 {
-    auto_registry struct registry *current = registry_image_get(committer->image);
+    auto_registry struct registry *current = registry_image_get(&group->committer->image);
     struct operation attempt;
     attempt_begin(&attempt, group);
-    int code = registry_load(committer->store, committer->key, current, &attempt, ret, err);
+    int code =
+        registry_load(group->committer->store, group->committer->key, current, &attempt, ret, err);
     operation_destroy(&attempt);
     return code;
 }
@@ -123,27 +122,24 @@ static void group_forget_image(struct group *group)
     group->base = NULL;
 }
 
-static void group_stored(struct committer *committer, struct group *group,
-                         struct registry *registry)
+static void group_stored(struct group *group, struct registry *registry)
 {
-    registry_image_count_put(committer->image, group->requests->len);
-    registry_image_publish(committer->image, registry);
-    commit_queue_answer_all(committer->queue, group->reloads, NULL);
-    commit_queue_answer_all(committer->queue, group->requests, NULL);
+    registry_image_publish(&group->committer->image, registry, group->requests->len);
+    commit_queue_answer_all(group->committer->queue, group->reloads, NULL);
+    commit_queue_answer_all(group->committer->queue, group->requests, NULL);
     group_forget_image(group);
 }
 
 /* A registry that was not known to be the group's is on the store: answers the requests whose
  * effect it shows although their put was never confirmed, or was told that it lost, perhaps to
  * itself. The others' can no longer arrive. */
-static void answer_landed(struct committer *committer, struct group *group,
-                          const struct registry *found)
+static void answer_landed(struct group *group, const struct registry *found)
 {
     for (guint i = 0; i < group->requests->len;) {
         struct commit_request *request = g_ptr_array_index(group->requests, i);
         bool was_put = request->maybe_stored || group->image;
         if (was_put && request->landed(found, request->argument)) {
-            commit_queue_answer(committer->queue, group->requests, i, NULL);
+            commit_queue_answer(group->committer->queue, group->requests, i, NULL);
             continue;
         }
         request->maybe_stored = false;
@@ -173,7 +169,7 @@ static bool group_maybe_stored(const struct group *group)
 
 /* Where an earlier put may have been stored, or may still be, `failure` is not the last word; and
  * where others were faster until the time was over, it is not the reason. */
-static void answer_one(struct committer *committer, GPtrArray *requests, guint index,
+static void answer_one(struct group *group, GPtrArray *requests, guint index,
                        const struct error *failure)
 {
     const struct commit_request *request = g_ptr_array_index(requests, index);
@@ -184,15 +180,14 @@ static void answer_one(struct committer *committer, GPtrArray *requests, guint i
     else if (request->races_lost > 0 && failure->code == ERR_DEADLINE)
         error_set(&answer, ERR_CONTENDED, "other writers won %u times: %s", request->races_lost,
                   failure->text);
-    commit_queue_answer(committer->queue, requests, index, &answer);
+    commit_queue_answer(group->committer->queue, requests, index, &answer);
 }
 
-static void answer_failure(struct committer *committer, struct group *group,
-                           const struct error *failure)
+static void answer_failure(struct group *group, const struct error *failure)
 {
     group_forget_image(group);
     while (group->requests->len > 0)
-        answer_one(committer, group->requests, 0, failure);
+        answer_one(group, group->requests, 0, failure);
 }
 
 static bool is_ending(const struct commit_request *request)
@@ -209,14 +204,13 @@ static bool all_are_ending(const GPtrArray *requests)
 }
 
 /* Returns how many were. */
-static unsigned answer_ending(struct committer *committer, GPtrArray *requests,
-                              const struct error *failure)
+static unsigned answer_ending(struct group *group, GPtrArray *requests, const struct error *failure)
 {
     unsigned answered = 0;
     for (guint i = requests ? requests->len : 0; i > 0; i--) {
         if (!is_ending(g_ptr_array_index(requests, i - 1)))
             continue;
-        answer_one(committer, requests, i - 1, failure);
+        answer_one(group, requests, i - 1, failure);
         answered++;
     }
     return answered;
@@ -224,16 +218,16 @@ static unsigned answer_ending(struct committer *committer, GPtrArray *requests,
 
 /* A request to the store had the time of those in the group who have least, and ended with it: true
  * when others have more and the group goes on without them. */
-static bool only_some_expired(struct committer *committer, struct group *group,
-                              const struct error *failure)
+static bool only_some_expired(struct group *group, const struct error *failure)
 {
     if (failure->code != ERR_DEADLINE && failure->code != ERR_UNREACHABLE &&
         failure->code != ERR_IO)
         return false;
-    if (all_are_ending(group->requests) ||
-        answer_ending(committer, group->requests, failure) +
-                answer_ending(committer, group->reloads, failure) ==
-            0)
+    if (all_are_ending(group->requests))
+        return false;
+    unsigned answered = answer_ending(group, group->requests, failure);
+    answered += answer_ending(group, group->reloads, failure);
+    if (answered == 0)
         return false;
     if (!group_maybe_stored(group))
         group_forget_image(group); /* it has the edits of those who were told that it failed */
@@ -246,11 +240,11 @@ static bool has_deadline(const struct commit_request *request)
 }
 
 /* Someone else's registry is on the store: the group is applied to it, unless others always win. */
-static void start_over(struct committer *committer, struct group *group, struct registry *found)
+static void start_over(struct group *group, struct registry *found)
 {
-    registry_image_publish(committer->image, registry_ref(found));
-    commit_queue_answer_all(committer->queue, group->reloads, NULL);
-    answer_landed(committer, group, found);
+    registry_image_publish(&group->committer->image, registry_ref(found), 0);
+    commit_queue_answer_all(group->committer->queue, group->reloads, NULL);
+    answer_landed(group, found);
     group_forget_image(group);
     group->pause_ms = MIN(group->pause_ms, PAUSE_AFTER_RACE_LONGEST_MS);
     for (guint i = group->requests->len; i > 0; i--) {
@@ -259,105 +253,111 @@ static void start_over(struct committer *committer, struct group *group, struct 
         if (++request->races_lost <= LOST_RACES_MAX || has_deadline(request))
             continue;
         error_set(&contended, ERR_CONTENDED, "committing to %s: other writers won %u times",
-                  committer->key, request->races_lost);
-        commit_queue_answer(committer->queue, group->requests, i - 1, &contended);
+                  group->committer->key, request->races_lost);
+        commit_queue_answer(group->committer->queue, group->requests, i - 1, &contended);
     }
 }
 
 /* Looks at what is on the store after a lost precondition or an unknown outcome, and decides what
  * can be decided. Leaves group->image when the identical put is to be repeated. */
-static void resolve(struct committer *committer, struct group *group)
+static void resolve(struct group *group)
 {
     auto_registry struct registry *found = NULL;
     struct error failure = {0};
-    int code = reread(committer, group, &found, &failure);
-    if (code && only_some_expired(committer, group, &failure))
+    int code = reread(group, &found, &failure);
+    if (code && only_some_expired(group, &failure))
         return;
     if (code == ERR_CORRUPT || (code && !group_maybe_stored(group)))
-        answer_failure(committer, group, &failure);
+        answer_failure(group, &failure);
     else if (code)
         return; /* still uncertain; tried again until the callers' time is over */
     else if (group->image && bytes_equal(found->text, group->image->text) &&
              all_landed(group, found))
-        group_stored(committer, group, registry_ref(found));
+        group_stored(group, registry_ref(found));
     else if (group->image && registry_same_version(found, group->base) && group_maybe_stored(group))
-        registry_image_publish(committer->image,
-                               registry_ref(found)); /* not so far; the identical put decides */
+        registry_image_publish(&group->committer->image, registry_ref(found),
+                               0); /* not so far; the identical put decides */
     else
-        start_over(committer, group, found);
+        start_over(group, found);
 }
 
-static void mark_uncertain(struct committer *committer, struct group *group)
+static void mark_uncertain(struct group *group)
 {
     for (guint i = 0; i < group->requests->len; i++)
         ((struct commit_request *)g_ptr_array_index(group->requests, i))->maybe_stored = true;
-    registry_image_doubt(committer->image);
+    group->committer->image.is_doubted = true;
+    group->committer->image.watch_until_ns = monotonic_now_ns() + STORE_LATE_NS;
 }
 
 /* Makes an image if there is none to be repeated, and puts it once. */
-static void attempt_put(struct committer *committer, struct group *group)
+static void attempt_put(struct group *group)
 {
     if (!group->image) {
-        group->base = registry_image_get(committer->image);
-        group->image = apply_group(committer, group, group->base);
+        group->base = registry_image_get(&group->committer->image);
+        group->image = apply_group(group, group->base);
         if (!group->image) {
             group_forget_image(group);
             return;
         }
         struct bytes *text = group->image->text;
-        group->body = committer->unique_versions ? unique_body(text) : bytes_ref(text);
+        group->body = group->committer->unique_versions ? unique_body(text) : bytes_ref(text);
     }
     g_autofree char *etag = NULL;
     struct error failure = {0};
-    int code = put_image(committer, group, &etag, &failure);
+    int code = put_image(group, &etag, &failure);
     if (code == 0 && etag) {
-        group_stored(committer, group, registry_stored(group->image, etag, timestamp_now_ns()));
+        group_stored(group, registry_stored(group->image, etag, timestamp_now_ns()));
     } else if (code == 0 || code == ERR_OUTCOME_UNKNOWN || code == ERR_PRECONDITION) {
         /* Stored, but under an etag not told; or unknown; or lost, perhaps to ourselves. */
         if (code != ERR_PRECONDITION)
-            mark_uncertain(committer, group);
-        resolve(committer, group);
-    } else if (!only_some_expired(committer, group, &failure)) {
+            mark_uncertain(group);
+        resolve(group);
+    } else if (!only_some_expired(group, &failure)) {
         error_prefix(&failure, "writing the registry");
-        answer_failure(committer, group, &failure);
+        answer_failure(group, &failure);
     }
 }
 
 /* Those who have come meanwhile join, unless an identical put has to be repeated first. */
-static void let_join(struct committer *committer, struct group *group)
+static void let_join(struct group *group)
 {
-    commit_queue_take_more(committer->queue, group->image ? NULL : group->requests, group->reloads);
+    commit_queue_take_more(group->committer->queue, group->image ? NULL : group->requests,
+                           group->reloads);
 }
 
 void commit_group_run(struct committer *committer, GPtrArray *requests, GPtrArray *reloads)
 {
-    struct group group = {.requests = requests, .reloads = reloads, .pause_ms = PAUSE_SHORTEST_MS};
+    struct group group = {.committer = committer,
+                          .requests = requests,
+                          .reloads = reloads,
+                          .pause_ms = PAUSE_SHORTEST_MS};
     for (bool first = true; group.requests->len > 0; first = false) {
         if (!first) {
-            pause_before_retry(committer, &group);
-            let_join(committer, &group);
+            pause_before_retry(&group);
+            let_join(&group);
         }
         /* Those whose time passes leave; what was put with them may be put again. */
         commit_queue_answer_expired(committer->queue, group.requests, committer->key);
         commit_queue_answer_expired(committer->queue, group.reloads, committer->key);
-        if (group.requests->len > 0 && registry_image_is_doubted(committer->image))
-            resolve(committer, &group);
+        if (group.requests->len > 0 && committer->image.is_doubted)
+            resolve(&group);
         else if (group.requests->len > 0)
-            attempt_put(committer, &group);
+            attempt_put(&group);
     }
     group_forget_image(&group);
 }
 
 void commit_group_reload(struct committer *committer, GPtrArray *requests)
 {
-    struct group group = {.requests = requests, .pause_ms = PAUSE_SHORTEST_MS};
+    struct group group = {
+        .committer = committer, .requests = requests, .pause_ms = PAUSE_SHORTEST_MS};
     struct registry *found = NULL;
     struct error failure = {0};
     int code;
     do
-        code = reread(committer, &group, &found, &failure);
-    while (code && only_some_expired(committer, &group, &failure));
+        code = reread(&group, &found, &failure);
+    while (code && only_some_expired(&group, &failure));
     if (code == 0)
-        registry_image_publish(committer->image, found);
+        registry_image_publish(&committer->image, found, 0);
     commit_queue_answer_all(committer->queue, requests, code ? &failure : NULL);
 }

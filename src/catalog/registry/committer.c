@@ -15,12 +15,14 @@
 
 struct registry *committer_registry(struct committer *committer)
 {
-    return registry_image_get(committer->image);
+    return registry_image_get(&committer->image);
 }
 
 void committer_counts(struct committer *committer, uint64_t *puts, uint64_t *requests)
 {
-    registry_image_counts(committer->image, puts, requests);
+    LOCK_SCOPE(&committer->image.lock);
+    *puts = committer->image.puts;
+    *requests = committer->image.requests;
 }
 
 /* ---- The thread ---- */
@@ -28,9 +30,9 @@ void committer_counts(struct committer *committer, uint64_t *puts, uint64_t *req
 /* When to look at the store although nobody asks; CLOCK_MONOTONIC. */
 static int64_t next_look_ns(const struct committer *committer)
 {
-    if (registry_image_is_to_be_watched(committer->image))
-        return monotonic_now_ns() + UNCERTAIN_RETRY_NS;
-    return INT64_MAX;
+    int64_t now_ns = monotonic_now_ns();
+    bool is_certain = !committer->image.is_doubted && now_ns >= committer->image.watch_until_ns;
+    return is_certain ? INT64_MAX : now_ns + UNCERTAIN_RETRY_NS;
 }
 
 static void note_unasked(struct committer *committer, struct operation *attempt)
@@ -53,7 +55,7 @@ static void reread_unasked(struct committer *committer)
     note_unasked(committer, NULL);
     operation_destroy(&attempt);
     if (code == 0)
-        registry_image_publish(committer->image, found);
+        registry_image_publish(&committer->image, found, 0);
 }
 
 static void *run(void *argument)
@@ -95,7 +97,7 @@ int committer_reload(struct committer *committer, struct operation *operation, s
 
 static void committer_release(struct committer *committer)
 {
-    registry_image_free(committer->image);
+    registry_image_destroy(&committer->image);
     commit_queue_free(committer->queue);
     pthread_mutex_destroy(&committer->lock);
     g_free(committer->key);
@@ -114,7 +116,7 @@ int committer_new(struct store *store, const char *key, bool unique_versions,
     committer->store = store;
     committer->key = g_strdup(key);
     committer->unique_versions = unique_versions;
-    committer->image = registry_image_new(registry, observer, observer_argument);
+    registry_image_init(&committer->image, registry, observer, observer_argument);
     committer->queue = commit_queue_new();
     pthread_mutex_init(&committer->lock, NULL);
     int failed = pthread_create(&committer->thread, NULL, run, committer);

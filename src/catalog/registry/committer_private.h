@@ -14,7 +14,7 @@ struct committer {
     struct store *store;
     char *key;
     bool unique_versions;
-    struct registry_image *image;
+    struct registry_image image;
     struct commit_queue *queue;
     pthread_t thread;
 

@@ -45,7 +45,8 @@ static void assert_line(struct store *store, const struct change *change, bool s
     if (settled && status != -1 && status != FORK_ACTIVE)
         fail_msg("%s, n %u: '%s' has status %d after recovery", fault->name, n, change->name,
                  status);
-    if (change->kind == CHANGE_CREATE && change->error.code != 0 && !fault->persistent && status != -1)
+    if (change->kind == CHANGE_CREATE && change->error.code != 0 && !fault->persistent &&
+        status != -1)
         fail_msg("%s, n %u: '%s' was refused (%s), but its status is %d", fault->name, n,
                  change->name, change->error.text, status);
     if (change->kind == CHANGE_CREATE && status == -1 && (settled || !fault->persistent))
