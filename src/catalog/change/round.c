@@ -8,19 +8,19 @@
 
 /* ---- The steps ---- */
 
-/* One of three: something that each kind does alone for all its tasks, a commit, or a wave. What a
- * kind has no part in is NULL; and no part is taken by a kind that the round has no task of. By
- * enum change_kind. */
+/* One of three: what each kind does by itself for all its tasks, a commit, or a wave. By enum
+ * change_kind: {the create's part, the drop's part}; NULL: it has none. A kind of which the round
+ * has no task is not called at all. */
 struct step {
     void (*alone[2])(struct round *round);
     const struct commit_part *commit[2];
     const struct wave_part *wave[2];
-    /* WAVE with drops: instead of store_run(). */
+    /* How a wave is run when there are drops; else by store_run(). */
     int (*run)(struct round *round, struct store_set *set, struct operation *operation);
     bool (*is_due)(const struct round *round); /* NULL: always */
 };
 
-/* Only then is there anything to wait for between the decision and the deletion. */
+/* Drops have to; then creates go ahead, and the drops have to list again. */
 static bool waits_for_others(const struct round *round)
 {
     return round->has_others;

@@ -100,7 +100,8 @@ struct commit_part {
 
 /* What one kind of change does in a wave; any may be NULL. */
 struct wave_part {
-    /* For each task that is well: its own requests; and when their answers are all well or not. */
+    /* For each task that is well: its own requests; and what follows from their answers, of which
+     * the first failure is in its error by then. */
     void (*add)(struct round *round, struct task *task, struct store_set *set);
     void (*take)(struct round *round, struct task *task, struct store_set *set);
     /* For all tasks of the kind at once. */
