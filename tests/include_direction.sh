@@ -18,10 +18,10 @@ store/s3/
 lance/
 catalog/format/
 catalog/registry/
-catalog/fork/
 catalog/sharing/
 catalog/uni/
 catalog/fork_point/
+catalog/fork/
 catalog/fsck/
 catalog/
 catalog/change/
@@ -50,7 +50,7 @@ store/s3/wire/s3_wire.h
 store/s3/credentials/s3_profile.h
 catalog/catalog.h
 catalog/care/caretaker.h
-catalog/change/change.h
+catalog/change_list.h
 catalog/format/fork_name.h
 catalog/format/layout.h
 catalog/fsck/fsck.h
