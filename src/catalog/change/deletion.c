@@ -289,13 +289,12 @@ static void take_tombstones(struct deletions *deletions, int run_code)
 void deletions_carry_out(struct deletions *deletions, struct operation *operation)
 {
     delete_files(deletions, operation);
-    struct store_set *set = store_set_new();
+    auto_store_set struct store_set *set = store_set_new();
     add_tombstones(deletions, set);
     add_requests(deletions, set, add_prunes);
     int code = store_run(deletions->catalog->store, set, operation, NULL);
     take_tombstones(deletions, code);
     take_answers(deletions, set, code);
-    store_set_unref(set);
 }
 
 /* ---- All of it ---- */
@@ -303,9 +302,9 @@ void deletions_carry_out(struct deletions *deletions, struct operation *operatio
 void deletions_run(struct deletions *deletions, struct operation *operation)
 {
     struct store *store = deletions->catalog->store;
-    struct store_set *listings = store_set_new();
-    struct store_set *prunes = store_set_new();
-    struct store_set *tombstones = store_set_new();
+    auto_store_set struct store_set *listings = store_set_new();
+    auto_store_set struct store_set *prunes = store_set_new();
+    auto_store_set struct store_set *tombstones = store_set_new();
     deletions_add_listings(deletions, listings);
     int code = store_run(store, listings, operation, NULL);
     deletions_take_listings(deletions, listings, code);
@@ -316,9 +315,6 @@ void deletions_run(struct deletions *deletions, struct operation *operation)
     add_tombstones(deletions, tombstones);
     code = store_run(store, tombstones, operation, NULL);
     take_tombstones(deletions, code);
-    store_set_unref(tombstones);
-    store_set_unref(prunes);
-    store_set_unref(listings);
 }
 
 int deletion_run(struct catalog *catalog, struct deletion deletion, struct operation *operation,

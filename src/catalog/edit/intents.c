@@ -137,14 +137,11 @@ int intent_clear(struct catalog *catalog, const struct intent_kind *kind, const 
                  struct operation *operation, struct error *err)
 {
     g_autofree char *key = kind->key(catalog->layout, id);
-    struct store_set *set = store_set_new();
+    auto_store_set struct store_set *set = store_set_new();
     const struct store_request *get = store_set_get(set, key);
-    int code = store_run(catalog->store, set, operation, err);
-    if (code == 0)
-        code = store_set_failure(set, ERR_NOT_FOUND, err);
+    int code = store_run_all(catalog->store, set, ERR_NOT_FOUND, operation, err);
     if (code == 0 && get->answer.code == 0)
         code = clear_found(catalog, kind, id, get, operation, err);
-    store_set_unref(set);
     return code;
 }
 
@@ -209,9 +206,7 @@ static int recover_listed(struct catalog *catalog, const struct intent_kind *kin
 {
     g_autoptr(GPtrArray) due = g_ptr_array_new();
     struct store_set *set = get_due(catalog, kind, objects, due);
-    int code = store_run(catalog->store, set, operation, err);
-    if (code == 0)
-        code = store_set_failure(set, ERR_NOT_FOUND, err);
+    int code = store_run_all(catalog->store, set, ERR_NOT_FOUND, operation, err);
     for (size_t i = 0; code == 0 && i < store_set_size(set); i++) {
         const struct store_request *get = store_set_at(set, i);
         const struct store_object *object = g_ptr_array_index(due, i);
@@ -227,13 +222,10 @@ int intents_recover(struct catalog *catalog, const struct intent_kind *kind,
                     struct operation *operation, struct recovery_report *report, struct error *err)
 {
     g_autofree char *prefix = kind->prefix(catalog->layout);
-    struct store_set *set = store_set_new();
+    auto_store_set struct store_set *set = store_set_new();
     const struct store_request *listing = store_set_list(set, prefix, NULL, 0);
-    int code = store_run(catalog->store, set, operation, err);
-    if (code == 0)
-        code = store_set_failure(set, 0, err);
+    int code = store_run_all(catalog->store, set, 0, operation, err);
     if (code == 0)
         code = recover_listed(catalog, kind, listing->answer.objects, operation, report, err);
-    store_set_unref(set);
     return code;
 }

@@ -47,15 +47,11 @@ static bool is_of_fork(const struct store_request *get, const struct ulid *id)
 static int delete_refs(struct catalog *catalog, const struct ulid *id, struct store_set *gets,
                        struct operation *operation, struct error *err)
 {
-    struct store_set *deletes = store_set_new();
+    auto_store_set struct store_set *deletes = store_set_new();
     for (size_t i = 0; i < store_set_size(gets); i++)
         if (is_of_fork(store_set_at(gets, i), id))
             store_set_delete(deletes, store_set_at(gets, i)->key);
-    int code = store_run(catalog->store, deletes, operation, err);
-    if (code == 0)
-        code = store_set_failure(deletes, 0, err);
-    store_set_unref(deletes);
-    return code;
+    return store_run_all(catalog->store, deletes, 0, operation, err);
 }
 
 /* It has no branches that could be tagged; refs that point at them may be left. */
@@ -69,17 +65,14 @@ static int remove_refs(struct catalog *catalog, const struct ulid *id, const cha
     int code = deletion_candidates(catalog->fork_points, operation, &datasets, err);
     if (code)
         return code;
-    struct store_set *gets = store_set_new();
+    auto_store_set struct store_set *gets = store_set_new();
     for (guint i = 0; i < datasets->len; i++) {
         g_autofree char *key = tag_name_key(catalog->layout, tag, g_ptr_array_index(datasets, i));
         store_set_get(gets, key);
     }
-    code = store_run(catalog->store, gets, operation, err);
-    if (code == 0)
-        code = store_set_failure(gets, ERR_NOT_FOUND, err);
+    code = store_run_all(catalog->store, gets, ERR_NOT_FOUND, operation, err);
     if (code == 0)
         code = delete_refs(catalog, id, gets, operation, err);
-    store_set_unref(gets);
     return code;
 }
 

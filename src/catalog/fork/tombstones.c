@@ -152,9 +152,7 @@ int tombstones_take_listing(struct tombstones *tombstones, struct store *store,
 {
     g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func(tombstone_free);
     struct store_set *gets = get_changed(tombstones, listing, found);
-    int code = store_run(store, gets, operation, err);
-    if (code == 0)
-        code = store_set_failure(gets, ERR_NOT_FOUND, err);
+    int code = store_run_all(store, gets, ERR_NOT_FOUND, operation, err);
     for (size_t i = 0; code == 0 && i < store_set_size(gets); i++) {
         const struct store_request *get = store_set_at(gets, i);
         if (get->answer.code == 0)
@@ -174,9 +172,7 @@ int tombstones_load(struct tombstones *tombstones, struct store *store, const st
     struct store_set *set = store_set_new();
     const struct store_request *listing = store_set_list(set, prefix, NULL, 0);
     tombstones_begin_load(tombstones);
-    int code = store_run(store, set, operation, &failure);
-    if (code == 0)
-        code = store_set_failure(set, 0, &failure);
+    int code = store_run_all(store, set, 0, operation, &failure);
     if (code == 0)
         code = tombstones_take_listing(tombstones, store, listing, operation, &failure);
     tombstones_end_load(tombstones);

@@ -52,7 +52,7 @@ static int take_survey(struct fsck *fsck, struct survey *survey, struct error *e
 static int read_registry(struct fsck *fsck, bool *ret_usable, bool *ret_exists, struct error *err)
 {
     g_autofree char *key = layout_registry_key(fsck->layout);
-    struct store_set *set = store_set_new();
+    auto_store_set struct store_set *set = store_set_new();
     struct store_request *request = store_set_get(set, key);
     struct error problem;
     int code = fsck_run(fsck, set, "reading the registry", err);
@@ -64,7 +64,6 @@ static int read_registry(struct fsck *fsck, bool *ret_usable, bool *ret_exists, 
         if (!*ret_usable)
             fsck_find(fsck, "%s: %s", key, problem.text);
     }
-    store_set_unref(set);
     return code;
 }
 

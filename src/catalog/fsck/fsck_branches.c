@@ -160,7 +160,7 @@ static void check_manifest(const struct dataset_check *check, const struct branc
 
 static int check_documents(struct dataset_check *check, struct error *err)
 {
-    struct store_set *set = store_set_new();
+    auto_store_set struct store_set *set = store_set_new();
     for (guint i = 0; i < check->in_order->len; i++) {
         struct branch_seen *branch = check->in_order->pdata[i];
         g_autofree char *ref = lance_branch_ref_key(check->root, branch->name);
@@ -178,7 +178,6 @@ static int check_documents(struct dataset_check *check, struct error *err)
     }
     if (code == 0)
         fsck_read_tags(check);
-    store_set_unref(set);
     return code;
 }
 

@@ -71,7 +71,7 @@ static void check_fork_document(struct fsck *fsck, const struct fork_entry *entr
 int fsck_check_fork_documents(struct fsck *fsck, struct error *err)
 {
     const GPtrArray *entries = fsck->registry->entries;
-    struct store_set *set = store_set_new();
+    auto_store_set struct store_set *set = store_set_new();
     for (guint i = 0; i < entries->len; i++) {
         const struct fork_entry *entry = entries->pdata[i];
         g_autofree char *overlay = layout_overlay_key(fsck->layout, &entry->id);
@@ -87,7 +87,6 @@ int fsck_check_fork_documents(struct fsck *fsck, struct error *err)
         check_fork_document(fsck, entry, store_set_at(set, 2 * i), true);
         check_fork_document(fsck, entry, store_set_at(set, 2 * i + 1), false);
     }
-    store_set_unref(set);
     return code;
 }
 
@@ -167,7 +166,7 @@ int fsck_check_tombstones(struct fsck *fsck, const GPtrArray *rows, struct error
 {
     g_autofree char *prefix = layout_tombstones_prefix(fsck->layout);
     g_autoptr(GPtrArray) others = report_temporary(fsck, rows);
-    struct store_set *set = store_set_new();
+    auto_store_set struct store_set *set = store_set_new();
     struct ulid id;
     for (guint i = 0; i < others->len; i++) {
         const struct store_object *row = others->pdata[i];
@@ -182,6 +181,5 @@ int fsck_check_tombstones(struct fsck *fsck, const GPtrArray *rows, struct error
         if (request->answer.code == 0 && layout_id_of_key(request->key, prefix, ".json", &id))
             check_tombstone(fsck, &id, request);
     }
-    store_set_unref(set);
     return code;
 }

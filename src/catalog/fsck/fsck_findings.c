@@ -19,9 +19,7 @@ void fsck_find(struct fsck *fsck, const char *format, ...)
 int fsck_run(struct fsck *fsck, struct store_set *set, const char *stage, struct error *err)
 {
     struct error failure = {0};
-    int code = store_run(fsck->store, set, fsck->operation, &failure);
-    if (code == 0)
-        code = store_set_failure(set, ERR_NOT_FOUND, &failure);
+    int code = store_run_all(fsck->store, set, ERR_NOT_FOUND, fsck->operation, &failure);
     if (code == 0)
         return 0;
     error_prefix(&failure, "%s", stage);

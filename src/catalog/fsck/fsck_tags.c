@@ -106,7 +106,7 @@ int fsck_check_tags(struct dataset_check *check, struct error *err)
 {
     if (check->tags_seen->len == 0)
         return 0;
-    struct store_set *set = store_set_new();
+    auto_store_set struct store_set *set = store_set_new();
     look_at_manifests(check, set);
     int code = fsck_run(check->fsck, set, "looking at what tags pin", err);
     for (guint i = 0; code == 0 && i < check->tags_seen->len; i++) {
@@ -114,6 +114,5 @@ int fsck_check_tags(struct dataset_check *check, struct error *err)
         if (tag->ref)
             check_tag(check, tag);
     }
-    store_set_unref(set);
     return code;
 }
