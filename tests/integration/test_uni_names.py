@@ -6,7 +6,7 @@ import pytest
 
 from support.checks import assert_no_trace, assert_sound
 from support.maker import Maker
-from support.uni import UniError
+from support.uni import Uni, UniError
 
 pytestmark = pytest.mark.local_only("the real Uni works on directories here")
 
@@ -91,3 +91,23 @@ def test_a_tag_of_uni_that_keeps_it_from_dropping_forks_is_removed_through_the_m
     with uni(graph) as running:
         running("drop", fork="tagged")
     assert_sound(graph)
+
+
+def test_a_type_that_no_branch_can_have_is_refused_once_uni_5_has_taken_over(uni, new_graph, mounted):
+    """Forks of Uni 4 read such edges in main, forks of Uni 5 would have none. No other way tells that it has come
+    than what it flushed."""
+    if uni.version != "4":
+        pytest.skip("the database is one of Uni 4")
+    later = Uni("5")
+    graph, odd = new_graph("small"), "MATCH (a:Person {name: 'p0'}), (b:Person {name: 'p1'}) CREATE (a)-[:`a:b`]->(b)"
+    with uni(graph) as running:
+        running.write(odd)
+    with mounted(graph) as mount:
+        os.mkdir(mount.fork("before"))
+    with later(graph) as running:
+        running.write(odd)
+    with mounted(graph) as mount:
+        with pytest.raises(OSError) as caught:
+            os.mkdir(mount.fork("after"))
+        assert caught.value.errno == errno.EOPNOTSUPP
+        assert "deltas_a:b_" in mount.errors()[-1]

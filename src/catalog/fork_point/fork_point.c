@@ -77,6 +77,7 @@ static void readings_end(struct readings *readings)
         g_ptr_array_unref(reading->sources);
         g_free(reading->snapshot_id);
         snapshot_free(reading->snapshot);
+        g_free(reading->left_out);
         snapshot_free(reading->older_snapshot);
         schema_free(reading->schema);
         logs_clear(reading);
@@ -187,6 +188,8 @@ static int take_snapshot(struct reading *reading, struct error *err)
     int code = sources_read_tips(reading, err); /* may ask for V1 tables once more */
     if (code == 0)
         code = snapshot_read(reading, err);
+    if (code == 0)
+        code = sources_check_left_out(reading, err);
     if (code == 0)
         code = logs_request_rest(reading, err);
     if (code == 0)

@@ -34,6 +34,7 @@ struct reading {
     GPtrArray *sources; /* struct source: the datasets that are going to be branched */
     char *snapshot_id;
     struct snapshot *snapshot;
+    char *left_out; /* a table that has rows and that no branch can be of: right for Uni before 5 */
     struct snapshot *older_snapshot; /* the one before it, for a cross-check; or: */
     struct store_request *older_requested;
     struct schema *schema;
@@ -64,6 +65,8 @@ int sources_request_first(struct reading *reading, struct error *err);
 /* With schema and listing at hand: drops known ones that are no candidates (any more), and asks for
  * those that were not known. ERR_UNSUPPORTED. */
 int sources_settle(struct reading *reading, struct error *err);
+/* With the snapshot at hand: ERR_UNSUPPORTED when Uni 5 has flushed and a table was left out. */
+int sources_check_left_out(const struct reading *reading, struct error *err);
 
 /* Reads the tips that have been answered; those with V1 names are asked for again, whole. */
 int sources_read_tips(struct reading *reading, struct error *err);

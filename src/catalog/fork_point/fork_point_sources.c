@@ -108,6 +108,27 @@ static int add_sources_besides(struct reading *reading, struct error *err)
     return 0;
 }
 
+/* Notes a table of an undeclared type that exists and that no branch can be of. */
+static void note_left_out(struct reading *reading)
+{
+    g_autoptr(GPtrArray) existing = dataset_listing_read(reading->state.storage, NULL);
+    g_autoptr(GHashTable) present = dataset_listing_set(existing);
+    g_autoptr(GPtrArray) tables = schema_undeclared_tables(reading->schema);
+    for (guint i = 0; i < tables->len && !reading->left_out; i++) {
+        const char *table = g_ptr_array_index(tables, i);
+        if (g_hash_table_contains(present, table) && layout_check_branchable(table, NULL))
+            reading->left_out = g_strdup(table);
+    }
+}
+
+/* The schema does not say that Uni 5 has taken over a database of an older one, which reads such
+ * tables in main, but the snapshot does. */
+int sources_check_left_out(const struct reading *reading, struct error *err)
+{
+    bool is_of_uni_5 = reading->snapshot && reading->snapshot->branches_all;
+    return is_of_uni_5 && reading->left_out ? layout_check_branchable(reading->left_out, err) : 0;
+}
+
 int sources_settle(struct reading *reading, struct error *err)
 {
     int code = 0;
@@ -133,6 +154,7 @@ int sources_settle(struct reading *reading, struct error *err)
             add_source(reading, dataset, NULL);
     }
     fork_point_cache_set_datasets(reading->reader->cache, existing);
+    note_left_out(reading);
     return add_sources_besides(reading, err);
 }
 

@@ -125,10 +125,16 @@ static void add_tables_of_edges(const GPtrArray *types, GPtrArray *names)
     }
 }
 
+GPtrArray *schema_undeclared_tables(const struct schema *schema)
+{
+    GPtrArray *tables = g_ptr_array_new_with_free_func(g_free);
+    add_tables_of_edges(schema->schemaless_types, tables);
+    return tables;
+}
+
 static void add_tables_of_undeclared(const struct schema *schema, GPtrArray *names)
 {
-    g_autoptr(GPtrArray) tables = g_ptr_array_new_with_free_func(g_free);
-    add_tables_of_edges(schema->schemaless_types, tables);
+    g_autoptr(GPtrArray) tables = schema_undeclared_tables(schema);
     for (guint i = 0; i < tables->len; i++)
         if (schema->branches_all || layout_check_branchable(tables->pdata[i], NULL) == 0)
             g_ptr_array_add(names, g_strdup(tables->pdata[i]));
@@ -223,6 +229,7 @@ static int fill_snapshot(struct snapshot *snapshot, const struct bytes *body, st
         code = check_rest_of_snapshot(object, err);
     if (!code)
         code = read_tables(object, &snapshot->has_tables, err);
+    snapshot->branches_all = object && members_has(object, "writer_features");
     if (!code && parent_id && !layout_dataset_name_is_safe(parent_id))
         code = error_set(err, ERR_CORRUPT, "member \"parent_snapshot\" cannot be a file name");
     snapshot->id = g_strdup(id);

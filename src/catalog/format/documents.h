@@ -31,6 +31,9 @@ void schema_free(struct schema *schema); /* NULL: nothing */
  * unique. Without branches_all those of undeclared types are left out whose names no branch can
  * have: that Uni forks the database without them. char *, owned. */
 GPtrArray *schema_candidates(const struct schema *schema);
+/* The tables that those of undeclared types may have (char *, owned), also those that no branch can
+ * be of. */
+GPtrArray *schema_undeclared_tables(const struct schema *schema);
 
 struct allocator {
     uint64_t next_vid_batch;
@@ -46,6 +49,7 @@ struct snapshot {
     uint64_t version_mark; /* version_high_water_mark */
     uint64_t wal_mark;     /* wal_high_water_mark */
     bool has_tables;       /* it names a label or an edge type that has rows */
+    bool branches_all;     /* as that of struct schema: which Uni has flushed last */
 };
 int snapshot_parse(const struct bytes *body, struct snapshot **ret, struct error *err);
 void snapshot_free(struct snapshot *snapshot); /* NULL: nothing */

@@ -234,6 +234,21 @@ static void a_dataset_whose_name_cannot_be_part_of_a_branch_is_refused(void **st
     assert_not_created(fixture, "newer", NULL, ERR_UNSUPPORTED, "vertices_a:b");
 }
 
+/* Uni before 5 reads its rows in main; Uni 5, which may have taken the database over, does not. */
+static void one_of_an_undeclared_type_is_refused_once_uni_5_has_flushed(void **state)
+{
+    struct fork_fixture *fixture = *state;
+    fixture_put_dataset(fixture->store, "deltas_a:b_fwd", "plain", 2);
+    fixture_replace(fixture->store, "catalog/schema.json", "\"properties\": {}",
+                    "\"properties\": {}, \"schemaless_registry\": {\"name_to_id\": {\"a:b\": "
+                    "2147483649}, \"id_to_name\": {\"2147483649\": \"a:b\"}}");
+    assert_creates(fixture);
+    fixture_replace(fixture->store, SNAPSHOT_KEY, "\"edges\": {}",
+                    "\"edges\": {}, \"writer_features\": [\"endpoint_enforcement\"]");
+    fork_fixture_reopen(fixture);
+    assert_not_created(fixture, "newer", NULL, ERR_UNSUPPORTED, "deltas_a:b_fwd");
+}
+
 static void so_is_one_that_the_parent_has(void **state)
 {
     struct fork_fixture *fixture = *state;
@@ -352,6 +367,7 @@ int main(void)
         TEST(a_damaged_dataset_is_refused),
         TEST(a_dataset_that_changes_while_it_is_read_is_another_try),
         TEST(a_dataset_whose_name_cannot_be_part_of_a_branch_is_refused),
+        TEST(one_of_an_undeclared_type_is_refused_once_uni_5_has_flushed),
         TEST(so_is_one_that_the_parent_has),
         TEST(a_parent_must_be_there_and_active),
         TEST(a_parent_whose_id_is_another_forks_too_is_refused),
