@@ -70,7 +70,8 @@ def pytest_collection_modifyitems(config, items):
     wanted = config.getoption("--store")
     kept = [item for item in items if wanted in ("all", kind_of_store(item))]
     config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
-    items[:] = kept
+    # The slow ones first, so that the others fill the time until the last of them has ended.
+    items[:] = sorted(kept, key=lambda item: item.get_closest_marker("slow") is None)
 
 
 def kind_of_store(item):
@@ -145,7 +146,7 @@ def new_database(request, tmp_path, sample_directory, store, databases):
 
     def make():
         if store == "s3":
-            made.append(S3Database.upload(request.getfixturevalue("gateway"), sample_directory))
+            made.append(S3Database.pristine(request.getfixturevalue("gateway"), sample_directory))
         else:
             root = os.path.join(os.path.realpath(tmp_path), f"database{len(made)}")
             shutil.copytree(sample_directory, root)

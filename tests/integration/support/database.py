@@ -50,6 +50,9 @@ class Database:
         words = ",".join([*self.catalog_options, *filter(None, options)])
         return (["-o", words] if words else []) + [self.source]
 
+    def keep_from_others(self):
+        """Says that no other test may have the place of this database."""
+
     # ---- Documents ----
 
     @property

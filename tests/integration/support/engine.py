@@ -51,6 +51,7 @@ class Engine:
 
     def __call__(self, database, command, *operands):
         """The steps of a command and what they gave; EngineError when one failed."""
+        database.keep_from_others()
         environment = database.engine_environment
         request = {"database": database.source, "command": command, "operands": [str(word) for word in operands],
                    "environment": environment, "storage_options": storage_options(environment)}

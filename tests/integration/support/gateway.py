@@ -1,4 +1,5 @@
 """The S3 server of a test run, and clients for it."""
+import collections
 import functools
 import os
 import shlex
@@ -7,6 +8,7 @@ import threading
 
 from support.mounts import TOP
 
+RESTING = 3  # buckets
 PROGRAM = os.path.join(TOP, "tests", "s3", "gateway")
 
 
@@ -36,6 +38,7 @@ class Gateway:
         self.user = user
         self.lock = threading.Lock()
         self.buckets = 0
+        self.used = collections.deque()
 
     @property
     def endpoint(self):
@@ -79,3 +82,11 @@ class Gateway:
             name = f"{self.user}-{self.buckets}"
         self.client.create_bucket(Bucket=name)
         return name
+
+    def give_back(self, bucket):
+        """Leaves a bucket to a later test."""
+        self.used.append(bucket)
+
+    def used_bucket(self):
+        """A bucket that has been given back, with what is in it, or a new one. One that was given back lately rests."""
+        return self.used.popleft() if len(self.used) > RESTING else self.make_bucket()

@@ -109,6 +109,8 @@ class Mount:
         return words + self.database.arguments(*self.database.mount_options, self.options) + [self.path]
 
     def start(self):
+        if self.fault or "op_timeout" in self.options:
+            self.database.keep_from_others()
         os.makedirs(self.path, exist_ok=True)
         environment = {**os.environ, **self.database.environment, **self.variables}
         environment.pop("FORKFS_FAULT", None)
@@ -164,6 +166,7 @@ class Mount:
             return stream.read()
 
     def kill(self):
+        self.database.keep_from_others()
         for pid in self.pids():
             os.kill(pid, signal.SIGKILL)
 

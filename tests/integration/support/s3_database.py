@@ -1,5 +1,7 @@
 """A Uni database in a bucket."""
 import copy
+import functools
+import hashlib
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -7,6 +9,20 @@ from concurrent.futures import ThreadPoolExecutor
 from support.database import Database, LocalDatabase, without_version
 
 UNNEEDED = re.compile(r"\.lance/(_versions/latest_version_hint\.json|_transactions/.*\.txn)$")
+
+
+@functools.cache
+def contents_of(directory):
+    """{key: bytes} of what a local database has, but for what engines neither put into buckets nor need there
+    (hints), or do not need (old transactions)."""
+    return {key: body for key, body in LocalDatabase(directory).snapshot().items()
+            if body is not None and not UNNEEDED.search(key)}
+
+
+@functools.cache
+def etag_of(body):
+    """Of an object that was put as a whole."""
+    return f'"{hashlib.md5(body).hexdigest()}"'
 
 
 class S3Database(Database):
@@ -18,9 +34,10 @@ class S3Database(Database):
     # Contents by their MD5, which is what an etag is here; so a snapshot fetches only what is new.
     contents = {}
 
-    def __init__(self, gateway):
+    def __init__(self, gateway, bucket=None):
         self.gateway = gateway
-        self.bucket = gateway.make_bucket()
+        self.bucket = bucket or gateway.make_bucket()
+        self.is_pristine = False  # whether another test may have the bucket
         self.source = self.base_uri
         self.reached_by = ("endpoint=" + gateway.endpoint, "path_style")
         self.credentials = gateway.credentials
@@ -53,12 +70,14 @@ class S3Database(Database):
 
     def reached(self, *options):
         """The same database, for mounts that reach its server in another way."""
+        self.keep_from_others()
         other = copy.copy(self)
         other.reached_by = options
         return other
 
     def as_guest(self):
         """The same database, for mounts of a user to whom the bucket does not belong."""
+        self.keep_from_others()
         other = copy.copy(self)
         other.credentials = self.gateway.guest
         return other
@@ -144,9 +163,13 @@ class S3Database(Database):
         self.saved = self.snapshot()
 
     def restore(self):
-        now = self.snapshot()
-        self.delete_objects(now.keys() - self.saved.keys())
-        self.put_objects({key: body for key, body in self.saved.items() if now.get(key) != body})
+        self.hold(self.saved, ignore=self.leases)
+
+    def hold(self, objects, ignore=None):
+        """Makes these ({key: bytes}) all that is in the bucket, but for keys with a prefix."""
+        etags = {key: etag for key, etag in self.etags().items() if not (ignore and key.startswith(ignore))}
+        self.delete_objects(etags.keys() - objects.keys())
+        self.put_objects({key: body for key, body in objects.items() if etags.get(key) != etag_of(body)})
 
     def open_to_all(self):
         """Lets everybody do everything with the bucket."""
@@ -155,21 +178,30 @@ class S3Database(Database):
 
     def put_policy(self, statements):
         """Who but the owner may do what with the bucket."""
+        self.keep_from_others()
         policy = {"Version": "2012-10-17", "Statement": statements}
         self.client.put_bucket_policy(Bucket=self.bucket, Policy=json.dumps(policy))
 
     @classmethod
     def upload(cls, gateway, directory, **prefixes):
-        """A database with what a directory holds that is laid out as local databases are, but for what
-        engines neither put into buckets nor need there (hints), or do not need (old transactions)."""
+        """A database with what a directory holds that is laid out as local databases are."""
         database = cls(gateway)
         for name, prefix in prefixes.items():
             setattr(database, name, prefix)
         database.source = database.base_uri
-        local = LocalDatabase(directory)
-        database.put_objects({database.key_here(key): body for key, body in local.snapshot().items()
-                              if body is not None and not UNNEEDED.search(key)})
+        database.put_objects(database.contents_here(directory))
         return database
+
+    @classmethod
+    def pristine(cls, gateway, directory):
+        """The same where it may be in a bucket that another test has had: a test changes few of the objects."""
+        database = cls(gateway, gateway.used_bucket())
+        database.is_pristine = True
+        database.hold(database.contents_here(directory))
+        return database
+
+    def contents_here(self, directory):
+        return {self.key_here(key): body for key, body in contents_of(directory).items()}
 
     def key_here(self, local_key):
         """The key of what a local database has under a key."""
@@ -178,5 +210,12 @@ class S3Database(Database):
         name = local_key[len(LocalDatabase.storage):]
         return (self.dataset_prefix if ".lance/" in name else self.storage) + name
 
+    def keep_from_others(self):
+        """Says that something may be left of this test in more than the objects, or come late: rights, an engine that
+        remembers objects by their names, requests of a process that was killed."""
+        self.is_pristine = False
+
     def remove(self):
-        """Nothing: the server keeps its buckets in memory, and soon ends. Deleting them takes longer."""
+        """Deletes nothing: the server keeps its buckets in memory, and soon ends."""
+        if self.is_pristine:
+            self.gateway.give_back(self.bucket)
