@@ -1,7 +1,10 @@
 #include "unit/unit.h"
 
 #include "unit/catalog/bucket_fixture.h"
+#include "unit/virtual_clock.h"
 
+/* Of a drop that others do not agree to: what is left for undoing is ample. */
+#define IN_VAIN_MS (5 * AMPLE_MS)
 #define LEASES "storage/catalog/fork_leases/"
 
 int bucket_set_up(void **state)
@@ -39,9 +42,9 @@ struct mount *bucket_mount(struct bucket *bucket, unsigned number, int64_t lease
     return mount_with(bucket, number, lease_ms, 120000);
 }
 
-struct mount *bucket_mount_heir(struct bucket *bucket, unsigned number)
+struct mount *bucket_mount_heir(struct bucket *bucket, unsigned number, int64_t lease_ms)
 {
-    return mount_with(bucket, number, SHORT_LEASE_MS, 0);
+    return mount_with(bucket, number, lease_ms, 0);
 }
 
 static void *run_poller(void *argument)
@@ -158,6 +161,78 @@ int join_drop(struct dropping *dropping)
     pthread_join(dropping->thread, NULL);
     operation_destroy(&dropping->operation);
     return dropping->code;
+}
+
+/* What a mount has asked of the store. */
+struct asked {
+    unsigned waves, lists, others;
+};
+
+static struct asked asked_by(struct mount *mount)
+{
+    struct asked asked = {.waves = fault_store_waves(mount->faults),
+                          .lists = fault_store_total(mount->faults, STORE_LIST)};
+    for (int method = 0; method < STORE_METHODS; method++)
+        asked.others += fault_store_total(mount->faults, (enum store_method)method);
+    asked.others -= asked.lists;
+    return asked;
+}
+
+/* Whether it has only listed something since, three times one thing; else begins to count anew. */
+static bool only_looks(struct mount *mount, struct asked *since)
+{
+    struct asked now = asked_by(mount);
+    unsigned lists = now.lists - since->lists;
+    if (now.others != since->others || now.waves - since->waves != lists)
+        *since = now;
+    return lists >= 3 && since->waves != now.waves;
+}
+
+/* Changes under way on a thread of their own. */
+struct changing {
+    struct mount *mount;
+    struct change *changes;
+    size_t count;
+    bool ended; /* atomic */
+};
+
+static void *run_changes(void *argument)
+{
+    struct changing *changing = argument;
+    struct operation operation;
+    operation_init(&operation, IN_VAIN_MS);
+    catalog_change(changing->mount->catalog, changing->changes, changing->count, &operation);
+    operation_destroy(&operation);
+    __atomic_store_n(&changing->ended, true, __ATOMIC_RELEASE);
+    return NULL;
+}
+
+/* Also when there is nothing to be hoped for any more. */
+static bool is_over(struct changing *changing)
+{
+    return __atomic_load_n(&changing->ended, __ATOMIC_ACQUIRE) ||
+           fault_store_killed(changing->mount->faults);
+}
+
+void mount_change_in_vain(struct mount *mount, struct change *changes, size_t count)
+{
+    struct changing changing = {.mount = mount, .changes = changes, .count = count};
+    struct asked since = asked_by(mount);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, run_changes, &changing), 0);
+    AWAIT(only_looks(mount, &since) || is_over(&changing));
+    if (!fault_store_killed(mount->faults))
+        virtual_clock_jump(UNTIL_UNDOING_MS(IN_VAIN_MS));
+    AWAIT(is_over(&changing));
+    virtual_clock_jump(IN_VAIN_MS);
+    pthread_join(thread, NULL);
+}
+
+int mount_drop_in_vain(struct mount *mount, struct error *err)
+{
+    struct change change = {.kind = CHANGE_DROP, .name = "audit"};
+    mount_change_in_vain(mount, &change, 1);
+    return error_copy(err, &change.error);
 }
 
 unsigned bucket_leases(struct bucket *bucket)

@@ -9,11 +9,12 @@
 #include "catalog/catalog_private.h"
 #include "unit/catalog/database_fixture.h"
 
-/* Long enough that a busy machine does not let it run out; that it need not even be renewed; and
- * one to wait for. */
-#define LONG_LEASE_MS 20000
+/* Long enough that a busy machine does not let it run out, nor a drop for which time passes; that
+ * it need not even be renewed; and one to wait for. */
+#define LONG_LEASE_MS 600000
 #define EVERLASTING_LEASE_MS 3600000
 #define SHORT_LEASE_MS 200
+#define MEDIUM_LEASE_MS 5000
 
 /* One mount, which looks for changes by others on a thread of its own while that runs. */
 struct mount {
@@ -35,7 +36,7 @@ int bucket_tear_down(void **state); /* unmounts all */
 
 struct mount *bucket_mount(struct bucket *bucket, unsigned number, int64_t lease_ms);
 /* The same for one that takes over at once what others have left. */
-struct mount *bucket_mount_heir(struct bucket *bucket, unsigned number);
+struct mount *bucket_mount_heir(struct bucket *bucket, unsigned number, int64_t lease_ms);
 /* Begins or ends looking for changes. */
 void mount_poll(struct mount *mount);
 void mount_poll_stop(struct mount *mount);
@@ -52,7 +53,7 @@ void mount_await_others(struct mount *mount, size_t others);
 
 struct hold *mount_hold(struct mount *mount, const struct ulid *id, int expected);
 void mount_release(struct mount *mount, struct hold *hold);
-/* Drops "audit" within so much time; timeout_ms < 0: unlimited. */
+/* Drops "audit" within so much time. */
 int mount_drop(struct mount *mount, int64_t timeout_ms, struct error *err);
 
 /* A drop of "audit" under way on a thread of its own; it has a minute. */
@@ -65,6 +66,12 @@ struct dropping {
 };
 void start_drop(struct dropping *dropping, struct mount *mount);
 int join_drop(struct dropping *dropping);
+
+/* Drops "audit"; when it does nothing any more but look what other mounts do about it, its time
+ * passes. */
+int mount_drop_in_vain(struct mount *mount, struct error *err);
+/* The same for a list of changes. */
+void mount_change_in_vain(struct mount *mount, struct change *changes, size_t count);
 
 /* How many leases there are. */
 unsigned bucket_leases(struct bucket *bucket);

@@ -22,6 +22,8 @@ struct fault_store {
     unsigned count;
     bool fired, killed;
     bool held, released; /* since arming */
+    void (*when_fired)(int64_t);
+    int64_t argument; /* of that */
     unsigned totals[STORE_METHODS];
     unsigned waves;
 };
@@ -59,6 +61,16 @@ static void hold_up(struct fault_store *store)
         ;
 }
 
+static void tell(struct fault_store *store)
+{
+    pthread_mutex_lock(&store->lock);
+    void (*when_fired)(int64_t) = store->when_fired;
+    int64_t argument = store->argument;
+    pthread_mutex_unlock(&store->lock);
+    if (when_fired)
+        when_fired(argument);
+}
+
 static void fail(const struct store_request *request, int code, struct store_answer *answer)
 {
     store_answer_fail(answer, code, "%s %s: injected fault", store_method_name(request->method),
@@ -83,6 +95,8 @@ static void perform(struct store *base, const struct store_request *request,
     int code = store->code;
     pthread_mutex_unlock(&store->lock);
 
+    if (fault != FAULT_NONE)
+        tell(store);
     if (fault == FAULT_FAIL || fault == FAULT_KILL) {
         fail(request, code, answer);
         return;
@@ -179,6 +193,14 @@ void fault_store_match(struct store *base, const char *part)
     store->match = g_strdup(part);
 }
 
+void fault_store_when_fired(struct store *base, void (*call)(int64_t), int64_t argument)
+{
+    struct fault_store *store = fault_of(base);
+    LOCK_SCOPE(&store->lock);
+    store->when_fired = call;
+    store->argument = argument;
+}
+
 void fault_store_set_delay(struct store *base, int64_t delay_ms)
 {
     struct fault_store *store = fault_of(base);
@@ -207,6 +229,13 @@ bool fault_store_fired(struct store *base)
     struct fault_store *store = fault_of(base);
     LOCK_SCOPE(&store->lock);
     return store->fired;
+}
+
+bool fault_store_killed(struct store *base)
+{
+    struct fault_store *store = fault_of(base);
+    LOCK_SCOPE(&store->lock);
+    return store->killed;
 }
 
 unsigned fault_store_count(struct store *base)

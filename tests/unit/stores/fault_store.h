@@ -38,6 +38,10 @@ void fault_store_disarm(struct store *store);
 /* Restricts the next faults to keys that contain `part`; NULL: all keys. Kept until changed. */
 void fault_store_match(struct store *store, const char *part);
 
+/* Calls this whenever a fault happens, on the thread that it happens to; NULL: nothing. Kept until
+ * changed. */
+void fault_store_when_fired(struct store *store, void (*call)(int64_t), int64_t argument);
+
 /* FAULT_DELAY: the longest time to hold a request up (milliseconds); default 60 000. */
 void fault_store_set_delay(struct store *store, int64_t delay_ms);
 /* Lets go of the requests held up, and holds up no other until the next arming. */
@@ -47,6 +51,8 @@ void fault_store_wait_held(struct store *store);
 
 /* Whether the armed fault has happened; stays true after disarming. */
 bool fault_store_fired(struct store *store);
+/* Whether FAULT_KILL or FAULT_KILL_AFTER has, and all fails until disarming. */
+bool fault_store_killed(struct store *store);
 
 /* Matching requests started since arming, and all requests since creation. */
 unsigned fault_store_count(struct store *store);

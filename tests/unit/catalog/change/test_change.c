@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "unit/catalog/change/change_fixture.h"
+#include "unit/virtual_clock.h"
 
 #define MANY 20
 
@@ -442,9 +443,10 @@ static void a_deadline_leaves_time_to_undo(void **state)
     struct change_fixture *fixture = *state;
     struct change changes[] = {create_line("a", NULL), create_line("b", NULL)};
     struct operation operation;
-    operation_init(&operation, 800);
+    operation_init(&operation, AMPLE_MS);
     int64_t deadline_ns = operation.deadline_ns;
     fault_store_match(fixture->faults, "vertices_Person.lance/_refs");
+    fault_store_when_fired(fixture->faults, virtual_clock_jump, UNTIL_UNDOING_MS(AMPLE_MS));
     fault_store_arm(fixture->faults, FAULT_DELAY, 1u << STORE_PUT, 1, false, 0);
     catalog_change(fixture->catalog, changes, 2, &operation);
     assert_int_equal(operation.deadline_ns, deadline_ns);

@@ -6,6 +6,7 @@
 #include "lance/branch_name.h"
 #include "lance/branch_ref.h"
 #include "unit/catalog/database_fixture.h"
+#include "unit/virtual_clock.h"
 
 struct fixture {
     struct store *store;
@@ -474,8 +475,9 @@ static void a_deadline_while_branching_leaves_no_trace_or_says_so(void **state)
 {
     struct fixture *fixture = *state;
     struct creator creator = {.fixture = fixture};
-    operation_init(&creator.operation, 400);
+    operation_init(&creator.operation, AMPLE_MS);
     fault_store_match(fixture->faults, "_refs/branches");
+    fault_store_when_fired(fixture->faults, virtual_clock_jump, UNTIL_UNDOING_MS(AMPLE_MS));
     fault_store_arm(fixture->faults, FAULT_DELAY, FAULT_WRITES, 1, false, 0);
     run_create(&creator);
     assert_int_equal(creator.code, ERR_DEADLINE);
@@ -493,8 +495,9 @@ static void a_deadline_while_branching_leaves_no_trace_or_says_so(void **state)
 static int create_with_stuck_commit(struct fixture *fixture, unsigned n, struct error *err)
 {
     struct creator creator = {.fixture = fixture};
-    operation_init(&creator.operation, 3000);
+    operation_init(&creator.operation, AMPLE_MS);
     fault_store_match(fixture->faults, FIXTURE_REGISTRY);
+    fault_store_when_fired(fixture->faults, virtual_clock_jump, UNTIL_UNDOING_MS(AMPLE_MS));
     fault_store_arm(fixture->faults, FAULT_DELAY, FAULT_WRITES, n, false, 0);
     run_create(&creator);
     operation_destroy(&creator.operation);

@@ -5,6 +5,7 @@
 #include "base/timestamp.h"
 #include "catalog/registry/transitions.h"
 #include "unit/catalog/bucket_fixture.h"
+#include "unit/virtual_clock.h"
 
 /* Two mounts and the fork "audit"; the second one polls. */
 struct scene {
@@ -108,7 +109,7 @@ static void a_mount_that_does_not_answer_takes_the_decision_back(void **state)
     struct scene scene = set_scene(*state, LONG_LEASE_MS);
     struct error err = {0};
     mount_poll_stop(scene.other); /* it lives, but does not look */
-    assert_int_equal(mount_drop(scene.dropper, 1000, &err), ERR_HELD);
+    assert_int_equal(mount_drop_in_vain(scene.dropper, &err), ERR_HELD);
     assert_says(&err, "not answered");
     assert_untouched(*state);
     mount_poll(scene.other);
@@ -121,7 +122,7 @@ static void leases_that_cannot_be_read_take_the_decision_back(void **state)
     struct error err = {0};
     fault_store_match(scene.dropper->faults, "fork_leases");
     fault_store_arm(scene.dropper->faults, FAULT_FAIL, FAULT_READS, 1, true, ERR_IO);
-    assert_int_equal(mount_drop(scene.dropper, 1000, &err), ERR_HELD);
+    assert_int_equal(mount_drop_in_vain(scene.dropper, &err), ERR_HELD);
     assert_untouched(*state);
     fault_store_disarm(scene.dropper->faults);
     assert_int_equal(mount_drop(scene.dropper, 60000, NULL), 0);
@@ -156,8 +157,9 @@ static void a_second_look_that_fails_takes_the_decision_back(void **state)
     fault_store_arm(scene.dropper->faults, FAULT_FAIL, 1u << STORE_LIST, 1, false, ERR_IO);
     assert_int_equal(mount_drop(scene.dropper, 60000, NULL), ERR_IO);
     assert_untouched(bucket);
+    fault_store_when_fired(scene.dropper->faults, virtual_clock_jump, UNTIL_UNDOING_MS(AMPLE_MS));
     fault_store_arm(scene.dropper->faults, FAULT_DELAY, 1u << STORE_LIST, 1, false, 0);
-    assert_int_equal(mount_drop(scene.dropper, 2000, NULL), ERR_DEADLINE);
+    assert_int_equal(mount_drop(scene.dropper, AMPLE_MS, NULL), ERR_DEADLINE);
     fault_store_release(scene.dropper->faults);
     assert_untouched(bucket);
 }
@@ -280,7 +282,7 @@ static void read_only_mounts_have_no_lease(void **state)
 static void what_a_dead_dropper_left_is_finished_when_nobody_holds_it(void **state)
 {
     struct bucket *bucket = *state;
-    struct scene scene = set_scene(bucket, SHORT_LEASE_MS);
+    struct scene scene = set_scene(bucket, MEDIUM_LEASE_MS);
     struct hold *hold = mount_hold(scene.other, &scene.id, 0);
     fault_store_match(scene.dropper->faults, "fork_tombstones");
     fault_store_arm(scene.dropper->faults, FAULT_KILL, FAULT_WRITES, 1, true, ERR_UNREACHABLE);
@@ -288,7 +290,7 @@ static void what_a_dead_dropper_left_is_finished_when_nobody_holds_it(void **sta
     fault_store_match(scene.dropper->faults, NULL);
     mount_kill(scene.dropper);
     assert_int_equal(fixture_status(bucket->store, "audit"), FORK_TOMBSTONED);
-    struct mount *heir = bucket_mount_heir(bucket, 2);
+    struct mount *heir = bucket_mount_heir(bucket, 2, MEDIUM_LEASE_MS);
     struct error problem;
     mount_await_status(scene.other, &scene.id, FORK_TOMBSTONED);
     mount_await_held(heir, &scene.id, true);
@@ -310,7 +312,7 @@ static void a_dropper_cannot_take_back_what_was_taken_over(void **state)
     mount_poll_stop(scene.other); /* so that it does not answer */
     start_drop(&dropping, scene.dropper);
     AWAIT(fixture_status(bucket->store, "audit") == FORK_TOMBSTONED);
-    struct mount *heir = bucket_mount_heir(bucket, 2);
+    struct mount *heir = bucket_mount_heir(bucket, 2, LONG_LEASE_MS);
     auto_registry struct registry *seen = catalog_registry(heir->catalog);
     struct timespec now = timestamp_now();
     assert_int_equal(transition_commit(heir->catalog->committer,

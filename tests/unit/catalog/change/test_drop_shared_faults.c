@@ -51,12 +51,12 @@ static bool drop_with_fault(const struct run *run, unsigned n)
     struct hold *hold = run->held ? mount_hold(other, &id, 0) : NULL;
     mount_poll(other);
     fault_store_arm(dropper->faults, run->kind, FAULT_ALL, n, false, ERR_IO);
-    int code = mount_drop(dropper, 1500, NULL);
+    int code = mount_drop_in_vain(dropper, NULL);
     bool fired = fault_store_fired(dropper->faults);
     assert_after_fault(bucket, run, code);
     fault_store_disarm(dropper->faults);
     if (!is_kill(run->kind) && hold) /* the mount goes on; what it has left tombstoned waits */
-        assert_int_not_equal(mount_drop(dropper, 1500, NULL), 0);
+        assert_int_not_equal(mount_drop_in_vain(dropper, NULL), 0);
     mount_release(other, hold);
     mount_end(other);
     if (!is_kill(run->kind) && fixture_status(bucket->store, "audit") != -1)

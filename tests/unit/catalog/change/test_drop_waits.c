@@ -125,10 +125,7 @@ static void a_create_beside_it_does_not_wait_with_it(void **state)
     bucket_mount(bucket, 1, LONG_LEASE_MS);
     struct change changes[] = {{.kind = CHANGE_DROP, .name = "audit"},
                                {.kind = CHANGE_CREATE, .name = "fresh"}};
-    struct operation operation;
-    operation_init(&operation, 2000);
-    catalog_change(dropper->catalog, changes, G_N_ELEMENTS(changes), &operation);
-    operation_destroy(&operation);
+    mount_change_in_vain(dropper, changes, G_N_ELEMENTS(changes));
     assert_int_equal(changes[0].error.code, ERR_HELD);
     assert_int_equal(changes[1].error.code, 0);
     assert_int_equal(fixture_status(bucket->store, "fresh"), FORK_ACTIVE);

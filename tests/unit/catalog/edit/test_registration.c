@@ -3,6 +3,7 @@
 #include "lance/branch_name.h"
 #include "lance/branch_ref.h"
 #include "unit/catalog/fork_fixture.h"
+#include "unit/virtual_clock.h"
 
 #define GHOST "vertices_Ghost"
 #define GHOST_ROOT "storage/vertices_Ghost.lance"
@@ -271,7 +272,8 @@ static void a_crash_leaves_what_recovery_takes_back(void **state)
     for (unsigned n = 1; fired; n++) {
         fault_store_arm(fixture->faults, FAULT_KILL_AFTER, FAULT_WRITES, n, true, ERR_IO);
         struct operation operation;
-        operation_init(&operation, 100);
+        operation_init(&operation, AMPLE_MS);
+        fault_store_when_fired(fixture->faults, virtual_clock_jump, AMPLE_MS);
         auto_bytes struct bytes *text = bytes_new_text("{\"" GHOST "\": null}");
         catalog_register_datasets(fixture->catalog, &fixture->id, text, &operation, NULL);
         operation_destroy(&operation);

@@ -1,6 +1,7 @@
 #include "unit/unit.h"
 
 #include "unit/catalog/recovery/takeover_fixture.h"
+#include "unit/virtual_clock.h"
 
 #define GHOST "vertices_Ghost"
 
@@ -104,9 +105,10 @@ void sleeper_start(struct sleeper *sleeper, struct store *store, const struct wo
     sleeper->catalog = shared_open(store, SHARED_TAKEOVER_MS, &sleeper->faults);
     sleeper->change = work->change;
     operation_init(&sleeper->operation, timeout_ms);
+    if (timeout_ms >= 0)
+        fault_store_when_fired(sleeper->faults, virtual_clock_jump, timeout_ms);
     fault_store_arm(sleeper->faults, FAULT_DELAY, FAULT_ALL, n, false, 0);
     pthread_create(&sleeper->thread, NULL, work_on, sleeper);
-    /* On a busy machine its time may pass before it comes so far. */
     AWAIT(fault_store_fired(sleeper->faults) || __atomic_load_n(&sleeper->ended, __ATOMIC_ACQUIRE));
 }
 

@@ -53,7 +53,7 @@ struct sleeper {
     bool ended; /* atomic */
 };
 
-/* At the n-th request. It has so much time; timeout_ms < 0: unlimited. */
+/* At the n-th request. It has so much time, which is over then; timeout_ms < 0: unlimited. */
 void sleeper_start(struct sleeper *sleeper, struct store *store, const struct work *work,
                    unsigned n, int64_t timeout_ms);
 /* At the n-th put of an object whose key has `part` in it; its time is unlimited. */

@@ -6,6 +6,7 @@
 #include "unit/unit.h"
 
 #include "unit/catalog/recovery/takeover_fixture.h"
+#include "unit/virtual_clock.h"
 
 /* How many requests the work makes when nothing is in its way. */
 static unsigned count_requests(const struct work *work)
@@ -54,7 +55,7 @@ static void arrive_late(const struct work *work, unsigned n)
 {
     struct store *store = database_for(work);
     struct sleeper sleeper = {0};
-    sleeper_start(&sleeper, store, work, n, 40);
+    sleeper_start(&sleeper, store, work, n, AMPLE_MS);
     pthread_join(sleeper.thread, NULL);
     shared_recover(sleeper.catalog); /* it knows that something may still arrive */
     fault_store_release(sleeper.faults);

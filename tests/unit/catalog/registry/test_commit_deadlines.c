@@ -4,16 +4,19 @@
 #include "unit/unit.h"
 
 #include "unit/catalog/registry/committer_fixture.h"
+#include "unit/virtual_clock.h"
 
-/* On a busy machine a thread may sleep for long; the committer itself counts on 250 ms. */
+/* The committer itself counts on 250 ms. */
 #define BEFORE_MS 200
 
 /* A store that is too busy for puts until it is released, and says so a little before the time is
- * over, as the one on S3 does. */
+ * over, as the one on S3 does. Time passes only there; first it waits until all have come. */
 struct busy_store {
     struct store base;
     struct store *inner;
-    bool released; /* atomic */
+    bool asked; /* atomic, as the next */
+    bool all_there;
+    bool released;
     int code;
 };
 
@@ -21,12 +24,14 @@ static void perform(struct store *base, const struct store_request *request,
                     const struct operation *operation, struct store_answer *answer)
 {
     struct busy_store *store = (struct busy_store *)base;
-    while (request->method == STORE_PUT && !__atomic_load_n(&store->released, __ATOMIC_ACQUIRE)) {
-        if (operation_remaining_ms(operation) < BEFORE_MS) {
-            store_answer_fail(answer, store->code, "too busy");
-            return;
-        }
+    if (request->method == STORE_PUT)
+        __atomic_store_n(&store->asked, true, __ATOMIC_RELEASE);
+    while (request->method == STORE_PUT && !__atomic_load_n(&store->all_there, __ATOMIC_ACQUIRE))
         g_usleep(1000);
+    if (request->method == STORE_PUT && !__atomic_load_n(&store->released, __ATOMIC_ACQUIRE)) {
+        virtual_clock_jump(operation_remaining_ms(operation) - BEFORE_MS);
+        store_answer_fail(answer, store->code, "too busy");
+        return;
     }
     store->inner->operations->perform(store->inner, request, operation, answer);
 }
@@ -47,16 +52,19 @@ static void assert_others_go_on(struct committer_fixture *fixture, int code)
     store_initialize_wrapper(&busy->base, &operations, fixture->memory);
     assert_int_equal(
         committer_new(&busy->base, REGISTRY_KEY, false, NULL, NULL, NULL, &committer, NULL), 0);
-    caller_start(&first, committer, "first", 1000);
-    operation_await_watched(&first.operation);
+    virtual_clock_stop();
+    caller_start(&first, committer, "first", AMPLE_MS);
+    AWAIT(__atomic_load_n(&busy->asked, __ATOMIC_ACQUIRE));
     /* These queue behind it, and are taken together. */
-    caller_start(&hasty, committer, "hasty", 2000);
-    caller_start(&patient, committer, "patient", 60000);
+    caller_start(&hasty, committer, "hasty", 2 * AMPLE_MS);
+    caller_start(&patient, committer, "patient", 10 * AMPLE_MS);
     operation_await_watched(&hasty.operation);
     operation_await_watched(&patient.operation);
+    __atomic_store_n(&busy->all_there, true, __ATOMIC_RELEASE);
     assert_int_equal(caller_join(&first), code);
     assert_int_equal(caller_join(&hasty), code);
     __atomic_store_n(&busy->released, true, __ATOMIC_RELEASE);
+    virtual_clock_go_on();
     assert_int_equal(caller_join(&patient), 0);
     committer_free(committer);
     store_free(&busy->base);

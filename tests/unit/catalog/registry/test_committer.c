@@ -4,6 +4,7 @@
 
 #include "catalog/registry/transitions.h"
 #include "unit/catalog/registry/committer_fixture.h"
+#include "unit/virtual_clock.h"
 
 /* A request that counts its calls. */
 struct counted {
@@ -307,7 +308,8 @@ static void a_deadline_during_the_put_leaves_the_outcome_open_until_it_is_known(
 {
     struct committer_fixture *fixture = *state;
     struct operation operation;
-    operation_init(&operation, 500);
+    operation_init(&operation, AMPLE_MS);
+    fault_store_when_fired(fixture->outer, virtual_clock_jump, AMPLE_MS);
     fault_store_arm(fixture->outer, FAULT_DELAY, 1u << STORE_PUT, 1, false, 0);
     assert_int_equal(insert(fixture->committer, "made", &operation), ERR_OUTCOME_UNKNOWN);
     operation_destroy(&operation);
@@ -322,7 +324,8 @@ static void a_put_that_arrives_late_is_noticed(void **state)
 {
     struct committer_fixture *fixture = *state;
     struct operation operation;
-    operation_init(&operation, 500);
+    operation_init(&operation, AMPLE_MS);
+    fault_store_when_fired(fixture->outer, virtual_clock_jump, AMPLE_MS);
     fault_store_arm(fixture->outer, FAULT_DELAY, 1u << STORE_PUT, 1, false, 0);
     assert_int_equal(insert(fixture->committer, "made", &operation), ERR_OUTCOME_UNKNOWN);
     operation_destroy(&operation);
@@ -340,7 +343,8 @@ static void the_end_does_not_wait_for_a_look_that_nobody_asked_for(void **state)
     struct operation operation;
     assert_int_equal(
         committer_new(fixture->outer, REGISTRY_KEY, false, NULL, NULL, NULL, &ending, NULL), 0);
-    operation_init(&operation, 50);
+    operation_init(&operation, AMPLE_MS);
+    fault_store_when_fired(fixture->outer, virtual_clock_jump, AMPLE_MS);
     fault_store_arm(fixture->outer, FAULT_DELAY, 1u << STORE_PUT, 1, false, 0);
     assert_int_equal(insert(ending, "made", &operation), ERR_OUTCOME_UNKNOWN);
     operation_destroy(&operation);
@@ -368,7 +372,8 @@ static void others_win_until_the_time_is_over(void **state)
 {
     struct committer_fixture *fixture = *state;
     struct operation operation;
-    operation_init(&operation, 100);
+    operation_init(&operation, AMPLE_MS);
+    fault_store_when_fired(fixture->outer, virtual_clock_jump, AMPLE_MS / 10);
     fault_store_arm(fixture->outer, FAULT_FAIL, 1u << STORE_PUT, 1, true, ERR_PRECONDITION);
     assert_int_equal(insert(fixture->committer, "made", &operation), ERR_CONTENDED);
     operation_destroy(&operation);
@@ -399,11 +404,11 @@ static void the_deadline_of_one_request_is_not_that_of_its_group(void **state)
     struct committer_fixture *fixture = *state;
     struct caller first, hasty, patient;
     struct reader reader = {.store = fixture->outer};
-    operation_init(&reader.operation, 60000);
+    operation_init(&reader.operation, INT64_C(10) * AMPLE_MS);
     fault_store_arm(fixture->inner, FAULT_DELAY, 1u << STORE_PUT, 1, false, 0);
     caller_start(&first, fixture->committer, "first", -1);
     fault_store_wait_held(fixture->inner);
-    caller_start(&hasty, fixture->committer, "hasty", 300);
+    caller_start(&hasty, fixture->committer, "hasty", AMPLE_MS);
     caller_start(&patient, fixture->committer, "patient", -1);
     operation_await_watched(&hasty.operation);
     operation_await_watched(&patient.operation);
@@ -412,6 +417,7 @@ static void the_deadline_of_one_request_is_not_that_of_its_group(void **state)
     operation_await_watched(&reader.operation);
     fault_store_release(fixture->inner);
     fault_store_wait_held(fixture->outer);
+    virtual_clock_jump(AMPLE_MS);
     int hasty_code = caller_join(&hasty);
     fault_store_release(fixture->outer);
     assert_int_equal(caller_join(&first), 0);
@@ -431,11 +437,13 @@ static void the_deadline_of_one_reload_is_not_that_of_the_others(void **state)
     fault_store_arm(fixture->outer, FAULT_DELAY, 1u << STORE_GET, 1, false, 0);
     caller_start(&first, fixture->committer, "first", -1);
     fault_store_wait_held(fixture->inner);
-    caller_start(&hasty, fixture->committer, NULL, 200);
+    caller_start(&hasty, fixture->committer, NULL, AMPLE_MS);
     caller_start(&patient, fixture->committer, NULL, -1);
     operation_await_watched(&hasty.operation);
     operation_await_watched(&patient.operation);
     fault_store_release(fixture->inner);
+    fault_store_wait_held(fixture->outer);
+    virtual_clock_jump(AMPLE_MS);
     assert_int_equal(caller_join(&hasty), ERR_DEADLINE);
     fault_store_release(fixture->outer);
     assert_int_equal(caller_join(&patient), 0);
@@ -451,10 +459,11 @@ static void a_reload_does_not_wait_for_a_put_longer_than_its_time(void **state)
     caller_start(&first, fixture->committer, "first", -1);
     fault_store_wait_held(fixture->inner); /* the put is going to be repeated */
     fault_store_arm(fixture->outer, FAULT_DELAY, 1u << STORE_PUT, 1, false, 0);
-    caller_start(&hasty, fixture->committer, NULL, 500);
+    caller_start(&hasty, fixture->committer, NULL, AMPLE_MS);
     operation_await_watched(&hasty.operation);
     fault_store_release(fixture->inner);
     fault_store_wait_held(fixture->outer);
+    virtual_clock_jump(AMPLE_MS);
     assert_int_equal(caller_join(&hasty), ERR_DEADLINE);
     assert_int_equal(caller_join(&first), 0);
     fault_store_release(fixture->outer);

@@ -8,9 +8,9 @@
 #include "unit/store/s3/wire/wire_result_name.h"
 #include "unit/store/store_bench.h"
 #include "unit/unit.h"
+#include "unit/virtual_clock.h"
 
-#define PATIENCE_MS 60
-#define LONG_PATIENCE_MS 60000
+#define PATIENCE_MS 60000
 
 enum request_kind { GET, HEAD, LIST, DELETE, PUT, PUT_IF_ABSENT, PUT_IF_MATCH };
 #define KINDS 7
@@ -83,6 +83,12 @@ static bool tries_in_vain(const struct trial *trial)
     return trial->lasts && !told_by_content && (s3_result_is_passing(trial->result) || is_nonsense);
 }
 
+/* So that the patience is over after some repetitions. */
+static void pass_time(struct fake_s3 *server)
+{
+    virtual_clock_jump(PATIENCE_MS / 5);
+}
+
 static void run_trial(struct trial *trial)
 {
     struct fake_s3 *server = fake_s3_new();
@@ -93,12 +99,14 @@ static void run_trial(struct trial *trial)
         etag = etag_of(store, "d/k");
     }
     fake_s3_forget(server);
-    fake_s3_fault(server, &(struct fake_s3_fault){.method = method_of(trial->kind),
-                                                  .from = 1,
-                                                  .count = trial->lasts ? 0 : 1,
-                                                  .result = trial->result,
-                                                  .applies = trial->applies});
-    fake_s3_hurry(store, tries_in_vain(trial) ? PATIENCE_MS : LONG_PATIENCE_MS);
+    fake_s3_fault(server,
+                  &(struct fake_s3_fault){.method = method_of(trial->kind),
+                                          .from = 1,
+                                          .count = trial->lasts ? 0 : 1,
+                                          .result = trial->result,
+                                          .applies = trial->applies,
+                                          .meanwhile = tries_in_vain(trial) ? pass_time : NULL});
+    fake_s3_hurry(store, PATIENCE_MS);
     trial->code = request(store, trial->kind, etag);
     trial->stored = fake_s3_get(server, "d/k");
     trial->sent = fake_s3_count(server, method_of(trial->kind));

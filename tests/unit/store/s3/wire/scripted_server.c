@@ -125,8 +125,8 @@ static const struct step *take_step(struct scripted_server *server, const GStrin
 
 static void await_end(int socket)
 {
-    char byte;
-    while (recv(socket, &byte, 1, 0) > 0)
+    char buffer[65536];
+    while (recv(socket, buffer, sizeof buffer, 0) > 0)
         ;
 }
 
@@ -171,6 +171,14 @@ static bool play(const struct connection *connection, const struct step *step)
     return false;
 }
 
+/* Ends a connection on which the client may still be sending: were it closed with something unread,
+ * a reset could overtake the answer. */
+static void leave(const struct connection *connection)
+{
+    shutdown(connection->socket, SHUT_WR);
+    await_end(connection->socket);
+}
+
 static void *serve(void *argument)
 {
     g_autofree struct connection *connection = argument;
@@ -179,8 +187,11 @@ static void *serve(void *argument)
         g_autoptr(GString) request = g_string_new(NULL);
         if (!receive_request(connection, request))
             break;
-        goes_on = play(connection, take_step(connection->server, request)) &&
-                  !is_met(connection, request->str, SCRIPT_REFUSE);
+        goes_on = play(connection, take_step(connection->server, request));
+        if (goes_on && is_met(connection, request->str, SCRIPT_REFUSE)) {
+            leave(connection);
+            goes_on = false;
+        }
     }
     LOCK_SCOPE(&connection->server->lock);
     GArray *connections = connection->server->connections;

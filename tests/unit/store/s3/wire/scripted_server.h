@@ -21,7 +21,7 @@ enum script_end {
 /* What a request with "Expect: 100-continue" meets. */
 enum script_expect {
     SCRIPT_CONTINUE, /* what it expects */
-    SCRIPT_REFUSE,   /* the answer at once; the body is not read, the connection closed */
+    SCRIPT_REFUSE,   /* the answer at once; nobody looks at the body, the connection ends */
     SCRIPT_IGNORE,   /* nothing, until the body has come */
 };
 
