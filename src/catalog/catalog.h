@@ -27,7 +27,6 @@
 #include "catalog/fork/tags.h"
 #include "catalog/format/layout.h"
 #include "catalog/recovery_report.h"
-#include "catalog/registry/committer.h"
 #include "catalog/registry/registry.h"
 #include "catalog/sharing/holders.h"
 #include "store/store.h"
@@ -50,7 +49,7 @@ struct catalog_settings {
     const char *compaction_lock; /* path of Uni's lock (uni/compaction_lock.h), which need not
                                     exist; NULL: on an object store. Is copied */
     struct log *log;             /* may be NULL */
-    registry_observer *observer; /* may be NULL; see committer.h */
+    registry_observer *observer; /* may be NULL; see registry.h */
     void *observer_argument;
 };
 

@@ -13,6 +13,7 @@
 #include "catalog/fork/tags.h"
 #include "catalog/fork/tombstones.h"
 #include "catalog/fork_point/fork_point.h"
+#include "catalog/registry/committer.h"
 #include "catalog/sharing/lease_keeper.h"
 #include "catalog/sharing/leases.h"
 #include "catalog/sharing/name_locks.h"

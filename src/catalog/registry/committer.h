@@ -17,7 +17,7 @@
 #define FORKFS_CATALOG_REGISTRY_COMMITTER_H
 
 #include "base/operation.h"
-#include "catalog/registry/registry_image.h"
+#include "catalog/registry/registry.h"
 #include "store/store.h"
 
 struct committer;

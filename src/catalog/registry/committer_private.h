@@ -9,6 +9,7 @@
 
 #include "catalog/registry/commit_queue.h"
 #include "catalog/registry/committer.h"
+#include "catalog/registry/registry_image.h"
 
 struct committer {
     struct store *store;

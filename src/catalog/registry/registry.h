@@ -63,6 +63,10 @@ typedef void registry_difference(const struct fork_entry *was, const struct fork
 void registry_compare(const struct registry *before, const struct registry *after,
                       registry_difference *tell, void *argument);
 
+/* Told of every change of what readers see, after the change; both stay valid during the call. */
+typedef void registry_observer(void *argument, const struct registry *before,
+                               const struct registry *after);
+
 /* ---- The next image ---- */
 
 struct registry_edit;

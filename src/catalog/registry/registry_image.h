@@ -12,10 +12,6 @@
 
 #include "catalog/registry/registry.h"
 
-/* Told of every change of what readers see, after the change; both stay valid during the call. */
-typedef void registry_observer(void *argument, const struct registry *before,
-                               const struct registry *after);
-
 struct registry_image {
     registry_observer *observer; /* may be NULL */
     void *observer_argument;
