@@ -106,7 +106,7 @@ static int check(const struct fsck_options *options, GPtrArray **ret_findings, s
         return code;
     code = catalog_fsck(opened.store, opened.layout, NULL, ret_findings, err);
     opened_catalog_close(&opened);
-    return code == 0 ? 0 : error_prefix(err, "catalog '%s'", options->catalog);
+    return error_prefix(err, code, "catalog '%s'", options->catalog);
 }
 
 static int check_and_print(const struct fsck_options *options)

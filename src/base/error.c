@@ -50,10 +50,10 @@ int error_set(struct error *err, int code, const char *format, ...)
     return code;
 }
 
-int error_prefix(struct error *err, const char *format, ...)
+int error_prefix(struct error *err, int code, const char *format, ...)
 {
-    if (!err)
-        return 0;
+    if (!err || !code)
+        return code;
     char context[sizeof err->text], text[sizeof err->text];
     va_list arguments;
     va_start(arguments, format);
@@ -61,7 +61,7 @@ int error_prefix(struct error *err, const char *format, ...)
     va_end(arguments);
     memcpy(text, err->text, sizeof text);
     set_text(err, "%s: %s", context, text);
-    return err->code;
+    return code;
 }
 
 int error_copy(struct error *to, const struct error *from)

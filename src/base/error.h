@@ -50,10 +50,11 @@ struct error {
 int error_set(struct error *err, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Puts a formatted context and ": " in front of err's text; err may be NULL. Returns err's code
- * (0 when err is NULL), so that callers end with `return error_prefix(err, ...)` only where they
- * always pass an error of their own. */
-int error_prefix(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* When `code`, that of *err, is not 0: puts a formatted context and ": " in front of err's text
+ * (NULL: nothing). Returns `code` in any case, so that callers end with `return error_prefix(...)`.
+ */
+int error_prefix(struct error *err, int code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* Copies `from` to *to (NULL: nothing) and returns from's code. */
 int error_copy(struct error *to, const struct error *from);

@@ -207,7 +207,7 @@ int catalog_poll(struct catalog *catalog, struct operation *operation, overlay_n
         first = failures[i].code ? &failures[i] : NULL;
     if (!first)
         return 0;
-    error_prefix(first, "looking for changes by others");
+    error_prefix(first, first->code, "looking for changes by others");
     return error_copy(err, first);
 }
 

@@ -88,7 +88,7 @@ static int start_catalog(struct program *program, const char *path, struct opene
     if (code == 0)
         return 0;
     opened_catalog_close(opened);
-    return error_prefix(err, "catalog '%s'", options->catalog);
+    return error_prefix(err, code, "catalog '%s'", options->catalog);
 }
 
 /* Takes as long as there is work left over; a store that stops answering ends it. */

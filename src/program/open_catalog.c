@@ -59,12 +59,8 @@ int open_catalog(const struct catalog_location *location, struct operation *oper
 {
     if (!s3_url_is(location->catalog))
         return open_local_catalog(location, ret, err);
-    struct error failure;
-    int code = open_s3_catalog(location, operation, ret, &failure);
-    if (code == 0)
-        return 0;
-    error_prefix(&failure, "catalog '%s'", location->catalog);
-    return error_copy(err, &failure);
+    int code = open_s3_catalog(location, operation, ret, err);
+    return error_prefix(err, code, "catalog '%s'", location->catalog);
 }
 
 char *open_compaction_lock_path(const char *path, const struct layout *layout)

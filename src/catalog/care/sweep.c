@@ -110,7 +110,7 @@ static void check_use(struct sweep *sweep, struct subtree *subtree)
                       holds == 1 ? "" : "s");
         else if (sweep->catalog->leases &&
                  leases_check_held(sweep->catalog->leases, &entry->id, &failure) != 0)
-            error_prefix(&failure, "expired, but");
+            error_prefix(&failure, failure.code, "expired, but");
         else if (entry->status == FORK_PENDING)
             error_set(&failure, ERR_PENDING, "a fork below an expired one is being made");
         subtree->stays = failure.code != 0;
@@ -141,7 +141,7 @@ static void check_descendants(struct sweep *sweep)
         if (failures[i].code == 0 || subtree->stays)
             continue;
         subtree->stays = true;
-        error_prefix(&failures[i], "expired, but cannot be dropped");
+        error_prefix(&failures[i], failures[i].code, "expired, but cannot be dropped");
         tell(sweep, list[i].entry, &failures[i]);
     }
 }

@@ -242,7 +242,7 @@ static void take_files(struct round *round, struct task *task, struct store_set 
     struct create *create = (struct create *)task;
     const struct ulid *id = &task->change->id;
     if (!task_is_well(task)) {
-        error_prefix(task->err, "writing the branches of fork %s", id->text);
+        error_prefix(task->err, task->err->code, "writing the branches of fork %s", id->text);
         return;
     }
     const struct store_request *overlay = store_set_at(set, task->end - 1);

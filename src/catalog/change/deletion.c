@@ -219,8 +219,8 @@ static void take_answers(struct deletions *deletions, struct store_set *set, int
             continue;
         for (size_t j = fork->first; err->code == 0 && j < fork->end; j++)
             store_answer_failure(&store_set_at(set, j)->answer, run_code, err);
-        if (err->code)
-            error_prefix(err, "deleting what fork %s has on the store", fork->deletion.id->text);
+        error_prefix(err, err->code, "deleting what fork %s has on the store",
+                     fork->deletion.id->text);
     }
 }
 

@@ -99,7 +99,7 @@ static void note_kept(struct round *round, const struct drop *drop)
     struct error *err = drop->task.err;
     if (err->code == ERR_NOT_EMPTY || err->code == ERR_CORRUPT || err->code == ERR_UNSUPPORTED)
         kept_forks_put(round->catalog->kept, &entry->id, err);
-    error_prefix(err, "it stays %s", fork_status_name(entry->status));
+    error_prefix(err, err->code, "it stays %s", fork_status_name(entry->status));
 }
 
 /* Forks on which somebody else has decided, or which another program or mount has left half made:
@@ -327,6 +327,6 @@ void drop_end(struct round *round)
         if (has_left_entry(drop, registry))
             task_leave(&drop->task, round->catalog->takeover, &drop->entry->id);
         if (!task_is_well(&drop->task) && drop_is_decided(drop))
-            error_prefix(drop->task.err, "the fork stays tombstoned");
+            error_prefix(drop->task.err, drop->task.err->code, "the fork stays tombstoned");
     }
 }

@@ -224,7 +224,8 @@ static void task_end(struct round *round, struct task *task)
     if (task->is_locked)
         name_locks_release(round->catalog->names, task->lock_name);
     if (!task_is_well(task))
-        error_prefix(task->err, "%s fork '%s'", creates ? "creating" : "dropping", task->lock_name);
+        error_prefix(task->err, task->err->code, "%s fork '%s'", creates ? "creating" : "dropping",
+                     task->lock_name);
     g_free(task->lock_name);
     if (creates)
         create_free((struct create *)task);

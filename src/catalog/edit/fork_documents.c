@@ -100,21 +100,16 @@ static int change_tag(struct catalog *catalog, const struct ulid *id, const char
                       tag_change *change, fork_lock *lock, const char *what,
                       struct operation *operation, struct error *err)
 {
-    struct error failure = {0};
     int code = 0;
     for (int tries = 0; tries == 0 || (code == ERR_CHANGED && tries < TAG_TRIES_MAX); tries++) {
         struct fork_entry *entry = NULL;
-        code = lock(catalog, id, operation, &entry, &failure);
+        code = lock(catalog, id, operation, &entry, err);
         if (code)
             break;
-        code = change_tag_locked(catalog, entry, tag, change, operation, &failure);
+        code = change_tag_locked(catalog, entry, tag, change, operation, err);
         catalog_unlock(catalog, entry);
     }
-    if (code) {
-        error_prefix(&failure, "%s tag '%s' of fork %s", what, tag, id->text);
-        error_copy(err, &failure);
-    }
-    return code;
+    return error_prefix(err, code, "%s tag '%s' of fork %s", what, tag, id->text);
 }
 
 int catalog_tag(struct catalog *catalog, const struct ulid *id, const char *tag,

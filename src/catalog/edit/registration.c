@@ -492,9 +492,6 @@ int catalog_register_datasets(struct catalog *catalog, const struct ulid *id, st
         code = register_in_time(catalog, entry, text, operation, &failure);
         catalog_unlock(catalog, entry);
     }
-    if (code) {
-        error_prefix(&failure, "registering datasets of fork %s", id->text);
-        error_copy(err, &failure);
-    }
-    return code;
+    error_prefix(&failure, code, "registering datasets of fork %s", id->text);
+    return code ? error_copy(err, &failure) : 0;
 }

@@ -226,7 +226,7 @@ static void read_dataset(struct check *check, struct dataset_refs *refs)
         if (read_body(check, refs, ref) || !ref->body)
             continue;
         if ((ref->name ? parse_branch : parse_tag)(refs, ref)) {
-            error_prefix(&ref->problem, "ref %s", ref->object->key);
+            error_prefix(&ref->problem, ref->problem.code, "ref %s", ref->object->key);
             g_ptr_array_add(refs->unreadable, ref);
         }
     }

@@ -111,7 +111,7 @@ int overlays_read(struct overlays *overlays, const struct ulid *id, struct opera
                   changes);
         *ret = overlay_new(text, get->answer.etag, get->answer.modified_ns);
     } else {
-        error_prefix(&failure, "reading the overlay %s", key);
+        error_prefix(&failure, failure.code, "reading the overlay %s", key);
         error_copy(err, &failure);
     }
     return code;
@@ -182,7 +182,7 @@ int overlays_write(struct overlays *overlays, const struct ulid *id, struct byte
     int code = put(&write, &etag, &failure);
     if (code) {
         overlays_forget(overlays, id);
-        error_prefix(&failure, "writing the overlay %s", key);
+        error_prefix(&failure, failure.code, "writing the overlay %s", key);
         return error_copy(err, &failure);
     }
     overlays_note_put(overlays, id, text, etag);

@@ -158,12 +158,9 @@ static int collect(GPtrArray *list, const struct candidate *candidate, struct er
 {
     const struct dataset_branch *pair = candidate->pair;
     struct tag_ref *ref = NULL;
-    struct error failure = {0};
-    int code = tag_ref_parse(candidate->body, &ref, &failure);
-    if (code) {
-        error_prefix(&failure, "tag ref %s", candidate->key);
-        return error_copy(err, &failure);
-    }
+    int code = tag_ref_parse(candidate->body, &ref, err);
+    if (code)
+        return error_prefix(err, code, "tag ref %s", candidate->key);
     if (g_strcmp0(ref->branch, pair->branch) == 0) {
         g_autofree char *name = tag_name_of_key(candidate->key, pair->dataset);
         struct tag_version *version = g_new0(struct tag_version, 1);
@@ -242,16 +239,13 @@ int tags_read(struct tags *tags, const struct fork_entry *entry, struct operatio
         g_autofree char *dataset = layout_dataset_key(tags->layout, pair->dataset);
         g_ptr_array_add(listings, lance_tag_refs_request(set, dataset));
     }
-    struct error failure = {0};
     g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func(fork_tag_free);
-    int code = store_run_all(tags->store, set, 0, operation, &failure);
+    int code = store_run_all(tags->store, set, 0, operation, err);
     if (code == 0)
-        code = fetch(tags, entry, listings, operation, list, &failure);
+        code = fetch(tags, entry, listings, operation, list, err);
     store_set_unref(set);
-    if (code) {
-        error_prefix(&failure, "reading the tags of fork %s", entry->id.text);
-        return error_copy(err, &failure);
-    }
+    if (code)
+        return error_prefix(err, code, "reading the tags of fork %s", entry->id.text);
     g_ptr_array_sort(list, compare_tags);
     keep(tags, &entry->id, list, changes);
     *ret = g_steal_pointer(&list);

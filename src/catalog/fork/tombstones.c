@@ -50,7 +50,7 @@ static struct tombstone *tombstone_parse(const char *key, const char *etag, stru
     tombstone->etag = g_strdup(etag);
     tombstone->body = bytes_ref(body);
     if (fork_entry_parse_document(body, &tombstone->entry, &tombstone->problem))
-        error_prefix(&tombstone->problem, "tombstone %s", key);
+        error_prefix(&tombstone->problem, tombstone->problem.code, "tombstone %s", key);
     return tombstone;
 }
 
@@ -168,20 +168,15 @@ int tombstones_load(struct tombstones *tombstones, struct store *store, const st
                     struct operation *operation, struct error *err)
 {
     g_autofree char *prefix = layout_tombstones_prefix(layout);
-    struct error failure = {0};
     struct store_set *set = store_set_new();
     const struct store_request *listing = store_set_list(set, prefix, NULL, 0);
     tombstones_begin_load(tombstones);
-    int code = store_run_all(store, set, 0, operation, &failure);
+    int code = store_run_all(store, set, 0, operation, err);
     if (code == 0)
-        code = tombstones_take_listing(tombstones, store, listing, operation, &failure);
+        code = tombstones_take_listing(tombstones, store, listing, operation, err);
     tombstones_end_load(tombstones);
     store_set_unref(set);
-    if (code) {
-        error_prefix(&failure, "reading the tombstones below %s", prefix);
-        error_copy(err, &failure);
-    }
-    return code;
+    return error_prefix(err, code, "reading the tombstones below %s", prefix);
 }
 
 static int compare_tombstones(const void *a, const void *b)

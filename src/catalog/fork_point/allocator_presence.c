@@ -10,11 +10,9 @@ static int find_rows(const GPtrArray *origins, const char **ret, struct error *e
     for (guint i = 0; i < origins->len && !*ret; i++) {
         const struct branch_origin *origin = g_ptr_array_index(origins, i);
         struct manifest_summary summary;
-        struct error failure = {0};
-        if (manifest_summarize(origin->manifest, &summary, &failure)) {
-            error_prefix(&failure, "dataset %s", origin->dataset);
-            return error_copy(err, &failure);
-        }
+        int code = manifest_summarize(origin->manifest, &summary, err);
+        if (code)
+            return error_prefix(err, code, "dataset %s", origin->dataset);
         if (summary.fragments > 0)
             *ret = origin->dataset;
     }

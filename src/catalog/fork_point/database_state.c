@@ -70,13 +70,8 @@ int database_state_schema(const struct database_state *state, struct schema **re
                           struct error *err)
 {
     const struct store_request *found = schema_found(state);
-    struct error failure = {0};
-    int code = schema_parse(found->answer.body, ret, &failure);
-    if (code) {
-        error_prefix(&failure, "%s", found->key);
-        error_copy(err, &failure);
-    }
-    return code;
+    int code = schema_parse(found->answer.body, ret, err);
+    return error_prefix(err, code, "%s", found->key);
 }
 
 bool database_state_has_datasets(const struct database_state *state)

@@ -216,13 +216,8 @@ static int take_tips(struct reading *reading, struct error *err)
 static int read_allocator(const struct reading *reading, struct allocator *ret, struct error *err)
 {
     const struct store_request *get = reading->state.allocator;
-    struct error failure = {0};
-    int code = allocator_parse(get->answer.body, ret, &failure);
-    if (code) {
-        error_prefix(&failure, "%s", get->key);
-        error_copy(err, &failure);
-    }
-    return code;
+    int code = allocator_parse(get->answer.body, ret, err);
+    return error_prefix(err, code, "%s", get->key);
 }
 
 /* A reopened Uni starts at the mark plus one; the larger bound is the safer one. */
@@ -241,12 +236,11 @@ static int collect_schemaless_types(const struct reading *reading, GPtrArray *na
                                     struct error *err)
 {
     const struct store_request *overlay = reading->state.overlay;
-    struct error failure = {0};
-    if (overlay &&
-        overlay_document_add_schemaless_types(overlay->answer.body, names, &failure) != 0) {
-        error_prefix(&failure, "%s", overlay->key);
-        return error_copy(err, &failure);
-    }
+    int code = 0;
+    if (overlay)
+        code = overlay_document_add_schemaless_types(overlay->answer.body, names, err);
+    if (code)
+        return error_prefix(err, code, "%s", overlay->key);
     const GPtrArray *of_main = reading->schema->schemaless_types;
     for (guint i = 0; i < of_main->len; i++)
         overlay_document_add_name(names, of_main->pdata[i]);
@@ -300,7 +294,7 @@ void fork_point_read_all(struct fork_point_reader *reader, struct fork_point_que
     for (size_t i = 0; i < count; i++) {
         struct reading *reading = &readings.list[i];
         if (reading->err->code)
-            error_prefix(reading->err, "reading the fork point");
+            error_prefix(reading->err, reading->err->code, "reading the fork point");
         else
             queries[i].point = g_steal_pointer(&reading->point);
     }
@@ -325,12 +319,9 @@ int fork_point_plan(const struct fork_point *point, const struct layout *layout,
     for (guint i = 0; i < point->origins->len; i++) {
         const struct branch_origin *origin = g_ptr_array_index(point->origins, i);
         struct branch_plan *plan = NULL;
-        struct error failure = {0};
-        int code = branch_plan_make(layout, id, origin, now, &plan, &failure);
-        if (code) {
-            error_prefix(&failure, "dataset %s", origin->dataset);
-            return error_copy(err, &failure);
-        }
+        int code = branch_plan_make(layout, id, origin, now, &plan, err);
+        if (code)
+            return error_prefix(err, code, "dataset %s", origin->dataset);
         g_ptr_array_add(plans, plan);
     }
     *ret = g_steal_pointer(&plans);

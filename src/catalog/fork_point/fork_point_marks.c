@@ -51,12 +51,9 @@ static int take(struct reading *reading, struct store_request *get, struct error
         return error_set(err, ERR_CONTENDED,
                          "snapshot manifest %s went away while it was being read", get->key);
     struct snapshot *snapshot = NULL;
-    struct error failure = {0};
-    int code = snapshot_parse(get->answer.body, &snapshot, &failure);
-    if (code) {
-        error_prefix(&failure, "%s", get->key);
-        return error_copy(err, &failure);
-    }
+    int code = snapshot_parse(get->answer.body, &snapshot, err);
+    if (code)
+        return error_prefix(err, code, "%s", get->key);
     note(reading, snapshot->version_mark);
     fork_point_cache_keep_mark(reading->reader->cache, get->key, snapshot->version_mark);
     snapshot_free(snapshot);

@@ -27,12 +27,9 @@ int snapshot_take(struct reading *reading, const struct store_request *get, cons
     if (get->answer.code == ERR_NOT_FOUND)
         return error_set(err, ERR_CORRUPT, "snapshot manifest %s, named by %s, does not exist",
                          get->key, pointer_key);
-    struct error failure = {0};
-    int code = snapshot_parse(get->answer.body, &snapshot, &failure);
-    if (code) {
-        error_prefix(&failure, "%s", get->key);
-        return error_copy(err, &failure);
-    }
+    int code = snapshot_parse(get->answer.body, &snapshot, err);
+    if (code)
+        return error_prefix(err, code, "%s", get->key);
     if (strcmp(snapshot->id, id) == 0) {
         fork_point_cache_keep_snapshot(reading->reader->cache, snapshot);
         *ret = snapshot;
@@ -81,15 +78,11 @@ static int read_older_snapshot(struct reading *reading, struct error *err)
     const struct store_request *get = reading->older_requested;
     if (!get || get->answer.code == ERR_NOT_FOUND)
         return 0;
-    struct error failure = {0};
-    int code = snapshot_parse(get->answer.body, &reading->older_snapshot, &failure);
-    if (code == 0) {
-        fork_point_cache_keep_snapshot(reading->reader->cache, reading->older_snapshot);
-    } else {
-        error_prefix(&failure, "%s", get->key);
-        error_copy(err, &failure);
-    }
-    return code;
+    int code = snapshot_parse(get->answer.body, &reading->older_snapshot, err);
+    if (code)
+        return error_prefix(err, code, "%s", get->key);
+    fork_point_cache_keep_snapshot(reading->reader->cache, reading->older_snapshot);
+    return 0;
 }
 
 int snapshot_check_older(struct reading *reading, struct error *err)

@@ -260,19 +260,16 @@ int sources_collect(struct reading *reading, GPtrArray *origins, struct error *e
 {
     for (guint i = 0; i < reading->sources->len; i++) {
         struct source *source = g_ptr_array_index(reading->sources, i);
-        struct error failure = {0};
         int code = 0;
         if (source->tip.exists)
-            code = read_contents_of(reading, source, &failure);
+            code = read_contents_of(reading, source, err);
         else if (source->parent_branch)
-            code = error_set(&failure, ERR_CORRUPT, "branch %s of the parent fork does not exist",
+            code = error_set(err, ERR_CORRUPT, "branch %s of the parent fork does not exist",
                              source->parent_branch);
         else
             continue; /* a directory without any version is no dataset yet */
-        if (code) {
-            error_prefix(&failure, "dataset %s", source->dataset);
-            return error_copy(err, &failure);
-        }
+        if (code)
+            return error_prefix(err, code, "dataset %s", source->dataset);
         g_ptr_array_add(origins, origin_of(source));
     }
     return 0;

@@ -54,11 +54,8 @@ static int collect_schemaless_types(struct json_object *object, GPtrArray *names
     int code = members_object(object, name, &registry, err);
     if (code)
         return code;
-    struct error failure = {0};
-    if (collect_keys(registry, "name_to_id", names, &failure) == 0)
-        return 0;
-    error_prefix(&failure, "%s", name);
-    return error_copy(err, &failure);
+    code = collect_keys(registry, "name_to_id", names, err);
+    return error_prefix(err, code, "%s", name);
 }
 
 static int fill_schema(struct schema *schema, const struct bytes *body, struct error *err)
@@ -89,8 +86,7 @@ int schema_parse(const struct bytes *body, struct schema **ret, struct error *er
     int code = body ? fill_schema(schema, body, err) : 0;
     if (code) {
         schema_free(schema);
-        error_prefix(err, "schema");
-        return code;
+        return error_prefix(err, code, "schema");
     }
     *ret = schema;
     return 0;
@@ -167,10 +163,8 @@ int allocator_parse(const struct bytes *body, struct allocator *ret, struct erro
     if (!code && object)
         code =
             members_unsigned(object, "next_eid_batch", UINT64_MAX, &allocator.next_eid_batch, err);
-    if (code) {
-        error_prefix(err, "id allocator");
-        return code;
-    }
+    if (code)
+        return error_prefix(err, code, "id allocator");
     *ret = allocator;
     return 0;
 }
@@ -243,8 +237,7 @@ int snapshot_parse(const struct bytes *body, struct snapshot **ret, struct error
     int code = fill_snapshot(snapshot, body, err);
     if (code) {
         snapshot_free(snapshot);
-        error_prefix(err, "snapshot manifest");
-        return code;
+        return error_prefix(err, code, "snapshot manifest");
     }
     *ret = snapshot;
     return 0;

@@ -18,12 +18,8 @@ void fsck_find(struct fsck *fsck, const char *format, ...)
 
 int fsck_run(struct fsck *fsck, struct store_set *set, const char *stage, struct error *err)
 {
-    struct error failure = {0};
-    int code = store_run_all(fsck->store, set, ERR_NOT_FOUND, fsck->operation, &failure);
-    if (code == 0)
-        return 0;
-    error_prefix(&failure, "%s", stage);
-    return error_copy(err, &failure);
+    int code = store_run_all(fsck->store, set, ERR_NOT_FOUND, fsck->operation, err);
+    return error_prefix(err, code, "%s", stage);
 }
 
 void fsck_check_temporary(struct fsck *fsck, const GPtrArray *rows)

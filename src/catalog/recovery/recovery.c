@@ -82,16 +82,11 @@ static int run(struct catalog *catalog,
     *report = (struct recovery_report){.problems = g_ptr_array_new_with_free_func(g_free)};
     if (catalog->settings.read_only)
         return error_set(err, ERR_READ_ONLY, "the catalog is mounted read-only");
-    struct error failure = {0};
-    int code = recover(catalog, operation, report, &failure);
+    int code = recover(catalog, operation, report, err);
     __atomic_fetch_add(&catalog->rolled_back, report->rolled_back, __ATOMIC_RELAXED);
     __atomic_fetch_add(&catalog->finished, report->finished, __ATOMIC_RELAXED);
     __atomic_fetch_add(&catalog->orphans, report->orphans, __ATOMIC_RELAXED);
-    if (code) {
-        error_prefix(&failure, "recovering the catalog");
-        error_copy(err, &failure);
-    }
-    return code;
+    return error_prefix(err, code, "recovering the catalog");
 }
 
 int catalog_recover(struct catalog *catalog, struct operation *operation,

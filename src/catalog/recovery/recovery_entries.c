@@ -178,7 +178,7 @@ static void note_kept(struct catalog *catalog, struct unfinished *fork)
     else
         kept_forks_remove(catalog->kept, &fork->entry->id);
     if (fork->kept)
-        error_prefix(&fork->problem, "it stays tombstoned");
+        error_prefix(&fork->problem, fork->problem.code, "it stays tombstoned");
 }
 
 /* What came of the entries; the first error of the store. */

@@ -313,7 +313,7 @@ static void attempt_put(struct group *group)
             mark_uncertain(group);
         resolve(group);
     } else if (!only_some_expired(group, &failure)) {
-        error_prefix(&failure, "writing the registry");
+        error_prefix(&failure, failure.code, "writing the registry");
         answer_failure(group, &failure);
     }
 }

@@ -277,10 +277,9 @@ int fork_entry_parse(const struct json_member *key, struct json_span value, stru
         entry->key_source = g_strndup(key->key_source.text, key->key_source.length);
     }
     int code = parse_value(entry, value, err);
-    if (code) {
-        error_prefix(err, "fork %.300s", entry->key_source ? entry->key_source : "entry");
-        return code;
-    }
+    if (code)
+        return error_prefix(err, code, "fork %.300s",
+                            entry->key_source ? entry->key_source : "entry");
     set_text(entry, value);
     *ret = g_steal_pointer(&entry);
     return 0;

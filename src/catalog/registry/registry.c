@@ -251,10 +251,8 @@ int registry_parse(struct bytes *body, const char *etag, int64_t modified_ns,
 {
     struct registry *registry = NULL;
     int code = parse_document(body, previous, &registry, err);
-    if (code) {
-        error_prefix(err, "fork registry");
-        return code;
-    }
+    if (code)
+        return error_prefix(err, code, "fork registry");
     registry_assemble(registry);
     if (body && bytes_equal(body, registry->text)) {
         bytes_unref(registry->text);

@@ -353,7 +353,8 @@ void transitions_commit(struct committer *committer, struct transition *list, si
         const struct transition *transition = &list[i];
         const struct ulid *id = transition->id ? transition->id : &transition->entry->id;
         if (transition->err->code)
-            error_prefix(transition->err, "%s fork %s", kinds[transition->kind].stage, id->text);
+            error_prefix(transition->err, transition->err->code, "%s fork %s",
+                         kinds[transition->kind].stage, id->text);
     }
 }
 

@@ -358,7 +358,7 @@ int lease_keeper_new(const struct lease_keeper_settings *settings, struct operat
     int code = keeper->noted < 0 ? error_set_errno(&failure, errno, "making an eventfd")
                                  : put(keeper, operation, &failure);
     if (code) {
-        error_prefix(&failure, "writing the lease of this mount");
+        error_prefix(&failure, failure.code, "writing the lease of this mount");
         error_copy(err, &failure);
         release(keeper);
         return code;

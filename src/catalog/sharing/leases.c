@@ -207,18 +207,13 @@ int leases_take_listing(struct leases *leases, const struct store_request *listi
 
 int leases_refresh(struct leases *leases, struct operation *operation, struct error *err)
 {
-    struct error failure = {0};
     struct store_set *set = store_set_new();
     const struct store_request *listing = leases_add_listing(leases, set);
     int64_t begun_ns = leases_now_ns(leases);
     store_run(leases->settings.store, set, operation, NULL); /* the answer says more */
-    int code = leases_take_listing(leases, listing, begun_ns, operation, &failure);
+    int code = leases_take_listing(leases, listing, begun_ns, operation, err);
     store_set_unref(set);
-    if (code) {
-        error_prefix(&failure, "reading the leases of the other mounts");
-        error_copy(err, &failure);
-    }
-    return code;
+    return error_prefix(err, code, "reading the leases of the other mounts");
 }
 
 /* ---- Asking ---- */

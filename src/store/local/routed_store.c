@@ -104,7 +104,7 @@ static void perform_local(struct routed_store *store, const struct store_request
     rename_rows(store, answer->objects);
     check_directory(store, answer);
     if (answer->code)
-        error_prefix(&answer->error, "the directory %s", store->directory);
+        error_prefix(&answer->error, answer->error.code, "the directory %s", store->directory);
 }
 
 static void perform(struct store *base, const struct store_request *request,

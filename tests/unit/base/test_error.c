@@ -16,7 +16,8 @@ static void null_error_is_accepted_everywhere(void **state)
 {
     struct error from = {.code = ERR_IO};
     assert_int_equal(error_set(NULL, ERR_IO, "x"), ERR_IO);
-    assert_int_equal(error_prefix(NULL, "x"), 0);
+    assert_int_equal(error_prefix(NULL, 0, "x"), 0);
+    assert_int_equal(error_prefix(NULL, ERR_IO, "x"), ERR_IO);
     assert_int_equal(error_copy(NULL, &from), ERR_IO);
     assert_int_equal(error_set_errno(NULL, ENOENT, "x"), ERR_NOT_FOUND);
 }
@@ -25,7 +26,7 @@ static void prefix_puts_context_in_front(void **state)
 {
     struct error err;
     error_set(&err, ERR_IO, "inner");
-    assert_int_equal(error_prefix(&err, "outer %d", 1), ERR_IO);
+    assert_int_equal(error_prefix(&err, err.code, "outer %d", 1), ERR_IO);
     assert_string_equal(err.text, "outer 1: inner");
 }
 
@@ -35,7 +36,7 @@ static void arguments_may_be_the_own_text(void **state)
     error_set(&err, ERR_IO, "inner");
     error_set(&err, ERR_CORRUPT, "<%s>", err.text);
     assert_string_equal(err.text, "<inner>");
-    error_prefix(&err, "%s", err.text);
+    error_prefix(&err, err.code, "%s", err.text);
     assert_string_equal(err.text, "<inner>: <inner>");
 }
 
@@ -48,7 +49,7 @@ static void long_text_is_cut_with_dots(void **state)
     error_set(&err, ERR_IO, "%s", text);
     assert_int_equal(strlen(err.text), sizeof err.text - 1);
     assert_string_equal(err.text + strlen(err.text) - 4, "x...");
-    error_prefix(&err, "context");
+    error_prefix(&err, err.code, "context");
     assert_int_equal(strlen(err.text), sizeof err.text - 1);
     assert_memory_equal(err.text, "context: xxx", 12);
 }

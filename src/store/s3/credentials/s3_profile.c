@@ -102,7 +102,7 @@ static int check_profile(const struct s3_profile *profile, const struct aws_prof
     struct error failure;
     if (check_keys(found, &failure) == 0)
         return 0;
-    error_prefix(&failure, "profile '%s' in '%s'", profile->name,
+    error_prefix(&failure, failure.code, "profile '%s' in '%s'", profile->name,
                  profile->files.paths[found->file]);
     return error_copy(err, &failure);
 }
@@ -220,7 +220,7 @@ static int read_environment(struct s3_profile *profile, struct error *err)
     if (code == 0)
         code = check_secret(token, token_name, &failure);
     if (code != 0) {
-        error_prefix(&failure, "environment");
+        error_prefix(&failure, failure.code, "environment");
         return error_copy(err, &failure);
     }
     if (access_key) {
