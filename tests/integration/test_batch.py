@@ -250,7 +250,7 @@ def test_groups_of_several_processes_at_once(new_mount, small_database):
 
 
 def test_a_reader_can_be_killed_while_its_group_is_carried_out(new_mount, small_database, new_child):
-    mount = new_mount(small_database, fault="delay:1:3000:put")
+    mount = new_mount(small_database, fault="delay:1:600000:put")
     child = new_child("""
 import os, sys
 handle = os.open(sys.argv[1], os.O_RDWR)
@@ -261,6 +261,7 @@ os.read(handle, 100)
     assert child.line() == "start"
     os.kill(child.pid, 9)
     child.wait()
+    mount.let_go()
     wait_until(lambda: set(os.listdir(mount.forks)) in (set(), {"a", "b"}))
     mount.unmount()
     remounted = new_mount(small_database)

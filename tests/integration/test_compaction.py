@@ -54,7 +54,7 @@ def test_no_fork_is_made_while_uni_compacts(mount, database, lock_path):
 
 
 def test_neither_children_nor_lines_of_a_batch_nor_datasets(new_mount, database, lock_path):
-    mount = new_mount(database, "op_timeout=1")
+    mount = new_mount(database)
     os.mkdir(mount.fork("p"))
     dataset = database.datasets()[0]
     database.change_fork("p", datasets={name: branch for name, branch in database.fork("p")["datasets"].items()
@@ -62,6 +62,8 @@ def test_neither_children_nor_lines_of_a_batch_nor_datasets(new_mount, database,
     database.delete_prefix(f"{database.dataset_key(dataset)}/tree/")
     database.delete_prefix(f"{database.dataset_key(dataset)}/_refs/")
     wait_until(lambda: dataset not in json.loads(mount.read("forks", "p", "datasets")))
+    mount.unmount()
+    mount = new_mount(database, "op_timeout=1")
     with compacting(lock_path):
         refused(errno.ETIMEDOUT, os.mkdir, mount.fork("p", "children", "c"))
         batch = os.open(mount.top("batch"), os.O_RDWR)
@@ -72,6 +74,8 @@ def test_neither_children_nor_lines_of_a_batch_nor_datasets(new_mount, database,
         os.write(handle, json.dumps({dataset: None}).encode())
         refused(errno.ETIMEDOUT, os.close, handle)
     assert list(database.forks()) == ["p"]
+    mount.unmount()
+    mount = new_mount(database)
     handle = os.open(mount.fork("p", "datasets"), os.O_WRONLY | os.O_TRUNC)
     os.write(handle, json.dumps({dataset: None}).encode())
     os.close(handle)

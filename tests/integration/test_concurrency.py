@@ -33,7 +33,7 @@ def start_together(children):
 
 
 def test_reads_go_on_during_a_slow_mkdir(new_mount, new_child, small_database):
-    mount = new_mount(small_database, fault="delay:3:20000:put:fork_registry")
+    mount = new_mount(small_database, fault="delay:3:600000:put:fork_registry")
     os.mkdir(mount.fork("a"))
     run("ls", "-lR", mount.path)  # the kernel serialises lookups of names that it does not know
     slow = new_child(DIRECTORY_CALL, "mkdir", mount.fork("slow"))
@@ -54,11 +54,12 @@ def test_reads_go_on_during_a_slow_mkdir(new_mount, new_child, small_database):
 
 
 def test_a_fork_that_is_being_made_shows_as_pending_or_not_at_all(new_mount, new_child, small_database):
-    mount = new_mount(small_database, fault="delay:1:2000:put:fork_schemas")
+    mount = new_mount(small_database, fault="delay:1:600000:put:fork_schemas")
     child = new_child(DIRECTORY_CALL, "mkdir", mount.fork("a"))
     wait_until(small_database.forks)
     registry = mount.read("registry.json")
     assert '"active"' not in registry
+    mount.let_go()
     assert child.line() == "ready" and child.result() == "0"
     assert mount.read("forks", "a", "status") == "active\n"
 

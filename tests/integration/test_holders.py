@@ -205,7 +205,7 @@ sys.stdin.readline()
 
 def test_opens_succeed_while_rmdir_waits_and_fail_once_the_door_is_closed(new_mount, small_database,
                                                                           new_child):
-    mount = new_mount(small_database, "drain_timeout=50000", fault="delay:1:4000:delete+prune")
+    mount = new_mount(small_database, "drain_timeout=50000", fault="delay:1:600000:delete+prune")
     os.mkdir(mount.fork("a"))
     # O_PATH sends no OPEN: these are names for the files that need no lookup later.
     names = {name: os.open(mount.fork("a", name), os.O_PATH) for name in (*HOLDING, "holders")}
@@ -233,6 +233,7 @@ def test_opens_succeed_while_rmdir_waits_and_fail_once_the_door_is_closed(new_mo
 
     wait_until(lambda: status_by_name() == "tombstoned\n")
     with open(f"/proc/self/fd/{names['status']}", encoding="utf-8"):
+        mount.let_go()
         assert remover.result() == "gone"  # and such a handle does not hold
     for number in names.values():
         os.close(number)

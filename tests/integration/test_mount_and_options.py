@@ -35,7 +35,7 @@ def mountpoint(tmp_path):
     if mounts.mount_entry(path):
         run("fusermount3", "-uz", path, check=False)
     try:
-        wait_until(lambda: not mounts.servers_of(path), timeout=20)
+        wait_until(lambda: not mounts.servers_of(path))
     finally:  # one in a mount namespace of its own goes with its process only
         for pid in mounts.servers_of(path):
             os.kill(pid, signal.SIGKILL)

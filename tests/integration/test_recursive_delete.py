@@ -108,5 +108,5 @@ def test_the_same_process_may_drop_it_when_some_time_has_passed(forked, database
         except PermissionError:
             return False
         return True
-    wait_until(dropped, timeout=20)
+    wait_until(dropped)
     assert list(database.forks()) == ["beta"]

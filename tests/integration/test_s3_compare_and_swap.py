@@ -12,7 +12,7 @@ WRITERS = 50
 
 def race(gateway, bucket, writers, rounds, environment):
     return run(mounts.compare_and_swap(), gateway.endpoint, bucket, "counters", writers, rounds,
-               variables=environment, timeout=240).stdout.split()
+               variables=environment, timeout=600).stdout.split()
 
 
 def test_no_write_of_50_writers_is_lost_or_comes_twice(gateway, small_database):

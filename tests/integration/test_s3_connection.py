@@ -7,7 +7,7 @@ import pytest
 
 from support import mounts
 from support.checks import assert_sound, assert_whole, fsck, refused
-from support.process import run, wait_until
+from support.process import PATIENCE, run, wait_until
 
 pytestmark = pytest.mark.s3_only
 
@@ -201,5 +201,5 @@ def test_wrong_options_are_usage_errors(database, tmp_path):
     for options in ("s3_client=wget", "endpoint="):
         done = subprocess.run([mounts.forkfs(), "-o", options, database.source, str(tmp_path / "mountpoint")],
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False,
-                              timeout=60)
+                              timeout=PATIENCE)
         assert done.returncode == 2, (options, done.stderr)

@@ -78,7 +78,7 @@ class HybridUni:
     def __call__(self, source):
         """Runs a program in Uni's process, and returns what it said last."""
         done = run(os.path.join(UNI, "bin", "python"), "-c", PRELUDE + source + EPILOGUE, self.directory,
-                   self.database.base_uri, variables=self.variables, timeout=120)
+                   self.database.base_uri, variables=self.variables, timeout=600)
         return json.loads(done.stdout.splitlines()[-1]) if done.stdout else None
 
 

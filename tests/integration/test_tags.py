@@ -152,7 +152,7 @@ def test_a_tag_that_goes_away_elsewhere_goes_away_here(forked, database, new_mou
     other = new_mount(database, "ro")
     assert os.listdir(tag(other, "")) == ["t"]
     os.rmdir(tag(forked, "t"))
-    wait_until(lambda: not os.path.exists(os.path.join(tag(other, "t"), "versions")), 20)
+    wait_until(lambda: not os.path.exists(os.path.join(tag(other, "t"), "versions")))
     assert os.listdir(tag(other, "")) == []
 
 

@@ -14,7 +14,8 @@
  *            lose        it takes effect, its answer is lost
  *            kill        the process is killed before the N-th request takes effect
  *            kill-after  the process is killed right after it has taken effect
- *            delay       it is held up for MS milliseconds
+ *            delay       it is held up for MS milliseconds; if FORKFS_FAULT_RELEASE=FILE, no longer than until
+ *                        there is that file
  *   METHODS  all (default), reads, writes, or some of get+head+list+put+delete+prune
  *   MATCH    only requests with this text in their key
  *
@@ -62,6 +63,8 @@ struct hook_store {
     pthread_mutex_t lock; /* guards all below */
     bool armed;
     unsigned count; /* while waiting for a kill */
+    pthread_t releaser;
+    bool has_releaser, ending; /* the latter atomic */
 };
 
 /* What connects the two wrapped functions. */
@@ -235,9 +238,22 @@ static void settle(struct store *base, struct store_wave *wave)
     store->fault_store->operations->settle(store->fault_store, wave);
 }
 
+static void *release_in_time(void *argument)
+{
+    struct hook_store *store = argument;
+    const char *path = getenv("FORKFS_FAULT_RELEASE");
+    while (access(path, F_OK) != 0 && !__atomic_load_n(&store->ending, __ATOMIC_ACQUIRE))
+        g_usleep(5000);
+    fault_store_release(store->fault_store);
+    return NULL;
+}
+
 static void destroy(struct store *base)
 {
     struct hook_store *store = (struct hook_store *)base;
+    __atomic_store_n(&store->ending, true, __ATOMIC_RELEASE);
+    if (store->has_releaser)
+        pthread_join(store->releaser, NULL);
     if (store->request.kill == KILL_NEVER)
         report(fault_store_fired(store->fault_store), fault_store_count(store->fault_store));
     else
@@ -272,6 +288,8 @@ static void arm(void)
         fault_store_arm(hook->fault_store, request->kind, request->method_mask, request->n,
                         request->persistent, request->code);
     }
+    if (request->kind == FAULT_DELAY && getenv("FORKFS_FAULT_RELEASE"))
+        hook->has_releaser = pthread_create(&hook->releaser, NULL, release_in_time, hook) == 0;
     LOCK_SCOPE(&hook->lock);
     hook->armed = true;
 }

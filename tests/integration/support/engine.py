@@ -12,7 +12,7 @@ import pytest
 from support.mounts import TOP
 from support.process import PATIENCE
 
-LONGEST = 180  # seconds that a command may take
+LONGEST = 600  # seconds that a command may take
 FOLDER = os.path.join(TOP, "tests", "engine")
 NODE_VERSIONS = ("0.39", "0.31")  # of @lancedb/lancedb: Lance 12 and 8
 with open(os.path.join(FOLDER, "pylance-versions.txt"), encoding="utf-8") as _stream:

@@ -9,7 +9,7 @@ from support.process import PATIENCE, run, wait_until
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
 # A server that still runs after that many seconds is killed: a test that hangs in a system call on
 # the mount then fails instead.
-WATCHDOG = 240
+WATCHDOG = 900
 SANITIZER_REPORTS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "WARNING: ThreadSanitizer",
                      "runtime error:")
 
@@ -102,6 +102,7 @@ class Mount:
         self.process = None
         self.status = None  # exit status, when it has ended
         self.watchdog = None
+        self.release = stderr_path + ".release"
 
     def command(self):
         # When the tests are killed, the kernel asks the server to end, and so to unmount.
@@ -116,6 +117,7 @@ class Mount:
         environment.pop("FORKFS_FAULT", None)
         if self.fault:
             environment["FORKFS_FAULT"] = self.fault
+            environment["FORKFS_FAULT_RELEASE"] = self.release
         with open(self.stderr_path, "ab") as stderr:
             self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL,
                                             stdout=stderr, stderr=stderr, env=environment)
@@ -176,6 +178,12 @@ class Mount:
         self.wait()
         self.detach()
 
+    def let_go(self, seconds=0):
+        """Ends the delay of a request that a fault holds up; after some time, so that it is held up while something
+        else arrives that nobody sees arriving."""
+        timer = threading.Timer(seconds, lambda: open(self.release, "w", encoding="utf-8").close())
+        timer.start()
+
     def wait(self, timeout=PATIENCE):
         """Waits for the end of the process and returns its status (None for a daemon)."""
         if self.daemon:
@@ -200,7 +208,7 @@ class Mount:
         self.watchdog.cancel()
         self.detach()
         try:
-            self.wait(timeout=30)
+            self.wait()
         except (AssertionError, subprocess.TimeoutExpired):
             self.kill()
             self.wait()

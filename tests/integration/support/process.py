@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 
-PATIENCE = 40  # seconds; an upper bound for "never hangs", far above what anything takes
+PATIENCE = 240  # seconds; an upper bound for "never hangs", far above what anything takes on any machine
 
 
 def wait_until(condition, timeout=PATIENCE, what="the condition"):
