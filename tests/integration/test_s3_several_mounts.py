@@ -359,9 +359,9 @@ def test_unmounting_leaves_nothing_of_a_mount(new_mount, small_database):
 def test_another_mount_cleans_up_after_one_that_was_killed(new_mount, small_database, call, kind):
     """At the n-th request that changes the store, for all n."""
     database = small_database
-    leases = {"FORKFS_LEASE_MS": "5000"}  # long enough for whoever lives to keep it
+    leases = {"FORKFS_LEASE_MS": "3000"}  # long enough for whoever lives to keep it
     survivor = new_mount(database, binary=mounts.forkfs_faulty(),
-                         variables={**leases, "FORKFS_TAKEOVER_MS": "3000"})
+                         variables={**leases, "FORKFS_TAKEOVER_MS": "1500"})
     os.mkdir(survivor.fork("kept"))
     for n in range(1, 60):
         if call == "rmdir":
