@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "unit/catalog/fault_fixture.h"
+#include "unit/virtual_clock.h"
 
 const struct fault faults[FAULTS] = {
     [FAULT_FAIL_ONCE] = {"fail once", FAULT_FAIL, false, ERR_IO},
@@ -38,32 +39,38 @@ struct store *fault_database(void)
     return store;
 }
 
-#define SHORT_MS 200
-#define LONG_MS 120000
+/* Of every operation. A store that fails for good cannot be waited for without end: with each of
+ * its first failures a part of the time passes. */
+#define TIME_MS 120000
+#define PARTS 4
 
-static int64_t short_ms = SHORT_MS;
-static bool ran_late; /* the last change was short of time: what has little left is not begun */
+static int parts_left; /* atomic: a part more than there are */
 
-/* How long to wait for an operation that meets this fault: a store that fails for good cannot be
- * waited for without end; in any other case time must not matter. */
-static int64_t patience_ms(const struct fault *fault)
+static void pass_part(int64_t ms)
 {
-    return fault->persistent ? short_ms : LONG_MS;
+    if (__atomic_fetch_sub(&parts_left, 1, __ATOMIC_RELAXED) > 0)
+        virtual_clock_jump(ms);
 }
 
-int run_change(struct catalog *catalog, change_function *change, const struct fault *fault,
-               struct error *err)
+void pass_time_with_faults(struct store *wrapper)
+{
+    __atomic_store_n(&parts_left, PARTS + 1, __ATOMIC_RELAXED);
+    fault_store_when_fired(wrapper, pass_part, TIME_MS / PARTS);
+}
+
+int run_change(struct catalog *catalog, change_function *change, struct error *err)
 {
     struct operation operation;
-    operation_init(&operation, patience_ms(fault));
+    operation_init(&operation, TIME_MS);
     int code = change(catalog, &operation, err);
-    ran_late = operation_remaining_ms(&operation) < patience_ms(fault) / 2;
     operation_destroy(&operation);
     return code;
 }
 
 void arm_fault(struct store *wrapper, const struct fault *fault, unsigned n)
 {
+    if (fault->persistent)
+        pass_time_with_faults(wrapper);
     fault_store_arm(wrapper, fault->kind, FAULT_ALL, n, fault->persistent, fault->code);
 }
 
@@ -103,7 +110,7 @@ bool recover_meeting_fault(struct store *store, const struct fault *fault, unsig
     struct catalog *catalog = fixture_open(store, &wrapper);
     arm_fault(wrapper, fault, n);
     struct operation operation;
-    operation_init(&operation, patience_ms(fault));
+    operation_init(&operation, TIME_MS);
     struct recovery_report report = {0};
     catalog_recover(catalog, &operation, &report, NULL);
     recovery_report_clear(&report);
@@ -116,28 +123,15 @@ bool recover_meeting_fault(struct store *store, const struct fault *fault, unsig
     return fired;
 }
 
-/* On a busy machine the time may be over before the request at which the fault was to happen. */
-static bool was_too_short(void)
-{
-    if (!ran_late || short_ms >= LONG_MS)
-        return false;
-    short_ms *= 4;
-    return true;
-}
-
 void sweep_faults(bool (*attempt)(const struct fault *, unsigned), unsigned least)
 {
     for (size_t i = 0; i < FAULTS; i++) {
         unsigned n = 1;
-        for (;;) {
-            if (attempt(&faults[i], n))
-                n++;
-            else if (!was_too_short())
-                break;
+        while (attempt(&faults[i], n)) {
+            n++;
             assert_true(n < FAULT_STEPS_MAX);
         }
         assert_true(n > least);
-        short_ms = SHORT_MS;
     }
 }
 

@@ -35,10 +35,11 @@ typedef int change_function(struct catalog *catalog, struct operation *operation
 struct store *fault_database(void);
 void fault_fixture_use(struct store *(*make_database)(void));
 
-int run_change(struct catalog *catalog, change_function *change, const struct fault *fault,
-               struct error *err);
+int run_change(struct catalog *catalog, change_function *change, struct error *err);
 
-/* Arms the fault at the n-th request. */
+/* With each of the first faults a part of the time of an operation passes, until it is over. */
+void pass_time_with_faults(struct store *wrapper);
+/* Arms the fault at the n-th request; one that lasts passes time. */
 void arm_fault(struct store *wrapper, const struct fault *fault, unsigned n);
 
 /* Mounts, recovers with the fault at the n-th request, unmounts; then recovers completely. The

@@ -37,7 +37,7 @@ static bool create_with_fault(const struct fault *fault, unsigned n)
     struct catalog *catalog = fixture_open(store, &wrapper);
     arm_fault(wrapper, fault, n);
     struct error err = {0};
-    int code = run_change(catalog, make_fork, fault, &err);
+    int code = run_change(catalog, make_fork, &err);
     bool fired = fault_store_fired(wrapper);
     fault_store_disarm(wrapper);
     bool died = fault->persistent;
@@ -81,7 +81,7 @@ static bool drop_with_fault(const struct fault *fault, unsigned n)
     struct ulid id = registry_find(registry, "what_if")->id;
     arm_fault(wrapper, fault, n);
     struct error err = {0};
-    int code = run_change(catalog, drop_fork, fault, &err);
+    int code = run_change(catalog, drop_fork, &err);
     bool fired = fault_store_fired(wrapper);
     fault_store_disarm(wrapper);
     assert_neighbour_unharmed(store);
@@ -121,8 +121,9 @@ static struct store *killed_at(struct store *store, change_function *change, uns
 {
     struct store *wrapper;
     struct catalog *catalog = fixture_open(store, &wrapper);
+    pass_time_with_faults(wrapper);
     fault_store_arm(wrapper, FAULT_KILL_AFTER, FAULT_WRITES, k, true, ERR_IO);
-    run_change(catalog, change, &faults[FAULT_KILLED_AFTER], NULL);
+    run_change(catalog, change, NULL);
     *fired = fault_store_fired(wrapper);
     catalog_free(catalog);
     return store;

@@ -181,7 +181,7 @@ static bool change_with_fault(const struct fault *fault, unsigned n)
     struct catalog *catalog = fixture_open(store, &wrapper);
     struct error err = {0};
     arm_fault(wrapper, fault, n);
-    int code = run_change(catalog, mutation->change, fault, &err);
+    int code = run_change(catalog, mutation->change, &err);
     bool fired = fault_store_fired(wrapper);
     fault_store_disarm(wrapper);
     assert_neighbour_unharmed(store);
@@ -236,8 +236,9 @@ static bool recover_with_fault(unsigned k, const struct fault *fault, unsigned n
     struct store *store = fault_database(), *wrapper;
     add_dataset(store);
     struct catalog *catalog = fixture_open(store, &wrapper);
+    pass_time_with_faults(wrapper);
     fault_store_arm(wrapper, FAULT_KILL_AFTER, FAULT_WRITES, k, true, ERR_IO);
-    run_change(catalog, enroll, &faults[FAULT_KILLED_AFTER], NULL);
+    run_change(catalog, enroll, NULL);
     *crashed = fault_store_fired(wrapper);
     catalog_free(catalog);
     bool fired = recover_meeting_fault(store, fault, n);

@@ -74,7 +74,7 @@ static bool list_with_fault(const struct fault *fault, unsigned n)
     }
     catalog = fixture_open(store, &wrapper);
     arm_fault(wrapper, fault, n);
-    run_change(catalog, run_list, fault, NULL);
+    run_change(catalog, run_list, NULL);
     bool fired = fault_store_fired(wrapper);
     fault_store_disarm(wrapper);
     assert_neighbour_unharmed(store);
@@ -143,7 +143,7 @@ static bool sweep_with_fault(const struct fault *fault, unsigned n)
     struct store *store = database_with_expired(), *wrapper;
     struct catalog *catalog = fixture_open(store, &wrapper);
     arm_fault(wrapper, fault, n);
-    run_change(catalog, sweep_expired, fault, NULL);
+    run_change(catalog, sweep_expired, NULL);
     bool fired = fault_store_fired(wrapper);
     fault_store_disarm(wrapper);
     assert_neighbour_unharmed(store);

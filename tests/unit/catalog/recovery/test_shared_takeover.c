@@ -19,7 +19,7 @@ static bool die_at(const struct work *work, enum fault_kind kind, unsigned n)
     struct catalog *watcher = shared_open(store, SHARED_TAKEOVER_MS, NULL);
     const struct fault death = {"death", kind, true, ERR_IO};
     arm_fault(wrapper, &death, n);
-    int code = run_change(victim, work->change, &death, NULL);
+    int code = run_change(victim, work->change, NULL);
     bool died = fault_store_fired(wrapper);
     catalog_free(victim);
     assert_neighbour_unharmed(store);
