@@ -28,7 +28,7 @@ struct json_object *members_of_source(const GArray *members);
 
 /* Whether there is such a member, null or not. */
 bool members_has(struct json_object *object, const char *name);
-/* Its value; NULL when an Option is None: absent or null. */
+/* The member's value; NULL when an Option is None: absent or null. */
 struct json_object *members_find(struct json_object *object, const char *name);
 
 /* Required members. *ret is set on success only. */

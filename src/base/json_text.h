@@ -51,8 +51,8 @@ int json_check(const char *text, size_t length, struct error *err);
  * ERR_CORRUPT, also for a member's name with U+0000 (json-c would cut it, so that it could pass for
  * another) and for documents of 2 GiB. */
 int json_parse(const char *text, size_t length, struct json_object **ret, struct error *err);
-/* The same, but a name may hold U+0000: this character then stands for the backslash of its escape.
- * It is not UTF-8, so such a name equals no other. */
+/* json_parse(), but a name may hold U+0000: this character then stands for the backslash of its
+ * escape. It is not UTF-8, so such a name equals no other. */
 #define JSON_NUL_IN_NAME "\xff"
 int json_parse_any_names(const char *text, size_t length, struct json_object **ret,
                          struct error *err);

@@ -9,10 +9,10 @@
 #include <glib.h>
 #include <stdbool.h>
 
-/* Appends `text` with its control characters (C0, DEL and C1), and what is no UTF-8, written byte by
- * byte as "\x1b". */
+/* Appends `text` with its control characters (C0, DEL and C1), and what is no UTF-8, written byte
+ * by byte as "\x1b". */
 void printable_append(GString *out, const char *text);
-/* The same as in /proc/mounts ("\033"), also for the characters in `also`: with a blank in it, the
+/* Escapes as in /proc/mounts ("\033"), also for the characters in `also`: with a blank in it, the
  * text does not look like several fields. */
 void printable_append_field(GString *out, const char *text, const char *also);
 

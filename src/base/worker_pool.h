@@ -25,7 +25,7 @@ int worker_pool_submit(struct worker_pool *pool, worker_function *function, void
 
 /* Waits until all queued jobs have run. */
 void worker_pool_drain(struct worker_pool *pool);
-/* The same, for so many milliseconds at most; false: some still have to. */
+/* worker_pool_drain() for so many milliseconds at most; false: some jobs still have to end. */
 bool worker_pool_drain_within(struct worker_pool *pool, int64_t timeout_ms);
 
 /* Drains, ends the threads, frees. NULL: nothing. Not from a job. */

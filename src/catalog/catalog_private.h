@@ -48,7 +48,7 @@ int64_t catalog_lease_ms(const struct catalog *catalog);
 /* Reads the registry again if its etag has changed. Errors of the store, ERR_CORRUPT. */
 int catalog_refresh_registry(struct catalog *catalog, struct operation *operation,
                              struct error *err);
-/* The same when `etag` (NULL: there is none) has just been looked at. */
+/* Reads the registry again when `etag` (NULL: there is none), which was just looked at, is new. */
 int catalog_reload_if_changed(struct catalog *catalog, const char *etag,
                               struct operation *operation, struct error *err);
 
@@ -71,7 +71,7 @@ bool catalog_may_take_over(struct catalog *catalog, const struct fork_entry *ent
  * ERR_READ_ONLY, ERR_INTERRUPTED, ERR_DEADLINE. */
 int catalog_lock_active(struct catalog *catalog, const struct ulid *id, struct operation *operation,
                         struct fork_entry **ret, struct error *err);
-/* The same for a fork of any status. */
+/* catalog_lock_active() for a fork of any status. */
 int catalog_lock_any(struct catalog *catalog, const struct ulid *id, struct operation *operation,
                      struct fork_entry **ret, struct error *err);
 /* Unlocks the name and lets go of the entry. */

@@ -15,8 +15,8 @@ void recovery_report_problem(struct recovery_report *report, const struct error 
     g_ptr_array_add(report->problems, problem);
 }
 
-/* Its documents, or an object of it that cannot be deleted. Only a store that is out of reach ends
- * recovery. */
+/* The fork's documents, or an object of it that cannot be deleted. Only a store that is out of
+ * reach ends recovery. */
 bool recovery_is_about_one_fork(int code)
 {
     return code == ERR_ACCESS || code == ERR_IO || code == ERR_CORRUPT || code == ERR_UNSUPPORTED ||

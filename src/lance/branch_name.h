@@ -22,8 +22,8 @@ int lance_branch_name_check(const char *name, struct error *err);
 /* Whether the engine takes the name for a new branch: beyond ASCII only what Unicode calls
  * alphabetic or a number. */
 int lance_new_branch_name_check(const char *name, struct error *err);
-/* The same for tags, which have no '/'. A new one is ASCII: once a dataset has a tag with another
- * letter, the engine lists none of its tags and deletes none of its branches. */
+/* The two checks for names of tags, which have no '/'. A new one is ASCII: once a dataset has a tag
+ * with another letter, the engine lists none of its tags and deletes none of its branches. */
 int lance_tag_name_check(const char *name, struct error *err);
 int lance_new_tag_name_check(const char *name, struct error *err);
 

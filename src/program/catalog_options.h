@@ -62,7 +62,7 @@ void catalog_options_clear(struct catalog_options *options);
  * one, and for S3 options with a local directory. */
 int catalog_options_check(const struct catalog_options *options, const char *catalog,
                           struct error *err);
-/* The same for one option: 0 on S3. `given`: whether it was. */
+/* Whether one option may be given: 0 on S3. `given`: whether it was. */
 int catalog_option_needs_s3(const char *catalog, const char *option, bool given, struct error *err);
 
 #endif

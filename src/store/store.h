@@ -178,9 +178,9 @@ bool store_connection(struct store *store, struct store_connection *ret);
 
 void store_free(struct store *store); /* waits for what is under way; NULL: nothing */
 
-/* The same, but waits for so many milliseconds at most. False: requests are stuck, and the store is
- * left to them for good; what it was made with must live on. For the end of a process: not every
- * library can be told when to give up. */
+/* store_free(), but waits for so many milliseconds at most. False: requests are stuck, and the
+ * store is left to them for good; what it was made with must live on. For the end of a process: not
+ * every library can be told when to give up. */
 bool store_free_within(struct store *store, int64_t timeout_ms);
 #define STORE_FREE_LONGEST_MS 5000
 

@@ -49,7 +49,7 @@ static void note_fence(struct round *round, struct create *create)
     }
 }
 
-/* Those that failed once they were entered; leaves the ones that are fenced now in the list. */
+/* Fences the creates that failed once they were entered; leaves in the list those that are now. */
 static void fence(struct round *round, GPtrArray *undone)
 {
     commit(round, undone, TRANSITION_FENCE);

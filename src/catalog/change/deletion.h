@@ -51,7 +51,7 @@ void deletions_carry_out(struct deletions *deletions, struct operation *operatio
  * waves, four where there are tombstones. Repeatable. Errors of the store. */
 void deletions_run(struct deletions *deletions, struct operation *operation);
 
-/* The same for one; its own `err` is not used. */
+/* Runs one deletion; its own `err` is not used. */
 int deletion_run(struct catalog *catalog, struct deletion deletion, struct operation *operation,
                  struct error *err);
 

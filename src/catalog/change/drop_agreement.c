@@ -188,7 +188,7 @@ static unsigned ask_all(const struct agreement *agreement)
     return waiting;
 }
 
-/* Those that nobody has to be asked about (any more). */
+/* Drops that nobody has to be asked about (any more). */
 static void agree_unasked(struct round *round)
 {
     for (guint i = 0; i < round->drops->len; i++) {

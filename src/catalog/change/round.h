@@ -35,7 +35,7 @@ struct task {
     struct error *err; /* change->error: whatever fails below is told there, once */
     char *lock_name;   /* the name that is locked for it, */
     bool is_locked;    /* if it could be */
-    /* Its requests in the wave at hand: first to end - 1. */
+    /* The task's requests in the wave at hand: first to end - 1. */
     size_t first;
     size_t end;
     bool late_writes; /* puts of its files were abandoned, and may still arrive */
@@ -72,7 +72,7 @@ static inline bool task_is_well(const struct task *task)
     return task->err->code == 0;
 }
 
-/* All of them (struct task) that are well so far. */
+/* Fails all tasks of the list (struct task) that are well so far. */
 static inline void tasks_fail(const GPtrArray *tasks, const struct error *failure)
 {
     for (guint i = 0; i < tasks->len; i++) {

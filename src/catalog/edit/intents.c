@@ -71,7 +71,7 @@ int intent_delete(struct store *store, const char *key, const struct bytes *body
 
 /* ---- Recovering ---- */
 
-/* The same text as another version. */
+/* The text of the intent as another version of the object. */
 static struct bytes *claimed_body(const struct bytes *body)
 {
     struct json_span document = json_trim((struct json_span){body->data, body->size});

@@ -18,8 +18,8 @@ int tag_refs_find(struct tags *tags, const struct fork_entry *entry, const char 
 int tag_refs_delete(struct tags *tags, const struct fork_entry *entry, const GPtrArray *keys,
                     struct operation *operation, struct error *err);
 
-/* The same without an intent, and only if there are fewer refs than `whole`: what recovery does for
- * the intent of a crash. */
+/* Deletes the refs of a tag without an intent, and only if there are fewer than `whole`: what
+ * recovery does for the intent of a crash. */
 int tag_refs_delete_partial(struct tags *tags, const struct fork_entry *entry, const char *tag,
                             size_t whole, struct operation *operation, struct error *err);
 

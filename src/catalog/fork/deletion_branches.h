@@ -22,7 +22,7 @@ int deletion_check_names(const GPtrArray *branches, struct error *err);
 int deletion_candidates(struct fork_point_reader *reader, struct operation *operation,
                         GPtrArray **ret, struct error *err);
 
-/* The same from an answered shallow listing of the storage prefix. */
+/* deletion_candidates() from an answered shallow listing of the storage prefix. */
 GPtrArray *deletion_candidates_listed(const struct store_request *storage);
 
 /* The branches that a fork may have (struct dataset_branch): those that its entry records, and its

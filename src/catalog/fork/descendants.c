@@ -239,7 +239,8 @@ static int error_descends(const struct dependence *dependence, const char *branc
                           branch, err);
 }
 
-/* Those that were made from branches of it that are gone show their descent in their lineage. */
+/* A branch that was made from a branch of the fork which is gone shows its descent in its lineage.
+ */
 static int check_lineage(const struct dependence *dependence, struct error *err)
 {
     const struct store_answer *answer = &dependence->own->answer;

@@ -38,8 +38,8 @@ void tombstones_free(struct tombstones *tombstones); /* NULL: nothing */
 int tombstones_load(struct tombstones *tombstones, struct store *store, const struct layout *layout,
                     struct operation *operation, struct error *err);
 
-/* The same for a listing of their prefix that the caller has made in a wave of its own, between
- * _begin_load() and _end_load(); answered with success. */
+/* Takes the tombstones from a listing of their prefix that the caller has made in a wave of its
+ * own, between _begin_load() and _end_load(); answered with success. */
 void tombstones_begin_load(struct tombstones *tombstones);
 int tombstones_take_listing(struct tombstones *tombstones, struct store *store,
                             const struct store_request *listing, struct operation *operation,

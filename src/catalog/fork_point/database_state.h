@@ -29,8 +29,8 @@ struct database_state {
 void database_state_request(struct database_state *state, struct store_set *set,
                             const struct layout *layout, const struct ulid *parent);
 
-/* The same in two parts: what is the same for all parents, and for one that has it already (copied
- * from there), what is not. */
+/* The requests in two parts: what is the same for all parents, and for one that has it already
+ * (copied from there), what is not. */
 void database_state_request_common(struct database_state *state, struct store_set *set,
                                    const struct layout *layout);
 void database_state_request_own(struct database_state *state, struct store_set *set,

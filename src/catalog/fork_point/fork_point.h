@@ -55,7 +55,7 @@ void fork_point_reader_free(struct fork_point_reader *reader); /* NULL: nothing 
 void fork_point_read_all(struct fork_point_reader *reader, struct fork_point_query *queries,
                          size_t count, struct operation *operation);
 
-/* The same for one. */
+/* Reads one fork point. */
 int fork_point_read(struct fork_point_reader *reader, const struct fork_entry *parent,
                     const GPtrArray *besides, struct operation *operation, struct fork_point **ret,
                     struct error *err);

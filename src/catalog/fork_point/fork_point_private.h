@@ -83,7 +83,7 @@ int sources_collect(struct reading *reading, GPtrArray *origins, struct error *e
 /* Asks for the manifest that the pointer names; without a pointer, whether there is any manifest.
  */
 void snapshot_request(struct reading *reading);
-/* Its answer; ERR_UNCLEAN, ERR_CORRUPT. */
+/* Takes the answer to snapshot_request(); ERR_UNCLEAN, ERR_CORRUPT. */
 int snapshot_read(struct reading *reading, struct error *err);
 /* The manifest of snapshot `id`, which the pointer names, as answered; goes into the cache. *ret:
  * snapshot_free(). ERR_CORRUPT. */

@@ -90,7 +90,8 @@ int sources_request_first(struct reading *reading, struct error *err)
     return 0;
 }
 
-/* Those that the caller wants besides, if they exist: of a fork's own label, or a schemaless type.
+/* Datasets that the caller wants besides, if they exist: of a fork's own label, or a schemaless
+ * type.
  */
 static int add_sources_besides(struct reading *reading, struct error *err)
 {

@@ -60,8 +60,8 @@ int snapshot_pointer_parse(const struct bytes *body, char **ret, struct error *e
 /* The overlay of a fork that has added nothing: three empty lists, serde's form. The fourth, which
  * came with Uni 5, is empty when it is absent; older versions would lose it. */
 struct bytes *overlay_empty(void);
-/* That of a new fork, which names (char *) the edge types without declaration that it inherits, as
- * Uni 5 has it. Without any it is overlay_empty(). */
+/* The overlay of a new fork, which names (char *) the edge types without declaration that it
+ * inherits, as Uni 5 has it. Without any it is overlay_empty(). */
 struct bytes *overlay_of_new_fork(const GPtrArray *schemaless_types);
 
 /* A whole array of documents as one JSON array, pretty; elements: struct bytes, checked JSON. */

@@ -27,7 +27,7 @@ struct layout;
  * key, or a URI that is not UTF-8. */
 int layout_new(const char *metadata, const char *storage, const char *base_uri, struct layout **ret,
                struct error *err);
-/* The same, with the datasets somewhere else than the rest of the storage. */
+/* A layout with the datasets somewhere else than the rest of the storage. */
 int layout_new_apart(const char *metadata, const char *storage, const char *datasets,
                      const char *base_uri, struct layout **ret, struct error *err);
 void layout_free(struct layout *layout); /* NULL: nothing */

@@ -18,8 +18,8 @@
  * which element breaks which rule. *ret: bytes_unref(). */
 int overlay_document_check(const struct bytes *text, struct bytes **ret, struct error *err);
 
-/* The same form of one that is stored, whatever its elements are: ERR_CORRUPT when it is no object.
- */
+/* The normal form of an overlay that is stored, whatever its elements are: ERR_CORRUPT when it is
+ * no object. */
 int overlay_document_normalise(const struct bytes *body, struct bytes **ret, struct error *err);
 
 /* Whether one that is stored is an object and what it adds are lists; ERR_CORRUPT. */

@@ -28,7 +28,7 @@ static void add(GPtrArray *list, const struct fork_entry *fork, GPtrArray *branc
     g_ptr_array_add(list, one);
 }
 
-/* Those that recovery would look at. */
+/* Forks that recovery would look at. */
 static GPtrArray *list_unfinished(const struct fsck *fsck, const GPtrArray *candidates)
 {
     GPtrArray *list = g_ptr_array_new_with_free_func(unfinished_free);

@@ -99,7 +99,7 @@ static int remove_orphan(struct catalog *catalog, const char *text, const GPtrAr
     return code;
 }
 
-/* Others are watched. */
+/* Ids that another mount may be at work on are watched, and not judged yet. */
 static void forget_those_not_due(struct catalog *catalog, GHashTable *ids)
 {
     GHashTableIter iterator;

@@ -83,7 +83,7 @@ static void unlock_unfinished(struct catalog *catalog, const GPtrArray *list)
     }
 }
 
-/* Those that no fork descends from (any more). A child's files lie in part in its parent's
+/* Entries that no fork descends from (any more). A child's files lie in part in its parent's
  * branches, so children go first, and a parent with a child that stays, too. */
 static GPtrArray *choose_childless(struct catalog *catalog, const GPtrArray *list)
 {
@@ -164,7 +164,7 @@ static void delete_all(struct catalog *catalog, GPtrArray *forks, struct operati
     deletions_free(deletions);
 }
 
-/* Its creator came back to life and finished it, or another mount is faster. */
+/* The fork's creator came back to life and finished it, or another mount is faster. */
 static bool is_decided_elsewhere(const struct catalog *catalog, int code)
 {
     return catalog->settings.shared && (code == ERR_EXISTS || code == ERR_STALE);

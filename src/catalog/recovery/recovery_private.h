@@ -13,7 +13,7 @@ bool recovery_has_entries(struct catalog *catalog);
 int recovery_of_entries(struct catalog *catalog, struct operation *operation,
                         struct recovery_report *report, struct error *err);
 
-/* The same for tombstones whose forks are active or gone. */
+/* From memory: whether there are tombstones whose forks are active or gone; and finishing these. */
 bool recovery_has_tombstones(struct catalog *catalog);
 int recovery_of_tombstones(struct catalog *catalog, struct operation *operation,
                            struct recovery_report *report, struct error *err);

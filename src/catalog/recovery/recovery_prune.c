@@ -9,7 +9,7 @@
 
 /* ---- Temporary files ---- */
 
-/* Those of writers that crashed while they wrote a document of the catalog or a ref. */
+/* Temporary files of writers that crashed while they wrote a document of the catalog or a ref. */
 static int prune_documents(struct catalog *catalog, const GPtrArray *datasets,
                            struct operation *operation, struct error *err)
 {

@@ -94,8 +94,8 @@ static void delete_undecided(struct catalog *catalog, const GPtrArray *list,
 
 /* ---- Tombstones without entry: finished by the id ---- */
 
-/* Those of which nothing that the registry knows is a child. Nothing vouches for the document, so
- * branches of other names are not deleted on its word. */
+/* Tombstones of forks of which nothing that the registry knows is a child. Nothing vouches for the
+ * document, so branches of other names are not deleted on its word. */
 static GPtrArray *choose_childless(struct catalog *catalog, const GPtrArray *list)
 {
     auto_registry struct registry *registry = catalog_registry(catalog);

@@ -28,7 +28,7 @@ struct committer {
  * leave some of `reloads`, when nothing had to be read. */
 void commit_group_run(struct committer *committer, GPtrArray *requests, GPtrArray *reloads);
 
-/* The same for requests that only want the registry to be read again. */
+/* Answers requests that only want the registry to be read again. */
 void commit_group_reload(struct committer *committer, GPtrArray *requests);
 
 #endif

@@ -42,7 +42,7 @@ void leases_set_own(struct leases *leases, const struct ulid *id);
 struct store_request *leases_add_listing(struct leases *leases, struct store_set *set);
 int leases_take_listing(struct leases *leases, const struct store_request *listing,
                         int64_t begun_ns, struct operation *operation, struct error *err);
-/* Both. */
+/* Lists the leases and takes the listing. */
 int leases_refresh(struct leases *leases, struct operation *operation, struct error *err);
 int64_t leases_now_ns(const struct leases *leases);
 

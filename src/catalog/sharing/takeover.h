@@ -44,7 +44,7 @@ void takeover_end_look(struct takeover *takeover, enum takeover_kind kind, int64
  * may have left it; it may be finished from not_before_ns on. */
 void takeover_add_own(struct takeover *takeover, enum takeover_kind kind, const char *id,
                       int64_t not_before_ns);
-/* It is finished. */
+/* The work on that object is finished. */
 void takeover_forget(struct takeover *takeover, enum takeover_kind kind, const char *id);
 
 #endif

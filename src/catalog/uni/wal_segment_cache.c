@@ -4,7 +4,7 @@
 
 #include "base/cleanup.h"
 
-/* Those of main and of some parents. */
+/* Segments kept: those of main and of some parents. */
 #define SEGMENTS_MAX 1024
 
 struct wal_segment_cache {

@@ -15,7 +15,7 @@
 #include "fs/tree/node_kind.h"
 #include "fs/tree/tree.h"
 
-/* The same for everything in the mount. */
+/* Attributes that everything in the mount has alike. */
 struct attribute_settings {
     uid_t uid;
     gid_t gid;

@@ -67,7 +67,7 @@ void handles_close(struct handles *handles, struct handle *handle);
 /* The attributes of a file as of some handle that is open on it; false when there is none. A linear
  * search: for files of forks that are gone. */
 bool handles_find_attributes(struct handles *handles, uint64_t node_id, struct stat *ret);
-/* The same as of the newest handle that `process` has open on it; false for process 0. */
+/* The attributes as of the newest handle that `process` has open on it; false for process 0. */
 bool handles_find_own_attributes(struct handles *handles, uint64_t node_id, pid_t process,
                                  struct stat *ret);
 

@@ -19,7 +19,7 @@ void session_registry_changed(void *argument, const struct registry *before,
     struct session *session = argument;
     guint a = 0;
     forget_attributes(session, NULL);
-    /* Both are sorted by id, and share the entries that did not change. */
+    /* Both images are sorted by id, and share the entries that did not change. */
     for (guint b = 0; b < before->by_id->len; b++) {
         const struct fork_entry *entry = g_ptr_array_index(before->by_id, b);
         while (a < after->by_id->len && id_at(after, a) != entry &&

@@ -6,7 +6,7 @@
 
 #include "store/local/local_store.h"
 
-/* Its calls run on the threads of the wrapped store. */
+/* The local store's calls run on the threads of the wrapped store. */
 #define LOCAL_JOBS 1
 
 struct routed_store {

@@ -32,7 +32,7 @@ typedef void aws_config_visitor(void *argument, const char *section, const char 
  * parse), ERR_IO, with the path in the text. */
 int aws_config_read(const char *path, aws_config_visitor *visit, void *argument, struct error *err);
 
-/* The same for a text, which is changed. It ends at its NUL. `path` is for messages. */
+/* Reads a text like a file; the text is changed. It ends at its NUL. `path` is for messages. */
 int aws_config_parse(char *text, const char *path, aws_config_visitor *visit, void *argument,
                      struct error *err);
 
