@@ -8,47 +8,52 @@
 #include "base/cleanup.h"
 #include "base/timestamp.h"
 
+#define NAME_SIZE 16 /* what the kernel takes, with its NUL */
+
+int thread_create(pthread_t *ret, const char *name, void *(*run)(void *argument), void *argument)
+{
+    char taken[NAME_SIZE];
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int failure = pthread_create(ret, NULL, run, argument);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    g_strlcpy(taken, name, sizeof taken);
+    if (failure == 0)
+        pthread_setname_np(*ret, taken);
+    return failure;
+}
+
 static void *run(void *argument)
 {
-    struct care_thread *thread = argument;
+    struct thread *thread = argument;
     thread->run(thread->argument);
     return NULL;
 }
 
-static int create(struct care_thread *thread)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failure = pthread_create(&thread->thread, NULL, run, thread);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return failure;
-}
-
-static void release(struct care_thread *thread)
+static void release(struct thread *thread)
 {
     if (thread->wake >= 0)
         close(thread->wake);
     pthread_mutex_destroy(&thread->lock);
 }
 
-int care_thread_start(struct care_thread *thread, const char *name, void (*body)(void *argument),
-                      void *argument, struct error *err)
+int thread_start(struct thread *thread, const char *name, void (*body)(void *argument),
+                 void *argument, struct error *err)
 {
-    *thread = (struct care_thread){.run = body, .argument = argument};
+    *thread = (struct thread){.run = body, .argument = argument};
     pthread_mutex_init(&thread->lock, NULL);
     thread->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    int failure = thread->wake < 0 ? errno : create(thread);
+    int failure = thread->wake < 0 ? errno : thread_create(&thread->thread, name, run, thread);
     if (failure != 0) {
         release(thread);
         return error_set_errno(err, failure, "starting the thread '%s'", name);
     }
-    pthread_setname_np(thread->thread, name);
     thread->started = true;
     return 0;
 }
 
-void care_thread_stop(struct care_thread *thread)
+void thread_stop(struct thread *thread)
 {
     if (!thread->started)
         return;
@@ -64,7 +69,7 @@ void care_thread_stop(struct care_thread *thread)
     thread->started = false;
 }
 
-bool care_thread_is_ending(struct care_thread *thread)
+bool thread_is_ending(struct thread *thread)
 {
     LOCK_SCOPE(&thread->lock);
     return thread->ending;
@@ -78,14 +83,13 @@ static int timeout_ms(int64_t until_ns)
     return (int)CLAMP(left_ms, 0, INT32_MAX);
 }
 
-bool care_thread_wait(struct care_thread *thread, int fd, int64_t until_ns)
+bool thread_wait(struct thread *thread, int fd, int64_t until_ns)
 {
     struct pollfd waits[] = {{.fd = thread->wake, .events = POLLIN}, {.fd = fd, .events = POLLIN}};
     return poll(waits, G_N_ELEMENTS(waits), timeout_ms(until_ns)) > 0 && waits[1].revents;
 }
 
-bool care_thread_begin_operation(struct care_thread *thread, struct operation *operation,
-                                 int64_t timeout_ms)
+bool thread_begin_operation(struct thread *thread, struct operation *operation, int64_t timeout_ms)
 {
     operation_init(operation, timeout_ms);
     LOCK_SCOPE(&thread->lock);
@@ -93,7 +97,7 @@ bool care_thread_begin_operation(struct care_thread *thread, struct operation *o
     return !thread->ending;
 }
 
-void care_thread_end_operation(struct care_thread *thread, struct operation *operation)
+void thread_end_operation(struct thread *thread, struct operation *operation)
 {
     {
         LOCK_SCOPE(&thread->lock);

@@ -1,8 +1,10 @@
 /*
- * A thread of the caretaker or the lease keeper: it waits for the time of its next duty, or for a
- * descriptor, and can be told to end, also in the middle of an operation on the catalog.
+ * Threads. Every one of the program is started here, with a name and with all signals blocked, for
+ * those belong to the thread that serves the mount.
  *
- * The functions below _stop() are for the thread itself; the others for who owns it.
+ * A struct thread is one with duties: it waits for the time of the next one, or for a descriptor,
+ * and can be told to end, also in the middle of an operation on the catalog. Of its functions those
+ * below thread_stop() are for the thread itself, the others for who owns it.
  */
 #ifndef FORKFS_BASE_THREAD_H
 #define FORKFS_BASE_THREAD_H
@@ -14,7 +16,10 @@
 #include "base/error.h"
 #include "base/operation.h"
 
-struct care_thread {
+/* Starts `run` on a thread called `name` (at most 15 bytes are taken). Returns 0 or an errno. */
+int thread_create(pthread_t *ret, const char *name, void *(*run)(void *argument), void *argument);
+
+struct thread {
     pthread_t thread;
     bool started;
     int wake; /* eventfd, readable when it is time to end */
@@ -27,21 +32,20 @@ struct care_thread {
 
 /* Runs `run` on a thread called `name` (at most 15 bytes), with all signals blocked. ERR_IO; there
  * is then nothing to stop. */
-int care_thread_start(struct care_thread *thread, const char *name, void (*run)(void *argument),
-                      void *argument, struct error *err);
+int thread_start(struct thread *thread, const char *name, void (*run)(void *argument),
+                 void *argument, struct error *err);
 /* Tells it to end, cancels its operation, waits. One that was never started: nothing. */
-void care_thread_stop(struct care_thread *thread);
+void thread_stop(struct thread *thread);
 
-bool care_thread_is_ending(struct care_thread *thread);
+bool thread_is_ending(struct thread *thread);
 
 /* Waits until until_ns (CLOCK_MONOTONIC; INT64_MAX: no limit), until `fd` (-1: none) can be read,
  * or until it is time to end. True when `fd` can be read. */
-bool care_thread_wait(struct care_thread *thread, int fd, int64_t until_ns);
+bool thread_wait(struct thread *thread, int fd, int64_t until_ns);
 
-/* Begins an operation that care_thread_stop() cancels; false when it is time to end. Followed by
+/* Begins an operation that thread_stop() cancels; false when it is time to end. Followed by
  * _end_operation() in any case. timeout_ms < 0: no deadline. */
-bool care_thread_begin_operation(struct care_thread *thread, struct operation *operation,
-                                 int64_t timeout_ms);
-void care_thread_end_operation(struct care_thread *thread, struct operation *operation);
+bool thread_begin_operation(struct thread *thread, struct operation *operation, int64_t timeout_ms);
+void thread_end_operation(struct thread *thread, struct operation *operation);
 
 #endif

@@ -2,11 +2,11 @@
 
 #include <glib.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 
 #include "base/cleanup.h"
 #include "base/operation.h"
+#include "base/thread.h"
 #include "base/timestamp.h"
 
 struct job {
@@ -54,7 +54,6 @@ static struct job *next_job(struct worker_pool *pool)
 static void *thread_main(void *argument)
 {
     struct worker_pool *pool = argument;
-    pthread_setname_np(pthread_self(), pool->name);
     LOCK_SCOPE(&pool->lock);
     struct job *job;
     while ((job = next_job(pool))) {
@@ -70,15 +69,11 @@ static void *thread_main(void *argument)
     return NULL;
 }
 
-/* With the lock held. Returns pthread_create's error. */
+/* With the lock held. Returns 0 or an errno. */
 static int start_thread(struct worker_pool *pool)
 {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
     pthread_t thread;
-    int failure = pthread_create(&thread, NULL, thread_main, pool);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int failure = thread_create(&thread, pool->name, thread_main, pool);
     if (failure == 0)
         g_array_append_val(pool->threads, thread);
     return failure;

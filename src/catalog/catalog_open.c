@@ -138,7 +138,7 @@ int catalog_open(struct store *store, struct layout *layout,
     if (code == 0)
         code = read_all_but_registry(catalog, operation, &has_datasets, err);
     if (code == 0)
-        code = committer_new(store, key, catalog->settings.shared, registry_changed, catalog,
+        code = committer_new(store, key, catalog_is_shared(catalog), registry_changed, catalog,
                              operation, &catalog->committer, err);
     if (code == 0 && !has_datasets)
         code = check_forks_have_none(catalog, err);

@@ -42,6 +42,12 @@ struct catalog {
     uint64_t rolled_back, finished, orphans, swept; /* atomic counters */
 };
 
+/* Whether other mounts may write the same catalog. */
+static inline bool catalog_is_shared(const struct catalog *catalog)
+{
+    return catalog->settings.shared;
+}
+
 /* How long a lease lives, in milliseconds. */
 int64_t catalog_lease_ms(const struct catalog *catalog);
 

@@ -7,7 +7,7 @@
 struct caretaker {
     struct caretaker_settings settings;
     struct change_watcher *watcher;
-    struct care_thread thread;
+    struct thread thread;
 
     /* The thread's own. All times are CLOCK_MONOTONIC; INT64_MAX: never. */
     int64_t sweep_due_ns;
@@ -30,7 +30,7 @@ static bool was_reported(GHashTable *reported, const char *key, int code)
 
 static void report(struct caretaker *caretaker, const char *fork, const struct error *failure)
 {
-    if (!care_thread_is_ending(&caretaker->thread))
+    if (!thread_is_ending(&caretaker->thread))
         caretaker->settings.failed(caretaker->settings.argument, fork, failure);
 }
 
@@ -53,13 +53,12 @@ static void sweep(struct caretaker *caretaker)
     const struct caretaker_settings *settings = &caretaker->settings;
     struct operation operation;
     caretaker->still = key_table_new();
-    if (care_thread_begin_operation(&caretaker->thread, &operation,
-                                    settings->operation_timeout_ms)) {
+    if (thread_begin_operation(&caretaker->thread, &operation, settings->operation_timeout_ms)) {
         settings->sweeping(settings->argument, true);
         catalog_sweep(settings->catalog, &operation, sweep_failed, caretaker);
         settings->sweeping(settings->argument, false);
     }
-    care_thread_end_operation(&caretaker->thread, &operation);
+    thread_end_operation(&caretaker->thread, &operation);
     g_hash_table_unref(caretaker->unswept);
     caretaker->unswept = caretaker->still;
     caretaker->still = NULL;
@@ -103,16 +102,15 @@ static void recover(struct caretaker *caretaker)
 {
     const struct caretaker_settings *settings = &caretaker->settings;
     struct operation operation;
-    if (care_thread_begin_operation(&caretaker->thread, &operation,
-                                    settings->operation_timeout_ms)) {
+    if (thread_begin_operation(&caretaker->thread, &operation, settings->operation_timeout_ms)) {
         struct recovery_report report;
         struct error failure = {0};
         catalog_recover_due(settings->catalog, &operation, &report, &failure);
-        if (!care_thread_is_ending(&caretaker->thread))
+        if (!thread_is_ending(&caretaker->thread))
             tell_recovery(caretaker, &report, &failure);
         recovery_report_clear(&report);
     }
-    care_thread_end_operation(&caretaker->thread, &operation);
+    thread_end_operation(&caretaker->thread, &operation);
     /* Not in step with the other mounts, which may have the same to do. */
     int64_t pause_ns = settings->recovery_interval_ms * NS_PER_MS;
     caretaker->recovery_due_ns =
@@ -124,9 +122,9 @@ static void recover(struct caretaker *caretaker)
 static void run(void *argument)
 {
     struct caretaker *caretaker = argument;
-    while (!care_thread_is_ending(&caretaker->thread)) {
-        care_thread_wait(&caretaker->thread, -1,
-                         MIN(caretaker->sweep_due_ns, caretaker->recovery_due_ns));
+    while (!thread_is_ending(&caretaker->thread)) {
+        thread_wait(&caretaker->thread, -1,
+                    MIN(caretaker->sweep_due_ns, caretaker->recovery_due_ns));
         if (monotonic_now_ns() >= caretaker->recovery_due_ns)
             recover(caretaker);
         if (monotonic_now_ns() >= caretaker->sweep_due_ns)
@@ -147,7 +145,7 @@ int caretaker_start(const struct caretaker_settings *settings, struct caretaker 
     caretaker->unswept = key_table_new();
     int code = change_watcher_start(settings, &caretaker->watcher, err);
     if (code == 0 && (sweeps || recovers))
-        code = care_thread_start(&caretaker->thread, "caretaker", run, caretaker, err);
+        code = thread_start(&caretaker->thread, "caretaker", run, caretaker, err);
     if (code)
         caretaker_stop(caretaker);
     else
@@ -160,7 +158,7 @@ void caretaker_stop(struct caretaker *caretaker)
     if (!caretaker)
         return;
     change_watcher_stop(caretaker->watcher);
-    care_thread_stop(&caretaker->thread);
+    thread_stop(&caretaker->thread);
     g_hash_table_unref(caretaker->unswept);
     g_hash_table_unref(caretaker->left_alone);
     g_free(caretaker);

@@ -12,7 +12,7 @@
 
 struct change_watcher {
     struct caretaker_settings settings;
-    struct care_thread thread;
+    struct thread thread;
 
     /* The thread's own. All times are CLOCK_MONOTONIC; INT64_MAX: never. */
     GHashTable *changed;    /* keys to be read again */
@@ -26,7 +26,7 @@ struct change_watcher {
 
 static void report(struct change_watcher *watcher, const struct error *failure)
 {
-    if (!care_thread_is_ending(&watcher->thread))
+    if (!thread_is_ending(&watcher->thread))
         watcher->settings.failed(watcher->settings.argument, NULL, failure);
 }
 
@@ -60,10 +60,10 @@ static bool refresh(struct change_watcher *watcher, const char *key)
     struct error failure = {0};
     int code = 0;
     bool go_on =
-        care_thread_begin_operation(&watcher->thread, &operation, settings->operation_timeout_ms);
+        thread_begin_operation(&watcher->thread, &operation, settings->operation_timeout_ms);
     if (go_on)
         code = catalog_refresh(settings->catalog, key, &operation, &overlay, &failure);
-    care_thread_end_operation(&watcher->thread, &operation);
+    thread_end_operation(&watcher->thread, &operation);
     if (!go_on)
         return true;
     if (code != 0) {
@@ -102,10 +102,10 @@ static void poll_store(struct change_watcher *watcher)
     struct operation operation;
     struct error failure = {0};
     int64_t began_ns = monotonic_now_ns();
-    if (care_thread_begin_operation(&watcher->thread, &operation, settings->operation_timeout_ms))
+    if (thread_begin_operation(&watcher->thread, &operation, settings->operation_timeout_ms))
         catalog_poll(settings->catalog, &operation, settings->overlay_changed, settings->argument,
                      &failure);
-    care_thread_end_operation(&watcher->thread, &operation);
+    thread_end_operation(&watcher->thread, &operation);
     if (failure.code != 0 && failure.code != watcher->unpolled)
         report(watcher, &failure);
     watcher->unpolled = failure.code;
@@ -120,9 +120,9 @@ static void run(void *argument)
     struct change_watcher *watcher = argument;
     struct local_watch *watch = watcher->settings.watch;
     int fd = watch ? local_watch_fd(watch) : -1;
-    while (!care_thread_is_ending(&watcher->thread)) {
+    while (!thread_is_ending(&watcher->thread)) {
         int64_t due_ns = MIN(watcher->refresh_due_ns, watcher->poll_due_ns);
-        if (care_thread_wait(&watcher->thread, fd, due_ns))
+        if (thread_wait(&watcher->thread, fd, due_ns))
             note_changes(watcher);
         if (monotonic_now_ns() >= watcher->refresh_due_ns)
             refresh_all(watcher);
@@ -154,7 +154,7 @@ int change_watcher_start(const struct caretaker_settings *settings, struct chang
     watcher->poll_due_ns = refresh_ms > 0 ? 0 : INT64_MAX;
     watcher->changed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     watcher->unread = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    int code = care_thread_start(&watcher->thread, "watcher", run, watcher, err);
+    int code = thread_start(&watcher->thread, "watcher", run, watcher, err);
     if (code)
         release(watcher);
     else
@@ -166,6 +166,6 @@ void change_watcher_stop(struct change_watcher *watcher)
 {
     if (!watcher)
         return;
-    care_thread_stop(&watcher->thread);
+    thread_stop(&watcher->thread);
     release(watcher);
 }

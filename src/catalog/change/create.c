@@ -45,7 +45,7 @@ static int find_parent(struct round *round, struct create *create)
         return error_set(err, ERR_NOT_FOUND, "the parent fork '%s' is gone, another has its name",
                          change->parent);
     if (entry->status != FORK_ACTIVE)
-        return transition_refuse_parent(entry, round->catalog->settings.shared, err);
+        return transition_refuse_parent(entry, catalog_is_shared(round->catalog), err);
     if (registry_id_is_ambiguous(registry, &entry->id))
         return error_set(err, ERR_CORRUPT, "several entries of the registry have the parent's id");
     create->parent = fork_entry_ref(entry);
@@ -204,7 +204,7 @@ static bool choose_entry(struct round *round, struct task *task, struct transiti
         .entry = create->entry,
         .parent = create->parent,
         .max_forks = round->catalog->settings.max_forks,
-        .decided_at = round->catalog->settings.shared ? &round->decided_at : NULL};
+        .decided_at = catalog_is_shared(round->catalog) ? &round->decided_at : NULL};
     return true;
 }
 

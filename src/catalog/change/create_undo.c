@@ -12,7 +12,7 @@ static void commit(struct round *round, const GPtrArray *undone, enum transition
             list[count++] = (struct transition){
                 .kind = kind,
                 .id = &create->task.change->id,
-                .decided_at = round->catalog->settings.shared ? &round->decided_at : NULL,
+                .decided_at = catalog_is_shared(round->catalog) ? &round->decided_at : NULL,
                 .err = &create->problem};
     }
     transitions_commit(round->catalog->committer, list, count, &round->finishing);

@@ -171,7 +171,7 @@ static void add_deletes(struct deletions *deletions, struct store_set *set,
     if (fork->deletion.extent == DELETION_OF_BRANCHES)
         return;
     store_set_delete(set, fork->overlay);
-    if (!deletions->catalog->settings.shared) {
+    if (!catalog_is_shared(deletions->catalog)) {
         store_set_delete(set, fork->registration);
         store_set_delete(set, fork->tagging);
     }

@@ -173,7 +173,7 @@ void drop_prepare(struct round *round)
 static bool choose_decision(struct round *round, struct task *task, struct transition *transition)
 {
     struct drop *drop = (struct drop *)task;
-    const bool shared = round->catalog->settings.shared;
+    const bool shared = catalog_is_shared(round->catalog);
     if (drop->entry->status == FORK_TOMBSTONED && !shared) {
         drop_move(drop, DROP_DECIDED);
         return false;
@@ -210,7 +210,7 @@ static bool is_dropped_elsewhere(const struct round *round, const struct drop *d
 {
     auto_registry struct registry *registry = catalog_registry(round->catalog);
     const struct fork_entry *entry = registry_find_id(registry, &drop->entry->id);
-    return round->catalog->settings.shared && entry && entry->status == FORK_TOMBSTONED;
+    return catalog_is_shared(round->catalog) && entry && entry->status == FORK_TOMBSTONED;
 }
 
 static void note_decision(struct round *round, struct task *task)

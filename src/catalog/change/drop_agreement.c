@@ -102,7 +102,7 @@ static int64_t look_until_ns(const struct round *round)
 static GPtrArray *list_looks(const struct round *round, struct descendants_query *list)
 {
     GPtrArray *looked_at = g_ptr_array_new();
-    for (guint i = 0; round->catalog->settings.shared && i < round->drops->len; i++) {
+    for (guint i = 0; catalog_is_shared(round->catalog) && i < round->drops->len; i++) {
         struct drop *drop = g_ptr_array_index(round->drops, i);
         if (!task_is_well(&drop->task) || drop->entry->status != FORK_ACTIVE)
             continue;

@@ -85,7 +85,7 @@ static struct bytes *claimed_body(const struct bytes *body)
 static int claim(struct catalog *catalog, const char *key, const struct store_answer *found,
                  struct operation *operation, struct error *err)
 {
-    if (!catalog->settings.shared)
+    if (!catalog_is_shared(catalog))
         return 0;
     auto_bytes struct bytes *body = claimed_body(found->body);
     struct error failure = {0};

@@ -356,7 +356,7 @@ static int commit(struct registration *registration, struct error *err)
  * and perhaps to take it back. */
 static bool may_be_made_elsewhere(const struct registration *registration)
 {
-    for (guint i = 0; registration->catalog->settings.shared && i < registration->additions->len;
+    for (guint i = 0; catalog_is_shared(registration->catalog) && i < registration->additions->len;
          i++) {
         const struct addition *addition = g_ptr_array_index(registration->additions, i);
         g_autofree char *own = layout_branch_name(&registration->entry->id, addition->dataset);
@@ -404,7 +404,7 @@ static int put_intent(struct registration *registration, struct error *err)
 static int make_and_commit(struct registration *registration, struct store_set *puts,
                            struct error *err)
 {
-    int code = registration->catalog->settings.shared ? look_again(registration, err) : 0;
+    int code = catalog_is_shared(registration->catalog) ? look_again(registration, err) : 0;
     if (code || registration->additions->len == 0)
         return code;
     code = delete_zombies(registration, err);

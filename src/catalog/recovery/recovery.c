@@ -103,7 +103,7 @@ int catalog_recover_due(struct catalog *catalog, struct operation *operation,
 
 int64_t catalog_recovery_interval_ms(const struct catalog *catalog)
 {
-    if (!catalog->settings.shared || catalog->settings.read_only)
+    if (!catalog_is_shared(catalog) || catalog->settings.read_only)
         return 0;
     return CLAMP(catalog->settings.takeover_ms / 4, INTERVAL_SHORTEST_MS, INTERVAL_LONGEST_MS);
 }

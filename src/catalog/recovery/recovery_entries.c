@@ -115,7 +115,7 @@ static void note_committed(struct catalog *catalog, struct unfinished *fork,
 static bool is_to_be_committed(const struct catalog *catalog, const struct unfinished *fork,
                                enum transition_kind kind)
 {
-    return fork->problem.code == 0 && (kind != TRANSITION_FENCE || catalog->settings.shared ||
+    return fork->problem.code == 0 && (kind != TRANSITION_FENCE || catalog_is_shared(catalog) ||
                                        fork->entry->status == FORK_PENDING);
 }
 
@@ -125,7 +125,7 @@ static struct transition transition_of(const struct catalog *catalog, struct unf
     return (struct transition){.kind = kind,
                                .id = &fork->entry->id,
                                .entry = fork->entry,
-                               .decided_at = catalog->settings.shared ? now : NULL,
+                               .decided_at = catalog_is_shared(catalog) ? now : NULL,
                                .err = &fork->problem};
 }
 
@@ -167,7 +167,7 @@ static void delete_all(struct catalog *catalog, GPtrArray *forks, struct operati
 /* The fork's creator came back to life and finished it, or another mount is faster. */
 static bool is_decided_elsewhere(const struct catalog *catalog, int code)
 {
-    return catalog->settings.shared && (code == ERR_EXISTS || code == ERR_STALE);
+    return catalog_is_shared(catalog) && (code == ERR_EXISTS || code == ERR_STALE);
 }
 
 /* What users see in `tombstones`. */

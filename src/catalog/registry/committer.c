@@ -1,6 +1,7 @@
 #include "catalog/registry/committer.h"
 
 #include "base/cleanup.h"
+#include "base/thread.h"
 #include "base/timestamp.h"
 #include "catalog/registry/committer_private.h"
 #include "catalog/registry/registry_load.h"
@@ -119,7 +120,7 @@ int committer_new(struct store *store, const char *key, bool unique_versions,
     registry_image_init(&committer->image, registry, observer, observer_argument);
     committer->queue = commit_queue_new();
     pthread_mutex_init(&committer->lock, NULL);
-    int failed = pthread_create(&committer->thread, NULL, run, committer);
+    int failed = thread_create(&committer->thread, "committer", run, committer);
     if (failed) {
         committer_release(committer);
         return error_set_errno(err, failed, "starting the committer's thread");

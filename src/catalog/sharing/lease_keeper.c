@@ -24,7 +24,7 @@
 struct lease_keeper {
     struct lease_keeper_settings settings;
     struct committer *committer;
-    struct care_thread thread;
+    struct thread thread;
     int noted; /* eventfd, readable when something may have to be stored */
 
     pthread_mutex_t lock; /* guards `refused` */
@@ -280,18 +280,18 @@ static void run(void *argument)
 {
     struct lease_keeper *keeper = argument;
     int64_t pause_ns = MIN(PAUSE_LONGEST_NS, lease_ns(keeper) / 20);
-    while (!care_thread_is_ending(&keeper->thread)) {
+    while (!thread_is_ending(&keeper->thread)) {
         struct operation operation;
         eventfd_t notes;
         bool done = true;
         eventfd_read(keeper->noted, &notes);
-        if (care_thread_begin_operation(&keeper->thread, &operation,
-                                        MAX(keeper->settings.lease_ms / RENEWALS, 1)))
+        if (thread_begin_operation(&keeper->thread, &operation,
+                                   MAX(keeper->settings.lease_ms / RENEWALS, 1)))
             done = keep(keeper, &operation);
-        care_thread_end_operation(&keeper->thread, &operation);
-        care_thread_wait(&keeper->thread, -1, monotonic_now_ns() + pause_ns);
+        thread_end_operation(&keeper->thread, &operation);
+        thread_wait(&keeper->thread, -1, monotonic_now_ns() + pause_ns);
         if (done)
-            care_thread_wait(&keeper->thread, keeper->noted, monotonic_now_ns() + wait_ns(keeper));
+            thread_wait(&keeper->thread, keeper->noted, monotonic_now_ns() + wait_ns(keeper));
     }
 }
 
@@ -370,13 +370,13 @@ int lease_keeper_new(const struct lease_keeper_settings *settings, struct operat
 int lease_keeper_start(struct lease_keeper *keeper, struct committer *committer, struct error *err)
 {
     keeper->committer = committer;
-    return care_thread_start(&keeper->thread, "lease-keeper", run, keeper, err);
+    return thread_start(&keeper->thread, "lease-keeper", run, keeper, err);
 }
 
 void lease_keeper_stop(struct lease_keeper *keeper)
 {
     if (keeper)
-        care_thread_stop(&keeper->thread);
+        thread_stop(&keeper->thread);
 }
 
 void lease_keeper_free(struct lease_keeper *keeper)

@@ -2,10 +2,10 @@
 
 #include <glib.h>
 #include <pthread.h>
-#include <signal.h>
 
 #include "base/cleanup.h"
 #include "base/operation.h"
+#include "base/thread.h"
 #include "base/timestamp.h"
 #include "fs/fuse.h"
 
@@ -105,16 +105,11 @@ static void *run(void *argument)
 
 bool notifier_start(struct notifier *notifier, struct fuse_session *fuse)
 {
-    sigset_t all;
-    sigset_t saved;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &saved);
     LOCK_SCOPE(&notifier->lock);
     notifier->fuse = fuse;
-    bool started = pthread_create(&notifier->thread, NULL, run, notifier) == 0;
+    bool started = thread_create(&notifier->thread, "forkfs-notifier", run, notifier) == 0;
     if (!started)
         notifier->fuse = NULL;
-    pthread_sigmask(SIG_SETMASK, &saved, NULL);
     return started;
 }
 
