@@ -91,10 +91,9 @@ static int open_place(const struct fsck_options *options, struct opened_catalog 
         .options = &options->where,
         .local_metadata = local_metadata,
     };
-    struct operation operation;
+    auto_operation struct operation operation;
     operation_init(&operation, OPEN_TIMEOUT_MS);
     code = open_catalog(&location, &operation, ret, err);
-    operation_destroy(&operation);
     return code;
 }
 

@@ -34,6 +34,8 @@ struct operation {
 /* timeout_ms < 0: no deadline. */
 void operation_init(struct operation *operation, int64_t timeout_ms);
 void operation_destroy(struct operation *operation);
+/* Usage: auto_operation struct operation operation; operation_init(&operation, ...); */
+#define auto_operation __attribute__((cleanup(operation_destroy)))
 
 /* Marks it cancelled and wakes the registered wait. May be called from any thread, repeatedly. */
 void operation_cancel(struct operation *operation);

@@ -86,7 +86,7 @@ static void plan_again(GPtrArray *waiting, const GPtrArray *round)
 void catalog_change(struct catalog *catalog, struct change *changes, size_t count,
                     struct operation *operation)
 {
-    struct operation unlimited;
+    auto_operation struct operation unlimited;
     operation_init(&unlimited, -1);
     g_autoptr(GPtrArray) waiting = g_ptr_array_new();
     for (size_t i = 0; i < count; i++) {
@@ -102,7 +102,6 @@ void catalog_change(struct catalog *catalog, struct change *changes, size_t coun
         if (plans++ < PLANS_MAX)
             plan_again(waiting, round);
     }
-    operation_destroy(&unlimited);
 }
 
 int catalog_create(struct catalog *catalog, const char *name, const char *parent,

@@ -272,7 +272,7 @@ static GPtrArray *list_refused(struct round *round)
 /* This mount, too, takes holds again only when its lease says so. */
 static void await_open(struct round *round, const GPtrArray *restored)
 {
-    struct operation opening;
+    auto_operation struct operation opening;
     operation_init(&opening, OPEN_TIMEOUT_MS);
     opening.deadline_ns = MIN(opening.deadline_ns, round->deadline_ns);
     for (guint i = 0; round->catalog->keeper && i < restored->len; i++) {
@@ -280,7 +280,6 @@ static void await_open(struct round *round, const GPtrArray *restored)
         if (drop->state == DROP_RESTORED)
             lease_keeper_await_open(round->catalog->keeper, &drop->entry->id, &opening);
     }
-    operation_destroy(&opening);
 }
 
 void drop_take_back(struct round *round)

@@ -172,14 +172,13 @@ static int pin(struct tags *tags, const struct fork_entry *entry, const char *ta
                struct error *err)
 {
     auto_bytes struct bytes *intent = NULL;
-    struct operation undoing;
+    auto_operation struct operation undoing;
     operation_init(&undoing, -1);
     undoing.deadline_ns = deadline_ns;
     int code = tag_intent_put(tags->store, tags->layout, &entry->id, tag, entry->datasets->len,
                               operation, &intent, err);
     if (code == 0)
         code = pin_decided(tags, entry, pinnings, intent, operation, &undoing, err);
-    operation_destroy(&undoing);
     return code;
 }
 
