@@ -24,7 +24,9 @@ static void everything_goes_over_libcurl(void **state)
         struct store *store = NULL;
         g_autofree char *curl = s3_wire_curl_name();
         assert_int_equal(open_store(clients[i], &store, NULL), 0);
-        assert_string_equal(s3_store_clients(store), curl);
+        struct store_connection connection;
+        assert_true(store_connection(store, &connection));
+        assert_string_equal(connection.clients, curl);
         store_free(store);
     }
 }
