@@ -39,11 +39,9 @@ GPtrArray *dataset_listing_read(const struct store_request *storage, const struc
     return existing;
 }
 
-int dataset_listing_check_encoded(const struct store_request *storage, const struct schema *schema,
-                                  struct error *err)
+int dataset_listing_check_encoded(GHashTable *present, const char *prefix,
+                                  const struct schema *schema, struct error *err)
 {
-    g_autoptr(GPtrArray) existing = dataset_listing_read(storage, NULL);
-    g_autoptr(GHashTable) present = dataset_listing_set(existing);
     g_autoptr(GPtrArray) candidates = schema_candidates(schema);
     g_autoptr(GHashTable) wanted = dataset_listing_set(candidates);
     for (guint i = 0; i < candidates->len; i++) {
@@ -54,7 +52,7 @@ int dataset_listing_check_encoded(const struct store_request *storage, const str
             return error_set(err, ERR_UNSUPPORTED,
                              "dataset %s lies at %s%s.lance, where Lance before 11 puts it in a "
                              "bucket and later ones do not find it",
-                             dataset, storage->key, encoded);
+                             dataset, prefix, encoded);
     }
     return 0;
 }

@@ -17,9 +17,9 @@ GPtrArray *dataset_listing_read(const struct store_request *storage, const struc
 
 /* Refuses (ERR_UNSUPPORTED) a candidate that is in a bucket only with its name encoded as %XX, as
  * Lance 7 does it there: a fork would silently miss it. (In a directory Uni makes empty directories
- * with such names.) */
-int dataset_listing_check_encoded(const struct store_request *storage, const struct schema *schema,
-                                  struct error *err);
+ * with such names.) `present`: the set of all datasets that were listed below `prefix`. */
+int dataset_listing_check_encoded(GHashTable *present, const char *prefix,
+                                  const struct schema *schema, struct error *err);
 
 /* A set of the names, which it does not own. */
 GHashTable *dataset_listing_set(const GPtrArray *names);

@@ -90,13 +90,10 @@ int sources_request_first(struct reading *reading, struct error *err)
     return 0;
 }
 
-/* Datasets that the caller wants besides, if they exist: of a fork's own label, or a schemaless
- * type.
- */
-static int add_sources_besides(struct reading *reading, struct error *err)
+/* Datasets that the caller wants besides, if they exist: of a fork's own label, or of a schemaless
+ * type. */
+static int add_sources_besides(struct reading *reading, GHashTable *present, struct error *err)
 {
-    g_autoptr(GPtrArray) existing = dataset_listing_read(reading->state.storage, NULL);
-    g_autoptr(GHashTable) present = dataset_listing_set(existing);
     for (guint i = 0; reading->besides && i < reading->besides->len; i++) {
         const char *dataset = g_ptr_array_index(reading->besides, i);
         if (!g_hash_table_contains(present, dataset) || has_source(reading, dataset))
@@ -110,10 +107,8 @@ static int add_sources_besides(struct reading *reading, struct error *err)
 }
 
 /* Notes a table of an undeclared type that exists and that no branch can be of. */
-static void note_left_out(struct reading *reading)
+static void note_left_out(struct reading *reading, GHashTable *present)
 {
-    g_autoptr(GPtrArray) existing = dataset_listing_read(reading->state.storage, NULL);
-    g_autoptr(GHashTable) present = dataset_listing_set(existing);
     g_autoptr(GPtrArray) tables = schema_undeclared_tables(reading->schema);
     for (guint i = 0; i < tables->len && !reading->left_out; i++) {
         const char *table = g_ptr_array_index(tables, i);
@@ -132,12 +127,15 @@ int sources_check_left_out(const struct reading *reading, struct error *err)
 
 int sources_settle(struct reading *reading, struct error *err)
 {
+    const struct store_request *storage = reading->state.storage;
+    g_autoptr(GPtrArray) all = dataset_listing_read(storage, NULL);
+    g_autoptr(GHashTable) present = dataset_listing_set(all);
     int code = 0;
     if (layout_is_remote(reading->reader->layout))
-        code = dataset_listing_check_encoded(reading->state.storage, reading->schema, err);
+        code = dataset_listing_check_encoded(present, storage->key, reading->schema, err);
     if (code)
         return code;
-    g_autoptr(GPtrArray) existing = dataset_listing_read(reading->state.storage, reading->schema);
+    g_autoptr(GPtrArray) existing = dataset_listing_read(storage, reading->schema);
     g_autoptr(GHashTable) wanted = dataset_listing_set(existing);
     for (guint i = 0; i < reading->sources->len;) {
         const struct source *source = g_ptr_array_index(reading->sources, i);
@@ -155,8 +153,8 @@ int sources_settle(struct reading *reading, struct error *err)
             add_source(reading, dataset, NULL);
     }
     fork_point_cache_set_datasets(reading->reader->cache, existing);
-    note_left_out(reading);
-    return add_sources_besides(reading, err);
+    note_left_out(reading, present);
+    return add_sources_besides(reading, present, err);
 }
 
 /* ---- Tips and contents ---- */
