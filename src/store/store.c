@@ -449,6 +449,7 @@ void store_initialize_wrapper(struct store *store, const struct store_operations
     store->operations = operations;
     store->pool = NULL;
     store->borrowed_pool = pool_of(inner);
+    store->wrapped = inner;
 }
 
 const struct call_metrics *store_metrics(const struct store *store, enum store_method method)
@@ -458,7 +459,9 @@ const struct call_metrics *store_metrics(const struct store *store, enum store_m
 
 bool store_connection(struct store *store, struct store_connection *ret)
 {
-    return store->operations->connection && store->operations->connection(store, ret);
+    if (store->operations->connection)
+        return store->operations->connection(store, ret);
+    return store->wrapped && store_connection(store->wrapped, ret);
 }
 
 bool store_free_within(struct store *store, int64_t timeout_ms)

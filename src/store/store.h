@@ -208,7 +208,7 @@ struct store_operations {
      * no other answer (the caller may take these away meanwhile). NULL: an answer is durable at
      * once. */
     void (*settle)(struct store *store, struct store_wave *wave);
-    /* See store_connection(); NULL: there is no server. */
+    /* See store_connection(); NULL: there is no server, or it is that of the wrapped store. */
     bool (*connection)(struct store *store, struct store_connection *ret);
     /* Releases what the structure holds, not the structure. */
     void (*destroy)(struct store *store);
@@ -220,6 +220,7 @@ struct store {
     const struct store_operations *operations;
     struct worker_pool *pool; /* NULL in wrappers that borrow the inner store's */
     struct worker_pool *borrowed_pool;
+    struct store *wrapped; /* NULL: this is no wrapper */
     struct call_metrics metrics[STORE_METHODS];
 };
 

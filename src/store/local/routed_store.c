@@ -133,11 +133,6 @@ static void settle(struct store *base, struct store_wave *wave)
     store->inner->operations->settle(store->inner, wave);
 }
 
-static bool connection(struct store *base, struct store_connection *ret)
-{
-    return store_connection(routed_of(base)->inner, ret);
-}
-
 static void destroy(struct store *base)
 {
     struct routed_store *store = routed_of(base);
@@ -152,13 +147,10 @@ static void destroy(struct store *base)
 int routed_store_new(struct store *inner, const struct store_routing *routing, struct store **ret,
                      struct error *err)
 {
-    static const struct store_operations with_settle = {.begin = begin,
-                                                        .perform = perform,
-                                                        .connection = connection,
-                                                        .settle = settle,
-                                                        .destroy = destroy};
+    static const struct store_operations with_settle = {
+        .begin = begin, .perform = perform, .settle = settle, .destroy = destroy};
     static const struct store_operations without_settle = {
-        .begin = begin, .perform = perform, .connection = connection, .destroy = destroy};
+        .begin = begin, .perform = perform, .destroy = destroy};
     struct store *local = NULL;
     int code = local_store_open("/", LOCAL_JOBS, &local, err);
     if (code)

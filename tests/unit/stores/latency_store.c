@@ -93,12 +93,6 @@ static void settle(struct store *base, struct store_wave *wave)
     store->inner->operations->settle(store->inner, wave);
 }
 
-static bool connection(struct store *base, struct store_connection *ret)
-{
-    struct latency_store *store = latency_of(base);
-    return store_connection(store->inner, ret);
-}
-
 static void destroy(struct store *base)
 {
     struct latency_store *store = latency_of(base);
@@ -110,13 +104,10 @@ static void destroy(struct store *base)
 
 struct store *latency_store_new(struct store *inner, bool owns_inner, unsigned jobs)
 {
-    static const struct store_operations with_settle = {.begin = begin,
-                                                        .perform = perform,
-                                                        .connection = connection,
-                                                        .settle = settle,
-                                                        .destroy = destroy};
+    static const struct store_operations with_settle = {
+        .begin = begin, .perform = perform, .settle = settle, .destroy = destroy};
     static const struct store_operations without_settle = {
-        .begin = begin, .perform = perform, .connection = connection, .destroy = destroy};
+        .begin = begin, .perform = perform, .destroy = destroy};
     struct latency_store *store = g_new0(struct latency_store, 1);
     store_initialize_wrapper(&store->base,
                              inner->operations->settle ? &with_settle : &without_settle, inner);
