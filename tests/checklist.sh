@@ -1,5 +1,6 @@
 #!/bin/sh
-# Every test that the documents name, as `file::test`, must exist, be run, and be part of the build.
+# Every test that the documents name, as `file::test`, must exist, be run, and be part of the build; every file that
+# HACKING names must exist.
 # Usage: checklist.sh [SOURCE_DIRECTORY]
 set -u
 source=${1:-${srcdir:-.}}
@@ -35,6 +36,12 @@ failed=0
 for test in $named; do
     exists "${test%%::*}" "${test##*::}" 2>/dev/null || {
         echo "the documents name $test, which does not exist or is not run"
+        failed=1
+    }
+done
+for file in $(grep -Eo '(src|tests|docs|contrib|tools)/[a-zA-Z0-9_./-]*[a-z0-9]\b' "$source/docs/HACKING.md" | sort -u); do
+    [ -e "$source/$file" ] || [ -e "$source/$file.c" ] || {
+        echo "HACKING names $file, which does not exist"
         failed=1
     }
 done

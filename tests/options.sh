@@ -1,5 +1,5 @@
 #!/bin/sh
-# The help text, the manual page and the completion must name the same mount options.
+# The help text, the manual page, README's table and the completion must name the same mount options.
 # Usage: options.sh, with ./forkfs built; $srcdir is the top of the sources (default: .).
 set -u
 
@@ -22,6 +22,10 @@ completed=$(sed -n "/local options='/,/'\$/p" "$top/contrib/completions/forkfs.b
 for option in $options; do
     if ! grep -Eq "^\.(B|BI).*\b$option\b" "$top/docs/man/forkfs.8"; then
         echo "the manual page lacks $option"
+        failed=1
+    fi
+    if ! grep -Eq "^\|.*\`${option}[=\`]" "$top/README.md"; then
+        echo "README lacks $option"
         failed=1
     fi
     if ! printf '%s\n' "$completed" | grep -qx "$option"; then
