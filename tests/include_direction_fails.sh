@@ -29,7 +29,10 @@ build()
 
 begin()
 {
-    rm -rf "$tree/src"
+    rm -rf "$tree/src" "$tree/tools"
+    for header in $(sed -n '/^public="/,/^"/{/"/!p}' "$here/include_direction.sh"); do
+        write "$header" ''
+    done
     write base/error.h ''
     write base/one.c '#include "base/error.h"' 'int two(void); int one(void); int one(void) { return two(); }'
     write base/two.c 'int two(void); int two(void) { return 2; }'
@@ -65,11 +68,12 @@ write catalog/sharing/up.c '#  include "catalog/catalog_private.h"'
 expect 1 'catalog/catalog_private.h is above' 'a room below the face that knows the whole catalog'
 
 begin
-write fs/tree/private.c '#include "catalog/fork/tags.h"'
-expect 1 'catalog/fork/tags.h is private to its layer' 'a layer that includes what is not public'
+write fs/tree/private.c '#include "catalog/fork/ref_cache.h"'
+write catalog/fork/ref_cache.h ''
+expect 1 'catalog/fork/ref_cache.h is private to its layer' 'a layer that includes what is not public'
 
 begin
-write catalog/attic/stray.c '#include "base/error.h"' '#include "catalog/attic/stray.h"'
+write catalog/attic/stray.c '' # includes nothing
 write garage/stray.c '#include "base/error.h"'
 write base/stray.c '#include "unit/stores/memory_store.h"'
 expect 1 'src/garage/stray.c: is in no room' 'a layer that nobody has named'
@@ -80,14 +84,58 @@ begin
 write fs/session.c '#include <fuse_lowlevel.h>'
 expect 1 'only fs/fuse.h includes <fuse_lowlevel.h>' 'a second place that selects the interface of FUSE'
 
+write fs/tree/other.c '#include </usr/include/fuse3/fuse.h>' '# define FUSE_USE_VERSION 30'
+expect 1 'only fs/fuse.h includes </usr/include/fuse3/fuse.h>' 'FUSE by another path'
+expect 1 'src/fs/tree/other.c:2: only fs/fuse.h selects' 'another version of FUSE'
+
+begin
+write fs/tree/private.c '#include <catalog/fork/ref_cache.h>'
+write catalog/fork/ref_cache.h ''
+expect 1 'catalog/fork/ref_cache.h is private to its layer' 'our own header in angle brackets'
+
+begin
+write base/hidden.c '#define HEADER "store/store.h"' '#include HEADER'
+expect 1 'src/base/hidden.c:2: does not say what it includes' 'an include by a macro'
+
+begin
+write base/hidden.c '/* why */ #include "store/store.h"'
+expect 1 'src/base/hidden.c:1: does not say what it includes' 'an include behind a comment'
+
+begin
+mkdir -p "$tree/tools"
+echo '#include "catalog/catalog_private.h"' >"$tree/tools/tool.c"
+write catalog/catalog_private.h ''
+expect 1 'tools/tool.c:1: catalog/catalog_private.h is private' 'a tool that includes what is not public'
+
+begin
+write base/one.h '#include "base/two.h"'
+write base/two.h '#include "base/one.h"'
+expect 1 'these need each other' 'two headers that need each other'
+
+begin
+write base/self.h '#include "base/self.h"'
+expect 1 'base/self.h:1: includes itself' 'a header that needs itself'
+
+begin
+rm "$tree/src/catalog/catalog.h"
+expect 1 'has catalog/catalog.h, which does not exist' 'a public header that is gone'
+
 begin
 rm "$tree/src/base/README.md"
 expect 1 'src/base: has no README.md' 'a room that does not say what lives in it'
+: >"$tree/src/base/README.md"
+expect 1 'src/base: has no README.md' 'a room that says nothing'
 
 begin
 write base/two.c 'int one(void); int two(void); int two(void) { return one(); }'
 build base/one.c base/two.c
 expect 1 'these need each other' 'two files that need each other'
+
+begin
+build base/one.c base/two.c
+mkdir "$tree/other" && cp "$tree/one.o" "$tree/other/one.o" && ar qc "$tree/library.a" "$tree/other/one.o"
+rm -r "$tree/other"
+expect 1 'two objects of the name one.o' 'two objects that cannot be told apart'
 
 rm "$tree/library.a"
 expect 99 'is not built' 'a library that is missing'
