@@ -10,17 +10,22 @@
  *   1st commit  enters it, pending                decides: tombstoned
  *   files       branches, allocator, overlay      tombstone; lists what there is to delete, and
  *                                                 the leases of other mounts
+ *   leases      lets Uni compact again            looks who has to agree
  *   agree       -                                 the other mounts do, or the decision is taken
  *                                                 back; lists again what they may have made
  *   delete      -                                 all that was listed, then the tombstone
  *   2nd commit  active: there it is               removes the entry: gone
- *   undo        what failed after it was entered  opens the door
+ *   undo        what failed after it was entered  -
+ *   end         leaves to recovery what is        opens the door; the same
+ *               unfinished
  *
  * A create that has failed takes no part in what follows until it is undone; a drop that was
  * decided on goes on although its caller has lost interest. Where drops have to wait for other
  * mounts, creates do not wait with them: they take the 2nd commit before.
  *
  * One thread.
+ *
+ * Round, task, decision, door, tombstone: in the words of docs/architecture.md.
  */
 #ifndef FORKFS_CATALOG_CHANGE_ROUND_H
 #define FORKFS_CATALOG_CHANGE_ROUND_H

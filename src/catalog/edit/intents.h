@@ -13,6 +13,8 @@
  * be taken back is decided after that, by the registry as it is then.
  *
  * No state; any thread. Who writes one holds the name lock of the fork.
+ *
+ * Intent, take over, precondition: in the words of docs/architecture.md.
  */
 #ifndef FORKFS_CATALOG_EDIT_INTENTS_H
 #define FORKFS_CATALOG_EDIT_INTENTS_H

@@ -4,6 +4,8 @@
  * again and again at a fork that a tag or a foreign branch keeps.
  *
  * Thread-safe; the lock is a leaf.
+ *
+ * Kept, descendant: in the words of docs/architecture.md.
  */
 #ifndef FORKFS_CATALOG_FORK_KEPT_FORKS_H
 #define FORKFS_CATALOG_FORK_KEPT_FORKS_H

@@ -4,6 +4,8 @@
  * Transitions committed together share one write of the registry.
  *
  * Any thread; each call waits for the committer.
+ *
+ * Transition, fence, landed, image: in the words of docs/architecture.md.
  */
 #ifndef FORKFS_CATALOG_REGISTRY_TRANSITIONS_H
 #define FORKFS_CATALOG_REGISTRY_TRANSITIONS_H

@@ -7,6 +7,8 @@
  * that of a mount that holds every fork.
  *
  * Thread-safe; the lock inside is a leaf, held over no call out.
+ *
+ * Lease, hold, close, agree: in the words of docs/architecture.md.
  */
 #ifndef FORKFS_CATALOG_SHARING_LEASES_H
 #define FORKFS_CATALOG_SHARING_LEASES_H
