@@ -22,8 +22,8 @@
  * json_parse_any_names()). *ret: json_object_put(). */
 int members_of_document(const struct bytes *body, struct json_object **ret, struct error *err);
 
-/* Of an object that is kept as source text: json_members() has split it. Its objects and arrays are
- * there, but empty. json_object_put(). */
+/* Of an object that is kept as source text: json_split_members() has split it. Its objects and
+ * arrays are there, but empty. json_object_put(). */
 struct json_object *members_of_source(const GArray *members);
 
 /* Whether there is such a member, null or not. */

@@ -90,7 +90,7 @@ static void clear_member(gpointer member)
     g_free(((struct json_member *)member)->key);
 }
 
-GArray *json_members(struct json_span object)
+GArray *json_split_members(struct json_span object)
 {
     GArray *members = g_array_new(FALSE, FALSE, sizeof(struct json_member));
     g_array_set_clear_func(members, clear_member);
@@ -117,7 +117,7 @@ int json_document_members(const struct bytes *body, GArray **ret, struct error *
         return code;
     if (json_span_kind(document) != JSON_OBJECT)
         return error_set(err, ERR_CORRUPT, "the document is not an object");
-    *ret = json_members(document);
+    *ret = json_split_members(document);
     return 0;
 }
 

@@ -73,7 +73,7 @@ struct json_member {
 
 /* The members of a checked object, in source order; elements are struct json_member, freed with
  * the array (g_array_unref). The span must be an object, checked. */
-GArray *json_members(struct json_span object);
+GArray *json_split_members(struct json_span object);
 /* Checks a whole document and splits the object that it must be; ERR_CORRUPT. */
 int json_document_members(const struct bytes *body, GArray **ret, struct error *err);
 /* The member of that (decoded) name, or NULL. */

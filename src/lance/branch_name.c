@@ -121,11 +121,15 @@ int lance_new_tag_name_check(const char *name, struct error *err)
 
 /* ---- Keys ---- */
 
+char *lance_branch_path(const char *dataset, const char *branch)
+{
+    return branch ? g_strconcat(dataset, "/tree/", branch, NULL) : g_strdup(dataset);
+}
+
 char *lance_versions_prefix(const char *dataset, const char *branch)
 {
-    if (!branch)
-        return g_strconcat(dataset, "/_versions/", NULL);
-    return g_strconcat(dataset, "/tree/", branch, "/_versions/", NULL);
+    g_autofree char *path = lance_branch_path(dataset, branch);
+    return g_strconcat(path, "/_versions/", NULL);
 }
 
 char *lance_manifest_key(const char *dataset, const char *branch, uint64_t version)
@@ -173,6 +177,11 @@ char *lance_tag_refs_prefix(const char *dataset)
 char *lance_branch_tree_prefix(const char *dataset, const char *branch)
 {
     return g_strconcat(dataset, "/tree/", branch, "/", NULL);
+}
+
+char *lance_branch_trees_prefix(const char *dataset)
+{
+    return g_strconcat(dataset, "/tree/", NULL);
 }
 
 char *lance_branch_of_tree_path(const char *path)

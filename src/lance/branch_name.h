@@ -32,6 +32,8 @@ int lance_new_tag_name_check(const char *name, struct error *err);
 extern const char *const lance_own_directories[];
 bool lance_is_own_directory(const char *segment);
 
+/* Where a branch lies, of a dataset's key or URI: "D/tree/B"; NULL, which is main: "D". */
+char *lance_branch_path(const char *dataset, const char *branch);
 char *lance_versions_prefix(const char *dataset, const char *branch); /* ".../_versions/" */
 char *lance_manifest_key(const char *dataset, const char *branch, uint64_t version); /* V2 name */
 /* The file of a branch's or a tag's ref: all but ASCII letters, digits, '.', '-', '_' and '~' as
@@ -44,6 +46,7 @@ char *lance_branch_ref_key(const char *dataset, const char *branch);
 char *lance_branch_refs_prefix(const char *dataset);                     /* "D/_refs/branches/" */
 char *lance_tag_refs_prefix(const char *dataset);                        /* "D/_refs/tags/" */
 char *lance_branch_tree_prefix(const char *dataset, const char *branch); /* "D/tree/B/" */
+char *lance_branch_trees_prefix(const char *dataset);                    /* "D/tree/" */
 
 /* The branch that a ref key names, or NULL when the key is no ref file directly below the prefix.
  */

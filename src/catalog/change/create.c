@@ -136,12 +136,8 @@ static int choose_expiry(const struct round *round, const struct change *change,
         if (seconds == 0)
             return 0;
     }
-    if (seconds > (uint64_t)(TIMESTAMP_MAX_SECONDS - description->created_at.tv_sec))
-        return error_set(err, ERR_INVALID, "a ttl of %" PRIu64 " seconds is too long", seconds);
     description->has_expiry = true;
-    description->expires_at = description->created_at;
-    description->expires_at.tv_sec += (time_t)seconds;
-    return 0;
+    return fork_entry_expiry(description->created_at, seconds, &description->expires_at, err);
 }
 
 static int make_entry(struct round *round, struct create *create)

@@ -16,10 +16,10 @@ int catalog_set_ttl(struct catalog *catalog, const struct ulid *id, bool has_ttl
 {
     if (catalog->settings.read_only)
         return error_set(err, ERR_READ_ONLY, "the catalog is mounted read-only");
-    struct timespec expires_at = timestamp_now();
-    if (has_ttl && ttl_seconds > (uint64_t)(TIMESTAMP_MAX_SECONDS - expires_at.tv_sec))
-        return error_set(err, ERR_INVALID, "a ttl of %" PRIu64 " seconds is too long", ttl_seconds);
-    expires_at.tv_sec += has_ttl ? (time_t)ttl_seconds : 0;
+    struct timespec expires_at;
+    int code = fork_entry_expiry(timestamp_now(), has_ttl ? ttl_seconds : 0, &expires_at, err);
+    if (code)
+        return code;
     return transition_commit(catalog->committer,
                              (struct transition){.kind = TRANSITION_EXPIRY,
                                                  .id = id,

@@ -2,6 +2,7 @@
 
 #include <glib.h>
 
+#include "lance/branch_name.h"
 #include "lance/manifest.h"
 
 void branch_origin_free(struct branch_origin *origin)
@@ -31,9 +32,7 @@ static int make_manifest(const struct layout *layout, const struct branch_origin
                          struct error *err)
 {
     g_autofree char *table = layout_dataset_uri(layout, origin->dataset);
-    g_autofree char *parent_uri = origin->parent_branch
-                                      ? g_strconcat(table, "/tree/", origin->parent_branch, NULL)
-                                      : g_strdup(table);
+    g_autofree char *parent_uri = lance_branch_path(table, origin->parent_branch);
     const struct manifest_branching branching = {.branch = branch,
                                                  .parent_branch = origin->parent_branch,
                                                  .parent_uri = parent_uri,

@@ -290,12 +290,25 @@ bool layout_branch_is_of(const char *branch, const struct ulid *id)
            rest[ULID_LENGTH] == '_';
 }
 
-bool layout_id_of_key(const char *key, const char *prefix, const char *suffix, struct ulid *ret)
+/* The rest of a key after "<prefix><ULID>"; NULL: it does not begin so. */
+static const char *after_id(const char *key, const char *prefix, struct ulid *ret)
 {
     const char *name = key + strlen(prefix);
-    return g_str_has_prefix(key, prefix) && strlen(name) == ULID_LENGTH + strlen(suffix) &&
-           strcmp(name + ULID_LENGTH, suffix) == 0 && ulid_parse(name, ULID_LENGTH, ret) &&
-           memcmp(name, ret->text, ULID_LENGTH) == 0;
+    bool has_id = g_str_has_prefix(key, prefix) && strlen(name) >= ULID_LENGTH &&
+                  ulid_parse(name, ULID_LENGTH, ret) && memcmp(name, ret->text, ULID_LENGTH) == 0;
+    return has_id ? name + ULID_LENGTH : NULL;
+}
+
+bool layout_id_of_key(const char *key, const char *prefix, const char *suffix, struct ulid *ret)
+{
+    const char *rest = after_id(key, prefix, ret);
+    return rest && strcmp(rest, suffix) == 0;
+}
+
+bool layout_id_of_file(const char *key, const char *prefix, struct ulid *ret)
+{
+    const char *rest = after_id(key, prefix, ret);
+    return rest && rest[0] == '/';
 }
 
 bool layout_dataset_name_is_safe(const char *dataset)

@@ -97,6 +97,8 @@ bool layout_branch_is_of(const char *branch, const struct ulid *id);
  * listing. False if there is none, or one in lower case: that is not a name that forks' files have.
  */
 bool layout_id_of_key(const char *key, const char *prefix, const char *suffix, struct ulid *ret);
+/* The same in a key "<prefix><ULID>/...". */
+bool layout_id_of_file(const char *key, const char *prefix, struct ulid *ret);
 
 /* Whether a dataset name read from a document can be used in a key: valid UTF-8, not empty, not "."
  * or "..", no '/', no '\\', no control character, at most 240 bytes. */

@@ -112,7 +112,7 @@ static void check_empty_directories(struct dataset_check *check, size_t prefix_l
 
 static int look_at_dataset(struct dataset_check *check, struct error *err)
 {
-    g_autofree char *tree = g_strconcat(check->root, "/tree/", NULL);
+    g_autofree char *tree = lance_branch_trees_prefix(check->root);
     check->refs = lance_branch_refs_request(check->set, check->root);
     check->refs->with_temporary = true;
     check->tree = store_set_list(check->set, tree, NULL, 0);

@@ -92,14 +92,6 @@ int fsck_check_fork_documents(struct fsck *fsck, struct error *err)
 
 /* ---- Files named by fork ids ---- */
 
-/* The id in PREFIX ULID "/...", written as forkfs and Uni write it. */
-static bool id_of_file(const char *key, const char *prefix, struct ulid *ret)
-{
-    const char *rest = key + strlen(prefix);
-    return strlen(rest) > ULID_LENGTH && rest[ULID_LENGTH] == '/' &&
-           ulid_parse(rest, ULID_LENGTH, ret) && memcmp(rest, ret->text, ULID_LENGTH) == 0;
-}
-
 /* Rows that are no temporary files; those are reported. */
 static GPtrArray *report_temporary(struct fsck *fsck, const GPtrArray *rows)
 {
@@ -133,7 +125,7 @@ void fsck_check_fork_files(struct fsck *fsck, const char *prefix, const GPtrArra
     for (guint i = 0; i < others->len; i++) {
         const struct store_object *row = others->pdata[i];
         struct ulid id;
-        if (!id_of_file(row->key, prefix, &id))
+        if (!layout_id_of_file(row->key, prefix, &id))
             fsck_find(fsck, "%s: belongs to no fork", row->key);
         else if (!registry_find_id(fsck->registry, &id))
             fsck_find(fsck, "%s: file of an unknown fork", row->key);

@@ -2,6 +2,7 @@
 
 #include "base/timestamp.h"
 #include "catalog/change/deletion.h"
+#include "lance/branch_name.h"
 
 #define OVERLAY_SUFFIX ".json"
 
@@ -63,8 +64,9 @@ static int has_branches(struct catalog *catalog, const struct ulid *id, const GP
     for (guint i = 0; i < datasets->len; i++) {
         g_autofree char *dataset =
             layout_dataset_key(catalog->layout, g_ptr_array_index(datasets, i));
-        g_autofree char *ref = g_strdup_printf("%s/_refs/branches/%s", dataset, mark);
-        g_autofree char *tree = g_strdup_printf("%s/tree/%s", dataset, mark);
+        g_autofree char *refs = lance_branch_refs_prefix(dataset);
+        g_autofree char *ref = g_strconcat(refs, mark, NULL);
+        g_autofree char *tree = lance_branch_path(dataset, mark);
         store_set_list(set, ref, NULL, 1);
         store_set_list(set, tree, NULL, 1);
     }

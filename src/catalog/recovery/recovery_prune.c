@@ -53,7 +53,7 @@ static int list_unknown(struct catalog *catalog, const char *name, GPtrArray *di
 {
     auto_registry struct registry *registry = catalog_registry(catalog);
     g_autofree char *dataset = layout_dataset_key(catalog->layout, name);
-    g_autofree char *trees = g_strconcat(dataset, "/tree/", NULL);
+    g_autofree char *trees = lance_branch_trees_prefix(dataset);
     auto_store_set struct store_set *set = store_set_new();
     const struct store_request *listing = store_set_list_shallow(set, trees);
     int code = store_run_all(catalog->store, set, 0, operation, err);

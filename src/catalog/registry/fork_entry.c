@@ -48,6 +48,16 @@ bool fork_entry_same_datasets(const struct fork_entry *a, const struct fork_entr
     return true;
 }
 
+int fork_entry_expiry(struct timespec from, uint64_t ttl_seconds, struct timespec *ret,
+                      struct error *err)
+{
+    if (ttl_seconds > (uint64_t)(TIMESTAMP_MAX_SECONDS - from.tv_sec))
+        return error_set(err, ERR_INVALID, "a ttl of %" PRIu64 " seconds is too long", ttl_seconds);
+    *ret = from;
+    ret->tv_sec += (time_t)ttl_seconds;
+    return 0;
+}
+
 bool fork_entry_time_is_over(const struct fork_entry *entry, struct timespec now)
 {
     return entry->has_expiry &&
@@ -206,7 +216,7 @@ static int parse_datasets(struct fork_entry *entry, struct json_object *members,
     int code = members_object(members, "datasets", &object, err);
     if (code)
         return code;
-    g_autoptr(GArray) pairs = json_members(json_find_member(source, "datasets")->value);
+    g_autoptr(GArray) pairs = json_split_members(json_find_member(source, "datasets")->value);
     for (guint i = 0; i < pairs->len; i++) {
         const struct json_member *member = &g_array_index(pairs, struct json_member, i);
         g_autofree char *branch = NULL;
@@ -242,7 +252,7 @@ static int parse_value(struct fork_entry *entry, struct json_span value, struct 
 {
     if (json_span_kind(value) != JSON_OBJECT)
         return error_set(err, ERR_CORRUPT, "not an object");
-    g_autoptr(GArray) source = json_members(value);
+    g_autoptr(GArray) source = json_split_members(value);
     auto_json struct json_object *members = members_of_source(source);
     int code = parse_name(entry, source, err);
     if (!code)
@@ -398,7 +408,8 @@ static struct fork_entry *with_member(const struct fork_entry *entry, const char
     g_autofree char *quoted = g_strdup_printf("\"%s\"", name);
     const struct json_span key_source = {quoted, strlen(quoted)};
     const struct json_span new_value = rendered(value);
-    g_autoptr(GArray) members = json_members((struct json_span){entry->text, entry->text_length});
+    g_autoptr(GArray) members =
+        json_split_members((struct json_span){entry->text, entry->text_length});
     bool found;
     guint place = member_place(members, name, &found);
 

@@ -101,6 +101,9 @@ const char *fork_entry_branch(const struct fork_entry *entry, const char *datase
 /* Whether both map the same datasets to the same branches. */
 bool fork_entry_same_datasets(const struct fork_entry *a, const struct fork_entry *b);
 
+/* When a fork expires that gets a ttl at `from`. ERR_INVALID: no time that can be written. */
+int fork_entry_expiry(struct timespec from, uint64_t ttl_seconds, struct timespec *ret,
+                      struct error *err);
 /* Whether it has an expiry and that has come, whatever its status. */
 bool fork_entry_time_is_over(const struct fork_entry *entry, struct timespec now);
 /* Whether it is active and its time is over. */

@@ -164,7 +164,7 @@ static int parse_entries(struct registry *registry, struct json_span forks,
     if (json_span_kind(forks) != JSON_OBJECT)
         return error_set(err, ERR_CORRUPT, "member \"forks\" is not an object");
     const struct timespec now = timestamp_now();
-    g_autoptr(GArray) members = json_members(forks);
+    g_autoptr(GArray) members = json_split_members(forks);
     for (guint i = 0; i < members->len; i++) {
         struct fork_entry *entry = NULL;
         int code =
@@ -235,7 +235,7 @@ static int parse_document(const struct bytes *body, const struct registry *previ
     if (body)
         code = json_document_members(body, &members, err);
     else
-        members = json_members(empty);
+        members = json_split_members(empty);
     if (code)
         return code;
     struct json_span forks;

@@ -8,28 +8,18 @@
 #include "fs/state/session_state.h"
 #include "fs/tree/entry_name.h"
 
-static const struct fork_entry *id_at(const struct registry *registry, guint index)
+static void forget_changed(const struct fork_entry *was, const struct fork_entry *is, void *session)
 {
-    return g_ptr_array_index(registry->by_id, index);
+    if (was)
+        forget_attributes(session, &was->id);
 }
 
 void session_registry_changed(void *argument, const struct registry *before,
                               const struct registry *after)
 {
     struct session *session = argument;
-    guint a = 0;
     forget_attributes(session, NULL);
-    /* Both images are sorted by id, and share the entries that did not change. */
-    for (guint b = 0; b < before->by_id->len; b++) {
-        const struct fork_entry *entry = g_ptr_array_index(before->by_id, b);
-        while (a < after->by_id->len && id_at(after, a) != entry &&
-               strcmp(id_at(after, a)->id.text, entry->id.text) < 0)
-            a++;
-        if (a < after->by_id->len && id_at(after, a) == entry)
-            a++;
-        else
-            forget_attributes(session, &entry->id);
-    }
+    registry_compare(before, after, forget_changed, session);
     bool sweeping = __atomic_load_n(&session->sweeping, __ATOMIC_RELAXED);
     if (events_compare(session->events, timestamp_now(), before, after, sweeping))
         pollers_wake(session->pollers, session->notifier);

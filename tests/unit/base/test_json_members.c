@@ -284,7 +284,7 @@ static void members_of_source_read_like_those_of_a_document(void **state)
     static const char text[] = "{\"s\":\"\\u00e4\",\"nul\":\"a\\u0000\",\"n\":18446744073709551615,"
                                "\"big\":18446744073709551616,\"minus\":-0,\"double\":1.0,"
                                "\"none\":null,\"o\":{\"a\":1},\"list\":[1],\"x\\u0000\":1}";
-    g_autoptr(GArray) members = json_members((struct json_span){text, strlen(text)});
+    g_autoptr(GArray) members = json_split_members((struct json_span){text, strlen(text)});
     auto_json struct json_object *object = members_of_source(members);
     const char *string = NULL;
     uint64_t value = 0;

@@ -250,7 +250,7 @@ static void assert_span(struct json_span span, const char *expected)
 
 static void members_keep_order_and_source(void **state)
 {
-    GArray *members = json_members(span_of(
+    GArray *members = json_split_members(span_of(
         " { \"b\\n\" : [1, {\"x\":\"}\"}] ,\"a\":1.50,\n\"\\u0000\": \"q\\\"\" , \"z\":{} } "));
     assert_int_equal(members->len, 4);
     const struct json_member *member = &g_array_index(members, struct json_member, 0);
@@ -271,7 +271,7 @@ static void empty_containers_have_no_items(void **state)
     static const char *const objects[] = {"{}", " {\n} "};
     static const char *const arrays[] = {"[]", "[ ]\n"};
     for (size_t i = 0; i < 2; i++) {
-        GArray *members = json_members(span_of(objects[i]));
+        GArray *members = json_split_members(span_of(objects[i]));
         GArray *elements = json_elements(span_of(arrays[i]));
         assert_int_equal(members->len, 0);
         assert_int_equal(elements->len, 0);
