@@ -121,10 +121,10 @@ int json_document_members(const struct bytes *body, GArray **ret, struct error *
     return 0;
 }
 
-const struct json_member *json_find_member(const GArray *members, const char *name)
+struct json_member *json_find_member(const GArray *members, const char *name)
 {
     for (guint i = 0; i < members->len; i++) {
-        const struct json_member *member = &g_array_index(members, struct json_member, i);
+        struct json_member *member = &g_array_index(members, struct json_member, i);
         if (member->key && strcmp(member->key, name) == 0)
             return member;
     }

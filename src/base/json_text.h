@@ -77,7 +77,7 @@ GArray *json_split_members(struct json_span object);
 /* Checks a whole document and splits the object that it must be; ERR_CORRUPT. */
 int json_document_members(const struct bytes *body, GArray **ret, struct error *err);
 /* The member of that (decoded) name, or NULL. */
-const struct json_member *json_find_member(const GArray *members, const char *name);
+struct json_member *json_find_member(const GArray *members, const char *name);
 
 /* The elements of a checked array: struct json_span. */
 GArray *json_elements(struct json_span array);

@@ -145,14 +145,6 @@ static void cleanup_entry(struct fork_entry **entry)
 }
 #define auto_entry __attribute__((cleanup(cleanup_entry)))
 
-static struct fork_entry *entry_allocate(void)
-{
-    struct fork_entry *entry = g_new0(struct fork_entry, 1);
-    entry->references = 1;
-    entry->datasets = dataset_branches_new();
-    return entry;
-}
-
 /* ---- Parsing ---- */
 
 static int parse_name(struct fork_entry *entry, const GArray *source, struct error *err)
@@ -169,44 +161,6 @@ static int parse_name(struct fork_entry *entry, const GArray *source, struct err
         entry->key_source = g_strndup(member->value.text, member->value.length);
     }
     return 0;
-}
-
-static int parse_parent(struct fork_entry *entry, struct json_object *members, struct error *err)
-{
-    const char *snapshot_id = NULL;
-    int code = 0;
-    entry->has_parent = members_find(members, "parent_fork_id") != NULL;
-    if (entry->has_parent)
-        code = members_ulid(members, "parent_fork_id", &entry->parent_id, err);
-    if (code == 0)
-        code = members_string(members, "parent_snapshot_id", &snapshot_id, err);
-    entry->parent_snapshot_id = g_strdup(snapshot_id);
-    return code;
-}
-
-static int parse_times(struct fork_entry *entry, struct json_object *members, struct error *err)
-{
-    int code = members_time(members, "created_at", &entry->created_at, err);
-    if (code)
-        return code;
-    entry->changed_at = entry->created_at;
-    entry->has_expiry = members_find(members, "ttl_expires_at") != NULL;
-    if (!entry->has_expiry)
-        return 0;
-    return members_time(members, "ttl_expires_at", &entry->expires_at, err);
-}
-
-static int parse_versions(struct fork_entry *entry, struct json_object *members, struct error *err)
-{
-    uint64_t version;
-    int code = members_unsigned(members, "schema_version_at_creation", UINT32_MAX, &version, err);
-    if (code)
-        return code;
-    entry->schema_version = (uint32_t)version;
-    if (!members_has(members, "fork_point_version_hwm"))
-        return 0; /* older writers do not know it */
-    return members_unsigned(members, "fork_point_version_hwm", UINT64_MAX, &entry->version_mark,
-                            err);
 }
 
 static int parse_datasets(struct fork_entry *entry, struct json_object *members,
@@ -254,34 +208,43 @@ static int parse_value(struct fork_entry *entry, struct json_span value, struct 
         return error_set(err, ERR_CORRUPT, "not an object");
     g_autoptr(GArray) source = json_split_members(value);
     auto_json struct json_object *members = members_of_source(source);
+    const char *snapshot_id = NULL;
+    uint64_t schema_version = 0;
+    entry->has_parent = members_find(members, "parent_fork_id") != NULL;
+    entry->has_expiry = members_find(members, "ttl_expires_at") != NULL;
     int code = parse_name(entry, source, err);
     if (!code)
         code = members_ulid(members, "id", &entry->id, err);
+    if (!code && entry->has_parent)
+        code = members_ulid(members, "parent_fork_id", &entry->parent_id, err);
     if (!code)
-        code = parse_parent(entry, members, err);
+        code = members_string(members, "parent_snapshot_id", &snapshot_id, err);
     if (!code)
-        code = parse_times(entry, members, err);
+        code = members_time(members, "created_at", &entry->created_at, err);
+    if (!code && entry->has_expiry)
+        code = members_time(members, "ttl_expires_at", &entry->expires_at, err);
     if (!code)
-        code = parse_versions(entry, members, err);
+        code = members_unsigned(members, "schema_version_at_creation", UINT32_MAX, &schema_version,
+                                err);
+    if (!code && members_has(members, "fork_point_version_hwm")) /* younger than the others */
+        code = members_unsigned(members, "fork_point_version_hwm", UINT64_MAX, &entry->version_mark,
+                                err);
     if (!code)
         code = parse_datasets(entry, members, source, err);
     if (!code)
         code = parse_status(entry, members, err);
+    entry->parent_snapshot_id = g_strdup(snapshot_id);
+    entry->schema_version = (uint32_t)schema_version;
+    entry->changed_at = entry->created_at;
     return code;
-}
-
-static void set_text(struct fork_entry *entry, struct json_span value)
-{
-    GString *text = g_string_sized_new(value.length + 64);
-    json_append_pretty(text, value, ENTRY_LEVEL);
-    entry->text_length = text->len;
-    entry->text = g_realloc(g_string_free(text, FALSE), entry->text_length + 1);
 }
 
 int fork_entry_parse(const struct json_member *key, struct json_span value, struct fork_entry **ret,
                      struct error *err)
 {
-    auto_entry struct fork_entry *entry = entry_allocate();
+    auto_entry struct fork_entry *entry = g_new0(struct fork_entry, 1);
+    entry->references = 1;
+    entry->datasets = dataset_branches_new();
     if (key) {
         entry->key = g_strdup(key->key);
         entry->key_source = g_strndup(key->key_source.text, key->key_source.length);
@@ -290,7 +253,10 @@ int fork_entry_parse(const struct json_member *key, struct json_span value, stru
     if (code)
         return error_prefix(err, code, "fork %.300s",
                             entry->key_source ? entry->key_source : "entry");
-    set_text(entry, value);
+    GString *text = g_string_sized_new(value.length + 64);
+    json_append_pretty(text, value, ENTRY_LEVEL);
+    entry->text_length = text->len;
+    entry->text = g_realloc(g_string_free(text, FALSE), entry->text_length + 1);
     *ret = g_steal_pointer(&entry);
     return 0;
 }
@@ -375,29 +341,16 @@ static bool is_declared_before(const struct json_member *member, const char *nam
     return false;
 }
 
-/* Where the member is, or where it belongs when it is absent (*found false). */
-static guint member_place(const GArray *members, const char *name, bool *found)
+/* Puts a member that is absent after all that are declared before it. */
+static void insert_member(GArray *members, const char *name, struct json_span key_source,
+                          struct json_span value)
 {
-    guint place = 0;
-    for (guint i = 0; i < members->len; i++) {
-        const struct json_member *member = &g_array_index(members, struct json_member, i);
-        *found = member->key && strcmp(member->key, name) == 0;
-        if (*found)
-            return i;
-        if (is_declared_before(member, name))
-            place = i + 1;
-    }
-    *found = false;
-    return place;
-}
-
-static void append_member(GString *out, struct json_span key_source, struct json_span value)
-{
-    if (out->len > 1)
-        g_string_append_c(out, ',');
-    g_string_append_len(out, key_source.text, (gssize)key_source.length);
-    g_string_append_c(out, ':');
-    g_string_append_len(out, value.text, (gssize)value.length);
+    struct json_member absent = {g_strdup(name), key_source, value};
+    guint place = members->len;
+    while (place > 0 &&
+           !is_declared_before(&g_array_index(members, struct json_member, place - 1), name))
+        place--;
+    g_array_insert_val(members, place, absent);
 }
 
 /* The entry with the value of one declared member set; takes the value. */
@@ -405,24 +358,24 @@ static struct fork_entry *with_member(const struct fork_entry *entry, const char
                                       struct json_object *value)
 {
     auto_json struct json_object *owned = value;
-    g_autofree char *quoted = g_strdup_printf("\"%s\"", name);
-    const struct json_span key_source = {quoted, strlen(quoted)};
     const struct json_span new_value = rendered(value);
+    g_autofree char *quoted = g_strdup_printf("\"%s\"", name);
     g_autoptr(GArray) members =
         json_split_members((struct json_span){entry->text, entry->text_length});
-    bool found;
-    guint place = member_place(members, name, &found);
+    struct json_member *present = json_find_member(members, name);
+    if (present)
+        present->value = new_value;
+    else
+        insert_member(members, name, (struct json_span){quoted, strlen(quoted)}, new_value);
 
     g_autoptr(GString) text = g_string_sized_new(entry->text_length + new_value.length + 64);
-    g_string_append_c(text, '{');
     for (guint i = 0; i < members->len; i++) {
         const struct json_member *member = &g_array_index(members, struct json_member, i);
-        if (i == place && !found)
-            append_member(text, key_source, new_value);
-        append_member(text, member->key_source, i == place && found ? new_value : member->value);
+        g_string_append_c(text, i == 0 ? '{' : ',');
+        g_string_append_len(text, member->key_source.text, (gssize)member->key_source.length);
+        g_string_append_c(text, ':');
+        g_string_append_len(text, member->value.text, (gssize)member->value.length);
     }
-    if (place == members->len)
-        append_member(text, key_source, new_value);
     g_string_append_c(text, '}');
 
     struct json_member key = {.key = entry->key,
