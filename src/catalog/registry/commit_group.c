@@ -80,7 +80,7 @@ static struct registry *apply_group(struct group *group, struct registry *base)
         else
             commit_queue_answer(group->committer->queue, group->requests, i, &refusal);
     }
-    if (!registry_edit_is_changed(edit)) {
+    if (!edit->is_changed) {
         registry_edit_free(edit);
         commit_queue_answer_all(group->committer->queue, group->requests, NULL);
         return NULL;

@@ -24,8 +24,8 @@ struct committer;
 
 /* What a caller wants to be committed, or only (apply NULL) that the registry is read again. */
 struct commit_request {
-    /* Validates against registry_edit_state(edit) and makes the edit; on failure it must not have
-     * changed anything. May be called several times, on new states. */
+    /* Validates against edit->state and makes the edit; on failure it must not have changed
+     * anything. May be called several times, on new states. */
     int (*apply)(struct registry_edit *edit, void *argument, struct error *err);
     /* Whether a registry that was re-read after a put whose answer was lost, or that was told that
      * it lost, shows the effect of apply(). False where that might be another writer's doing and

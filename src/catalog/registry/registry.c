@@ -8,16 +8,11 @@
 
 /* ---- Life ---- */
 
-static void free_entry(gpointer entry)
-{
-    fork_entry_unref(entry);
-}
-
 struct registry *registry_allocate(struct bytes *head, struct bytes *tail)
 {
     struct registry *registry = g_new0(struct registry, 1);
     registry->references = 1;
-    registry->entries = g_ptr_array_new_with_free_func(free_entry);
+    registry->entries = g_ptr_array_new_with_free_func((GDestroyNotify)fork_entry_unref);
     registry->by_id = g_ptr_array_new();
     registry->by_parent = g_ptr_array_new();
     registry->by_foreign = g_ptr_array_new();
@@ -73,14 +68,7 @@ struct registry *registry_stored(struct registry *image, const char *etag, int64
 
 #define ENTRY_INDENT "    "
 
-/* Copies and returns the end of the copy. */
-static char *put(char *out, const char *data, size_t size)
-{
-    memcpy(out, data, size);
-    return out + size;
-}
-
-#define PUT_LITERAL(out, literal) put((out), (literal), sizeof(literal) - 1)
+#define PUT_LITERAL(out, literal) mempcpy((out), (literal), sizeof(literal) - 1)
 
 static size_t assembled_size(const struct registry *registry)
 {
@@ -99,17 +87,17 @@ static size_t assembled_size(const struct registry *registry)
 void registry_assemble(struct registry *registry)
 {
     struct bytes *text = bytes_allocate(assembled_size(registry));
-    char *out = put(text->data, registry->head->data, registry->head->size);
+    char *out = mempcpy(text->data, registry->head->data, registry->head->size);
     out = PUT_LITERAL(out, "{");
     for (guint i = 0; i < registry->entries->len; i++) {
         const struct fork_entry *entry = registry->entries->pdata[i];
         out = i > 0 ? PUT_LITERAL(out, ",\n" ENTRY_INDENT) : PUT_LITERAL(out, "\n" ENTRY_INDENT);
-        out = put(out, entry->key_source, strlen(entry->key_source));
+        out = mempcpy(out, entry->key_source, strlen(entry->key_source));
         out = PUT_LITERAL(out, ": ");
-        out = put(out, entry->text, entry->text_length);
+        out = mempcpy(out, entry->text, entry->text_length);
     }
     out = registry->entries->len > 0 ? PUT_LITERAL(out, "\n  }") : PUT_LITERAL(out, "}");
-    out = put(out, registry->tail->data, registry->tail->size);
+    out = mempcpy(out, registry->tail->data, registry->tail->size);
     g_assert(out == text->data + text->size);
     registry->text = text;
 }

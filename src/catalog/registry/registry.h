@@ -69,20 +69,20 @@ typedef void registry_observer(void *argument, const struct registry *before,
 
 /* ---- The next image ---- */
 
-struct registry_edit;
+struct registry_edit {
+    struct registry *state; /* with the edits made so far; for reading only */
+    bool is_changed;
+    struct registry *base; /* private: keeps every entry alive that callers may still point to */
+};
 
 struct registry_edit *registry_edit_new(struct registry *base); /* keeps a reference */
 void registry_edit_free(struct registry_edit *edit);            /* NULL: nothing */
-
-/* The state with the edits made so far. */
-const struct registry *registry_edit_state(const struct registry_edit *edit);
 
 /* The caller has validated: the key must be free (insert) or taken by an entry with the same id
  * (replace, remove). Keep a reference to the entry. */
 void registry_edit_insert(struct registry_edit *edit, struct fork_entry *entry);
 void registry_edit_replace(struct registry_edit *edit, struct fork_entry *entry);
 void registry_edit_remove(struct registry_edit *edit, const struct fork_entry *entry);
-bool registry_edit_is_changed(const struct registry_edit *edit);
 
 /* The new image, its text assembled from the entries' texts; etag NULL until it is stored. Frees
  * the edit. */

@@ -1,17 +1,5 @@
 #include "catalog/registry/registry_private.h"
 
-struct registry_edit {
-    struct registry *base;  /* keeps every entry alive that callers may still point to */
-    struct registry *state; /* private to the edit until it is finished */
-    bool changed;
-};
-
-static void append_all(GPtrArray *to, const GPtrArray *from)
-{
-    for (guint i = 0; i < from->len; i++)
-        g_ptr_array_add(to, from->pdata[i]);
-}
-
 struct registry_edit *registry_edit_new(struct registry *base)
 {
     struct registry_edit *edit = g_new0(struct registry_edit, 1);
@@ -19,9 +7,9 @@ struct registry_edit *registry_edit_new(struct registry *base)
     edit->state = registry_allocate(base->head, base->tail);
     for (guint i = 0; i < base->entries->len; i++)
         g_ptr_array_add(edit->state->entries, fork_entry_ref(base->entries->pdata[i]));
-    append_all(edit->state->by_id, base->by_id);
-    append_all(edit->state->by_parent, base->by_parent);
-    append_all(edit->state->by_foreign, base->by_foreign);
+    g_ptr_array_extend(edit->state->by_id, base->by_id, NULL, NULL);
+    g_ptr_array_extend(edit->state->by_parent, base->by_parent, NULL, NULL);
+    g_ptr_array_extend(edit->state->by_foreign, base->by_foreign, NULL, NULL);
     return edit;
 }
 
@@ -32,16 +20,6 @@ void registry_edit_free(struct registry_edit *edit)
     registry_unref(edit->state);
     registry_unref(edit->base);
     g_free(edit);
-}
-
-const struct registry *registry_edit_state(const struct registry_edit *edit)
-{
-    return edit->state;
-}
-
-bool registry_edit_is_changed(const struct registry_edit *edit)
-{
-    return edit->changed;
 }
 
 static void insert_into(GPtrArray *entries, entry_order *order, struct fork_entry *entry)
@@ -69,7 +47,7 @@ void registry_edit_insert(struct registry_edit *edit, struct fork_entry *entry)
         insert_into(edit->state->by_parent, order_by_parent_and_key, entry);
     if (entry->has_foreign_branch)
         insert_into(edit->state->by_foreign, order_by_id_and_key, entry);
-    edit->changed = true;
+    edit->is_changed = true;
 }
 
 void registry_edit_remove(struct registry_edit *edit, const struct fork_entry *entry)
@@ -86,7 +64,7 @@ void registry_edit_remove(struct registry_edit *edit, const struct fork_entry *e
         remove_from(edit->state->by_foreign, order_by_id_and_key, present);
     remove_from(edit->state->by_id, order_by_id_and_key, present);
     g_ptr_array_remove_index(entries, at);
-    edit->changed = true;
+    edit->is_changed = true;
 }
 
 void registry_edit_replace(struct registry_edit *edit, struct fork_entry *entry)

@@ -13,32 +13,35 @@ struct fork_entry *registry_find(const struct registry *registry, const char *ke
     return order_by_key(entry, &probe) == 0 ? entry : NULL;
 }
 
-/* The range of entries with that id in by_id. */
-static guint id_range(const struct registry *registry, const struct ulid *id, guint *first)
-{
-    const struct fork_entry probe = {.id = *id};
-    *first = order_lower_bound(registry->by_id, order_by_id, &probe);
-    return order_upper_bound(registry->by_id, order_by_id, &probe) - *first;
-}
-
 struct fork_entry *registry_find_id(const struct registry *registry, const struct ulid *id)
 {
-    guint first;
-    return id_range(registry, id, &first) > 0 ? registry->by_id->pdata[first] : NULL;
+    const struct fork_entry probe = {.id = *id};
+    guint at = order_lower_bound(registry->by_id, order_by_id, &probe);
+    if (at == registry->by_id->len)
+        return NULL;
+    struct fork_entry *entry = registry->by_id->pdata[at];
+    return order_by_id(entry, &probe) == 0 ? entry : NULL;
 }
 
 bool registry_id_is_ambiguous(const struct registry *registry, const struct ulid *id)
 {
-    guint first;
-    return id_range(registry, id, &first) > 1;
+    const struct fork_entry probe = {.id = *id};
+    guint second = order_lower_bound(registry->by_id, order_by_id, &probe) + 1;
+    return second < registry->by_id->len &&
+           order_by_id(registry->by_id->pdata[second], &probe) == 0;
+}
+
+/* Children of the same parent come before the probe: the lower bound is where they end. */
+static int order_after_children(const struct fork_entry *a, const struct fork_entry *b)
+{
+    return order_by_parent(a, b) > 0 ? 1 : -1;
 }
 
 size_t registry_children(const struct registry *registry, const struct ulid *id, size_t *first)
 {
     const struct fork_entry probe = {.parent_id = *id};
-    guint lower = order_lower_bound(registry->by_parent, order_by_parent, &probe);
-    *first = lower;
-    return order_upper_bound(registry->by_parent, order_by_parent, &probe) - lower;
+    *first = order_lower_bound(registry->by_parent, order_by_parent, &probe);
+    return order_lower_bound(registry->by_parent, order_after_children, &probe) - *first;
 }
 
 /* By its mark, of any id but `own`, known here or not. */

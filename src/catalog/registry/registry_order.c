@@ -33,32 +33,19 @@ int order_by_parent_and_key(const struct fork_entry *a, const struct fork_entry 
     return order != 0 ? order : order_by_key(a, b);
 }
 
-/* The first index whose entry compares above `limit` with the probe. */
-static guint first_above(const GPtrArray *entries, entry_order *order,
-                         const struct fork_entry *probe, int limit)
+guint order_lower_bound(const GPtrArray *entries, entry_order *order,
+                        const struct fork_entry *probe)
 {
     guint low = 0;
     guint high = entries->len;
     while (low < high) {
         guint middle = low + (high - low) / 2;
-        if (CLAMP(order(entries->pdata[middle], probe), -1, 1) > limit)
-            high = middle;
-        else
+        if (order(entries->pdata[middle], probe) < 0)
             low = middle + 1;
+        else
+            high = middle;
     }
     return low;
-}
-
-guint order_lower_bound(const GPtrArray *entries, entry_order *order,
-                        const struct fork_entry *probe)
-{
-    return first_above(entries, order, probe, -1);
-}
-
-guint order_upper_bound(const GPtrArray *entries, entry_order *order,
-                        const struct fork_entry *probe)
-{
-    return first_above(entries, order, probe, 0);
 }
 
 static gint compare_indirect(gconstpointer a, gconstpointer b, gpointer order)

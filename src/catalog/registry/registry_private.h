@@ -20,10 +20,8 @@ entry_order order_by_id_and_key;
 entry_order order_by_parent;
 entry_order order_by_parent_and_key;
 
-/* The first index whose entry is not before `probe`; the first that is after it. Logarithmic. */
+/* The first index whose entry is not before `probe`. Logarithmic. */
 guint order_lower_bound(const GPtrArray *entries, entry_order *order,
-                        const struct fork_entry *probe);
-guint order_upper_bound(const GPtrArray *entries, entry_order *order,
                         const struct fork_entry *probe);
 
 /* Sorts an array of struct fork_entry. */

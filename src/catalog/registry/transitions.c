@@ -38,7 +38,7 @@ static int apply_insert(struct registry_edit *edit, struct transition *transitio
                         struct error *err)
 {
     struct fork_entry *entry = transition->entry;
-    const struct registry *state = registry_edit_state(edit);
+    const struct registry *state = edit->state;
     const struct fork_entry *present = registry_find(state, entry->key);
     if (present)
         return error_set(err, ERR_EXISTS, "the fork exists (%s, %s)", present->id.text,
@@ -71,7 +71,7 @@ static int apply_activate(struct registry_edit *edit, struct transition *transit
                           struct error *err)
 {
     const struct ulid *id = transition->id;
-    const struct fork_entry *entry = registry_find_id(registry_edit_state(edit), id);
+    const struct fork_entry *entry = registry_find_id(edit->state, id);
     if (!entry || entry->status != FORK_PENDING)
         return error_set(err, ERR_STALE, "the entry is %s: another process has taken it over",
                          entry ? fork_status_name(entry->status) : "gone");
@@ -135,7 +135,7 @@ static int apply_tombstone(struct registry_edit *edit, struct transition *transi
                            struct error *err)
 {
     const struct ulid *id = transition->id;
-    const struct registry *state = registry_edit_state(edit);
+    const struct registry *state = edit->state;
     const struct fork_entry *entry = registry_find_id(state, id);
     if (!entry || entry->status != FORK_ACTIVE)
         return error_set(err, ERR_STALE, "the fork is %s",
@@ -168,7 +168,7 @@ static bool tombstone_landed(const struct registry *registry, const struct trans
 static int apply_restore(struct registry_edit *edit, struct transition *transition,
                          struct error *err)
 {
-    const struct fork_entry *entry = registry_find_id(registry_edit_state(edit), transition->id);
+    const struct fork_entry *entry = registry_find_id(edit->state, transition->id);
     if (!entry || !is_decision(entry, transition->decided_at))
         return error_set(err, ERR_STALE, "another process has taken the drop over");
     const struct fork_entry *before = transition->entry;
@@ -198,7 +198,7 @@ static bool is_decided_by_another(const struct fork_entry *entry,
 static int apply_fence(struct registry_edit *edit, struct transition *transition, struct error *err)
 {
     const struct ulid *id = transition->id;
-    const struct fork_entry *entry = registry_find_id(registry_edit_state(edit), id);
+    const struct fork_entry *entry = registry_find_id(edit->state, id);
     if (!entry || (entry->status == FORK_TOMBSTONED && !transition->decided_at))
         return 0;
     if (entry->status == FORK_ACTIVE)
@@ -215,7 +215,7 @@ static int apply_remove(struct registry_edit *edit, struct transition *transitio
                         struct error *err)
 {
     const struct ulid *id = transition->id;
-    const struct fork_entry *entry = registry_find_id(registry_edit_state(edit), id);
+    const struct fork_entry *entry = registry_find_id(edit->state, id);
     if (!entry)
         return 0;
     if (entry->status != FORK_TOMBSTONED)
@@ -244,7 +244,7 @@ static const struct fork_entry *find_active(const struct registry *state, const 
 static int apply_expiry(struct registry_edit *edit, struct transition *transition,
                         struct error *err)
 {
-    const struct fork_entry *entry = find_active(registry_edit_state(edit), transition->id, err);
+    const struct fork_entry *entry = find_active(edit->state, transition->id, err);
     if (!entry)
         return ERR_STALE;
     struct fork_entry *changed = fork_entry_with_expiry(entry, transition->expires_at);
@@ -287,7 +287,7 @@ static int merge_datasets(const struct registry *state, const struct fork_entry 
 static int apply_datasets(struct registry_edit *edit, struct transition *transition,
                           struct error *err)
 {
-    const struct registry *state = registry_edit_state(edit);
+    const struct registry *state = edit->state;
     const struct fork_entry *entry = find_active(state, transition->id, err);
     if (!entry)
         return ERR_STALE;

@@ -53,9 +53,9 @@ static void a_first_entry_is_written_as_serde_would(void **state)
     auto_registry struct registry *base = empty();
     struct registry_edit *edit = registry_edit_new(base);
     struct fork_entry *entry = make_entry("audit", &(struct ulid){ID}, NULL);
-    assert_false(registry_edit_is_changed(edit));
+    assert_false(edit->is_changed);
     registry_edit_insert(edit, entry);
-    assert_true(registry_edit_is_changed(edit));
+    assert_true(edit->is_changed);
     fork_entry_unref(entry);
     auto_registry struct registry *image = registry_edit_finish(edit);
     assert_string_equal(image->text->data, "{\n"
@@ -112,20 +112,20 @@ static void the_state_shows_the_edits_made_so_far(void **state)
     size_t index;
 
     registry_edit_insert(edit, first);
-    assert_ptr_equal(registry_find(registry_edit_state(edit), "first"), first);
-    assert_int_equal(registry_children(registry_edit_state(edit), &parent, &index), 0);
+    assert_ptr_equal(registry_find(edit->state, "first"), first);
+    assert_int_equal(registry_children(edit->state, &parent, &index), 0);
     registry_edit_insert(edit, second);
-    assert_int_equal(registry_children(registry_edit_state(edit), &parent, &index), 1);
-    assert_ptr_equal(registry_edit_state(edit)->by_parent->pdata[index], second);
+    assert_int_equal(registry_children(edit->state, &parent, &index), 1);
+    assert_ptr_equal(edit->state->by_parent->pdata[index], second);
 
     struct fork_entry *active = fork_entry_with_status(first, FORK_ACTIVE);
     registry_edit_replace(edit, active);
-    registry_edit_replace(edit, registry_find(registry_edit_state(edit), "first"));
-    assert_ptr_equal(registry_find(registry_edit_state(edit), "first"), active);
-    assert_ptr_equal(registry_find_id(registry_edit_state(edit), &parent), active);
+    registry_edit_replace(edit, registry_find(edit->state, "first"));
+    assert_ptr_equal(registry_find(edit->state, "first"), active);
+    assert_ptr_equal(registry_find_id(edit->state, &parent), active);
     registry_edit_remove(edit, second);
-    assert_null(registry_find_id(registry_edit_state(edit), &child));
-    assert_int_equal(registry_children(registry_edit_state(edit), &parent, &index), 0);
+    assert_null(registry_find_id(edit->state, &child));
+    assert_int_equal(registry_children(edit->state, &parent, &index), 0);
 
     registry_edit_free(edit);
     registry_edit_free(NULL);
@@ -340,7 +340,7 @@ static void random_edits_agree_with_a_simple_model(void **state)
         struct registry_edit *edit = registry_edit_new(registry);
         for (int i = g_rand_int_range(random, 0, 12); i > 0; i--) {
             model_step(random, model, edit);
-            assert_equals_model(registry_edit_state(edit), model);
+            assert_equals_model(edit->state, model);
         }
         struct registry *image = registry_edit_finish(edit);
         registry_unref(registry);
