@@ -32,20 +32,18 @@ struct group {
 /* ---- Time ---- */
 
 /* CLOCK_MONOTONIC; INT64_MAX when nobody has one. */
-static int64_t earliest_of(const GPtrArray *requests)
-{
-    int64_t earliest_ns = INT64_MAX;
-    for (guint i = 0; requests && i < requests->len; i++) {
-        const struct commit_request *request = g_ptr_array_index(requests, i);
-        if (request->operation)
-            earliest_ns = MIN(earliest_ns, request->operation->deadline_ns);
-    }
-    return earliest_ns;
-}
-
 static int64_t earliest_deadline_ns(const struct group *group)
 {
-    return MIN(earliest_of(group->requests), earliest_of(group->reloads));
+    const GPtrArray *const lists[] = {group->requests, group->reloads};
+    int64_t earliest_ns = INT64_MAX;
+    for (size_t list = 0; list < G_N_ELEMENTS(lists); list++) {
+        for (guint i = 0; lists[list] && i < lists[list]->len; i++) {
+            const struct commit_request *request = g_ptr_array_index(lists[list], i);
+            if (request->operation)
+                earliest_ns = MIN(earliest_ns, request->operation->deadline_ns);
+        }
+    }
+    return earliest_ns;
 }
 
 /* An operation that ends with the earliest deadline of the group. */

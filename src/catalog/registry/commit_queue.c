@@ -157,10 +157,9 @@ void commit_queue_answer_all(struct commit_queue *queue, GPtrArray *requests,
         commit_queue_answer(queue, requests, requests->len - 1, error);
 }
 
-unsigned commit_queue_answer_expired(struct commit_queue *queue, GPtrArray *requests,
-                                     const char *object)
+void commit_queue_answer_expired(struct commit_queue *queue, GPtrArray *requests,
+                                 const char *object)
 {
-    unsigned answered = 0;
     for (guint i = requests->len; i > 0; i--) {
         const struct commit_request *request = g_ptr_array_index(requests, i - 1);
         if (operation_remaining_ms(request->operation) > 0)
@@ -177,7 +176,5 @@ unsigned commit_queue_answer_expired(struct commit_queue *queue, GPtrArray *requ
         else
             error_set(&error, ERR_DEADLINE, "committing to %s: deadline passed", object);
         commit_queue_answer(queue, requests, i - 1, &error);
-        answered++;
     }
-    return answered;
 }

@@ -53,8 +53,8 @@ void commit_queue_answer_all(struct commit_queue *queue, GPtrArray *requests,
                              const struct error *error);
 
 /* Answers those whose deadline has passed: ERR_OUTCOME_UNKNOWN if maybe stored, ERR_CONTENDED if
- * they have lost races, else ERR_DEADLINE. `object` is for the text. Returns their number. */
-unsigned commit_queue_answer_expired(struct commit_queue *queue, GPtrArray *requests,
-                                     const char *object);
+ * they have lost races, else ERR_DEADLINE. `object` is for the text. */
+void commit_queue_answer_expired(struct commit_queue *queue, GPtrArray *requests,
+                                 const char *object);
 
 #endif
