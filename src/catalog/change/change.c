@@ -58,6 +58,10 @@ static bool has_to_wait(const struct earlier *earlier, struct catalog *catalog,
 /* Takes the next round out of `waiting`: every change that need not wait for an earlier one. */
 static void take_round(struct catalog *catalog, GPtrArray *waiting, GPtrArray *round)
 {
+    if (waiting->len == 1) { /* nothing is earlier */
+        g_ptr_array_add(round, g_ptr_array_remove_index(waiting, 0));
+        return;
+    }
     g_autoptr(GHashTable) decided = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     g_autoptr(GHashTable) needed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     struct earlier earlier = {.decided = decided, .needed = needed};
@@ -69,8 +73,7 @@ static void take_round(struct catalog *catalog, GPtrArray *waiting, GPtrArray *r
         earlier_add(&earlier, catalog, change, name);
     }
     g_ptr_array_set_size(waiting, 0);
-    for (guint i = 0; i < later->len; i++)
-        g_ptr_array_add(waiting, g_ptr_array_index(later, i));
+    g_ptr_array_extend(waiting, later, NULL, NULL);
 }
 
 /* Creates whose parent got further datasets while they were planned go first in the next round. */

@@ -17,14 +17,10 @@ struct step {
     const struct wave_part *wave[2];
     /* How a wave is run when there are drops; else by store_run(). */
     int (*run)(struct round *round, struct store_set *set, struct operation *operation);
-    bool (*is_due)(const struct round *round); /* NULL: always */
+    /* Taken only when drops have to wait for other mounts: then creates go ahead, and the drops
+     * have to list again. */
+    bool among_others;
 };
-
-/* Drops have to; then creates go ahead, and the drops have to list again. */
-static bool waits_for_others(const struct round *round)
-{
-    return round->has_others;
-}
 
 static const struct step steps[] = {
     {.alone = {create_prepare, drop_prepare}},
@@ -32,11 +28,11 @@ static const struct step steps[] = {
     {.commit = {&create_enter, &drop_decide}},
     {.wave = {&create_files, &drop_files}, .run = drop_run_and_look},
     {.alone = {create_let_compact, drop_look_at_leases}},
-    {.commit = {&create_activate, NULL}, .is_due = waits_for_others},
-    {.alone = {create_undo, NULL}, .is_due = waits_for_others},
+    {.commit = {&create_activate, NULL}, .among_others = true},
+    {.alone = {create_undo, NULL}, .among_others = true},
     {.alone = {NULL, drop_agree}},
-    {.wave = {NULL, &drop_list_again}, .run = drop_run_and_look, .is_due = waits_for_others},
-    {.alone = {NULL, drop_take_back}, .is_due = waits_for_others},
+    {.wave = {NULL, &drop_list_again}, .run = drop_run_and_look, .among_others = true},
+    {.alone = {NULL, drop_take_back}, .among_others = true},
     {.alone = {NULL, drop_delete}},
     {.commit = {&create_activate, &drop_remove}},
     {.alone = {create_undo, NULL}},
@@ -134,7 +130,7 @@ static void run_steps(struct round *round)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(steps); i++) {
         const struct step *step = &steps[i];
-        if (step->is_due && !step->is_due(round))
+        if (step->among_others && !round->has_others)
             continue;
         for (unsigned kind = 0; kind < 2; kind++)
             if (step->alone[kind] && has_tasks(round, kind))
@@ -190,11 +186,6 @@ static void add_task(struct round *round, struct change *change)
     g_ptr_array_add(creates ? round->creates : round->drops, task);
 }
 
-static void clear_point(void *query)
-{
-    fork_point_free(((struct fork_point_query *)query)->point);
-}
-
 /* While there are creates, the operation's deadline is shortened: undoing them has to fit into the
  * time that the user was promised. */
 static void round_begin(struct round *round, struct catalog *catalog, const GPtrArray *changes,
@@ -209,7 +200,6 @@ static void round_begin(struct round *round, struct catalog *catalog, const GPtr
                        .points = g_array_new(FALSE, TRUE, sizeof(struct fork_point_query)),
                        .operation = operation,
                        .decided_at = timestamp_now()};
-    g_array_set_clear_func(round->points, clear_point);
     for (guint i = 0; i < changes->len; i++)
         add_task(round, g_ptr_array_index(changes, i));
     round->deadline_ns =
@@ -240,6 +230,8 @@ static void round_end(struct round *round)
     g_clear_pointer(&round->deletions, deletions_free);
     for (guint i = 0; i < round->tasks->len; i++)
         task_end(round, g_ptr_array_index(round->tasks, i));
+    for (guint i = 0; i < round->points->len; i++)
+        fork_point_free(g_array_index(round->points, struct fork_point_query, i).point);
     g_clear_pointer(&round->candidates, g_ptr_array_unref);
     g_ptr_array_unref(round->sets);
     g_array_unref(round->points);
