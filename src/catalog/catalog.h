@@ -175,9 +175,11 @@ unsigned catalog_sweep(struct catalog *catalog, struct operation *operation, swe
 /* The object `key` on the store has changed, perhaps by somebody else (a watch tells): re-reads or
  * forgets what is kept of it, unless it is what this mount has written. A key that ends in '/': all
  * below it. *ret_overlay (may be NULL): the active fork whose overlay somebody else has changed, if
- * it was that. Errors of the store, ERR_CORRUPT; what is kept then stays. */
+ * it was that; or that this mount is writing it, so that nobody can tell and has to ask again.
+ * Errors of the store, ERR_CORRUPT; what is kept then stays. */
 struct refreshed_overlay {
     bool changed;
+    bool again;
     struct ulid fork;
 };
 int catalog_refresh(struct catalog *catalog, const char *key, struct operation *operation,

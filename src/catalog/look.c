@@ -1,7 +1,8 @@
 /*
  * Looking at what others have changed: at one object that the store reports (catalog_refresh()), or
  * at everything on a store that does not tell (catalog_poll()). What this mount writes itself is
- * reported, too, so everything is compared by etag before it is read again or forgotten.
+ * reported, too, so everything is compared by etag before it is read again or forgotten; and an
+ * overlay can be on the store already while the put of it has not been answered.
  */
 #include <string.h>
 
@@ -46,36 +47,25 @@ bool catalog_is_active(struct catalog *catalog, const struct ulid *id)
     return entry && entry->status == FORK_ACTIVE;
 }
 
-/* The version kept of an overlay; false when none is kept. */
-static bool kept_version(struct catalog *catalog, const struct ulid *id, char **ret)
-{
-    struct overlay *kept = overlays_cached(catalog->overlays, id);
-    *ret = kept ? g_strdup(kept->version) : NULL;
-    overlay_free(kept);
-    return kept;
-}
-
+/* A fork that becomes active meanwhile has got its first overlay. */
 static int refresh_overlay(struct catalog *catalog, const char *key, const struct ulid *id,
                            struct operation *operation, struct refreshed_overlay *ret,
                            struct error *err)
 {
-    g_autofree char *before = NULL;
-    g_autofree char *after = NULL;
     g_autofree char *etag = NULL;
-    bool was_kept = kept_version(catalog, id, &before);
+    enum overlay_look found = OVERLAY_SAME;
+    bool was_active = catalog_is_active(catalog, id);
+    overlays_begin_listing(catalog->overlays);
     int code = head(catalog, key, operation, &etag, err);
-    if (code)
-        return code;
-    bool is_kept = kept_version(catalog, id, &after);
-    if (is_kept && g_strcmp0(after, etag) == 0)
-        return 0;
-    /* Written by this mount meanwhile, which is going to be reported as well. */
-    if (is_kept != was_kept || g_strcmp0(before, after) != 0)
-        return 0;
-    overlays_forget(catalog->overlays, id);
-    if (ret && catalog_is_active(catalog, id))
-        *ret = (struct refreshed_overlay){.changed = true, .fork = *id};
-    return 0;
+    if (code == 0)
+        found = overlays_compare_one(catalog->overlays, id, etag);
+    overlays_end_listing(catalog->overlays);
+    if (ret) {
+        ret->fork = *id;
+        ret->again = found == OVERLAY_OWN;
+        ret->changed = found == OVERLAY_CHANGED && was_active && catalog_is_active(catalog, id);
+    }
+    return code;
 }
 
 static int compare_overlays(struct catalog *catalog, const char *prefix,

@@ -75,7 +75,7 @@ static bool refresh(struct change_watcher *watcher, const char *key)
     g_hash_table_remove(watcher->unread, key);
     if (overlay.changed)
         settings->overlay_changed(settings->argument, &overlay.fork);
-    return true;
+    return !overlay.again;
 }
 
 static void refresh_all(struct change_watcher *watcher)

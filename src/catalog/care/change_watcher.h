@@ -3,8 +3,9 @@
  * tells, or by looking from time to time.
  *
  * Changes that a watch tells are read once they have been quiet for a moment; what cannot be read
- * (a half-written registry) is tried again, more and more seldom. A look that fails is tried again
- * at the time of the next. A failure is reported once for each code, until it has gone.
+ * (a half-written registry), or is just being written by this mount, is tried again, more and more
+ * seldom. A look that fails is tried again at the time of the next. A failure is reported once for
+ * each code, until it has gone.
  */
 #ifndef FORKFS_CATALOG_CARE_CHANGE_WATCHER_H
 #define FORKFS_CATALOG_CARE_CHANGE_WATCHER_H

@@ -16,6 +16,7 @@ struct overlays {
     GHashTable *seen;    /* id text -> etag on the store, as last listed or put */
     unsigned listings;   /* under way */
     GHashTable *touched; /* set of ids put or forgotten since then: the listings may be older */
+    GHashTable *writes;  /* set of ids being written: what is listed may be that already */
 };
 
 void overlay_free(struct overlay *overlay)
@@ -48,6 +49,7 @@ struct overlays *overlays_new(struct store *store, const struct layout *layout,
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)overlay_free);
     overlays->seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     overlays->touched = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    overlays->writes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     return overlays;
 }
 
@@ -58,6 +60,7 @@ void overlays_free(struct overlays *overlays)
     g_hash_table_unref(overlays->by_id);
     g_hash_table_unref(overlays->seen);
     g_hash_table_unref(overlays->touched);
+    g_hash_table_unref(overlays->writes);
     pthread_mutex_destroy(&overlays->lock);
     g_free(overlays);
 }
@@ -169,6 +172,31 @@ static int put(const struct write *write, char **ret_etag, struct error *err)
     return code;
 }
 
+/* With the lock held. */
+static void touch(struct overlays *overlays, const struct ulid *id)
+{
+    overlays->changes++;
+    if (overlays->listings > 0)
+        g_hash_table_add(overlays->touched, g_strdup(id->text));
+}
+
+static void begin_write(struct overlays *overlays, const struct ulid *id)
+{
+    LOCK_SCOPE(&overlays->lock);
+    g_hash_table_add(overlays->writes, g_strdup(id->text));
+}
+
+/* What was seen last stays when it failed: another's change is told of by the next look. */
+static void end_write(struct overlays *overlays, const struct ulid *id, bool failed)
+{
+    LOCK_SCOPE(&overlays->lock);
+    g_hash_table_remove(overlays->writes, id->text);
+    if (!failed)
+        return;
+    touch(overlays, id);
+    g_hash_table_remove(overlays->by_id, id->text);
+}
+
 int overlays_write(struct overlays *overlays, const struct ulid *id, struct bytes *text,
                    const char *version, struct operation *operation, char **ret_version,
                    struct error *err)
@@ -179,24 +207,18 @@ int overlays_write(struct overlays *overlays, const struct ulid *id, struct byte
     struct error failure = {0};
     const struct write write = {
         .overlays = overlays, .key = key, .body = body, .version = version, .operation = operation};
+    begin_write(overlays, id);
     int code = put(&write, &etag, &failure);
+    if (code == 0)
+        overlays_note_put(overlays, id, text, etag);
+    end_write(overlays, id, code != 0);
     if (code) {
-        overlays_forget(overlays, id);
         error_prefix(&failure, failure.code, "writing the overlay %s", key);
         return error_copy(err, &failure);
     }
-    overlays_note_put(overlays, id, text, etag);
     if (ret_version)
         *ret_version = g_steal_pointer(&etag);
     return 0;
-}
-
-/* With the lock held. */
-static void touch(struct overlays *overlays, const struct ulid *id)
-{
-    overlays->changes++;
-    if (overlays->listings > 0)
-        g_hash_table_add(overlays->touched, g_strdup(id->text));
 }
 
 void overlays_note_put(struct overlays *overlays, const struct ulid *id, struct bytes *body,
@@ -213,15 +235,21 @@ void overlays_note_put(struct overlays *overlays, const struct ulid *id, struct 
     g_hash_table_replace(overlays->seen, g_strdup(id->text), g_strdup(etag));
 }
 
-void overlays_forget(struct overlays *overlays, const struct ulid *id)
+/* With the lock held. */
+static void forget(struct overlays *overlays, const struct ulid *id)
 {
-    LOCK_SCOPE(&overlays->lock);
     touch(overlays, id);
     g_hash_table_remove(overlays->by_id, id->text);
     g_hash_table_remove(overlays->seen, id->text);
 }
 
-/* ---- Comparing with a listing ---- */
+void overlays_forget(struct overlays *overlays, const struct ulid *id)
+{
+    LOCK_SCOPE(&overlays->lock);
+    forget(overlays, id);
+}
+
+/* ---- Comparing with what the store holds ---- */
 
 void overlays_begin_listing(struct overlays *overlays)
 {
@@ -234,6 +262,26 @@ void overlays_end_listing(struct overlays *overlays)
     LOCK_SCOPE(&overlays->lock);
     if (--overlays->listings == 0)
         g_hash_table_remove_all(overlays->touched);
+}
+
+/* With the lock held: whether what a look has found may be this mount's own doing, or older. */
+static bool is_own(const struct overlays *overlays, const char *id)
+{
+    return g_hash_table_contains(overlays->touched, id) ||
+           g_hash_table_contains(overlays->writes, id);
+}
+
+enum overlay_look overlays_compare_one(struct overlays *overlays, const struct ulid *id,
+                                       const char *etag)
+{
+    LOCK_SCOPE(&overlays->lock);
+    const struct overlay *kept = g_hash_table_lookup(overlays->by_id, id->text);
+    if (kept && g_strcmp0(kept->version, etag) == 0)
+        return OVERLAY_SAME;
+    if (is_own(overlays, id->text))
+        return OVERLAY_OWN;
+    forget(overlays, id);
+    return OVERLAY_CHANGED;
 }
 
 static GHashTable *etags_by_id(const struct overlays *overlays, const GPtrArray *objects)
@@ -274,8 +322,8 @@ static void compare_listed(struct overlays *overlays, const char *id, const char
     }
 }
 
-/* With the lock held: removes from a table the ids that are neither listed nor touched, and adds
- * them to `changed`. */
+/* With the lock held: removes from a table the ids that are neither listed nor this mount's own
+ * doing, and adds them to `changed`. */
 static void drop_unlisted(struct overlays *overlays, GHashTable *table, GHashTable *etags,
                           bool (*counts)(const void *value), GPtrArray *changed)
 {
@@ -283,8 +331,7 @@ static void drop_unlisted(struct overlays *overlays, GHashTable *table, GHashTab
     void *id, *value;
     g_hash_table_iter_init(&iterator, table);
     while (g_hash_table_iter_next(&iterator, &id, &value)) {
-        if (g_hash_table_contains(etags, id) || g_hash_table_contains(overlays->touched, id) ||
-            !counts(value))
+        if (g_hash_table_contains(etags, id) || is_own(overlays, id) || !counts(value))
             continue;
         if (changed)
             add_id(changed, id);
@@ -312,7 +359,7 @@ GPtrArray *overlays_compare(struct overlays *overlays, const GPtrArray *objects)
     LOCK_SCOPE(&overlays->lock);
     g_hash_table_iter_init(&iterator, etags);
     while (g_hash_table_iter_next(&iterator, &id, &etag))
-        if (!g_hash_table_contains(overlays->touched, id))
+        if (!is_own(overlays, id))
             compare_listed(overlays, id, etag, changed);
     drop_unlisted(overlays, overlays->seen, etags, is_any, changed);
     drop_unlisted(overlays, overlays->by_id, etags, was_present, NULL);

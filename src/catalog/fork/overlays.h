@@ -36,8 +36,9 @@ int overlays_read(struct overlays *overlays, const struct ulid *id, struct opera
                   struct overlay **ret, struct error *err);
 
 /* Replaces the stored overlay, if it still is `version` (NULL: absent). ERR_CHANGED when it is not;
- * ERR_OUTCOME_UNKNOWN even after re-reading. What is in memory is forgotten on failure.
- * *ret_version (may be NULL): the new one; g_free(). The text must have been validated. */
+ * ERR_OUTCOME_UNKNOWN even after re-reading. What is in memory is forgotten on failure. One call
+ * for a fork at a time. *ret_version (may be NULL): the new one; g_free(). The text must have been
+ * validated. */
 int overlays_write(struct overlays *overlays, const struct ulid *id, struct bytes *text,
                    const char *version, struct operation *operation, char **ret_version,
                    struct error *err);
@@ -48,12 +49,24 @@ void overlays_note_put(struct overlays *overlays, const struct ulid *id, struct 
 /* After a fork went away, or its overlay changed elsewhere. */
 void overlays_forget(struct overlays *overlays, const struct ulid *id);
 
+/* Around the looks below, and the requests that they look at: between the two is remembered what
+ * this mount puts or forgets. */
+void overlays_begin_listing(struct overlays *overlays);
+void overlays_end_listing(struct overlays *overlays);
+
 /* Forgets what differs from a listing of all overlays on the store: struct store_object. Returns
  * the ids (struct ulid, owned by the array, unref) of those that somebody else has changed since
- * they were last listed, put, or read as absent. What this mount puts or forgets between
- * _begin_listing() and _end_listing(), around listing and comparison, is left out. */
-void overlays_begin_listing(struct overlays *overlays);
+ * they were last listed, put, or read as absent. What this mount is writing, and what it has put or
+ * forgotten since _begin_listing(), is left out. */
 GPtrArray *overlays_compare(struct overlays *overlays, const GPtrArray *objects);
-void overlays_end_listing(struct overlays *overlays);
+
+/* The same for one object, with its etag (NULL: absent). */
+enum overlay_look {
+    OVERLAY_SAME,    /* as what is kept */
+    OVERLAY_CHANGED, /* by somebody else, as far as is known; it is forgotten */
+    OVERLAY_OWN,     /* left out: look again */
+};
+enum overlay_look overlays_compare_one(struct overlays *overlays, const struct ulid *id,
+                                       const char *etag);
 
 #endif
