@@ -23,6 +23,11 @@ int change_set_up_wide(void **state)
     return set_up_on(state, fixture_database_with_jobs(4));
 }
 
+int change_set_up_on_disk(void **state)
+{
+    return set_up_on(state, fixture_database_on_disk());
+}
+
 int change_tear_down(void **state)
 {
     struct change_fixture *fixture = *state;

@@ -1,6 +1,6 @@
 /*
- * A catalog on a database of its own, and lists of changes, for tests of what goes beyond one mkdir
- * or rmdir.
+ * A catalog without forks on a database of its own, and lists of changes, for tests of creates and
+ * of what goes beyond one mkdir or rmdir.
  */
 #ifndef FORKFS_UNIT_CATALOG_CHANGE_CHANGE_FIXTURE_H
 #define FORKFS_UNIT_CATALOG_CHANGE_CHANGE_FIXTURE_H
@@ -13,9 +13,11 @@ struct change_fixture {
     struct catalog *catalog;
 };
 
-/* cmocka's setup and teardown; *state is the fixture. A store with one thread, or with four. */
+/* cmocka's setup and teardown; *state is the fixture. A store with one thread, with four, or one on
+ * disk. */
 int change_set_up(void **state);
 int change_set_up_wide(void **state);
+int change_set_up_on_disk(void **state);
 int change_tear_down(void **state);
 
 /* Another mount, with settings (NULL: none). */

@@ -1,3 +1,6 @@
+/*
+ * What a create makes, of the primary graph and of a fork, and what it costs.
+ */
 #include "unit/unit.h"
 
 #include <string.h>
@@ -5,57 +8,9 @@
 #include "base/timestamp.h"
 #include "lance/branch_name.h"
 #include "lance/branch_ref.h"
-#include "unit/catalog/database_fixture.h"
-#include "unit/virtual_clock.h"
+#include "unit/catalog/change/change_fixture.h"
 
-struct fixture {
-    struct store *store;
-    struct store *faults;
-    struct catalog *catalog;
-};
-
-static int set_up_on(void **state, struct store *store)
-{
-    struct fixture *fixture = g_new0(struct fixture, 1);
-    fixture->store = store;
-    fixture->catalog = fixture_open(fixture->store, &fixture->faults);
-    *state = fixture;
-    return 0;
-}
-
-static int set_up(void **state)
-{
-    return set_up_on(state, fixture_database());
-}
-
-static int set_up_wide(void **state)
-{
-    return set_up_on(state, fixture_database_with_jobs(4));
-}
-
-static int set_up_on_disk(void **state)
-{
-    return set_up_on(state, fixture_database_on_disk());
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *fixture = *state;
-    catalog_free(fixture->catalog);
-    store_free(fixture->store);
-    g_free(fixture);
-    return 0;
-}
-
-static struct fork_entry *find_entry(struct fixture *fixture, const char *name)
-{
-    auto_registry struct registry *registry = catalog_registry(fixture->catalog);
-    struct fork_entry *entry = registry_find(registry, name);
-    assert_non_null(entry);
-    return fork_entry_ref(entry);
-}
-
-static struct branch_ref *read_ref(struct fixture *fixture, const struct ulid *id,
+static struct branch_ref *read_ref(struct change_fixture *fixture, const struct ulid *id,
                                    const char *dataset)
 {
     g_autofree char *branch = layout_branch_name(id, dataset);
@@ -72,11 +27,11 @@ static struct branch_ref *read_ref(struct fixture *fixture, const struct ulid *i
 
 static void a_fork_has_branches_allocator_and_overlay(void **state)
 {
-    struct fixture *fixture = *state;
+    struct change_fixture *fixture = *state;
     struct ulid id = fixture_create(fixture->catalog, "audit", NULL);
     fixture_assert_whole(fixture->store);
     fixture_assert_clean(fixture->store);
-    struct fork_entry *entry = find_entry(fixture, "audit");
+    struct fork_entry *entry = change_fixture_entry(fixture, "audit");
     assert_true(ulid_equal(&entry->id, &id));
     assert_int_equal(entry->status, FORK_ACTIVE);
     assert_false(entry->has_parent);
@@ -93,9 +48,9 @@ static void a_fork_has_branches_allocator_and_overlay(void **state)
 
 static void the_registry_is_written_as_uni_writes_it(void **state)
 {
-    struct fixture *fixture = *state;
+    struct change_fixture *fixture = *state;
     struct ulid id = fixture_create(fixture->catalog, "audit", NULL);
-    struct fork_entry *entry = find_entry(fixture, "audit");
+    struct fork_entry *entry = change_fixture_entry(fixture, "audit");
     char created_at[TIMESTAMP_TEXT_SIZE];
     timestamp_format(entry->created_at, created_at);
     fork_entry_unref(entry);
@@ -114,7 +69,7 @@ static void the_registry_is_written_as_uni_writes_it(void **state)
 
 static void an_empty_database_can_be_forked(void **state)
 {
-    struct fixture *fixture = *state;
+    struct change_fixture *fixture = *state;
     struct store *store = memory_store_new(1);
     fixture_put(store, "schema.json",
                 "{\"schema_version\": 1, \"labels\": {}, \"edge_types\": {}, \"properties\": {}}");
@@ -132,10 +87,10 @@ static void an_empty_database_can_be_forked(void **state)
 
 static void datasets_of_no_label_are_not_branched(void **state)
 {
-    struct fixture *fixture = *state;
+    struct change_fixture *fixture = *state;
     fixture_put_dataset(fixture->store, "notes", "plain", 2);
     fixture_create(fixture->catalog, "audit", NULL);
-    struct fork_entry *entry = find_entry(fixture, "audit");
+    struct fork_entry *entry = change_fixture_entry(fixture, "audit");
     assert_null(fork_entry_branch(entry, "notes"));
     fork_entry_unref(entry);
 }
@@ -143,7 +98,7 @@ static void datasets_of_no_label_are_not_branched(void **state)
 /* As Uni 5 does; and the type may have come by a commit between two creates. */
 static void datasets_of_an_undeclared_edge_type_are_branched(void **state)
 {
-    struct fixture *fixture = *state;
+    struct change_fixture *fixture = *state;
     fixture_put_dataset(fixture->store, "deltas_LIKES_fwd", "plain", 2);
     fixture_create(fixture->catalog, "before", NULL);
     fixture_replace(fixture->store, "catalog/schema.json", "\"properties\": {}",
@@ -152,8 +107,9 @@ static void datasets_of_an_undeclared_edge_type_are_branched(void **state)
                     "\"next_local_id\": 2}");
     fixture_create(fixture->catalog, "after", NULL);
     fixture_create(fixture->catalog, "child", "after");
-    struct fork_entry *before = find_entry(fixture, "before"),
-                      *after = find_entry(fixture, "after"), *child = find_entry(fixture, "child");
+    struct fork_entry *before = change_fixture_entry(fixture, "before"),
+                      *after = change_fixture_entry(fixture, "after"),
+                      *child = change_fixture_entry(fixture, "child");
     assert_null(fork_entry_branch(before, "deltas_LIKES_fwd"));
     assert_non_null(fork_entry_branch(after, "deltas_LIKES_fwd"));
     assert_null(fork_entry_branch(after, "deltas_LIKES_bwd")); /* it does not exist */
@@ -164,7 +120,7 @@ static void datasets_of_an_undeclared_edge_type_are_branched(void **state)
     fixture_assert_whole(fixture->store);
 }
 
-static char *read_overlay(struct fixture *fixture, const struct ulid *id)
+static char *read_overlay(struct change_fixture *fixture, const struct ulid *id)
 {
     g_autofree char *key = g_strdup_printf("catalog/fork_schemas/%s.json", id->text);
     return fixture_read(fixture->store, key);
@@ -173,7 +129,7 @@ static char *read_overlay(struct fixture *fixture, const struct ulid *id)
 /* Else Uni 5 would not look into the datasets that it has of them. */
 static void a_fork_names_the_undeclared_edge_types_of_main_and_of_its_parent(void **state)
 {
-    struct fixture *fixture = *state;
+    struct change_fixture *fixture = *state;
     fixture_replace(
         fixture->store, "catalog/schema.json", "\"properties\": {}",
         "\"properties\": {}, \"schemaless_registry\": {\"name_to_id\": {\"LIKES\": 1}}");
@@ -193,24 +149,24 @@ static void a_fork_names_the_undeclared_edge_types_of_main_and_of_its_parent(voi
 
 static void a_dataset_that_appears_later_is_branched_too(void **state)
 {
-    struct fixture *fixture = *state;
+    struct change_fixture *fixture = *state;
     fixture_create(fixture->catalog, "first", NULL);
     fixture_put_dataset(fixture->store, "deltas_KNOWS_fwd", "plain", 2);
     fixture_create(fixture->catalog, "second", NULL);
-    struct fork_entry *entry = find_entry(fixture, "second");
+    struct fork_entry *entry = change_fixture_entry(fixture, "second");
     assert_non_null(fork_entry_branch(entry, "deltas_KNOWS_fwd"));
     fork_entry_unref(entry);
 }
 
 static void the_legacy_place_of_the_schema_counts_when_there_is_no_other(void **state)
 {
-    struct fixture *fixture = *state;
+    struct change_fixture *fixture = *state;
     fixture_create(fixture->catalog, "before", NULL); /* has seen the schema in its place */
     g_autofree char *schema = fixture_read(fixture->store, "catalog/schema.json");
     fixture_delete(fixture->store, "catalog/schema.json");
     fixture_put(fixture->store, "schema.json", schema);
     fixture_create(fixture->catalog, "audit", NULL);
-    struct fork_entry *entry = find_entry(fixture, "audit");
+    struct fork_entry *entry = change_fixture_entry(fixture, "audit");
     assert_int_equal(entry->schema_version, 4);
     assert_non_null(fork_entry_branch(entry, "vertices_Person"));
     fork_entry_unref(entry);
@@ -218,7 +174,7 @@ static void the_legacy_place_of_the_schema_counts_when_there_is_no_other(void **
 
 static void manifests_with_old_names_are_branched(void **state)
 {
-    struct fixture *fixture = *state;
+    struct change_fixture *fixture = *state;
     fixture_put(fixture->store, "storage/edges.lance/_versions/1.manifest", "older");
     g_autofree char *key = lance_manifest_key("storage/edges.lance", NULL, 2);
     auto_bytes struct bytes *manifest = NULL;
@@ -238,13 +194,13 @@ static void manifests_with_old_names_are_branched(void **state)
 
 static void a_nested_fork_branches_its_parent(void **state)
 {
-    struct fixture *fixture = *state;
+    struct change_fixture *fixture = *state;
     struct ulid parent = fixture_create(fixture->catalog, "parent", NULL);
     g_autofree char *allocator =
         g_strdup_printf("storage/catalog/forks/%s/id_allocator.json", parent.text);
     fixture_put(fixture->store, allocator, "{\"next_vid_batch\": 7000, \"next_eid_batch\": 8000}");
     struct ulid child = fixture_create(fixture->catalog, "child", "parent");
-    struct fork_entry *entry = find_entry(fixture, "child");
+    struct fork_entry *entry = change_fixture_entry(fixture, "child");
     assert_true(entry->has_parent);
     assert_true(ulid_equal(&entry->parent_id, &parent));
     assert_string_equal(entry->parent_snapshot_id, "uninitialized"); /* it never flushed */
@@ -261,7 +217,7 @@ static void a_nested_fork_branches_its_parent(void **state)
 /* Not those of the schema. */
 static void a_nested_fork_has_the_datasets_of_its_parent(void **state)
 {
-    struct fixture *fixture = *state;
+    struct change_fixture *fixture = *state;
     struct ulid parent = fixture_create(fixture->catalog, "parent", NULL);
     fixture_put_dataset(fixture->store, "deltas_KNOWS_fwd", "plain", 2);
     fixture_put_dataset(fixture->store, "deltas_LIKES_fwd", "plain", 2);
@@ -269,7 +225,7 @@ static void a_nested_fork_has_the_datasets_of_its_parent(void **state)
     assert_int_equal(catalog_register_datasets(fixture->catalog, &parent, addition, NULL, NULL), 0);
     fixture_replace(fixture->store, "catalog/schema.json", "KNOWS", "LIKES");
     fixture_create(fixture->catalog, "child", "parent");
-    struct fork_entry *entry = find_entry(fixture, "child");
+    struct fork_entry *entry = change_fixture_entry(fixture, "child");
     assert_non_null(fork_entry_branch(entry, "deltas_KNOWS_fwd"));
     assert_int_equal(entry->datasets->len, FIXTURE_DATASETS + 1);
     fork_entry_unref(entry);
@@ -278,7 +234,7 @@ static void a_nested_fork_has_the_datasets_of_its_parent(void **state)
 
 static void the_lineage_of_a_nested_fork_leads_to_its_parent(void **state)
 {
-    struct fixture *fixture = *state;
+    struct change_fixture *fixture = *state;
     struct ulid parent = fixture_create(fixture->catalog, "parent", NULL);
     struct ulid child = fixture_create(fixture->catalog, "child", "parent");
     struct branch_ref *parent_ref = read_ref(fixture, &parent, "vertices");
@@ -292,7 +248,7 @@ static void the_lineage_of_a_nested_fork_leads_to_its_parent(void **state)
 
 static void a_nested_fork_starts_at_the_snapshot_of_its_parent(void **state)
 {
-    struct fixture *fixture = *state;
+    struct change_fixture *fixture = *state;
     struct ulid parent = fixture_create(fixture->catalog, "parent", NULL);
     g_autofree char *pointer = g_strdup_printf("storage/catalog/forks/%s/latest", parent.text);
     g_autofree char *manifest =
@@ -304,18 +260,18 @@ static void a_nested_fork_starts_at_the_snapshot_of_its_parent(void **state)
     fixture_replace(fixture->store, manifest, FIXTURE_SNAPSHOT, "own");
     fixture_replace(fixture->store, manifest, "42", "99");
     fixture_create(fixture->catalog, "child", "parent");
-    struct fork_entry *entry = find_entry(fixture, "child");
+    struct fork_entry *entry = change_fixture_entry(fixture, "child");
     assert_string_equal(entry->parent_snapshot_id, "own");
     assert_int_equal(entry->version_mark, 100);
     fork_entry_unref(entry);
 }
 
-static uint64_t mark_of_child(struct fixture *fixture, const char *parent)
+static uint64_t mark_of_child(struct change_fixture *fixture, const char *parent)
 {
     static unsigned number;
     g_autofree char *name = g_strdup_printf("child-%u", number++);
     fixture_create(fixture->catalog, name, parent);
-    struct fork_entry *entry = find_entry(fixture, name);
+    struct fork_entry *entry = change_fixture_entry(fixture, name);
     uint64_t mark = entry->version_mark;
     fork_entry_unref(entry);
     return mark;
@@ -324,7 +280,7 @@ static uint64_t mark_of_child(struct fixture *fixture, const char *parent)
 /* Uni before 5 begins anew at the fork point whenever it opens a fork. */
 static void a_nested_fork_sees_up_to_the_highest_mark_of_its_parent(void **state)
 {
-    struct fixture *fixture = *state;
+    struct change_fixture *fixture = *state;
     struct ulid parent = fixture_create(fixture->catalog, "parent", NULL);
     assert_int_equal(mark_of_child(fixture, "parent"), 43);
     fixture_put_fork_snapshot(fixture->store, &parent, "one", 45, 0);
@@ -341,7 +297,7 @@ static void a_nested_fork_sees_up_to_the_highest_mark_of_its_parent(void **state
 /* Its own mark is 43; what it flushed under a lower one changes nothing. */
 static void a_nested_fork_sees_what_its_parent_inherits(void **state)
 {
-    struct fixture *fixture = *state;
+    struct change_fixture *fixture = *state;
     struct ulid parent = fixture_create(fixture->catalog, "parent", NULL);
     fixture_put_fork_snapshot(fixture->store, &parent, "low", 7, 0);
     assert_int_equal(mark_of_child(fixture, "parent"), 43);
@@ -349,7 +305,7 @@ static void a_nested_fork_sees_what_its_parent_inherits(void **state)
 
 static void the_highest_mark_is_found_among_any_number(void **state)
 {
-    struct fixture *fixture = *state;
+    struct change_fixture *fixture = *state;
     struct ulid parent = fixture_create(fixture->catalog, "parent", NULL);
     for (unsigned i = 0; i < 2100; i++) {
         g_autofree char *id = g_strdup_printf("snapshot-%04u", i);
@@ -361,7 +317,7 @@ static void the_highest_mark_is_found_among_any_number(void **state)
 /* Whether its mark is the highest cannot be told. */
 static void a_damaged_snapshot_of_the_parent_is_corrupt_whichever(void **state)
 {
-    struct fixture *fixture = *state;
+    struct change_fixture *fixture = *state;
     struct error err = {0};
     struct ulid parent = fixture_create(fixture->catalog, "parent", NULL);
     g_autofree char *old =
@@ -379,7 +335,7 @@ static void a_damaged_snapshot_of_the_parent_is_corrupt_whichever(void **state)
 
 /* ---- Cost ---- */
 
-static unsigned total_requests(struct fixture *fixture)
+static unsigned total_requests(struct change_fixture *fixture)
 {
     unsigned total = 0;
     for (int method = 0; method < STORE_METHODS; method++)
@@ -389,7 +345,7 @@ static unsigned total_requests(struct fixture *fixture)
 
 static void a_create_with_warm_caches_takes_four_waves(void **state)
 {
-    struct fixture *fixture = *state;
+    struct change_fixture *fixture = *state;
     fixture_create(fixture->catalog, "first", NULL);
     unsigned waves = fault_store_waves(fixture->faults), requests = total_requests(fixture);
     fixture_create(fixture->catalog, "second", NULL);
@@ -401,164 +357,15 @@ static void a_create_with_warm_caches_takes_four_waves(void **state)
 
 static void a_create_with_cold_caches_takes_at_most_six_waves(void **state)
 {
-    struct fixture *fixture = *state;
+    struct change_fixture *fixture = *state;
     unsigned waves = fault_store_waves(fixture->faults);
     fixture_create(fixture->catalog, "first", NULL);
     assert_in_range(fault_store_waves(fixture->faults) - waves, 4, 6);
 }
 
-/* ---- Interrupts ---- */
-
-struct creator {
-    struct fixture *fixture;
-    struct operation operation;
-    pthread_t thread;
-    struct error err;
-    int code;
-};
-
-static void *run_create(void *argument)
-{
-    struct creator *creator = argument;
-    creator->code = catalog_create(creator->fixture->catalog, "audit", NULL, &creator->operation,
-                                   NULL, &creator->err);
-    return NULL;
-}
-
-/* Cancels a create while its n-th request of that kind is under way. */
-static int cancel_at(struct fixture *fixture, unsigned mask, const char *part, unsigned n)
-{
-    struct creator creator = {.fixture = fixture};
-    operation_init(&creator.operation, 60000);
-    fault_store_match(fixture->faults, part);
-    fault_store_arm(fixture->faults, FAULT_DELAY, mask, n, false, 0);
-    assert_int_equal(pthread_create(&creator.thread, NULL, run_create, &creator), 0);
-    fault_store_wait_held(fixture->faults);
-    operation_cancel(&creator.operation);
-    fault_store_release(fixture->faults);
-    pthread_join(creator.thread, NULL);
-    operation_destroy(&creator.operation);
-    return creator.code;
-}
-
-static void assert_no_trace(struct fixture *fixture)
-{
-    assert_int_equal(fixture_status(fixture->store, "audit"), -1);
-    assert_int_equal(fixture_mentions(fixture->store, "audit"), 0);
-    assert_int_equal(fixture_mentions(fixture->store, "fork_0"), 0);
-    fixture_assert_clean(fixture->store);
-}
-
-static void an_interrupt_while_reading_leaves_no_trace(void **state)
-{
-    struct fixture *fixture = *state;
-    assert_int_equal(cancel_at(fixture, FAULT_READS, NULL, 1), ERR_INTERRUPTED);
-    assert_no_trace(fixture);
-}
-
-static void an_interrupt_while_branching_leaves_no_trace(void **state)
-{
-    struct fixture *fixture = *state;
-    assert_int_equal(cancel_at(fixture, FAULT_WRITES, "vertices", 1), ERR_INTERRUPTED);
-    assert_no_trace(fixture);
-}
-
-static void an_interrupt_at_the_commit_point_comes_too_late(void **state)
-{
-    struct fixture *fixture = *state;
-    assert_int_equal(cancel_at(fixture, FAULT_WRITES, FIXTURE_REGISTRY, 2), 0);
-    assert_int_equal(fixture_status(fixture->store, "audit"), FORK_ACTIVE);
-    fixture_assert_whole(fixture->store);
-}
-
-static void a_deadline_while_branching_leaves_no_trace_or_says_so(void **state)
-{
-    struct fixture *fixture = *state;
-    struct creator creator = {.fixture = fixture};
-    operation_init(&creator.operation, AMPLE_MS);
-    fault_store_match(fixture->faults, "_refs/branches");
-    fault_store_when_fired(fixture->faults, virtual_clock_jump, UNTIL_UNDOING_MS(AMPLE_MS));
-    fault_store_arm(fixture->faults, FAULT_DELAY, FAULT_WRITES, 1, false, 0);
-    run_create(&creator);
-    assert_int_equal(creator.code, ERR_DEADLINE);
-    if (fixture_status(fixture->store, "audit") >= 0)
-        assert_non_null(strstr(creator.err.text, "left for recovery"));
-    operation_destroy(&creator.operation);
-    fault_store_release(fixture->faults);
-    catalog_free(fixture->catalog);
-    fixture->catalog = fixture_open(fixture->store, &fixture->faults);
-    fixture_recover(fixture->catalog, NULL);
-    assert_no_trace(fixture);
-}
-
-/* Creates while the n-th write of the registry is held up longer than the time allowed. */
-static int create_with_stuck_commit(struct fixture *fixture, unsigned n, struct error *err)
-{
-    struct creator creator = {.fixture = fixture};
-    operation_init(&creator.operation, AMPLE_MS);
-    fault_store_match(fixture->faults, FIXTURE_REGISTRY);
-    fault_store_when_fired(fixture->faults, virtual_clock_jump, UNTIL_UNDOING_MS(AMPLE_MS));
-    fault_store_arm(fixture->faults, FAULT_DELAY, FAULT_WRITES, n, false, 0);
-    run_create(&creator);
-    operation_destroy(&creator.operation);
-    *err = creator.err;
-    return creator.code;
-}
-
-static void wait_for_entry(struct fixture *fixture)
-{
-    AWAIT(fixture_status(fixture->store, "audit") >= 0);
-}
-
-static void an_entry_that_may_still_appear_is_no_success_and_no_secret(void **state)
-{
-    struct fixture *fixture = *state;
-    struct error err;
-    assert_int_equal(create_with_stuck_commit(fixture, 1, &err), ERR_OUTCOME_UNKNOWN);
-    assert_non_null(strstr(err.text, "may still appear"));
-    fault_store_release(fixture->faults);
-    wait_for_entry(fixture);
-    assert_int_equal(fixture_status(fixture->store, "audit"), FORK_PENDING);
-    assert_int_equal(fixture_recover(fixture->catalog, NULL), 1);
-    assert_no_trace(fixture);
-}
-
-static void an_activation_that_is_stuck_is_fenced_off(void **state)
-{
-    struct fixture *fixture = *state;
-    struct error err;
-    assert_int_equal(create_with_stuck_commit(fixture, 2, &err), ERR_DEADLINE);
-    assert_non_null(strstr(err.text, "everything was undone"));
-    assert_no_trace(fixture);
-    fault_store_release(fixture->faults);
-    catalog_free(fixture->catalog); /* waits for it */
-    fixture->catalog = fixture_open(fixture->store, &fixture->faults);
-    assert_int_equal(fixture_recover(fixture->catalog, NULL), 0);
-    assert_no_trace(fixture);
-}
-
-/* ---- Several at once ---- */
-
-static void of_two_creates_of_a_name_one_finds_it_taken(void **state)
-{
-    struct fixture *fixture = *state;
-    struct creator creators[2];
-    for (int i = 0; i < 2; i++) {
-        creators[i] = (struct creator){.fixture = fixture};
-        operation_init(&creators[i].operation, -1);
-        assert_int_equal(pthread_create(&creators[i].thread, NULL, run_create, &creators[i]), 0);
-    }
-    for (int i = 0; i < 2; i++) {
-        pthread_join(creators[i].thread, NULL);
-        operation_destroy(&creators[i].operation);
-    }
-    assert_int_equal(creators[0].code + creators[1].code, ERR_EXISTS);
-    fixture_assert_clean(fixture->store);
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-#define TEST_WIDE(name) cmocka_unit_test_setup_teardown(name, set_up_wide, tear_down)
-#define TEST_ON_DISK(name) cmocka_unit_test_setup_teardown(name, set_up_on_disk, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, change_set_up, change_tear_down)
+#define TEST_ON_DISK(name)                                                                         \
+    cmocka_unit_test_setup_teardown(name, change_set_up_on_disk, change_tear_down)
 
 int main(void)
 {
@@ -584,14 +391,6 @@ int main(void)
         TEST(a_create_with_warm_caches_takes_four_waves),
         TEST_ON_DISK(a_create_with_warm_caches_takes_four_waves),
         TEST(a_create_with_cold_caches_takes_at_most_six_waves),
-        TEST(an_interrupt_while_reading_leaves_no_trace),
-        TEST(an_interrupt_while_branching_leaves_no_trace),
-        TEST_ON_DISK(an_interrupt_while_branching_leaves_no_trace),
-        TEST(an_interrupt_at_the_commit_point_comes_too_late),
-        TEST(a_deadline_while_branching_leaves_no_trace_or_says_so),
-        TEST_WIDE(an_entry_that_may_still_appear_is_no_success_and_no_secret),
-        TEST_WIDE(an_activation_that_is_stuck_is_fenced_off),
-        TEST(of_two_creates_of_a_name_one_finds_it_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
