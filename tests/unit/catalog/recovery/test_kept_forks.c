@@ -1,7 +1,5 @@
 /*
- * Forks whose drop somebody else has decided, or that somebody has left half made, and on which a
- * tag or a foreign branch hangs: nothing of them is deleted, users are told, and the drop is
- * finished once nothing hangs on them any more.
+ * Recovery of forks on which something hangs.
  */
 #include "unit/unit.h"
 
@@ -9,105 +7,8 @@
 
 #include "base/timestamp.h"
 #include "catalog/catalog_private.h"
-#include "catalog/fork/kept_reason.h"
 #include "lance/branch_name.h"
-#include "lance/branch_ref.h"
-#include "unit/catalog/fork_fixture.h"
-
-#define OTHER_DATASET "storage/edges.lance"
-
-/* ---- What hangs on it ---- */
-
-static void put_tag(struct fork_fixture *fixture, const char *dataset, const char *name,
-                    const char *branch)
-{
-    struct tag_ref tag = {.branch = (char *)branch, .version = 2, .manifest_size = 1};
-    auto_bytes struct bytes *body = tag_ref_render(&tag, (struct timespec){.tv_sec = 1});
-    g_autofree char *key = g_strdup_printf("%s/_refs/tags/%s.json", dataset, name);
-    fixture_put(fixture->store, key, body->data);
-}
-
-static void delete_tag(struct fork_fixture *fixture, const char *dataset, const char *name)
-{
-    g_autofree char *key = g_strdup_printf("%s/_refs/tags/%s.json", dataset, name);
-    fixture_delete(fixture->store, key);
-}
-
-static void put_foreign_branch(struct fork_fixture *fixture, const char *name, const char *parent)
-{
-    struct branch_ref *ref = NULL;
-    g_autofree char *key = lance_branch_ref_key(FORK_DATASET, name);
-    assert_int_equal(branch_ref_derive(NULL, NULL, 2, 1, 1, &ref, NULL), 0);
-    ref->parent_branch = g_strdup(parent);
-    auto_bytes struct bytes *body = branch_ref_render(ref);
-    fixture_put(fixture->store, key, body->data);
-    branch_ref_free(ref);
-}
-
-/* A tombstone of a fork without entry, with a branch of one dataset. g_free(). */
-static char *put_lost_tombstone(struct fork_fixture *fixture, const struct ulid *id)
-{
-    char *branch = layout_branch_name(id, "vertices_Person");
-    g_autofree char *key = g_strdup_printf("catalog/fork_tombstones/%s.json", id->text);
-    g_autofree char *text = g_strdup_printf(
-        "{\"id\": \"%s\", \"name\": \"gone\", \"parent_snapshot_id\": \"uninitialized\", "
-        "\"created_at\": \"2026-08-01T12:34:56Z\", \"schema_version_at_creation\": 4, "
-        "\"datasets\": {\"vertices_Person\": \"%s\"}, \"status\": \"active\"}",
-        id->text, branch);
-    g_autofree char *manifest = lance_manifest_key(FORK_DATASET, branch, 2);
-    fixture_put(fixture->store, key, text);
-    fixture_put(fixture->store, manifest, "manifest");
-    put_foreign_branch(fixture, branch, NULL);
-    return branch;
-}
-
-/* ---- What is expected ---- */
-
-/* Recovers; exactly one thing is left alone, for a reason that holds `part`. */
-static void assert_kept_with(struct catalog *catalog, const char *part)
-{
-    struct recovery_report report;
-    struct error err = {0};
-    if (catalog_recover(catalog, NULL, &report, &err))
-        fail_msg("%s", err.text);
-    assert_int_equal(report.rolled_back + report.finished + report.orphans, 0);
-    assert_int_equal(report.problems->len, 1);
-    const struct error *problem = g_ptr_array_index(report.problems, 0);
-    if (!strstr(problem->text, part))
-        fail_msg("'%s' does not say '%s'", problem->text, part);
-    recovery_report_clear(&report);
-}
-
-/* The same, and nothing on the store changes. */
-static void assert_kept(struct fork_fixture *fixture, const char *part)
-{
-    g_autofree char *before = fixture_dump(fixture->store, NULL);
-    assert_kept_with(fixture->catalog, part);
-    g_autofree char *after = fixture_dump(fixture->store, NULL);
-    assert_string_equal(before, after);
-}
-
-static void assert_finished(struct fork_fixture *fixture)
-{
-    unsigned problems = 1;
-    assert_int_equal(fixture_recover(fixture->catalog, &problems), 1);
-    assert_int_equal(problems, 0);
-    assert_int_equal(fixture_mentions(fixture->store, fixture->id.text), 0);
-    fixture_assert_clean(fixture->store);
-}
-
-static void assert_shown(struct fork_fixture *fixture, const char *part)
-{
-    auto_bytes struct bytes *text = catalog_tombstones(fixture->catalog);
-    assert_int_equal(json_check(text->data, text->size, NULL), 0);
-    if (part ? !strstr(text->data, part) : strcmp(text->data, "[]") != 0)
-        fail_msg("'%s' is not what tombstones says: %s", part ? part : "[]", text->data);
-}
-
-static void tombstone(struct fork_fixture *fixture)
-{
-    fork_fixture_set_status(fixture, &fixture->id, "tombstoned");
-}
+#include "unit/catalog/recovery/kept_fixture.h"
 
 /* ---- Tombstoned entries ---- */
 
@@ -312,6 +213,23 @@ static void rmdir_of_a_half_made_fork_that_is_tagged_is_refused(void **state)
 
 /* ---- Tombstones without entry ---- */
 
+/* A tombstone of a fork without entry, with a branch of one dataset. g_free(). */
+static char *put_lost_tombstone(struct fork_fixture *fixture, const struct ulid *id)
+{
+    char *branch = layout_branch_name(id, "vertices_Person");
+    g_autofree char *key = g_strdup_printf("catalog/fork_tombstones/%s.json", id->text);
+    g_autofree char *text = g_strdup_printf(
+        "{\"id\": \"%s\", \"name\": \"gone\", \"parent_snapshot_id\": \"uninitialized\", "
+        "\"created_at\": \"2026-08-01T12:34:56Z\", \"schema_version_at_creation\": 4, "
+        "\"datasets\": {\"vertices_Person\": \"%s\"}, \"status\": \"active\"}",
+        id->text, branch);
+    g_autofree char *manifest = lance_manifest_key(FORK_DATASET, branch, 2);
+    fixture_put(fixture->store, key, text);
+    fixture_put(fixture->store, manifest, "manifest");
+    put_foreign_branch(fixture, branch, NULL);
+    return branch;
+}
+
 static void a_tagged_fork_of_which_only_the_tombstone_is_left_stays(void **state)
 {
     struct fork_fixture *fixture = *state;
@@ -366,121 +284,6 @@ static void a_lost_parent_stays_while_its_lost_child_is_tagged(void **state)
     assert_int_equal(problems, 2);
     g_autofree char *after = fixture_dump(fixture->store, NULL);
     assert_string_equal(before, after);
-}
-
-/* ---- rmdir ---- */
-
-static void rmdir_is_refused_with_the_reason_until_the_tag_goes(void **state)
-{
-    struct fork_fixture *fixture = *state;
-    assert_int_equal(catalog_tag(fixture->catalog, &fixture->id, "v1", NULL, NULL), 0);
-    tombstone(fixture);
-    assert_refused(fixture, ERR_NOT_EMPTY, "it stays tombstoned: the tag tags/v1");
-    assert_shown(fixture, "tags/v1");
-    assert_int_equal(catalog_untag(fixture->catalog, &fixture->id, "v1", NULL, NULL), 0);
-    assert_shown(fixture, "tags/v1 has been removed");
-    assert_drops(fixture);
-    assert_shown(fixture, NULL);
-}
-
-static void rmdir_looks_for_tags_on_branches_that_are_not_recorded(void **state)
-{
-    struct fork_fixture *fixture = *state;
-    put_tag(fixture, FORK_DATASET, "release", fixture->branch);
-    fork_fixture_forget_datasets(fixture);
-    tombstone(fixture);
-    assert_refused(fixture, ERR_NOT_EMPTY, "release");
-    delete_tag(fixture, FORK_DATASET, "release");
-    assert_drops(fixture);
-}
-
-/* Removing the tag stopped half way: the tag is no obstacle any more. */
-static void a_half_removed_tag_keeps_nothing(void **state)
-{
-    struct fork_fixture *fixture = *state;
-    assert_int_equal(catalog_tag(fixture->catalog, &fixture->id, "v1", NULL, NULL), 0);
-    tombstone(fixture);
-    fault_store_match(fixture->faults, "_refs/tags");
-    fault_store_arm(fixture->faults, FAULT_FAIL, 1u << STORE_DELETE, 2, true, ERR_UNREACHABLE);
-    assert_int_equal(catalog_untag(fixture->catalog, &fixture->id, "v1", NULL, NULL),
-                     ERR_UNREACHABLE);
-    fork_fixture_reopen(fixture);
-    unsigned problems = 1;
-    assert_int_equal(fixture_recover(fixture->catalog, &problems), 2); /* the tag and the fork */
-    assert_int_equal(problems, 0);
-    assert_int_equal(fixture_mentions(fixture->store, fixture->id.text), 0);
-    fixture_assert_clean(fixture->store);
-}
-
-/* The removal had not begun, or what announced it arrived again, late. */
-static void a_whole_tag_whose_removal_was_announced_still_keeps_it(void **state)
-{
-    struct fork_fixture *fixture = *state;
-    assert_int_equal(catalog_tag(fixture->catalog, &fixture->id, "v1", NULL, NULL), 0);
-    tombstone(fixture);
-    g_autofree char *intent =
-        g_strdup_printf("storage/catalog/fork_taggings/%s.json", fixture->id.text);
-    fixture_put(fixture->store, intent, "{\"writer\": \"x\", \"tag\": \"v1\", \"refs\": 3}");
-    unsigned problems = 0;
-    assert_int_equal(fixture_recover(fixture->catalog, &problems), 1); /* what announced it */
-    assert_int_equal(problems, 1);
-    assert_false(fixture_exists(fixture->store, intent));
-    assert_kept(fixture, "tags/v1");
-}
-
-static void a_fork_that_is_not_active_cannot_be_tagged(void **state)
-{
-    struct fork_fixture *fixture = *state;
-    tombstone(fixture);
-    assert_int_equal(catalog_tag(fixture->catalog, &fixture->id, "v1", NULL, NULL), ERR_STALE);
-    assert_int_equal(catalog_untag(fixture->catalog, &fixture->id, "v1", NULL, NULL),
-                     ERR_NOT_FOUND);
-}
-
-/* ---- What users see ---- */
-
-static void tombstones_shows_what_keeps_a_fork_with_a_tombstone(void **state)
-{
-    struct fork_fixture *fixture = *state;
-    auto_registry struct registry *registry = catalog_registry(fixture->catalog);
-    auto_bytes struct bytes *document = fork_entry_document(registry_find(registry, "audit"));
-    g_autofree char *key = g_strdup_printf("catalog/fork_tombstones/%s.json", fixture->id.text);
-    put_tag(fixture, FORK_DATASET, "release", fixture->branch);
-    fixture_put(fixture->store, key, document->data);
-    tombstone(fixture);
-    assert_kept(fixture, "release"); /* one line, not one of the entry and one of the tombstone */
-    assert_shown(fixture, "\"status\": \"active\",\n    \"kept_by\": \"the Lance tag");
-}
-
-static void and_one_without(void **state)
-{
-    struct fork_fixture *fixture = *state;
-    put_tag(fixture, FORK_DATASET, "release", fixture->branch);
-    tombstone(fixture);
-    assert_shown(fixture, NULL);
-    assert_kept(fixture, "release");
-    assert_shown(fixture, "\"status\": \"tombstoned\",\n    \"kept_by\": \"the Lance tag");
-    delete_tag(fixture, FORK_DATASET, "release");
-    assert_finished(fixture);
-    assert_shown(fixture, NULL);
-}
-
-static void a_name_that_is_written_otherwise_in_the_mount_is_not_told_wrongly(void **state)
-{
-    static const char *const names[] = {"a/b", "100%", ".."};
-    struct fork_fixture *fixture = *state;
-    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
-        struct ulid id = fixture_create(fixture->catalog, names[i], NULL);
-        auto_registry struct registry *registry = catalog_registry(fixture->catalog);
-        const struct fork_entry *entry = registry_find_id(registry, &id);
-        g_autofree char *branch = layout_branch_name(&id, "edges");
-        struct error err = {0};
-        assert_int_equal(kept_by_tag(entry, "edges", branch,
-                                     OTHER_DATASET "/_refs/tags/fork_v1_edges.json", &err),
-                         ERR_NOT_EMPTY);
-        assert_non_null(strstr(err.text, "rmdir tags/v1 in the fork's directory, then rmdir the "
-                                         "fork's directory"));
-    }
 }
 
 /* ---- In a catalog that others write, too ---- */
@@ -539,16 +342,6 @@ int main(void)
         TEST(a_tagged_fork_of_which_only_the_tombstone_is_left_stays),
         TEST(a_family_of_which_only_tombstones_are_left_goes_at_once),
         TEST(a_lost_parent_stays_while_its_lost_child_is_tagged),
-        TEST(rmdir_is_refused_with_the_reason_until_the_tag_goes),
-        TEST_ON_DISK(rmdir_is_refused_with_the_reason_until_the_tag_goes),
-        TEST(rmdir_looks_for_tags_on_branches_that_are_not_recorded),
-        TEST(a_half_removed_tag_keeps_nothing),
-        TEST_ON_DISK(a_half_removed_tag_keeps_nothing),
-        TEST(a_whole_tag_whose_removal_was_announced_still_keeps_it),
-        TEST(a_fork_that_is_not_active_cannot_be_tagged),
-        TEST(tombstones_shows_what_keeps_a_fork_with_a_tombstone),
-        TEST(and_one_without),
-        TEST(a_name_that_is_written_otherwise_in_the_mount_is_not_told_wrongly),
         TEST(recovery_looks_again_at_a_kept_fork_only_once_in_a_while),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
