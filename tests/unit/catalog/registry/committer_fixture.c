@@ -122,6 +122,11 @@ bool on_store(struct committer_fixture *fixture, const char *name)
     return registry_find(registry, name) != NULL;
 }
 
+unsigned puts_so_far(struct committer_fixture *fixture)
+{
+    return fault_store_total(fixture->outer, STORE_PUT);
+}
+
 void overwrite(struct committer_fixture *fixture, const char *text)
 {
     auto_bytes struct bytes *body = bytes_new_text(text);

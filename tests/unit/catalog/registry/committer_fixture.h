@@ -42,6 +42,8 @@ int insert(struct committer *committer, const char *name, struct operation *oper
 /* Whether memory and store have a fork of that name. */
 bool in_memory(struct committer *committer, const char *name);
 bool on_store(struct committer_fixture *fixture, const char *name);
+/* Puts by the fixture's committer. */
+unsigned puts_so_far(struct committer_fixture *fixture);
 /* Replaces the registry on the store, past all committers. */
 void overwrite(struct committer_fixture *fixture, const char *text);
 
