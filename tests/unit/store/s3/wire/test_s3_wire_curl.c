@@ -9,34 +9,6 @@
 #define SHA256_OF_NOTHING "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 #define SHA256_OF_HELLO "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
 
-static int make_wire(struct wire_fixture *fixture)
-{
-    return s3_wire_curl_new(&fixture->endpoint, NULL, &fixture->wire, NULL);
-}
-
-static int set_up(void **state)
-{
-    return wire_fixture_set_up(state, make_wire);
-}
-
-static void put(struct wire_fixture *fixture, const char *key, const char *text,
-                enum s3_wire_condition condition, const char *etag)
-{
-    auto_bytes struct bytes *body = bytes_new_text(text);
-    wire_perform(
-        fixture,
-        (struct s3_wire_request){
-            .method = S3_WIRE_PUT, .key = key, .body = body, .condition = condition, .etag = etag});
-}
-
-static void assert_request_line(const struct wire_fixture *fixture, unsigned index,
-                                const char *line)
-{
-    g_autofree char *request = scripted_server_request(fixture->server, index);
-    *strchr(request, '\r') = '\0';
-    assert_string_equal(request, line);
-}
-
 /* ---- Requests ---- */
 
 static void wire_has_the_name_of_its_library(void **state)
@@ -73,7 +45,7 @@ static void put_sends_the_body_at_once_with_its_hash(void **state)
 {
     struct wire_fixture *fixture = *state;
     scripted_server_add_body(fixture->server, 200, "ETag: \"e1\"\n" AMZ, "");
-    put(fixture, "key", "hello", S3_WIRE_ALWAYS, NULL);
+    wire_put(fixture, "key", "hello", S3_WIRE_ALWAYS, NULL);
     assert_result(fixture, S3_WIRE_OK, NULL);
     assert_string_equal(fixture->answer.etag, "e1");
     assert_request_line(fixture, 0, "PUT /bucket/key HTTP/1.1");
@@ -92,9 +64,9 @@ static void put_sends_its_condition_as_given(void **state)
 {
     struct wire_fixture *fixture = *state;
     scripted_server_add_body(fixture->server, 200, "ETag: \"e\"\n" AMZ, "");
-    put(fixture, "key", "x", S3_WIRE_IF_NONE_MATCH_ANY, NULL);
-    put(fixture, "key", "x", S3_WIRE_IF_MATCH, "\"quoted\"");
-    put(fixture, "key", "", S3_WIRE_IF_MATCH, "bare");
+    wire_put(fixture, "key", "x", S3_WIRE_IF_NONE_MATCH_ANY, NULL);
+    wire_put(fixture, "key", "x", S3_WIRE_IF_MATCH, "\"quoted\"");
+    wire_put(fixture, "key", "", S3_WIRE_IF_MATCH, "bare");
     assert_header(fixture, 0, "If-None-Match", "*");
     assert_header(fixture, 0, "If-Match", NULL);
     assert_header(fixture, 1, "If-Match", "\"quoted\"");
@@ -154,8 +126,7 @@ static void get_tells_body_etag_size_and_time(void **state)
                              "eTaG: \"e1\"\nlast-modified: Sat, 03 Feb 2024 04:05:06 GMT\n"
                              "x-amz-bucket-region: eu\n",
                              "hello");
-    wire_get(fixture, "key");
-    assert_result(fixture, S3_WIRE_OK, NULL);
+    assert_get(fixture, S3_WIRE_OK, NULL);
     assert_int_equal(fixture->answer.status, 200);
     assert_int_equal(fixture->answer.body->size, 5);
     assert_string_equal(fixture->answer.body->data, "hello");
@@ -169,8 +140,7 @@ static void get_takes_an_empty_body(void **state)
 {
     struct wire_fixture *fixture = *state;
     scripted_server_add_body(fixture->server, 200, "ETag: \"e\"\n", "");
-    wire_get(fixture, "key");
-    assert_result(fixture, S3_WIRE_OK, NULL);
+    assert_get(fixture, S3_WIRE_OK, NULL);
     assert_int_equal(fixture->answer.body->size, 0);
 }
 
@@ -180,8 +150,7 @@ static void get_takes_a_body_in_chunks(void **state)
     scripted_server_add(fixture->server, SCRIPT_KEEP,
                         "HTTP/1.1 200 OK\nETag: \"e\"\nTransfer-Encoding: chunked\n\n"
                         "5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n");
-    wire_get(fixture, "key");
-    assert_result(fixture, S3_WIRE_OK, NULL);
+    assert_get(fixture, S3_WIRE_OK, NULL);
     assert_string_equal(fixture->answer.body->data, "hello world");
     assert_int_equal(fixture->answer.size, 11);
 }
@@ -192,8 +161,7 @@ static void head_tells_etag_size_and_time(void **state)
     scripted_server_add(fixture->server, SCRIPT_KEEP,
                         "HTTP/1.1 200 OK\nETag: \"e1\"\nContent-Length: 12345\n"
                         "Last-Modified: Sat, 03 Feb 2024 04:05:06 GMT\n\n");
-    wire_head(fixture, "key");
-    assert_result(fixture, S3_WIRE_OK, NULL);
+    assert_head(fixture, S3_WIRE_OK, NULL);
     assert_string_equal(fixture->answer.etag, "e1");
     assert_int_equal(fixture->answer.size, 12345);
     assert_true(fixture->answer.modified_ns == INT64_C(1706933106000000000));
@@ -204,11 +172,9 @@ static void connection_is_kept(void **state)
 {
     struct wire_fixture *fixture = *state;
     scripted_server_add_body(fixture->server, 200, "ETag: \"e\"\n", "hello");
-    for (int i = 0; i < 5; i++) {
-        wire_get(fixture, "key");
-        assert_result(fixture, S3_WIRE_OK, NULL);
-    }
-    put(fixture, "key", "x", S3_WIRE_ALWAYS, NULL);
+    for (int i = 0; i < 5; i++)
+        assert_get(fixture, S3_WIRE_OK, NULL);
+    wire_put(fixture, "key", "x", S3_WIRE_ALWAYS, NULL);
     assert_result(fixture, S3_WIRE_OK, NULL);
     assert_int_equal(scripted_server_connections(fixture->server), 1);
 }
@@ -218,10 +184,8 @@ static void connection_that_the_server_has_closed_is_replaced(void **state)
     struct wire_fixture *fixture = *state;
     scripted_server_add(fixture->server, SCRIPT_CLOSE,
                         "HTTP/1.1 200 OK\nETag: \"e\"\nContent-Length: 1\n\nx");
-    for (int i = 0; i < 3; i++) {
-        wire_get(fixture, "key");
-        assert_result(fixture, S3_WIRE_OK, NULL);
-    }
+    for (int i = 0; i < 3; i++)
+        assert_get(fixture, S3_WIRE_OK, NULL);
     assert_int_equal(scripted_server_connections(fixture->server), 3);
 }
 
@@ -232,10 +196,10 @@ static void repetition_on_a_fresh_connection_is_told(void **state)
     scripted_server_add_body(fixture->server, 200, "ETag: \"e\"\n", "");
     scripted_server_add(fixture->server, SCRIPT_RESET, "");
     scripted_server_add_body(fixture->server, 412, XML, ERROR_XML("PreconditionFailed", ""));
-    put(fixture, "key", "x", S3_WIRE_ALWAYS, NULL);
+    wire_put(fixture, "key", "x", S3_WIRE_ALWAYS, NULL);
     assert_result(fixture, S3_WIRE_OK, NULL);
     assert_false(fixture->answer.repeated);
-    put(fixture, "key", "x", S3_WIRE_IF_NONE_MATCH_ANY, NULL);
+    wire_put(fixture, "key", "x", S3_WIRE_IF_NONE_MATCH_ANY, NULL);
     assert_result(fixture, S3_WIRE_PRECONDITION, NULL);
     assert_true(fixture->answer.repeated);
     assert_int_equal(scripted_server_requests(fixture->server), 3);
@@ -247,11 +211,11 @@ static void repetition_that_finds_no_server_leaves_it_unknown(void **state)
     struct wire_fixture *fixture = *state;
     scripted_server_add_body(fixture->server, 200, "ETag: \"e\"\n", "");
     scripted_server_add(fixture->server, SCRIPT_DIE, "");
-    put(fixture, "key", "x", S3_WIRE_ALWAYS, NULL);
-    put(fixture, "key", "x", S3_WIRE_IF_NONE_MATCH_ANY, NULL);
+    wire_put(fixture, "key", "x", S3_WIRE_ALWAYS, NULL);
+    wire_put(fixture, "key", "x", S3_WIRE_IF_NONE_MATCH_ANY, NULL);
     assert_result(fixture, S3_WIRE_LOST, NULL);
     assert_requests(fixture, 2);
-    put(fixture, "key", "x", S3_WIRE_IF_NONE_MATCH_ANY, NULL);
+    wire_put(fixture, "key", "x", S3_WIRE_IF_NONE_MATCH_ANY, NULL);
     assert_result(fixture, S3_WIRE_UNREACHABLE, NULL);
 }
 
@@ -314,7 +278,8 @@ static void bad_ca_file_is_told(void **state)
     assert_ca_file(fixture, "/dev/null", ERR_INVALID, "no certificate");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, wire_fixture_tear_down)
+#define TEST(name)                                                                                 \
+    cmocka_unit_test_setup_teardown(name, wire_fixture_set_up_curl, wire_fixture_tear_down)
 
 int main(void)
 {

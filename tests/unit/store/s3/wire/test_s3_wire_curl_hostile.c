@@ -12,23 +12,11 @@
 #define PAGE "<html><head><title>Oops</title></head><body><br>Please sign in</body></html>"
 #define NO_KEY ERROR_XML("NoSuchKey", "")
 
-static int make_wire(struct wire_fixture *fixture)
+static void assert_put(struct wire_fixture *fixture, enum s3_wire_result result,
+                       const char *message)
 {
-    return s3_wire_curl_new(&fixture->endpoint, NULL, &fixture->wire, NULL);
-}
-
-static int set_up(void **state)
-{
-    return wire_fixture_set_up(state, make_wire);
-}
-
-static void put(struct wire_fixture *fixture)
-{
-    auto_bytes struct bytes *body = bytes_new_text("hello");
-    wire_perform(fixture, (struct s3_wire_request){.method = S3_WIRE_PUT,
-                                                   .key = "key",
-                                                   .body = body,
-                                                   .condition = S3_WIRE_IF_NONE_MATCH_ANY});
+    wire_put(fixture, "key", "hello", S3_WIRE_IF_NONE_MATCH_ANY, NULL);
+    assert_result(fixture, result, message);
 }
 
 /* ---- Errors of S3 ---- */
@@ -38,8 +26,7 @@ static void errors_are_told_with_code_and_message(void **state)
     struct wire_fixture *fixture = *state;
     scripted_server_add_body(fixture->server, 403, XML AMZ,
                              ERROR_XML("InvalidAccessKeyId", "<Message>No such\nkey.</Message>"));
-    wire_get(fixture, "key");
-    assert_result(fixture, S3_WIRE_DENIED, "No such key.");
+    assert_get(fixture, S3_WIRE_DENIED, "No such key.");
     assert_string_equal(fixture->answer.s3_code, "InvalidAccessKeyId");
     assert_int_equal(fixture->answer.status, 403);
 }
@@ -54,18 +41,12 @@ static void lost_races_are_told_apart(void **state)
     scripted_server_add_body(fixture->server, 412, AMZ, "");
     scripted_server_add_body(fixture->server, 404, XML, NO_KEY);
     scripted_server_add_body(fixture->server, 404, XML, ERROR_XML("NoSuchBucket", ""));
-    put(fixture);
-    assert_result(fixture, S3_WIRE_PRECONDITION, NULL);
-    put(fixture);
-    assert_result(fixture, S3_WIRE_CONFLICT, NULL);
-    put(fixture);
-    assert_result(fixture, S3_WIRE_SERVER_ERROR, NULL);
-    put(fixture);
-    assert_result(fixture, S3_WIRE_PRECONDITION, NULL);
-    put(fixture);
-    assert_result(fixture, S3_WIRE_NOT_FOUND, NULL);
-    put(fixture);
-    assert_result(fixture, S3_WIRE_NO_BUCKET, NULL);
+    assert_put(fixture, S3_WIRE_PRECONDITION, NULL);
+    assert_put(fixture, S3_WIRE_CONFLICT, NULL);
+    assert_put(fixture, S3_WIRE_SERVER_ERROR, NULL);
+    assert_put(fixture, S3_WIRE_PRECONDITION, NULL);
+    assert_put(fixture, S3_WIRE_NOT_FOUND, NULL);
+    assert_put(fixture, S3_WIRE_NO_BUCKET, NULL);
 }
 
 static void slow_down_is_told_from_other_503(void **state)
@@ -73,10 +54,8 @@ static void slow_down_is_told_from_other_503(void **state)
     struct wire_fixture *fixture = *state;
     scripted_server_add_body(fixture->server, 503, XML, ERROR_XML("SlowDown", ""));
     scripted_server_add_body(fixture->server, 503, XML, ERROR_XML("ServiceUnavailable", ""));
-    put(fixture);
-    assert_result(fixture, S3_WIRE_BUSY, NULL);
-    put(fixture);
-    assert_result(fixture, S3_WIRE_SERVER_ERROR, NULL);
+    assert_put(fixture, S3_WIRE_BUSY, NULL);
+    assert_put(fixture, S3_WIRE_SERVER_ERROR, NULL);
 }
 
 static void redirects_are_told_and_not_followed(void **state)
@@ -86,11 +65,9 @@ static void redirects_are_told_and_not_followed(void **state)
         fixture->server, 301, XML AMZ "Location: /elsewhere\nX-Amz-Bucket-Region: eu-west-3\n",
         ERROR_XML("PermanentRedirect", "<Message>Go</Message><Endpoint>there.example</Endpoint>"));
     scripted_server_add_body(fixture->server, 301, XML AMZ "X-Amz-Bucket-Region: eu-west-3\n", "");
-    wire_get(fixture, "key");
-    assert_result(fixture, S3_WIRE_REDIRECT, "Go (endpoint there.example)");
+    assert_get(fixture, S3_WIRE_REDIRECT, "Go (endpoint there.example)");
     assert_string_equal(fixture->answer.region, "eu-west-3");
-    wire_head(fixture, "key");
-    assert_result(fixture, S3_WIRE_REDIRECT, NULL);
+    assert_head(fixture, S3_WIRE_REDIRECT, NULL);
     assert_string_equal(fixture->answer.region, "eu-west-3");
     assert_requests(fixture, 2);
 }
@@ -102,10 +79,8 @@ static void redirects_of_others_are_lost_and_not_followed(void **state)
     scripted_server_add_body(fixture->server, 307, "Location: https://other.example/\n", "");
     scripted_server_add_body(fixture->server, 302, HTML "Location: /sign-in\n", PAGE);
     for (int i = 0; i < 2; i++) {
-        wire_get(fixture, "key");
-        assert_result(fixture, S3_WIRE_LOST, "not an answer of S3");
-        put(fixture);
-        assert_result(fixture, S3_WIRE_LOST, "not an answer of S3");
+        assert_get(fixture, S3_WIRE_LOST, "not an answer of S3");
+        assert_put(fixture, S3_WIRE_LOST, "not an answer of S3");
     }
     assert_requests(fixture, 4);
 }
@@ -116,7 +91,7 @@ static void region_that_the_signature_should_have_is_told(void **state)
     scripted_server_add_body(
         fixture->server, 400, XML AMZ,
         ERROR_XML("AuthorizationHeaderMalformed", "<Region>eu-west-3</Region>"));
-    wire_perform(fixture, (struct s3_wire_request){.method = S3_WIRE_LIST, .key = ""});
+    wire_list(fixture, "");
     assert_result(fixture, S3_WIRE_REDIRECT, NULL);
     assert_string_equal(fixture->answer.region, "eu-west-3");
 }
@@ -124,31 +99,26 @@ static void region_that_the_signature_should_have_is_told(void **state)
 static void token_that_the_server_repeats_is_not_told(void **state)
 {
     struct wire_fixture *fixture = *state;
-    char token[] = TOKEN;
-    fixture->credentials.session_token = token;
+    wire_use_token(fixture);
     scripted_server_add_body(fixture->server, 400, XML,
                              ERROR_XML("InvalidToken", "<Message>bad: " TOKEN "</Message>"));
-    wire_get(fixture, "key");
-    assert_result(fixture, S3_WIRE_DENIED, NULL);
+    assert_get(fixture, S3_WIRE_DENIED, NULL);
     assert_null(fixture->answer.message);
 }
 
 static void codes_and_regions_are_made_printable(void **state)
 {
     struct wire_fixture *fixture = *state;
-    char token[] = TOKEN;
-    fixture->credentials.session_token = token;
+    wire_use_token(fixture);
     scripted_server_add_body(
         fixture->server, 400, XML,
         ERROR_XML("Line\ntwo\x7f", "<Region>eu\n3</Region><Endpoint>a\nb</Endpoint>"));
     scripted_server_add_body(fixture->server, 400, XML "x-amz-bucket-region: eu\x1b[31m\n",
                              ERROR_XML(TOKEN, ""));
-    wire_get(fixture, "key");
-    assert_result(fixture, S3_WIRE_REJECTED, NULL);
+    assert_get(fixture, S3_WIRE_REJECTED, NULL);
     assert_string_equal(fixture->answer.s3_code, "Line two");
     assert_string_equal(fixture->answer.region, "eu 3");
-    wire_get(fixture, "key");
-    assert_result(fixture, S3_WIRE_REJECTED, NULL);
+    assert_get(fixture, S3_WIRE_REJECTED, NULL);
     assert_null(fixture->answer.s3_code);
     assert_string_equal(fixture->answer.region, "eu [31m");
 }
@@ -164,14 +134,10 @@ static void absence_is_believed_when_s3_says_so(void **state)
                         "HTTP/1.1 404 Not Found\n" AMZ "Content-Length: 200\n\n");
     scripted_server_add(fixture->server, SCRIPT_KEEP,
                         "HTTP/1.1 404 Not Found\n" XML "Content-Length: 200\n\n");
-    wire_get(fixture, "key");
-    assert_result(fixture, S3_WIRE_NOT_FOUND, NULL);
-    wire_get(fixture, "key");
-    assert_result(fixture, S3_WIRE_NOT_FOUND, NULL);
-    wire_head(fixture, "key");
-    assert_result(fixture, S3_WIRE_NOT_FOUND, NULL);
-    wire_head(fixture, "key");
-    assert_result(fixture, S3_WIRE_NOT_FOUND, NULL);
+    assert_get(fixture, S3_WIRE_NOT_FOUND, NULL);
+    assert_get(fixture, S3_WIRE_NOT_FOUND, NULL);
+    assert_head(fixture, S3_WIRE_NOT_FOUND, NULL);
+    assert_head(fixture, S3_WIRE_NOT_FOUND, NULL);
 }
 
 static void absence_is_not_believed_when_others_say_so(void **state)
@@ -181,10 +147,8 @@ static void absence_is_not_believed_when_others_say_so(void **state)
     scripted_server_add_body(fixture->server, 404, "", "");
     scripted_server_add_body(fixture->server, 404, "Content-Type: text/plain\n", "not found");
     scripted_server_add_body(fixture->server, 404, AMZ "Content-Type: text/html\n", PAGE);
-    for (int i = 0; i < 4; i++) {
-        wire_get(fixture, "key");
-        assert_result(fixture, S3_WIRE_REJECTED, "not an answer of S3");
-    }
+    for (int i = 0; i < 4; i++)
+        assert_get(fixture, S3_WIRE_REJECTED, "not an answer of S3");
 }
 
 static void absence_without_signs_of_s3_is_not_believed_of_head(void **state)
@@ -194,10 +158,8 @@ static void absence_without_signs_of_s3_is_not_believed_of_head(void **state)
                         "HTTP/1.1 404 Not Found\nContent-Length: 200\n\n");
     scripted_server_add(fixture->server, SCRIPT_KEEP,
                         "HTTP/1.1 404 Not Found\n" HTML AMZ "Content-Length: 200\n\n");
-    wire_head(fixture, "key");
-    assert_result(fixture, S3_WIRE_REJECTED, "not an answer of S3");
-    wire_head(fixture, "key");
-    assert_result(fixture, S3_WIRE_REJECTED, "not an answer of S3");
+    assert_head(fixture, S3_WIRE_REJECTED, "not an answer of S3");
+    assert_head(fixture, S3_WIRE_REJECTED, "not an answer of S3");
 }
 
 static void error_document_that_was_cut_is_no_absence(void **state)
@@ -205,8 +167,7 @@ static void error_document_that_was_cut_is_no_absence(void **state)
     struct wire_fixture *fixture = *state;
     scripted_server_add(fixture->server, SCRIPT_CLOSE,
                         "HTTP/1.1 404 Not Found\n" XML "Content-Length: 200\n\n<Error><Code>NoS");
-    wire_get(fixture, "key");
-    assert_result(fixture, S3_WIRE_LOST, NULL);
+    assert_get(fixture, S3_WIRE_LOST, NULL);
 }
 
 /* ---- What is no S3 server ---- */
@@ -218,26 +179,20 @@ static void pages_of_proxies_count_by_their_status(void **state)
     scripted_server_add_body(fixture->server, 502, "", "");
     scripted_server_add_body(fixture->server, 403, HTML, PAGE);
     scripted_server_add_body(fixture->server, 405, HTML, PAGE);
-    wire_get(fixture, "key");
-    assert_result(fixture, S3_WIRE_SERVER_ERROR, "HTTP 503, and not an answer of S3 (text/html)");
-    put(fixture);
-    assert_result(fixture, S3_WIRE_SERVER_ERROR, "HTTP 502");
-    wire_get(fixture, "key");
-    assert_result(fixture, S3_WIRE_DENIED, "not an answer of S3");
-    put(fixture);
-    assert_result(fixture, S3_WIRE_REJECTED, "not an answer of S3");
+    assert_get(fixture, S3_WIRE_SERVER_ERROR, "HTTP 503, and not an answer of S3 (text/html)");
+    assert_put(fixture, S3_WIRE_SERVER_ERROR, "HTTP 502");
+    assert_get(fixture, S3_WIRE_DENIED, "not an answer of S3");
+    assert_put(fixture, S3_WIRE_REJECTED, "not an answer of S3");
 }
 
 static void pages_that_say_ok_are_not_taken_for_success(void **state)
 {
     struct wire_fixture *fixture = *state;
     scripted_server_add_body(fixture->server, 200, HTML, PAGE);
-    wire_get(fixture, "key");
-    assert_result(fixture, S3_WIRE_LOST, "etag");
-    wire_perform(fixture, (struct s3_wire_request){.method = S3_WIRE_LIST, .key = ""});
+    assert_get(fixture, S3_WIRE_LOST, "etag");
+    wire_list(fixture, "");
     assert_result(fixture, S3_WIRE_LOST, "not a listing");
-    put(fixture);
-    assert_result(fixture, S3_WIRE_LOST, "page");
+    assert_put(fixture, S3_WIRE_LOST, "page");
     wire_delete(fixture, "key");
     assert_result(fixture, S3_WIRE_LOST, "page");
 }
@@ -249,22 +204,18 @@ static void errors_that_say_ok_are_not_taken_for_success(void **state)
     scripted_server_add_body(fixture->server, 200, AMZ, "");
     scripted_server_add_body(fixture->server, 200, AMZ, "");
     scripted_server_add_body(fixture->server, 206, AMZ "ETag: \"e\"\n", "half");
-    put(fixture);
-    assert_result(fixture, S3_WIRE_LOST, "error document");
-    put(fixture);
-    assert_result(fixture, S3_WIRE_LOST, "without an etag");
-    wire_perform(fixture, (struct s3_wire_request){.method = S3_WIRE_LIST, .key = ""});
+    assert_put(fixture, S3_WIRE_LOST, "error document");
+    assert_put(fixture, S3_WIRE_LOST, "without an etag");
+    wire_list(fixture, "");
     assert_result(fixture, S3_WIRE_LOST, "not a listing");
-    wire_get(fixture, "key");
-    assert_result(fixture, S3_WIRE_LOST, NULL);
+    assert_get(fixture, S3_WIRE_LOST, NULL);
 }
 
 static void nonsense_is_lost(void **state)
 {
     struct wire_fixture *fixture = *state;
     scripted_server_add(fixture->server, SCRIPT_CLOSE, "SSH-2.0-OpenSSH_9.2\r\n");
-    wire_get(fixture, "key");
-    assert_result(fixture, S3_WIRE_LOST, NULL);
+    assert_get(fixture, S3_WIRE_LOST, NULL);
 }
 
 /* ---- Bodies ---- */
@@ -274,8 +225,7 @@ static void short_body_is_lost(void **state)
     struct wire_fixture *fixture = *state;
     scripted_server_add(fixture->server, SCRIPT_CLOSE,
                         "HTTP/1.1 200 OK\nETag: \"e\"\nContent-Length: 10\n\nhello");
-    wire_get(fixture, "key");
-    assert_result(fixture, S3_WIRE_LOST, NULL);
+    assert_get(fixture, S3_WIRE_LOST, NULL);
     assert_int_equal(fixture->answer.status, 200);
 }
 
@@ -285,8 +235,7 @@ static void body_that_lacks_its_last_chunk_is_lost(void **state)
     scripted_server_add(fixture->server, SCRIPT_CLOSE,
                         "HTTP/1.1 200 OK\nETag: \"e\"\nTransfer-Encoding: chunked\n\n"
                         "5\r\nhello\r\n");
-    wire_get(fixture, "key");
-    assert_result(fixture, S3_WIRE_LOST, NULL);
+    assert_get(fixture, S3_WIRE_LOST, NULL);
 }
 
 static void body_of_unknown_length_is_lost(void **state)
@@ -294,10 +243,8 @@ static void body_of_unknown_length_is_lost(void **state)
     struct wire_fixture *fixture = *state;
     scripted_server_add(fixture->server, SCRIPT_CLOSE, "HTTP/1.1 200 OK\nETag: \"e\"\n\nhello");
     scripted_server_add(fixture->server, SCRIPT_CLOSE, "HTTP/1.1 200 OK\nETag: \"e\"\n\n");
-    wire_get(fixture, "key");
-    assert_result(fixture, S3_WIRE_LOST, "length");
-    wire_head(fixture, "key");
-    assert_result(fixture, S3_WIRE_LOST, "length");
+    assert_get(fixture, S3_WIRE_LOST, "length");
+    assert_head(fixture, S3_WIRE_LOST, "length");
 }
 
 static void body_that_is_too_large_is_refused_before_it_comes(void **state)
@@ -305,8 +252,7 @@ static void body_that_is_too_large_is_refused_before_it_comes(void **state)
     struct wire_fixture *fixture = *state;
     scripted_server_add(fixture->server, SCRIPT_HANG,
                         "HTTP/1.1 200 OK\nETag: \"e\"\nContent-Length: 1073741825\n\nhello");
-    wire_get(fixture, "key");
-    assert_result(fixture, S3_WIRE_REJECTED, NULL);
+    assert_get(fixture, S3_WIRE_REJECTED, NULL);
 }
 
 static void long_error_is_cut_and_counts(void **state)
@@ -315,10 +261,8 @@ static void long_error_is_cut_and_counts(void **state)
     g_autofree char *page = g_strnfill(200000, 'x');
     scripted_server_add_body(fixture->server, 503, HTML, page);
     scripted_server_add_body(fixture->server, 404, HTML, page);
-    wire_get(fixture, "key");
-    assert_result(fixture, S3_WIRE_SERVER_ERROR, "not an answer of S3");
-    wire_get(fixture, "key");
-    assert_result(fixture, S3_WIRE_REJECTED, "not an answer of S3");
+    assert_get(fixture, S3_WIRE_SERVER_ERROR, "not an answer of S3");
+    assert_get(fixture, S3_WIRE_REJECTED, "not an answer of S3");
 }
 
 /* ---- Connections ---- */
@@ -329,10 +273,8 @@ static void answers_that_do_not_come_are_lost(void **state)
     scripted_server_add(fixture->server, SCRIPT_CLOSE, "");
     scripted_server_add(fixture->server, SCRIPT_RESET, "");
     scripted_server_add(fixture->server, SCRIPT_RESET, "HTTP/1.1 200 OK\nContent-Le");
-    for (int i = 0; i < 3; i++) {
-        put(fixture);
-        assert_result(fixture, S3_WIRE_LOST, NULL);
-    }
+    for (int i = 0; i < 3; i++)
+        assert_put(fixture, S3_WIRE_LOST, NULL);
     assert_requests(fixture, 3);
 }
 
@@ -393,8 +335,7 @@ static void server_that_is_not_there_is_unreachable(void **state)
     int dead = dead_port(&port);
     g_autofree char *url = g_strdup_printf("http://127.0.0.1:%u", port);
     use_endpoint(fixture, url);
-    put(fixture);
-    assert_result(fixture, S3_WIRE_UNREACHABLE, "127.0.0.1");
+    assert_put(fixture, S3_WIRE_UNREACHABLE, "127.0.0.1");
     close(dead);
 }
 
@@ -410,7 +351,8 @@ static void server_without_tls_is_unreachable_by_https(void **state)
     assert_result(fixture, S3_WIRE_UNREACHABLE, NULL);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, wire_fixture_tear_down)
+#define TEST(name)                                                                                 \
+    cmocka_unit_test_setup_teardown(name, wire_fixture_set_up_curl, wire_fixture_tear_down)
 
 int main(void)
 {

@@ -10,16 +10,6 @@
     "<EncodingType>url</EncodingType><IsTruncated>" truncated "</IsTruncated>" content             \
     "</ListBucketResult>"
 
-static int make_wire(struct wire_fixture *fixture)
-{
-    return s3_wire_curl_new(&fixture->endpoint, NULL, &fixture->wire, NULL);
-}
-
-static int set_up(void **state)
-{
-    return wire_fixture_set_up(state, make_wire);
-}
-
 static void add_page(struct wire_fixture *fixture, const char *page)
 {
     scripted_server_add_body(fixture->server, 200, XML AMZ, page);
@@ -194,7 +184,8 @@ static void listing_of_a_missing_bucket_says_so(void **state)
     assert_result(fixture, S3_WIRE_REJECTED, "not an answer of S3");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, wire_fixture_tear_down)
+#define TEST(name)                                                                                 \
+    cmocka_unit_test_setup_teardown(name, wire_fixture_set_up_curl, wire_fixture_tear_down)
 
 int main(void)
 {

@@ -16,26 +16,6 @@
     "a%20b%2Bc%2F..%2Fd%2F%2Fe%25%C3%A4%2F%252e%252E%2F.%2F~%2A%27%28x%29%3F%26%3D%23%3B%3A%40%24" \
     "%2C%5B%5D%7C%5C%22%2F."
 
-static int make_wire(struct wire_fixture *fixture)
-{
-    return s3_wire_curl_new(&fixture->endpoint, NULL, &fixture->wire, NULL);
-}
-
-static int set_up(void **state)
-{
-    return wire_fixture_set_up(state, make_wire);
-}
-
-static void put(struct wire_fixture *fixture, const char *key, enum s3_wire_condition condition,
-                const char *etag)
-{
-    auto_bytes struct bytes *body = bytes_new_text("hello");
-    wire_perform(
-        fixture,
-        (struct s3_wire_request){
-            .method = S3_WIRE_PUT, .key = key, .body = body, .condition = condition, .etag = etag});
-}
-
 /* ---- What a server makes of a request ---- */
 
 static time_t parse_time(const char *text)
@@ -105,14 +85,6 @@ static void assert_signs(struct wire_fixture *fixture, unsigned index, const cha
     assert_true(g_strv_contains((const char *const *)names, name));
 }
 
-static void assert_request_line(const struct wire_fixture *fixture, unsigned index,
-                                const char *line)
-{
-    g_autofree char *request = scripted_server_request(fixture->server, index);
-    *strchr(request, '\r') = '\0';
-    assert_string_equal(request, line);
-}
-
 /* ---- Tests ---- */
 
 static void odd_keys_are_sent_and_signed_as_they_are(void **state)
@@ -121,7 +93,7 @@ static void odd_keys_are_sent_and_signed_as_they_are(void **state)
     scripted_server_add_body(fixture->server, 200, "ETag: \"e\"\n" AMZ, "");
     wire_get(fixture, ODD_KEY);
     wire_head(fixture, ODD_KEY);
-    put(fixture, ODD_KEY, S3_WIRE_ALWAYS, NULL);
+    wire_put(fixture, ODD_KEY, "hello", S3_WIRE_ALWAYS, NULL);
     wire_delete(fixture, ODD_KEY);
     assert_request_line(fixture, 0, "GET /bucket/" ODD_KEY_ENCODED " HTTP/1.1");
     assert_request_line(fixture, 1, "HEAD /bucket/" ODD_KEY_ENCODED " HTTP/1.1");
@@ -139,7 +111,7 @@ static void odd_prefixes_are_sent_and_signed_as_they_are(void **state)
                                                    .key = ODD_KEY,
                                                    .start_after = ODD_KEY,
                                                    .max_keys = 3});
-    wire_perform(fixture, (struct s3_wire_request){.method = S3_WIRE_LIST, .key = ""});
+    wire_list(fixture, "");
     assert_request_line(fixture, 0,
                         "GET /bucket?encoding-type=url&list-type=2&max-keys=3"
                         "&prefix=" ODD_PREFIX_ENCODED "&start-after=" ODD_PREFIX_ENCODED
@@ -154,8 +126,8 @@ static void conditions_host_and_content_type_are_signed(void **state)
 {
     struct wire_fixture *fixture = *state;
     scripted_server_add_body(fixture->server, 200, "ETag: \"e\"\n" AMZ, "");
-    put(fixture, "key", S3_WIRE_IF_NONE_MATCH_ANY, NULL);
-    put(fixture, "key", S3_WIRE_IF_MATCH, "\"e\"");
+    wire_put(fixture, "key", "hello", S3_WIRE_IF_NONE_MATCH_ANY, NULL);
+    wire_put(fixture, "key", "hello", S3_WIRE_IF_MATCH, "\"e\"");
     assert_signs(fixture, 0, "if-none-match");
     assert_signs(fixture, 1, "if-match");
     for (unsigned i = 0; i < 2; i++) {
@@ -169,8 +141,7 @@ static void conditions_host_and_content_type_are_signed(void **state)
 static void session_token_is_sent_and_signed(void **state)
 {
     struct wire_fixture *fixture = *state;
-    char token[] = TOKEN;
-    fixture->credentials.session_token = token;
+    wire_use_token(fixture);
     scripted_server_add_body(fixture->server, 204, AMZ, "");
     wire_delete(fixture, "key");
     assert_header(fixture, 0, "x-amz-security-token", TOKEN);
@@ -197,8 +168,8 @@ static void repetition_is_signed_too(void **state)
     scripted_server_add_body(fixture->server, 200, "ETag: \"e\"\n", "");
     scripted_server_add(fixture->server, SCRIPT_RESET, "");
     scripted_server_add_body(fixture->server, 200, "ETag: \"e\"\n", "");
-    put(fixture, "key", S3_WIRE_ALWAYS, NULL);
-    put(fixture, "key", S3_WIRE_ALWAYS, NULL);
+    wire_put(fixture, "key", "hello", S3_WIRE_ALWAYS, NULL);
+    wire_put(fixture, "key", "hello", S3_WIRE_ALWAYS, NULL);
     assert_true(fixture->answer.repeated);
     assert_requests(fixture, 3);
     assert_signature(fixture, 1);
@@ -210,8 +181,8 @@ static void secret_is_never_sent(void **state)
     struct wire_fixture *fixture = *state;
     scripted_server_add_body(fixture->server, 403, XML, ERROR_XML("AccessDenied", ""));
     wire_get(fixture, "key");
-    put(fixture, "key", S3_WIRE_ALWAYS, NULL);
-    wire_perform(fixture, (struct s3_wire_request){.method = S3_WIRE_LIST, .key = "p"});
+    wire_put(fixture, "key", "hello", S3_WIRE_ALWAYS, NULL);
+    wire_list(fixture, "p");
     for (unsigned i = 0; i < 3; i++) {
         g_autofree char *request = scripted_server_request(fixture->server, i);
         assert_null(strstr(request, SECRET));
@@ -232,7 +203,8 @@ static void requests_without_credentials_are_not_signed(void **state)
     assert_header(fixture, 0, "Authorization", NULL);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, wire_fixture_tear_down)
+#define TEST(name)                                                                                 \
+    cmocka_unit_test_setup_teardown(name, wire_fixture_set_up_curl, wire_fixture_tear_down)
 
 int main(void)
 {

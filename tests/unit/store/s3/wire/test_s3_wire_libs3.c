@@ -47,8 +47,7 @@ static void head_tells_etag_and_size(void **state)
     struct wire_fixture *fixture = *state;
     scripted_server_add(fixture->server, SCRIPT_KEEP,
                         "HTTP/1.1 200 OK\nETag: \"e1\"\nContent-Length: 12345\n\n");
-    wire_head(fixture, "key");
-    assert_result(fixture, S3_WIRE_OK, NULL);
+    assert_head(fixture, S3_WIRE_OK, NULL);
     assert_string_equal(fixture->answer.etag, "e1");
     assert_int_equal(fixture->answer.size, 12345);
 }
@@ -73,11 +72,9 @@ static void what_libs3_cannot_be_trusted_with_is_refused(void **state)
         wire_delete(fixture, keys[i]);
         assert_result(fixture, S3_WIRE_REJECTED, "key");
     }
-    auto_bytes struct bytes *body = bytes_new_text("x");
-    wire_perform(fixture,
-                 (struct s3_wire_request){.method = S3_WIRE_PUT, .key = "a", .body = body});
+    wire_put(fixture, "a", "x", S3_WIRE_ALWAYS, NULL);
     assert_result(fixture, S3_WIRE_REJECTED, "put");
-    wire_perform(fixture, (struct s3_wire_request){.method = S3_WIRE_LIST, .key = ""});
+    wire_list(fixture, "");
     assert_result(fixture, S3_WIRE_REJECTED, "listing");
     assert_requests(fixture, 0);
 }
@@ -85,8 +82,7 @@ static void what_libs3_cannot_be_trusted_with_is_refused(void **state)
 static void session_token_is_sent_or_refused(void **state)
 {
     struct wire_fixture *fixture = *state;
-    char token[] = TOKEN;
-    fixture->credentials.session_token = token;
+    wire_use_token(fixture);
     scripted_server_add_body(fixture->server, 200, "ETag: \"e\"\n", "x");
     wire_get(fixture, "key");
     if (strcmp(fixture->wire->name, "libs3/2.0") == 0) {
@@ -129,10 +125,8 @@ static void short_body_is_lost(void **state)
                         "HTTP/1.1 200 OK\nETag: \"e\"\nTransfer-Encoding: chunked\n\n5\r\nhello");
     scripted_server_add(fixture->server, SCRIPT_CLOSE,
                         "HTTP/1.1 200 OK\nETag: \"e\"\nTransfer-Encoding: chunked\n\n");
-    for (int i = 0; i < 4; i++) {
-        wire_get(fixture, "key");
-        assert_result(fixture, S3_WIRE_LOST, NULL);
-    }
+    for (int i = 0; i < 4; i++)
+        assert_get(fixture, S3_WIRE_LOST, NULL);
 }
 
 static void empty_body_counts_with_its_etag_only(void **state)
@@ -140,21 +134,17 @@ static void empty_body_counts_with_its_etag_only(void **state)
     struct wire_fixture *fixture = *state;
     scripted_server_add_body(fixture->server, 200, "ETag: \"" MD5_OF_NOTHING "\"\n", "");
     scripted_server_add_body(fixture->server, 200, "ETag: \"e\"\n", "");
-    wire_get(fixture, "key");
-    assert_result(fixture, S3_WIRE_OK, NULL);
+    assert_get(fixture, S3_WIRE_OK, NULL);
     assert_int_equal(fixture->answer.body->size, 0);
-    wire_get(fixture, "key");
-    assert_result(fixture, S3_WIRE_LOST, "length");
+    assert_get(fixture, S3_WIRE_LOST, "length");
 }
 
 static void answer_without_etag_is_lost(void **state)
 {
     struct wire_fixture *fixture = *state;
     scripted_server_add_body(fixture->server, 200, HTML, PAGE);
-    wire_get(fixture, "key");
-    assert_result(fixture, S3_WIRE_LOST, "etag");
-    wire_head(fixture, "key");
-    assert_result(fixture, S3_WIRE_LOST, "etag");
+    assert_get(fixture, S3_WIRE_LOST, "etag");
+    assert_head(fixture, S3_WIRE_LOST, "etag");
 }
 
 /* ---- Absence ---- */
@@ -163,8 +153,7 @@ static void absence_is_believed_when_s3_says_so(void **state)
 {
     struct wire_fixture *fixture = *state;
     scripted_server_add_body(fixture->server, 404, XML, ERROR_XML("NoSuchKey", ""));
-    wire_get(fixture, "key");
-    assert_result(fixture, S3_WIRE_NOT_FOUND, NULL);
+    assert_get(fixture, S3_WIRE_NOT_FOUND, NULL);
     assert_string_equal(fixture->answer.s3_code, "NoSuchKey");
 }
 
@@ -177,10 +166,8 @@ static void absence_that_head_tells_is_confirmed(void **state)
     scripted_server_add(fixture->server, SCRIPT_KEEP,
                         "HTTP/1.1 404 Not Found\nContent-Length: 200\n\n");
     scripted_server_add_body(fixture->server, 404, HTML, PAGE);
-    wire_head(fixture, "key");
-    assert_result(fixture, S3_WIRE_NOT_FOUND, NULL);
-    wire_head(fixture, "key");
-    assert_result(fixture, S3_WIRE_LOST, NULL);
+    assert_head(fixture, S3_WIRE_NOT_FOUND, NULL);
+    assert_head(fixture, S3_WIRE_LOST, NULL);
 }
 
 static void absence_is_not_believed_when_others_say_so(void **state)
@@ -189,10 +176,8 @@ static void absence_is_not_believed_when_others_say_so(void **state)
     scripted_server_add_body(fixture->server, 404, HTML, PAGE);
     scripted_server_add_body(fixture->server, 404, HTML, "<html><body>well-formed</body></html>");
     scripted_server_add_body(fixture->server, 404, "", "");
-    for (int i = 0; i < 3; i++) {
-        wire_get(fixture, "key");
-        assert_result(fixture, S3_WIRE_LOST, NULL);
-    }
+    for (int i = 0; i < 3; i++)
+        assert_get(fixture, S3_WIRE_LOST, NULL);
 }
 
 /* ---- Errors ---- */
@@ -221,10 +206,8 @@ static void errors_of_s3_are_told_apart(void **state)
     struct wire_fixture *fixture = *state;
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++)
         scripted_server_add_body(fixture->server, cases[i].status, XML, cases[i].document);
-    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
-        wire_get(fixture, "key");
-        assert_result(fixture, cases[i].result, i == 0 ? "Who?" : NULL);
-    }
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++)
+        assert_get(fixture, cases[i].result, i == 0 ? "Who?" : NULL);
 }
 
 static void answers_that_do_not_come_are_lost(void **state)
@@ -233,10 +216,8 @@ static void answers_that_do_not_come_are_lost(void **state)
     scripted_server_add(fixture->server, SCRIPT_CLOSE, "");
     scripted_server_add(fixture->server, SCRIPT_RESET, "");
     scripted_server_add(fixture->server, SCRIPT_RESET, "HTTP/1.1 200 OK\nContent-Le");
-    for (int i = 0; i < 3; i++) {
-        wire_get(fixture, "key");
-        assert_result(fixture, S3_WIRE_LOST, NULL);
-    }
+    for (int i = 0; i < 3; i++)
+        assert_get(fixture, S3_WIRE_LOST, NULL);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, wire_fixture_tear_down)

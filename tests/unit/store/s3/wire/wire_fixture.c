@@ -21,6 +21,16 @@ int wire_fixture_set_up(void **state, wire_maker *make)
     return 0;
 }
 
+static int make_curl(struct wire_fixture *fixture)
+{
+    return s3_wire_curl_new(&fixture->endpoint, NULL, &fixture->wire, NULL);
+}
+
+int wire_fixture_set_up_curl(void **state)
+{
+    return wire_fixture_set_up(state, make_curl);
+}
+
 int wire_fixture_tear_down(void **state)
 {
     struct wire_fixture *fixture = *state;
@@ -30,6 +40,12 @@ int wire_fixture_tear_down(void **state)
     scripted_server_free(fixture->server);
     g_free(fixture);
     return 0;
+}
+
+void wire_use_token(struct wire_fixture *fixture)
+{
+    static char token[] = TOKEN;
+    fixture->credentials.session_token = token;
 }
 
 void wire_perform(struct wire_fixture *fixture, struct s3_wire_request request)
@@ -62,6 +78,21 @@ void wire_delete(struct wire_fixture *fixture, const char *key)
     wire_perform(fixture, (struct s3_wire_request){.method = S3_WIRE_DELETE, .key = key});
 }
 
+void wire_list(struct wire_fixture *fixture, const char *prefix)
+{
+    wire_perform(fixture, (struct s3_wire_request){.method = S3_WIRE_LIST, .key = prefix});
+}
+
+void wire_put(struct wire_fixture *fixture, const char *key, const char *text,
+              enum s3_wire_condition condition, const char *etag)
+{
+    auto_bytes struct bytes *body = bytes_new_text(text);
+    wire_perform(
+        fixture,
+        (struct s3_wire_request){
+            .method = S3_WIRE_PUT, .key = key, .body = body, .condition = condition, .etag = etag});
+}
+
 void assert_result(const struct wire_fixture *fixture, enum s3_wire_result result,
                    const char *message)
 {
@@ -72,9 +103,28 @@ void assert_result(const struct wire_fixture *fixture, enum s3_wire_result resul
                  wire_result_name(result), message ? message : "whatever");
 }
 
+void assert_get(struct wire_fixture *fixture, enum s3_wire_result result, const char *message)
+{
+    wire_get(fixture, "key");
+    assert_result(fixture, result, message);
+}
+
+void assert_head(struct wire_fixture *fixture, enum s3_wire_result result, const char *message)
+{
+    wire_head(fixture, "key");
+    assert_result(fixture, result, message);
+}
+
 void assert_requests(const struct wire_fixture *fixture, unsigned count)
 {
     assert_int_equal(scripted_server_requests(fixture->server), count);
+}
+
+void assert_request_line(const struct wire_fixture *fixture, unsigned index, const char *line)
+{
+    g_autofree char *request = scripted_server_request(fixture->server, index);
+    *strchr(request, '\r') = '\0';
+    assert_string_equal(request, line);
 }
 
 void assert_header(const struct wire_fixture *fixture, unsigned index, const char *name,
