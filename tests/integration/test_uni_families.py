@@ -25,6 +25,31 @@ def write(uni, graph, fork, *statements):
         running.write(*statements, on=fork)
 
 
+def make_chain(uni, graph, *makers):
+    """The forks a, b and c, each a child of the one before, and written to before the next is made."""
+    parent = None
+    for level, (name, make) in enumerate(zip("abc", makers), start=1):
+        make(name, parent)
+        write(uni, graph, name, *change(level))
+        parent = name
+
+
+def make_drafts(uni, graph, make, *statements):
+    """The fork a, on which the label Draft is made, and its child b."""
+    make("a")
+    with uni(graph) as running:
+        running("fork_label", on="a", name="Draft")
+        running.write("CREATE (:Draft {text: 'd'})", *statements, on="a")
+    make("b", parent="a")
+
+
+def assert_nothing_left(graph, ids):
+    """Of the dropped forks."""
+    for fork_id in ids:
+        assert [key for key in mentions(graph, fork_id) if not key.endswith("/")] == []
+    assert_sound(graph)
+
+
 def views(uni, graph, *forks):
     with uni(graph) as running:
         return {fork: view(running, fork) for fork in ("main", *forks)}
@@ -36,12 +61,7 @@ def names(of):
 
 def test_a_chain_of_three_keeps_its_levels_apart(uni, both):
     def scenario(graph, make):
-        make("a")
-        write(uni, graph, "a", *change(1))
-        make("b", parent="a")
-        write(uni, graph, "b", *change(2))
-        make("c", parent="b")
-        write(uni, graph, "c", *change(3))
+        make_chain(uni, graph, make, make, make)
         # Those above go on, and those below do not see it.
         for fork in ("a", "b"):
             write(uni, graph, fork, f"CREATE (:Person {{name: 'late {fork}', age: 1}})")
@@ -70,13 +90,7 @@ def test_a_chain_of_uni_and_mkdir_in_turn(uni, both):
     """The same as one of Uni's alone."""
 
     def scenario(graph, make):
-        other = make.beside()
-        make("a")
-        write(uni, graph, "a", *change(1))
-        other("b", parent="a")
-        write(uni, graph, "b", *change(2))
-        make("c", parent="b")
-        write(uni, graph, "c", *change(3))
+        make_chain(uni, graph, make, make.beside(), make)
         return views(uni, graph, "a", "b", "c")
 
     both(scenario)
@@ -130,11 +144,7 @@ def test_a_child_sees_what_every_session_wrote_to_its_parent(uni, both):
 
 def test_a_child_knows_labels_and_edge_types_made_on_its_parent(uni, both):
     def scenario(graph, make):
-        make("a")
-        with uni(graph) as running:
-            running("fork_label", on="a", name="Draft")
-            running.write("CREATE (:Draft {text: 'd'})", on="a")
-        make("b", parent="a")
+        make_drafts(uni, graph, make)
         with uni(graph) as running:
             # A fork's own session does not know its parent's overlay after a reopen, one by way of its parent does.
             running("open", fork="a", **{"as": "parent"})
@@ -149,11 +159,7 @@ def test_a_child_knows_labels_and_edge_types_made_on_its_parent(uni, both):
 
 def test_a_child_has_the_datasets_of_unis_child(uni, both):
     def scenario(graph, make):
-        make("a")
-        with uni(graph) as running:
-            running("fork_label", on="a", name="Draft")
-            running.write("CREATE (:Draft {text: 'd'})", *change(1), on="a")
-        make("b", parent="a")
+        make_drafts(uni, graph, make, *change(1))
         return sorted(graph.fork("b")["datasets"])
 
     assert "vertices_Draft" in both(scenario)
@@ -199,9 +205,7 @@ def test_a_cascade_of_uni_drops_all_descendants(uni, graph, mounted):
         running("cascade", fork="a")
         assert running("names") == ["other"]
         assert view(running, "other") == view(running, "main")
-    for fork_id in ids:
-        assert [key for key in mentions(graph, fork_id) if not key.endswith("/")] == []
-    assert_sound(graph)
+    assert_nothing_left(graph, ids)
 
 
 def test_rmdir_drops_a_chain_of_uni_from_its_leaf(uni, graph, mounted):
@@ -219,9 +223,7 @@ def test_rmdir_drops_a_chain_of_uni_from_its_leaf(uni, graph, mounted):
             os.rmdir(mount.fork("b"))
         for name in "cba":
             os.rmdir(mount.fork(name))
-    for fork_id in ids:
-        assert [key for key in mentions(graph, fork_id) if not key.endswith("/")] == []
-    assert_sound(graph)
+    assert_nothing_left(graph, ids)
     with uni(graph) as running:
         assert running("names") == []
         assert view(running, "main")["nodes"] == [[20]]
