@@ -51,30 +51,54 @@ struct inserter {
     pthread_t thread;
 };
 
+/* Atomic: inserters that have not ended, and those of them that have a request. */
+static unsigned inserting, requesting;
+
 static void *insert_many(void *argument)
 {
     struct inserter *inserter = argument;
     for (unsigned i = 0; i < INSERTS; i++) {
         g_autofree char *name = g_strdup_printf("fork-%u-%u", inserter->number, i);
+        __atomic_add_fetch(&requesting, 1, __ATOMIC_ACQ_REL);
         inserter->failed += insert(inserter->committer, name, NULL) != 0;
+        __atomic_sub_fetch(&requesting, 1, __ATOMIC_ACQ_REL);
     }
+    __atomic_sub_fetch(&inserting, 1, __ATOMIC_ACQ_REL);
     return NULL;
+}
+
+/* Until all have ended, without a failure. */
+static void run_inserters(struct inserter *inserters, unsigned count)
+{
+    __atomic_store_n(&inserting, count, __ATOMIC_RELEASE);
+    for (unsigned i = 0; i < count; i++)
+        assert_int_equal(pthread_create(&inserters[i].thread, NULL, insert_many, &inserters[i]), 0);
+    for (unsigned i = 0; i < count; i++) {
+        pthread_join(inserters[i].thread, NULL);
+        assert_int_equal(inserters[i].failed, 0);
+    }
+}
+
+/* Called before each put: busy machines take their time until the others have come again. */
+static void await_requests(int64_t unused)
+{
+    int64_t until = end_of_patience();
+    while (__atomic_load_n(&requesting, __ATOMIC_ACQUIRE) <
+               __atomic_load_n(&inserting, __ATOMIC_ACQUIRE) &&
+           g_get_monotonic_time() < until)
+        g_usleep(1000);
 }
 
 static void requests_that_wait_share_a_put(void **state)
 {
     struct committer_fixture *fixture = *state;
     struct inserter inserters[CALLERS];
-    fault_store_set_delay(fixture->outer, 5);
+    fault_store_set_delay(fixture->outer, 0);
+    fault_store_when_fired(fixture->outer, await_requests, 0);
     fault_store_arm(fixture->outer, FAULT_DELAY, 1u << STORE_PUT, 1, true, 0);
-    for (unsigned i = 0; i < CALLERS; i++) {
+    for (unsigned i = 0; i < CALLERS; i++)
         inserters[i] = (struct inserter){.committer = fixture->committer, .number = i};
-        assert_int_equal(pthread_create(&inserters[i].thread, NULL, insert_many, &inserters[i]), 0);
-    }
-    for (unsigned i = 0; i < CALLERS; i++) {
-        pthread_join(inserters[i].thread, NULL);
-        assert_int_equal(inserters[i].failed, 0);
-    }
+    run_inserters(inserters, CALLERS);
     uint64_t puts, requests;
     committer_counts(fixture->committer, &puts, &requests);
     assert_int_equal(requests, CALLERS * INSERTS);
@@ -143,15 +167,10 @@ static void writers_on_two_mounts_lose_nothing(void **state)
     struct committer_fixture *fixture = *state;
     struct committer *other = committer_fixture_other(fixture);
     struct inserter inserters[4];
-    for (unsigned i = 0; i < 4; i++) {
+    for (unsigned i = 0; i < 4; i++)
         inserters[i] =
             (struct inserter){.committer = i % 2 ? other : fixture->committer, .number = i};
-        assert_int_equal(pthread_create(&inserters[i].thread, NULL, insert_many, &inserters[i]), 0);
-    }
-    for (unsigned i = 0; i < 4; i++) {
-        pthread_join(inserters[i].thread, NULL);
-        assert_int_equal(inserters[i].failed, 0);
-    }
+    run_inserters(inserters, 4);
     for (unsigned i = 0; i < 4; i++) {
         g_autofree char *name = g_strdup_printf("fork-%u-%u", i, (unsigned)INSERTS - 1);
         assert_true(on_store(fixture, name));
