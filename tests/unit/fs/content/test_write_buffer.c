@@ -43,7 +43,7 @@ static char *attempt(struct write_buffer *buffer, int code, const char *new_vers
 {
     struct operation operation;
     struct write_attempt attempt;
-    operation_init(&operation, 10000);
+    operation_init(&operation, PATIENCE_S * 1000);
     assert_int_equal(write_buffer_begin(buffer, &operation, &attempt, NULL), 0);
     char *text = attempt.text ? g_strndup(attempt.text->data, attempt.text->size) : NULL;
     write_buffer_end(buffer, &attempt, code, g_strdup(new_version));
@@ -156,7 +156,7 @@ static void the_version_is_that_of_the_last_success(void **state)
 {
     struct operation operation;
     struct write_attempt next;
-    operation_init(&operation, 10000);
+    operation_init(&operation, PATIENCE_S * 1000);
     for (int i = 0; i < 3; i++) {
         write_text(*state, "new", 0);
         assert_int_equal(write_buffer_begin(*state, &operation, &next, NULL), 0);
@@ -170,7 +170,7 @@ static void what_is_written_during_an_attempt_waits_for_the_next(void **state)
 {
     struct operation operation;
     struct write_attempt running;
-    operation_init(&operation, 10000);
+    operation_init(&operation, PATIENCE_S * 1000);
     write_text(*state, "one", 0);
     assert_int_equal(write_buffer_begin(*state, &operation, &running, NULL), 0);
     write_text(*state, "two", 0);
@@ -192,7 +192,7 @@ static void attempts_wait_for_each_other(void **state)
     struct write_attempt running;
     pthread_t thread;
     void *text = NULL;
-    operation_init(&operation, 10000);
+    operation_init(&operation, PATIENCE_S * 1000);
     write_text(*state, "one", 0);
     assert_int_equal(write_buffer_begin(*state, &operation, &running, NULL), 0);
     assert_false(write_buffer_is_settled(*state));
@@ -208,7 +208,7 @@ static void waiting_ends_with_the_operation(void **state)
     struct operation operation;
     struct write_attempt running;
     struct write_attempt waiting;
-    operation_init(&operation, 10000);
+    operation_init(&operation, PATIENCE_S * 1000);
     assert_int_equal(write_buffer_begin(*state, &operation, &running, NULL), 0);
     operation_cancel(&operation);
     assert_int_equal(write_buffer_begin(*state, &operation, &waiting, NULL), ERR_INTERRUPTED);

@@ -276,7 +276,8 @@ static void perform(struct s3_wire *base, const struct s3_wire_request *request,
     struct fake_s3 *server = ((struct fake_wire *)base)->server;
     void (*meanwhile)(struct fake_s3 *) = NULL;
     assert_true(request->timeout_ms > 0);
-    g_usleep(server->delay_ms * 1000);
+    if (server->before)
+        server->before();
     pthread_mutex_lock(&server->lock);
     server->counts[request->method]++;
     g_strlcpy(server->access_key, request->credentials ? request->credentials->access_key : "",

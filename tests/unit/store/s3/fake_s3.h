@@ -44,7 +44,7 @@ struct fake_s3 {
     unsigned page;        /* rows of a page at most */
     unsigned chaos;       /* percentage of requests that go wrong at random */
     bool losers_get_500;  /* in place of 412, as from Ceph RGW */
-    unsigned delay_ms;    /* what each answer takes */
+    void (*before)(void); /* called before each answer; NULL: nothing */
     void *argument;       /* for `meanwhile` */
     pthread_mutex_t lock; /* guards all below */
     GTree *objects;       /* key to struct fake_object */

@@ -9,6 +9,9 @@
 #include "unit/store/s3/fake_s3.h"
 #include "unit/store/store_bench.h"
 #include "unit/unit.h"
+#include "unit/virtual_clock.h"
+
+#define WAIT_MS 200 /* that a request waits for a server that is silent */
 
 /* ---- Giving up ---- */
 
@@ -149,6 +152,7 @@ static void open_breaker_for_good(struct fake_s3 *server)
     struct s3_store *store = server->argument;
     store->breaker.next_trial_ns = INT64_MAX;
     store->breaker.is_open = true;
+    virtual_clock_jump(AMPLE_MS);
 }
 
 /* Whoever waits for a trial says in time that nothing was sent. */
@@ -163,8 +167,8 @@ static void silence_that_outlasts_the_operation_is_told(void **state)
                                                            .result = S3_WIRE_UNREACHABLE,
                                                            .meanwhile = open_breaker_for_good});
     /* So much before the time is over it is told, also by a thread that wakes up late. */
-    ((struct s3_store *)fixture->store)->pace.first_ms = 2000;
-    operation_init(&operation, 4000);
+    ((struct s3_store *)fixture->store)->pace.first_ms = AMPLE_MS;
+    operation_init(&operation, 2 * AMPLE_MS + WAIT_MS);
     assert_int_equal(
         store_put(fixture->store, "k", body, STORE_IF_ABSENT, NULL, &operation, NULL, NULL),
         ERR_UNREACHABLE);

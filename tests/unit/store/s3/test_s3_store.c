@@ -9,6 +9,7 @@
 #include "unit/store/s3/fake_s3.h"
 #include "unit/store/store_bench.h"
 #include "unit/unit.h"
+#include "unit/virtual_clock.h"
 
 /* ---- Listings ---- */
 
@@ -85,6 +86,11 @@ static void listings_that_make_no_sense_fail(void **state)
     }
 }
 
+static void pass_part_of_the_time(void)
+{
+    virtual_clock_jump(AMPLE_MS / 10);
+}
+
 static void long_listing_takes_its_time(void **state)
 {
     struct fake_s3_fixture *fixture = *state;
@@ -94,9 +100,9 @@ static void long_listing_takes_its_time(void **state)
         fake_s3_set(fixture->server, key, "x");
         g_string_append_printf(all, "%s%s", i ? " " : "", key);
     }
-    fake_s3_hurry(fixture->store, 1000);
+    fake_s3_hurry(fixture->store, AMPLE_MS);
     fixture->server->page = 1;
-    fixture->server->delay_ms = 60;
+    fixture->server->before = pass_part_of_the_time;
     assert_text(list_keys(fixture->store, "", NULL, 0), all->str);
     g_string_free(all, TRUE);
 }

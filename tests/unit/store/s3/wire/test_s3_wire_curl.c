@@ -231,7 +231,7 @@ static void *get_some(void *argument)
         struct s3_wire_answer answer;
         struct s3_wire_request request = {.method = S3_WIRE_GET,
                                           .key = "key",
-                                          .timeout_ms = 20000,
+                                          .timeout_ms = GENEROUS_MS,
                                           .credentials = &getter->fixture->credentials};
         s3_wire_perform(getter->fixture->wire, &request, &answer);
         getter->good += answer.result == S3_WIRE_OK && strcmp(answer.body->data, "hello") == 0;

@@ -197,7 +197,7 @@ static void requests_without_credentials_are_not_signed(void **state)
     struct wire_fixture *fixture = *state;
     scripted_server_add_body(fixture->server, 200, "ETag: \"e\"\n" AMZ, "x");
     struct s3_wire_request request = {
-        .method = S3_WIRE_GET, .key = "key", .timeout_ms = 20000, .credentials = NULL};
+        .method = S3_WIRE_GET, .key = "key", .timeout_ms = GENEROUS_MS, .credentials = NULL};
     s3_wire_perform(fixture->wire, &request, &fixture->answer);
     assert_result(fixture, S3_WIRE_OK, NULL);
     assert_header(fixture, 0, "Authorization", NULL);

@@ -1,8 +1,6 @@
 #include "unit/store/s3/wire/wire_fixture.h"
 #include "unit/store/s3/wire/wire_result_name.h"
 
-#define GENEROUS_MS 20000
-
 int wire_fixture_set_up(void **state, wire_maker *make)
 {
     static char access_key[] = "ACCESS";

@@ -8,6 +8,8 @@
 #include "unit/store/s3/wire/scripted_server.h"
 #include "unit/unit.h"
 
+/* More than anything takes, on any machine. */
+#define GENEROUS_MS (PATIENCE_S * 1000)
 #define SECRET "secret/of+nobody"
 #define TOKEN "token+of/nobody=="
 #define AMZ "x-amz-request-id: tx0001\n"
