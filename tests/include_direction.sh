@@ -46,7 +46,6 @@ store/local/local_store.h
 store/local/local_watch.h
 store/local/routed_store.h
 store/s3/s3_store.h
-store/s3/old_probes.h
 store/s3/wire/s3_endpoint.h
 store/s3/wire/s3_wire.h
 store/s3/credentials/s3_profile.h

@@ -7,7 +7,6 @@
 #include "base/timestamp.h"
 #include "store/local/routed_store.h"
 #include "store/s3/credentials/s3_profile.h"
-#include "store/s3/old_probes.h"
 #include "store/s3/s3_store.h"
 #include "store/s3/wire/s3_endpoint.h"
 
@@ -71,7 +70,7 @@ static int probe(const struct catalog_location *location, struct operation *oper
     if (code != 0 && code != ERR_UNSUPPORTED)
         return error_copy(err, &failure);
     opened->needs_single_writer = code == ERR_UNSUPPORTED;
-    old_probes_remove(opened->store, prefix, timestamp_now_ns() - PROBE_LEFT_NS, operation);
+    s3_store_remove_probes(opened->store, prefix, timestamp_now_ns() - PROBE_LEFT_NS, operation);
     return 0;
 }
 

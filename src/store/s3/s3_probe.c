@@ -148,3 +148,21 @@ int s3_store_probe(struct store *store, const char *prefix, struct operation *op
     g_free(probe.key);
     return code;
 }
+
+/* ---- What killed processes have left of it ---- */
+
+void s3_store_remove_probes(struct store *store, const char *prefix, int64_t before_ns,
+                            struct operation *operation)
+{
+    auto_store_set struct store_set *listing = store_set_new();
+    auto_store_set struct store_set *removal = store_set_new();
+    const struct store_request *list = store_set_list(listing, prefix, NULL, 0);
+    if (store_run(store, listing, operation, NULL) != 0 || list->answer.code != 0)
+        return;
+    for (guint i = 0; i < list->answer.objects->len; i++) {
+        const struct store_object *object = list->answer.objects->pdata[i];
+        if (object->modified_ns < before_ns)
+            store_set_delete(removal, object->key);
+    }
+    store_run(store, removal, operation, NULL);
+}

@@ -74,4 +74,10 @@ int s3_store_check(struct store *store, const char *prefix, struct operation *op
 int s3_store_probe(struct store *store, const char *prefix, struct operation *operation,
                    struct error *err);
 
+/* Removes the keys of such probes below `prefix` that processes which were killed meanwhile have
+ * left: objects last changed before `before_ns` (since 1970). Tries to: that some stay hurts
+ * nobody. */
+void s3_store_remove_probes(struct store *store, const char *prefix, int64_t before_ns,
+                            struct operation *operation);
+
 #endif
