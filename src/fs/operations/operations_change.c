@@ -1,7 +1,6 @@
 #include "fs/operations/entries.h"
 #include "fs/operations/job.h"
 #include "fs/operations/operations.h"
-#include "fs/state/path_guard.h"
 
 /* An mkdir or rmdir under way. */
 struct change_job {
@@ -181,7 +180,7 @@ static void answer_rmdir(struct job *job)
 }
 
 /* *ret_entry: the fork to be dropped, or whose tag goes. */
-static int check_rmdir(const struct view *view, fuse_req_t request, const char *name,
+static int check_rmdir(const struct view *view, pid_t thread, const char *name,
                        struct fork_entry **ret_entry, struct error *err)
 {
     const struct tree_place place = view_place(view);
@@ -190,13 +189,13 @@ static int check_rmdir(const struct view *view, fuse_req_t request, const char *
     int code = check_directory(view, err);
     if (code != 0) {
         /* Whoever deletes directories only has come to children/ or tags/ of some fork. */
-        path_guard_note(view->session, request, view->node);
+        delete_guard_note_path(view->session->delete_guard, thread, view->node);
         return code;
     }
     if (!of_tag && !tree_find(&place, name, &child))
         return error_set(err, ERR_NOT_FOUND, "there is no such fork");
     *ret_entry = of_tag ? view->entry : child.entry;
-    return path_guard_check(view->session, request, &(*ret_entry)->id, err);
+    return delete_guard_check(view->session->delete_guard, thread, &(*ret_entry)->id, err);
 }
 
 void operation_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name)
@@ -206,7 +205,7 @@ void operation_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name)
     struct error err = {0};
     int code = view_open(&view, request, parent, &err);
     if (code == 0)
-        code = check_rmdir(&view, request, name, &entry, &err);
+        code = check_rmdir(&view, fuse_req_ctx(request)->pid, name, &entry, &err);
     if (code != 0) {
         refuse(view.session, request, "rmdir", view.node, name, &err);
         return;

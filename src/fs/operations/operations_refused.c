@@ -1,7 +1,7 @@
 #include <linux/fs.h>
 
 #include "fs/operations/operations.h"
-#include "fs/state/path_guard.h"
+#include "fs/state/session_state.h"
 
 #define RENAME_FLAGS (RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT)
 
@@ -26,7 +26,7 @@ void operation_unlink(fuse_req_t request, fuse_ino_t parent, const char *name)
     struct session *session = fuse_req_userdata(request);
     auto_node struct node *directory = node_table_get(session->nodes, parent);
     if (directory)
-        path_guard_note(session, request, directory);
+        delete_guard_note_path(session->delete_guard, fuse_req_ctx(request)->pid, directory);
     refuse_change(request, "unlink", parent, name, "the files of the mount cannot be deleted");
 }
 

@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include "base/cleanup.h"
+#include "fs/state/caller.h"
 
 struct refusal {
     pid_t process;
@@ -70,4 +71,24 @@ bool delete_guard_refuses(struct delete_guard *guard, pid_t process, const struc
     LOCK_SCOPE(&guard->lock);
     remove_expired(guard->refusals, now_ns);
     return find(guard->refusals, process, id) != NULL;
+}
+
+void delete_guard_note_path(struct delete_guard *guard, pid_t thread, const struct node *directory)
+{
+    struct caller caller = caller_of_thread(thread);
+    for (const struct node *node = directory; node; node = node->parent)
+        if (node->kind == NODE_FORK)
+            delete_guard_note(guard, caller.process, &node->fork_id, monotonic_now_ns());
+}
+
+int delete_guard_check(struct delete_guard *guard, pid_t thread, const struct ulid *id,
+                       struct error *err)
+{
+    struct caller caller = caller_of_thread(thread);
+    if (!delete_guard_refuses(guard, caller.process, id, monotonic_now_ns()))
+        return 0;
+    return error_set(err, ERR_NOT_PERMITTED,
+                     "process %d (%s) has just tried to delete things inside; a recursive delete "
+                     "does not drop forks or tags, rmdir alone does",
+                     (int)caller.process, caller.command);
 }
