@@ -22,10 +22,8 @@ static struct catalog *catalog_new(struct store *store, struct layout *layout,
     catalog->refs = ref_cache_new();
     catalog->descendants = descendants_new(store, layout, catalog->refs);
     catalog->tags = tags_new(store, layout, catalog->refs);
-    if (settings->shared) {
+    if (settings->shared)
         catalog->takeover = takeover_new(settings->takeover_ms);
-        tags_confirm_with(catalog->tags, catalog_confirm_active, catalog);
-    }
     return catalog;
 }
 

@@ -26,8 +26,8 @@ struct catalog {
     struct catalog_settings settings;
     struct committer *committer;
     struct holders *holders;
-    struct leases *leases;       /* of the other mounts; NULL: the catalog is not shared */
-    struct lease_keeper *keeper; /* of our own lease; NULL: not shared, or read-only */
+    struct leases *leases;       /* of the other mounts; NULL: as the keeper */
+    struct lease_keeper *keeper; /* of our own lease; NULL: not shared, read-only, or no leases */
     struct name_locks *names;
     struct compaction_lock *compaction; /* of Uni; is had while branches are made */
     struct tombstones *tombstones;
@@ -42,7 +42,8 @@ struct catalog {
     uint64_t rolled_back, finished, orphans, swept; /* atomic counters */
 };
 
-/* Whether other mounts may write the same catalog. */
+/* Whether other mounts may write the same catalog: the one answer to that. What is below is told it
+ * once, when it is made. */
 static inline bool catalog_is_shared(const struct catalog *catalog)
 {
     return catalog->settings.shared;
@@ -62,9 +63,9 @@ int catalog_reload_if_changed(struct catalog *catalog, const char *etag,
  * its life. */
 bool catalog_is_active(struct catalog *catalog, const struct ulid *id);
 
-/* Whether a fork is active on the store, with the datasets that `entry` has; `argument` is the
- * catalog. ERR_STALE, ERR_PENDING, ERR_CHANGED (it has others by now), errors of the store. */
-int catalog_confirm_active(void *argument, const struct fork_entry *entry,
+/* Whether a fork is active on the store, with the datasets that `entry` has. ERR_STALE,
+ * ERR_PENDING, ERR_CHANGED (it has others by now), errors of the store. */
+int catalog_confirm_active(struct catalog *catalog, const struct fork_entry *entry,
                            struct operation *operation, struct error *err);
 
 /* Whether this mount may finish what an entry that is not active says: its own work, or that of

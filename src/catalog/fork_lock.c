@@ -35,10 +35,9 @@ static int find_active(struct catalog *catalog, const struct ulid *id, struct fo
     return code;
 }
 
-int catalog_confirm_active(void *argument, const struct fork_entry *entry,
+int catalog_confirm_active(struct catalog *catalog, const struct fork_entry *entry,
                            struct operation *operation, struct error *err)
 {
-    struct catalog *catalog = argument;
     struct fork_entry *now = NULL;
     int code = catalog_refresh_registry(catalog, operation, err);
     if (code == 0)

@@ -6,6 +6,7 @@
 #include "base/timestamp.h"
 #include "catalog/catalog_private.h"
 #include "catalog/edit/tag_intent.h"
+#include "catalog/edit/tags_change.h"
 #include "catalog/format/overlay_document.h"
 #include "catalog/registry/transitions.h"
 
@@ -77,7 +78,7 @@ int catalog_tags(struct catalog *catalog, const struct ulid *id, struct operatio
 /* How often a tag is made again because the fork got further datasets meanwhile. */
 #define TAG_TRIES_MAX 8
 
-typedef int tag_change(struct tags *tags, const struct fork_entry *entry, const char *tag,
+typedef int tag_change(struct catalog *catalog, const struct fork_entry *entry, const char *tag,
                        struct operation *operation, struct error *err);
 typedef int fork_lock(struct catalog *catalog, const struct ulid *id, struct operation *operation,
                       struct fork_entry **ret, struct error *err);
@@ -87,12 +88,12 @@ static int change_tag_locked(struct catalog *catalog, const struct fork_entry *e
                              const char *tag, tag_change *change, struct operation *operation,
                              struct error *err)
 {
-    int code = change(catalog->tags, entry, tag, operation, err);
+    int code = change(catalog, entry, tag, operation, err);
     if (code != ERR_HELD)
         return code;
     code = intent_clear(catalog, &tag_intents, &entry->id, operation, err);
     if (code == 0)
-        code = change(catalog->tags, entry, tag, operation, err);
+        code = change(catalog, entry, tag, operation, err);
     return code == ERR_NOT_FOUND && change == tags_remove ? 0 : code;
 }
 

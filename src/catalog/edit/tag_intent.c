@@ -9,28 +9,26 @@
 #include "lance/branch_name.h"
 #include "lance/branch_ref.h"
 
-int tag_intent_put(struct store *store, const struct layout *layout, const struct ulid *id,
-                   const char *tag, size_t refs, struct operation *operation, struct bytes **ret,
-                   struct error *err)
+int tag_intent_put(struct catalog *catalog, const struct ulid *id, const char *tag, size_t refs,
+                   struct operation *operation, struct bytes **ret, struct error *err)
 {
-    g_autofree char *key = layout_tagging_key(layout, id);
+    g_autofree char *key = layout_tagging_key(catalog->layout, id);
     const struct ulid writer = ulid_new();
     g_autoptr(GString) text = g_string_new(NULL);
     g_string_printf(text, "{\"writer\":\"%s\",\"tag\":", writer.text);
     json_append_string(text, tag);
     g_string_append_printf(text, ",\"refs\":%zu}", refs);
     auto_bytes struct bytes *body = bytes_new(text->str, text->len);
-    int code = intent_put(store, key, body, operation, err);
+    int code = intent_put(catalog->store, key, body, operation, err);
     *ret = code ? NULL : g_steal_pointer(&body);
     return code;
 }
 
-int tag_intent_delete(struct store *store, const struct layout *layout, const struct ulid *id,
-                      const struct bytes *intent, struct operation *operation,
-                      struct operation *undoing, struct error *err)
+int tag_intent_delete(struct catalog *catalog, const struct ulid *id, const struct bytes *intent,
+                      struct operation *operation, struct operation *undoing, struct error *err)
 {
-    g_autofree char *key = layout_tagging_key(layout, id);
-    return intent_delete(store, key, intent, operation, undoing, err);
+    g_autofree char *key = layout_tagging_key(catalog->layout, id);
+    return intent_delete(catalog->store, key, intent, operation, undoing, err);
 }
 
 /* ---- Of a fork that is gone ---- */
@@ -111,7 +109,7 @@ static int remove_unless_whole(struct catalog *catalog, const struct ulid *id,
         return code;
     if (!entry)
         return remove_refs(catalog, id, tag, operation, err);
-    code = tag_refs_delete_partial(catalog->tags, entry, tag, refs, operation, err);
+    code = tag_refs_delete_partial(catalog, entry, tag, refs, operation, err);
     return code == ERR_NOT_FOUND ? 0 : code;
 }
 

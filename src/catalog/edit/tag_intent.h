@@ -15,12 +15,10 @@ extern const struct intent_kind tag_intents;
 
 /* `refs`: how many refs the tag has when it is whole. *ret: what was put, bytes_unref(); NULL after
  * a failure. ERR_HELD, see intents.h; errors of the store. */
-int tag_intent_put(struct store *store, const struct layout *layout, const struct ulid *id,
-                   const char *tag, size_t refs, struct operation *operation, struct bytes **ret,
-                   struct error *err);
+int tag_intent_put(struct catalog *catalog, const struct ulid *id, const char *tag, size_t refs,
+                   struct operation *operation, struct bytes **ret, struct error *err);
 /* See intent_delete(). */
-int tag_intent_delete(struct store *store, const struct layout *layout, const struct ulid *id,
-                      const struct bytes *intent, struct operation *operation,
-                      struct operation *undoing, struct error *err);
+int tag_intent_delete(struct catalog *catalog, const struct ulid *id, const struct bytes *intent,
+                      struct operation *operation, struct operation *undoing, struct error *err);
 
 #endif

@@ -3,85 +3,85 @@
 #include <string.h>
 
 #include "catalog/fork/tag_names.h"
-#include "catalog/fork/tags_private.h"
 #include "lance/ref_catalog.h"
 
 /* The keys of the tag's refs. */
-static GPtrArray *keys_of(const struct tags *tags, const GPtrArray *list, const char *name)
+static GPtrArray *keys_of(const struct catalog *catalog, const GPtrArray *list, const char *name)
 {
     GPtrArray *keys = g_ptr_array_new_with_free_func(g_free);
     for (guint i = 0; i < list->len; i++) {
         const struct fork_tag *tag = g_ptr_array_index(list, i);
         for (guint j = 0; strcmp(tag->name, name) == 0 && j < tag->versions->len; j++) {
             const struct tag_version *version = g_ptr_array_index(tag->versions, j);
-            g_ptr_array_add(keys, tag_name_key(tags->layout, name, version->dataset));
+            g_ptr_array_add(keys, tag_name_key(catalog->layout, name, version->dataset));
         }
     }
     return keys;
 }
 
 /* Nothing is deleted where the refs that count are others. */
-static int check_catalogs(struct tags *tags, const struct fork_entry *entry,
+static int check_catalogs(struct catalog *catalog, const struct fork_entry *entry,
                           struct operation *operation, struct error *err)
 {
     auto_store_set struct store_set *set = store_set_new();
     for (guint i = 0; i < entry->datasets->len; i++) {
         const struct dataset_branch *pair = g_ptr_array_index(entry->datasets, i);
-        g_autofree char *dataset = layout_dataset_key(tags->layout, pair->dataset);
+        g_autofree char *dataset = layout_dataset_key(catalog->layout, pair->dataset);
         lance_ref_catalog_request(set, dataset);
     }
-    int code = store_run(tags->store, set, operation, err);
+    int code = store_run(catalog->store, set, operation, err);
     for (guint i = 0; code == 0 && i < entry->datasets->len; i++) {
         const struct dataset_branch *pair = g_ptr_array_index(entry->datasets, i);
-        g_autofree char *dataset = layout_dataset_key(tags->layout, pair->dataset);
+        g_autofree char *dataset = layout_dataset_key(catalog->layout, pair->dataset);
         code = lance_ref_catalog_check(store_set_at(set, i), dataset, err);
     }
     return code;
 }
 
 /* The keys of the tag's refs as the store has them now. ERR_NOT_FOUND when there is none. */
-int tag_refs_find(struct tags *tags, const struct fork_entry *entry, const char *tag,
+int tag_refs_find(struct catalog *catalog, const struct fork_entry *entry, const char *tag,
                   struct operation *operation, GPtrArray **ret, struct error *err)
 {
-    tags_forget(tags, &entry->id); /* what the store holds counts */
+    tags_forget(catalog->tags, &entry->id); /* what the store holds counts */
     g_autoptr(GPtrArray) list = NULL;
-    int code = check_catalogs(tags, entry, operation, err);
+    int code = check_catalogs(catalog, entry, operation, err);
     if (code == 0)
-        code = tags_read(tags, entry, operation, &list, err);
+        code = tags_read(catalog->tags, entry, operation, &list, err);
     if (code)
         return code;
-    g_autoptr(GPtrArray) keys = keys_of(tags, list, tag);
+    g_autoptr(GPtrArray) keys = keys_of(catalog, list, tag);
     if (keys->len == 0)
         return error_set(err, ERR_NOT_FOUND, "the fork has no tag '%s'", tag);
     *ret = g_steal_pointer(&keys);
     return 0;
 }
 
-static int delete_all(struct tags *tags, const GPtrArray *keys, struct operation *operation,
+static int delete_all(struct catalog *catalog, const GPtrArray *keys, struct operation *operation,
                       struct error *err)
 {
     auto_store_set struct store_set *set = store_set_new();
     for (guint i = 0; i < keys->len; i++)
         store_set_delete(set, g_ptr_array_index(keys, i));
-    return store_run_all(tags->store, set, 0, operation, err);
+    return store_run_all(catalog->store, set, 0, operation, err);
 }
 
-int tag_refs_delete(struct tags *tags, const struct fork_entry *entry, const GPtrArray *keys,
+int tag_refs_delete(struct catalog *catalog, const struct fork_entry *entry, const GPtrArray *keys,
                     struct operation *operation, struct error *err)
 {
-    int code = delete_all(tags, keys, operation, err);
+    int code = delete_all(catalog, keys, operation, err);
     if (code == ERR_OUTCOME_UNKNOWN) /* deleting what is gone succeeds */
-        code = delete_all(tags, keys, operation, err);
-    tags_forget(tags, &entry->id);
+        code = delete_all(catalog, keys, operation, err);
+    tags_forget(catalog->tags, &entry->id);
     return code;
 }
 
-int tag_refs_delete_partial(struct tags *tags, const struct fork_entry *entry, const char *tag,
-                            size_t whole, struct operation *operation, struct error *err)
+int tag_refs_delete_partial(struct catalog *catalog, const struct fork_entry *entry,
+                            const char *tag, size_t whole, struct operation *operation,
+                            struct error *err)
 {
     g_autoptr(GPtrArray) keys = NULL;
-    int code = tag_refs_find(tags, entry, tag, operation, &keys, err);
+    int code = tag_refs_find(catalog, entry, tag, operation, &keys, err);
     if (code || keys->len >= whole)
         return code;
-    return tag_refs_delete(tags, entry, keys, operation, err);
+    return tag_refs_delete(catalog, entry, keys, operation, err);
 }

@@ -1,10 +1,11 @@
+#include "catalog/edit/tags_change.h"
+
 #include <string.h>
 
 #include "base/timestamp.h"
 #include "catalog/edit/tag_intent.h"
 #include "catalog/edit/tag_refs.h"
 #include "catalog/fork/tag_names.h"
-#include "catalog/fork/tags_private.h"
 #include "lance/branch_ref.h"
 #include "lance/dataset.h"
 #include "lance/ref_catalog.h"
@@ -28,11 +29,11 @@ static void pinnings_free(struct pinning *pinnings, guint count)
     g_free(pinnings);
 }
 
-static int read_look(const struct tags *tags, const struct dataset_branch *pair,
+static int read_look(const struct catalog *catalog, const struct dataset_branch *pair,
                      struct pinning *pinning, struct error *err)
 {
     bool again = false;
-    g_autofree char *dataset = layout_dataset_key(tags->layout, pair->dataset);
+    g_autofree char *dataset = layout_dataset_key(catalog->layout, pair->dataset);
     int code = lance_ref_catalog_check(pinning->catalog, dataset, err);
     if (code)
         return code;
@@ -45,27 +46,27 @@ static int read_look(const struct tags *tags, const struct dataset_branch *pair,
 }
 
 /* One wave: the tips, and whether the names are free. */
-static int look(struct tags *tags, const struct fork_entry *entry, const char *tag,
+static int look(struct catalog *catalog, const struct fork_entry *entry, const char *tag,
                 struct pinning *pinnings, struct store_set *set, struct operation *operation,
                 struct error *err)
 {
     for (guint i = 0; i < entry->datasets->len; i++) {
         const struct dataset_branch *pair = g_ptr_array_index(entry->datasets, i);
-        g_autofree char *dataset = layout_dataset_key(tags->layout, pair->dataset);
-        pinnings[i].key = tag_name_key(tags->layout, tag, pair->dataset);
+        g_autofree char *dataset = layout_dataset_key(catalog->layout, pair->dataset);
+        pinnings[i].key = tag_name_key(catalog->layout, tag, pair->dataset);
         /* Branches that a table with V1 names has may have them, too: list them whole. */
         pinnings[i].tip_request = lance_tip_request_all(set, dataset, pair->branch);
         pinnings[i].taken = store_set_head(set, pinnings[i].key);
         pinnings[i].catalog = lance_ref_catalog_request(set, dataset);
     }
-    int code = store_run_all(tags->store, set, ERR_NOT_FOUND, operation, err);
+    int code = store_run_all(catalog->store, set, ERR_NOT_FOUND, operation, err);
     for (guint i = 0; code == 0 && i < entry->datasets->len; i++)
-        code = read_look(tags, g_ptr_array_index(entry->datasets, i), &pinnings[i], err);
+        code = read_look(catalog, g_ptr_array_index(entry->datasets, i), &pinnings[i], err);
     return code;
 }
 
 /* Returns what store_run() did. */
-static int put_pins(struct tags *tags, const struct fork_entry *entry,
+static int put_pins(struct catalog *catalog, const struct fork_entry *entry,
                     const struct pinning *pinnings, struct store_set *set,
                     struct operation *operation)
 {
@@ -78,7 +79,7 @@ static int put_pins(struct tags *tags, const struct fork_entry *entry,
         auto_bytes struct bytes *body = tag_ref_render(&ref, now);
         store_set_put(set, pinnings[i].key, body, STORE_IF_ABSENT, NULL);
     }
-    return store_run(tags->store, set, operation, NULL); /* the answers say more */
+    return store_run(catalog->store, set, operation, NULL); /* the answers say more */
 }
 
 static bool is_doubtful(const struct store_request *put)
@@ -104,7 +105,7 @@ static void settle_put(struct store_request *put, const struct store_request *ge
 }
 
 /* Puts whose answer was lost, or that were told that they lost, perhaps to themselves. */
-static void settle_doubtful(struct tags *tags, struct store_set *puts, bool late,
+static void settle_doubtful(struct catalog *catalog, struct store_set *puts, bool late,
                             struct operation *undoing)
 {
     auto_store_set struct store_set *gets = store_set_new();
@@ -116,14 +117,14 @@ static void settle_doubtful(struct tags *tags, struct store_set *puts, bool late
         g_ptr_array_add(doubtful, put);
         store_set_get(gets, put->key);
     }
-    store_run(tags->store, gets, undoing, NULL);
+    store_run(catalog->store, gets, undoing, NULL);
     for (guint i = 0; i < doubtful->len; i++)
         settle_put(g_ptr_array_index(doubtful, i), store_set_at(gets, i), late);
 }
 
 /* Deletes the tag refs that this call made; never another writer's. False when some may be left:
  * then the intent has to stay. */
-static bool take_back(struct tags *tags, struct store_set *puts, struct operation *undoing,
+static bool take_back(struct catalog *catalog, struct store_set *puts, struct operation *undoing,
                       struct error *err)
 {
     struct store_set *set = store_set_new();
@@ -135,7 +136,7 @@ static bool take_back(struct tags *tags, struct store_set *puts, struct operatio
         unknown = unknown || put->answer.code == ERR_OUTCOME_UNKNOWN;
     }
     struct error problem = {0};
-    int code = store_run_all(tags->store, set, 0, undoing, &problem);
+    int code = store_run_all(catalog->store, set, 0, undoing, &problem);
     store_set_unref(set);
     struct error cause = *err;
     if (code)
@@ -146,28 +147,27 @@ static bool take_back(struct tags *tags, struct store_set *puts, struct operatio
 
 /* Between the intent and its deletion, which decides: nothing is taken back unless the intent is
  * there for sure. */
-static int pin_decided(struct tags *tags, const struct fork_entry *entry,
+static int pin_decided(struct catalog *catalog, const struct fork_entry *entry,
                        const struct pinning *pinnings, const struct bytes *intent,
                        struct operation *operation, struct operation *undoing, struct error *err)
 {
     auto_store_set struct store_set *puts = store_set_new();
-    bool late = put_pins(tags, entry, pinnings, puts, operation) != 0, undecided = false;
-    settle_doubtful(tags, puts, late, undoing);
+    bool late = put_pins(catalog, entry, pinnings, puts, operation) != 0, undecided = false;
+    settle_doubtful(catalog, puts, late, undoing);
     int code = store_set_failure(puts, 0, err);
-    if (code == 0 && tags->confirm)
-        code = tags->confirm(tags->confirm_argument, entry, operation, err);
+    if (code == 0 && catalog_is_shared(catalog))
+        code = catalog_confirm_active(catalog, entry, operation, err);
     if (code == 0) {
-        code = tag_intent_delete(tags->store, tags->layout, &entry->id, intent, operation, undoing,
-                                 err);
+        code = tag_intent_delete(catalog, &entry->id, intent, operation, undoing, err);
         undecided = code == ERR_OUTCOME_UNKNOWN;
     }
-    if (code && !undecided && take_back(tags, puts, undoing, err))
-        tag_intent_delete(tags->store, tags->layout, &entry->id, intent, undoing, undoing, NULL);
+    if (code && !undecided && take_back(catalog, puts, undoing, err))
+        tag_intent_delete(catalog, &entry->id, intent, undoing, undoing, NULL);
     return code;
 }
 
 /* All or nothing. */
-static int pin(struct tags *tags, const struct fork_entry *entry, const char *tag,
+static int pin(struct catalog *catalog, const struct fork_entry *entry, const char *tag,
                const struct pinning *pinnings, struct operation *operation, int64_t deadline_ns,
                struct error *err)
 {
@@ -175,14 +175,14 @@ static int pin(struct tags *tags, const struct fork_entry *entry, const char *ta
     auto_operation struct operation undoing;
     operation_init(&undoing, -1);
     undoing.deadline_ns = deadline_ns;
-    int code = tag_intent_put(tags->store, tags->layout, &entry->id, tag, entry->datasets->len,
-                              operation, &intent, err);
+    int code =
+        tag_intent_put(catalog, &entry->id, tag, entry->datasets->len, operation, &intent, err);
     if (code == 0)
-        code = pin_decided(tags, entry, pinnings, intent, operation, &undoing, err);
+        code = pin_decided(catalog, entry, pinnings, intent, operation, &undoing, err);
     return code;
 }
 
-int tags_create(struct tags *tags, const struct fork_entry *entry, const char *tag,
+int tags_create(struct catalog *catalog, const struct fork_entry *entry, const char *tag,
                 struct operation *operation, struct error *err)
 {
     struct error failure = {0};
@@ -192,10 +192,10 @@ int tags_create(struct tags *tags, const struct fork_entry *entry, const char *t
     int64_t deadline_ns = operation ? operation_reserve(operation) : INT64_MAX;
     struct pinning *pinnings = g_new0(struct pinning, entry->datasets->len);
     struct store_set *looks = store_set_new();
-    code = look(tags, entry, tag, pinnings, looks, operation, &failure);
+    code = look(catalog, entry, tag, pinnings, looks, operation, &failure);
     if (code == 0)
-        code = pin(tags, entry, tag, pinnings, operation, deadline_ns, &failure);
-    tags_forget(tags, &entry->id);
+        code = pin(catalog, entry, tag, pinnings, operation, deadline_ns, &failure);
+    tags_forget(catalog->tags, &entry->id);
     store_set_unref(looks);
     pinnings_free(pinnings, entry->datasets->len);
     if (operation)
@@ -205,19 +205,17 @@ int tags_create(struct tags *tags, const struct fork_entry *entry, const char *t
 
 /* ---- Removing ---- */
 
-int tags_remove(struct tags *tags, const struct fork_entry *entry, const char *tag,
+int tags_remove(struct catalog *catalog, const struct fork_entry *entry, const char *tag,
                 struct operation *operation, struct error *err)
 {
     g_autoptr(GPtrArray) keys = NULL;
     auto_bytes struct bytes *intent = NULL;
-    int code = tag_refs_find(tags, entry, tag, operation, &keys, err);
+    int code = tag_refs_find(catalog, entry, tag, operation, &keys, err);
     if (code == 0)
-        code = tag_intent_put(tags->store, tags->layout, &entry->id, tag, keys->len, operation,
-                              &intent, err);
+        code = tag_intent_put(catalog, &entry->id, tag, keys->len, operation, &intent, err);
     if (code == 0)
-        code = tag_refs_delete(tags, entry, keys, operation, err);
+        code = tag_refs_delete(catalog, entry, keys, operation, err);
     if (code == 0) /* the tag is gone; an intent that is left finds nothing to do */
-        tag_intent_delete(tags->store, tags->layout, &entry->id, intent, operation, operation,
-                          NULL);
+        tag_intent_delete(catalog, &entry->id, intent, operation, operation, NULL);
     return code;
 }

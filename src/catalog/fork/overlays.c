@@ -9,7 +9,7 @@
 struct overlays {
     struct store *store;
     const struct layout *layout;
-    bool unique_versions;
+    bool shared; /* as the catalog is: other mounts may write overlays */
     pthread_mutex_t lock;
     GHashTable *by_id;   /* id text -> struct overlay */
     uint64_t changes;    /* counts what was put or forgotten */
@@ -37,13 +37,12 @@ static struct overlay *overlay_new(struct bytes *text, const char *version, int6
     return overlay;
 }
 
-struct overlays *overlays_new(struct store *store, const struct layout *layout,
-                              bool unique_versions)
+struct overlays *overlays_new(struct store *store, const struct layout *layout, bool shared)
 {
     struct overlays *overlays = g_new0(struct overlays, 1);
     overlays->store = store;
     overlays->layout = layout;
-    overlays->unique_versions = unique_versions;
+    overlays->shared = shared;
     pthread_mutex_init(&overlays->lock, NULL);
     overlays->by_id =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)overlay_free);
@@ -203,7 +202,7 @@ int overlays_write(struct overlays *overlays, const struct ulid *id, struct byte
 {
     g_autofree char *key = layout_overlay_key(overlays->layout, id);
     g_autofree char *etag = NULL;
-    auto_bytes struct bytes *body = overlays->unique_versions ? unique_body(text) : bytes_ref(text);
+    auto_bytes struct bytes *body = overlays->shared ? unique_body(text) : bytes_ref(text);
     struct error failure = {0};
     const struct write write = {
         .overlays = overlays, .key = key, .body = body, .version = version, .operation = operation};

@@ -22,9 +22,9 @@ struct overlay {
 };
 void overlay_free(struct overlay *overlay); /* NULL: nothing */
 
-/* store and layout must outlive it. unique_versions: several write them, see unique_body.h. */
-struct overlays *overlays_new(struct store *store, const struct layout *layout,
-                              bool unique_versions);
+/* store and layout must outlive it. shared: other mounts may write the overlays,
+ * see unique_body.h. */
+struct overlays *overlays_new(struct store *store, const struct layout *layout, bool shared);
 void overlays_free(struct overlays *overlays); /* NULL: nothing */
 
 /* A copy of what is in memory, or NULL. */

@@ -1,12 +1,12 @@
 #include "catalog/fork/tags.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/timestamp.h"
 #include "catalog/fork/ref_cache.h"
 #include "catalog/fork/tag_names.h"
-#include "catalog/fork/tags_private.h"
 #include "lance/branch_ref.h"
 #include "lance/dataset.h"
 
@@ -25,6 +25,15 @@ static void kept_tags_free(void *pointer)
     g_free(kept);
 }
 
+struct tags {
+    struct store *store;
+    const struct layout *layout;
+    struct ref_cache *cache;
+    pthread_mutex_t lock; /* guards all below */
+    GHashTable *by_id;    /* id text -> struct kept_tags */
+    uint64_t changes;     /* counts what was forgotten */
+};
+
 struct tags *tags_new(struct store *store, const struct layout *layout, struct ref_cache *cache)
 {
     struct tags *tags = g_new0(struct tags, 1);
@@ -34,12 +43,6 @@ struct tags *tags_new(struct store *store, const struct layout *layout, struct r
     pthread_mutex_init(&tags->lock, NULL);
     tags->by_id = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, kept_tags_free);
     return tags;
-}
-
-void tags_confirm_with(struct tags *tags, tag_confirmation *confirm, void *argument)
-{
-    tags->confirm = confirm;
-    tags->confirm_argument = argument;
 }
 
 void tags_free(struct tags *tags)

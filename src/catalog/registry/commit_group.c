@@ -298,7 +298,7 @@ static void attempt_put(struct group *group)
             return;
         }
         struct bytes *text = group->image->text;
-        group->body = group->committer->unique_versions ? unique_body(text) : bytes_ref(text);
+        group->body = group->committer->shared ? unique_body(text) : bytes_ref(text);
     }
     g_autofree char *etag = NULL;
     struct error failure = {0};

@@ -105,9 +105,9 @@ static void committer_release(struct committer *committer)
     g_free(committer);
 }
 
-int committer_new(struct store *store, const char *key, bool unique_versions,
-                  registry_observer *observer, void *observer_argument, struct operation *operation,
-                  struct committer **ret, struct error *err)
+int committer_new(struct store *store, const char *key, bool shared, registry_observer *observer,
+                  void *observer_argument, struct operation *operation, struct committer **ret,
+                  struct error *err)
 {
     struct registry *registry = NULL;
     int code = registry_load(store, key, NULL, operation, &registry, err);
@@ -116,7 +116,7 @@ int committer_new(struct store *store, const char *key, bool unique_versions,
     struct committer *committer = g_new0(struct committer, 1);
     committer->store = store;
     committer->key = g_strdup(key);
-    committer->unique_versions = unique_versions;
+    committer->shared = shared;
     registry_image_init(&committer->image, registry, observer, observer_argument);
     committer->queue = commit_queue_new();
     pthread_mutex_init(&committer->lock, NULL);

@@ -43,11 +43,11 @@ struct commit_request {
 };
 
 /* Loads the registry object `key` and starts the thread; the store must outlive the committer.
- * unique_versions: several write it, see unique_body.h. observer may be NULL. Errors of the store,
+ * shared: other mounts may write it, see unique_body.h. observer may be NULL. Errors of the store,
  * ERR_CORRUPT. */
-int committer_new(struct store *store, const char *key, bool unique_versions,
-                  registry_observer *observer, void *observer_argument, struct operation *operation,
-                  struct committer **ret, struct error *err);
+int committer_new(struct store *store, const char *key, bool shared, registry_observer *observer,
+                  void *observer_argument, struct operation *operation, struct committer **ret,
+                  struct error *err);
 /* Finishes what waits, ends the thread. NULL: nothing. */
 void committer_free(struct committer *committer);
 

@@ -14,7 +14,7 @@
 struct committer {
     struct store *store;
     char *key;
-    bool unique_versions;
+    bool shared; /* as the catalog is: other mounts may write the registry */
     struct registry_image image;
     struct commit_queue *queue;
     pthread_t thread;
