@@ -63,10 +63,9 @@ GPtrArray *deletion_branches(const struct fork_entry *entry, const GPtrArray *ca
 GPtrArray *deletion_branches_by_id(const struct fork_entry *entry)
 {
     GPtrArray *branches = dataset_branches_new();
-    g_autofree char *prefix = layout_branch_name(&entry->id, "");
     for (guint i = 0; i < entry->datasets->len; i++) {
         const struct dataset_branch *pair = g_ptr_array_index(entry->datasets, i);
-        if (g_str_has_prefix(pair->branch, prefix))
+        if (layout_branch_is_of(pair->branch, &entry->id))
             g_ptr_array_add(branches, dataset_branch_new(pair->dataset, pair->branch));
     }
     return branches;

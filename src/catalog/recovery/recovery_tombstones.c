@@ -5,20 +5,20 @@
 #include "catalog/recovery/recovery_private.h"
 #include "catalog/registry/transitions.h"
 
-/* A tombstone that this mount may recover. */
-struct unburied {
+/* A tombstone that this mount may recover: the fork's deletion is finished, or its own. */
+struct tombstone_deletion {
     const struct tombstone *tombstone; /* owned by the list */
     GPtrArray *branches;               /* of one without entry, that is to be finished by its id */
     bool done;
     struct error problem;
 };
 
-static void unburied_free(void *pointer)
+static void tombstone_deletion_free(void *pointer)
 {
-    struct unburied *one = pointer;
-    if (one->branches)
-        g_ptr_array_unref(one->branches);
-    g_free(one);
+    struct tombstone_deletion *deletion = pointer;
+    if (deletion->branches)
+        g_ptr_array_unref(deletion->branches);
+    g_free(deletion);
 }
 
 static int check_document(struct catalog *catalog, const struct tombstone *tombstone,
@@ -63,16 +63,16 @@ bool recovery_has_tombstones(struct catalog *catalog)
     return any;
 }
 
-static GPtrArray *list_unburied(struct catalog *catalog, const GPtrArray *tombstones)
+static GPtrArray *list_deletions(struct catalog *catalog, const GPtrArray *tombstones)
 {
-    GPtrArray *list = g_ptr_array_new_with_free_func(unburied_free);
+    GPtrArray *list = g_ptr_array_new_with_free_func(tombstone_deletion_free);
     for (guint i = 0; i < tombstones->len; i++) {
         if (!may_recover(catalog, g_ptr_array_index(tombstones, i)))
             continue;
-        struct unburied *one = g_new0(struct unburied, 1);
-        one->tombstone = g_ptr_array_index(tombstones, i);
-        check_document(catalog, one->tombstone, &one->problem);
-        g_ptr_array_add(list, one);
+        struct tombstone_deletion *deletion = g_new0(struct tombstone_deletion, 1);
+        deletion->tombstone = g_ptr_array_index(tombstones, i);
+        check_document(catalog, deletion->tombstone, &deletion->problem);
+        g_ptr_array_add(list, deletion);
     }
     return list;
 }
@@ -84,11 +84,11 @@ static void delete_undecided(struct catalog *catalog, const GPtrArray *list,
 {
     auto_registry struct registry *registry = catalog_registry(catalog);
     for (guint i = 0; i < list->len; i++) {
-        struct unburied *one = g_ptr_array_index(list, i);
-        if (one->problem.code || !registry_find_id(registry, &one->tombstone->entry->id))
+        struct tombstone_deletion *deletion = g_ptr_array_index(list, i);
+        if (deletion->problem.code || !registry_find_id(registry, &deletion->tombstone->entry->id))
             continue;
-        one->done =
-            deletion_of_tombstone(catalog, one->tombstone->key, operation, &one->problem) == 0;
+        deletion->done = deletion_of_tombstone(catalog, deletion->tombstone->key, operation,
+                                               &deletion->problem) == 0;
     }
 }
 
@@ -101,17 +101,17 @@ static GPtrArray *choose_childless(struct catalog *catalog, const GPtrArray *lis
     auto_registry struct registry *registry = catalog_registry(catalog);
     GPtrArray *chosen = g_ptr_array_new();
     for (guint i = 0; i < list->len; i++) {
-        struct unburied *one = g_ptr_array_index(list, i);
-        if (one->done || (one->problem.code && !one->branches))
+        struct tombstone_deletion *deletion = g_ptr_array_index(list, i);
+        if (deletion->done || (deletion->problem.code && !deletion->branches))
             continue;
-        const struct fork_entry *entry = one->tombstone->entry;
-        one->problem = (struct error){0};
-        if (deletion_check_names(entry->datasets, &one->problem))
+        const struct fork_entry *entry = deletion->tombstone->entry;
+        deletion->problem = (struct error){0};
+        if (deletion_check_names(entry->datasets, &deletion->problem))
             continue;
-        if (!one->branches)
-            one->branches = deletion_branches_by_id(entry);
-        if (transition_check_childless(registry, &entry->id, &one->problem) == 0)
-            g_ptr_array_add(chosen, one);
+        if (!deletion->branches)
+            deletion->branches = deletion_branches_by_id(entry);
+        if (transition_check_childless(registry, &entry->id, &deletion->problem) == 0)
+            g_ptr_array_add(chosen, deletion);
     }
     return chosen;
 }
@@ -122,67 +122,71 @@ static void keep_independent(struct catalog *catalog, GPtrArray *forks, struct o
     auto_registry struct registry *registry = catalog_registry(catalog);
     g_autofree struct descendants_query *queries = g_new0(struct descendants_query, forks->len);
     for (guint i = 0; i < forks->len; i++) {
-        struct unburied *one = g_ptr_array_index(forks, i);
-        queries[i] = (struct descendants_query){.branches = one->branches, .err = &one->problem};
+        struct tombstone_deletion *deletion = g_ptr_array_index(forks, i);
+        queries[i] =
+            (struct descendants_query){.branches = deletion->branches, .err = &deletion->problem};
     }
     if (forks->len > 0)
         descendants_check(catalog->descendants, registry, queries, forks->len, NULL, operation);
     for (guint i = forks->len; i > 0; i--) {
-        if (((struct unburied *)g_ptr_array_index(forks, i - 1))->problem.code)
+        if (((struct tombstone_deletion *)g_ptr_array_index(forks, i - 1))->problem.code)
             g_ptr_array_remove_index(forks, i - 1);
     }
 }
 
-static bool delete_all(struct catalog *catalog, const GPtrArray *forks, struct operation *operation)
+static bool delete_forks(struct catalog *catalog, const GPtrArray *forks,
+                         struct operation *operation)
 {
     struct deletions *deletions = deletions_new(catalog);
     bool any = false;
     for (guint i = 0; i < forks->len; i++) {
-        struct unburied *one = g_ptr_array_index(forks, i);
-        const struct deletion deletion = {
-            .id = &one->tombstone->entry->id, .branches = one->branches, .err = &one->problem};
-        deletions_add(deletions, &deletion);
+        struct tombstone_deletion *deletion = g_ptr_array_index(forks, i);
+        deletions_add(deletions, &(struct deletion){.id = &deletion->tombstone->entry->id,
+                                                    .branches = deletion->branches,
+                                                    .err = &deletion->problem});
     }
     deletions_run(deletions, operation);
     for (guint i = 0; i < forks->len; i++) {
-        struct unburied *one = g_ptr_array_index(forks, i);
-        one->done = one->problem.code == 0;
-        any = any || one->done;
+        struct tombstone_deletion *deletion = g_ptr_array_index(forks, i);
+        deletion->done = deletion->problem.code == 0;
+        any = any || deletion->done;
     }
     deletions_free(deletions);
     return any;
 }
 
-/* Branches of one may descend from those of another: as long as any goes, the others are looked at
- * again. */
-static void finish_all(struct catalog *catalog, const GPtrArray *list, struct operation *operation)
+/* Branches of one fork may descend from those of another: as long as any goes, the others are
+ * looked at again. */
+static void finish_by_id(struct catalog *catalog, const GPtrArray *list,
+                         struct operation *operation)
 {
     for (bool again = true; again;) {
         g_autoptr(GPtrArray) forks = choose_childless(catalog, list);
         guint waiting = forks->len;
         keep_independent(catalog, forks, operation);
-        again = delete_all(catalog, forks, operation) && forks->len < waiting;
+        again = delete_forks(catalog, forks, operation) && forks->len < waiting;
     }
 }
 
-/* ---- All ---- */
+/* ---- The whole ---- */
 
-static int report_all(struct catalog *catalog, const GPtrArray *list,
-                      struct recovery_report *report, struct error *err)
+static int report_deletions(struct catalog *catalog, const GPtrArray *list,
+                            struct recovery_report *report, struct error *err)
 {
     int code = 0;
     for (guint i = 0; i < list->len; i++) {
-        const struct unburied *one = g_ptr_array_index(list, i);
-        const struct fork_entry *entry = one->tombstone->entry;
-        if (one->done) {
+        const struct tombstone_deletion *deletion = g_ptr_array_index(list, i);
+        const struct fork_entry *entry = deletion->tombstone->entry;
+        if (deletion->done) {
             report->orphans++;
             kept_forks_remove(catalog->kept, &entry->id);
-        } else if (recovery_is_about_one_fork(one->problem.code)) {
-            recovery_report_problem(report, &one->problem, "tombstone", one->tombstone->key);
+        } else if (recovery_is_about_one_fork(deletion->problem.code)) {
+            recovery_report_problem(report, &deletion->problem, "tombstone",
+                                    deletion->tombstone->key);
             if (entry)
-                kept_forks_put(catalog->kept, &entry->id, &one->problem);
+                kept_forks_put(catalog->kept, &entry->id, &deletion->problem);
         } else if (code == 0) {
-            code = error_copy(err, &one->problem);
+            code = error_copy(err, &deletion->problem);
         }
     }
     return code;
@@ -192,8 +196,8 @@ int recovery_of_tombstones(struct catalog *catalog, struct operation *operation,
                            struct recovery_report *report, struct error *err)
 {
     g_autoptr(GPtrArray) tombstones = tombstones_list(catalog->tombstones);
-    g_autoptr(GPtrArray) list = list_unburied(catalog, tombstones);
+    g_autoptr(GPtrArray) list = list_deletions(catalog, tombstones);
     delete_undecided(catalog, list, operation);
-    finish_all(catalog, list, operation);
-    return report_all(catalog, list, report, err);
+    finish_by_id(catalog, list, operation);
+    return report_deletions(catalog, list, report, err);
 }
