@@ -5,25 +5,13 @@
 
 #include <string.h>
 
-#include "base/json_text.h"
 #include "base/timestamp.h"
 #include "catalog/catalog_private.h"
 #include "catalog/change/deletion.h"
+#include "catalog/edit/additions.h"
 #include "catalog/edit/registration_intent.h"
 #include "catalog/registry/transitions.h"
-#include "lance/branch_name.h"
 #include "lance/dataset.h"
-
-/* One dataset to be added. */
-struct addition {
-    char *dataset;
-    char *branch;
-    bool make; /* written as null: the branch is made if it is not there */
-    struct store_request *ref;
-    struct store_request *tip;
-    struct branch_plan *plan; /* of a branch to be made */
-    size_t first, end;        /* its puts: first to end - 1 */
-};
 
 struct registration {
     struct catalog *catalog;
@@ -31,101 +19,19 @@ struct registration {
     GPtrArray *additions; /* struct addition */
     struct operation *operation;
     struct operation undoing; /* with the time reserved for it */
-    struct store_set *looks;  /* the last look; NULL before */
+    struct store_set *looks;  /* the last look at the store; NULL before */
     bool late_writes;         /* some were abandoned, and may still arrive */
     bool undecided;           /* whether the entry names the branches is not known */
 };
 
-static void addition_free(void *pointer)
-{
-    struct addition *addition = pointer;
-    g_free(addition->dataset);
-    g_free(addition->branch);
-    branch_plan_free(addition->plan);
-    g_free(addition);
-}
-
-/* ---- The document ---- */
-
-static int parse_member(struct registration *registration, const struct json_member *member,
-                        struct error *err)
-{
-    const struct fork_entry *entry = registration->entry;
-    g_autofree char *branch = NULL;
-    bool is_null = json_span_kind(member->value) == JSON_NULL;
-    if (!member->key || !layout_dataset_name_is_safe(member->key))
-        return error_set(err, ERR_INVALID, "%.*s is no name of a dataset",
-                         (int)MIN(member->key_source.length, 80), member->key_source.text);
-    if (is_null)
-        branch = layout_branch_name(&entry->id, member->key);
-    else if (!json_span_string(member->value, &branch))
-        return error_set(err, ERR_INVALID, "dataset %s: a branch name or null is expected",
-                         member->key);
-    struct error failure = {0};
-    if (lance_branch_name_check(branch, &failure))
-        return error_set(err, ERR_INVALID, "dataset %s: %s", member->key, failure.text);
-    const char *present = fork_entry_branch(entry, member->key);
-    if (present && !is_null && strcmp(present, branch) != 0)
-        return error_set(err, ERR_CONFLICT, "dataset %s is mapped to branch %s already",
-                         member->key, present);
-    if (present)
-        return 0;
-    struct addition *addition = g_new0(struct addition, 1);
-    addition->dataset = g_strdup(member->key);
-    addition->branch = g_steal_pointer(&branch);
-    addition->make = is_null;
-    g_ptr_array_add(registration->additions, addition);
-    return 0;
-}
-
-static int parse_document(struct registration *registration, const struct bytes *text,
-                          struct error *err)
-{
-    g_autoptr(GArray) members = NULL;
-    struct error failure = {0};
-    if (json_document_members(text, &members, &failure))
-        return error_set(err, ERR_INVALID, "not a JSON object of datasets: %s", failure.text);
-    int code = 0;
-    for (guint i = 0; code == 0 && i < members->len; i++)
-        code = parse_member(registration, &g_array_index(members, struct json_member, i), err);
-    return code;
-}
-
 /* ---- What is there ---- */
 
-static bool is_whole(const struct addition *addition)
+static int look_at_store(struct registration *registration, struct error *err)
 {
-    return addition->ref->answer.code == 0 && addition->tip->answer.objects->len > 0;
-}
-
-/* The remainder of a crash: part of a branch that nobody registered. */
-static bool is_zombie(const struct addition *addition)
-{
-    return addition->make && !is_whole(addition) &&
-           (addition->ref->answer.code == 0 || addition->tip->answer.objects->len > 0);
-}
-
-static int look(struct registration *registration, struct error *err)
-{
-    const struct catalog *catalog = registration->catalog;
-    struct store_set *set = store_set_new();
     store_set_unref(registration->looks);
-    registration->looks = set;
-    for (guint i = 0; i < registration->additions->len; i++) {
-        struct addition *addition = g_ptr_array_index(registration->additions, i);
-        g_autofree char *dataset = layout_dataset_key(catalog->layout, addition->dataset);
-        g_autofree char *ref = lance_branch_ref_key(dataset, addition->branch);
-        addition->ref = store_set_head(set, ref);
-        addition->tip = lance_tip_request(set, dataset, addition->branch);
-    }
-    int code = store_run_all(catalog->store, set, ERR_NOT_FOUND, registration->operation, err);
-    for (guint i = 0; code == 0 && i < registration->additions->len; i++) {
-        const struct addition *addition = g_ptr_array_index(registration->additions, i);
-        if (!addition->make && !is_whole(addition))
-            code = error_set(err, ERR_INVALID, "dataset %s has no branch %s", addition->dataset,
-                             addition->branch);
-    }
-    return code;
+    registration->looks = store_set_new();
+    return additions_look(registration->additions, registration->catalog, registration->looks,
+                          registration->operation, err);
 }
 
 /* ---- Making branches ---- */
@@ -138,11 +44,6 @@ static const struct branch_origin *find_origin(const struct fork_point *point, c
             return origin;
     }
     return NULL;
-}
-
-static bool is_to_be_made(const struct addition *addition)
-{
-    return addition->make && !is_whole(addition);
 }
 
 /* Plans the branches of those datasets that the point has. *ret_missing: one that it has not. */
@@ -162,7 +63,7 @@ static int plan_from(struct registration *registration, const struct fork_entry 
     for (guint i = 0; code == 0 && i < registration->additions->len; i++) {
         struct addition *addition = g_ptr_array_index(registration->additions, i);
         const struct branch_origin *origin = find_origin(point, addition->dataset);
-        if (!is_to_be_made(addition) || addition->plan)
+        if (!addition_is_to_be_made(addition) || addition->plan)
             continue;
         if (origin)
             code = branch_plan_make(catalog->layout, &registration->entry->id, origin, now,
@@ -174,24 +75,14 @@ static int plan_from(struct registration *registration, const struct fork_entry 
     return code;
 }
 
-static const char *first_to_be_made(const struct registration *registration)
-{
-    for (guint i = 0; i < registration->additions->len; i++) {
-        const struct addition *addition = g_ptr_array_index(registration->additions, i);
-        if (is_to_be_made(addition))
-            return addition->dataset;
-    }
-    return NULL;
-}
-
 /* From the parent fork's branch where it has one, else from main. */
-static int plan(struct registration *registration, struct error *err)
+static int plan_branches(struct registration *registration, struct error *err)
 {
     const struct fork_entry *entry = registration->entry;
     auto_registry struct registry *registry = catalog_registry(registration->catalog);
     const struct fork_entry *parent =
         entry->has_parent ? registry_find_id(registry, &entry->parent_id) : NULL;
-    const char *missing = first_to_be_made(registration);
+    const char *missing = additions_first_to_be_made(registration->additions);
     int code = 0;
     if (missing && parent)
         code = plan_from(registration, parent, &missing, err);
@@ -204,22 +95,10 @@ static int plan(struct registration *registration, struct error *err)
 
 /* ---- Writing ---- */
 
-static GPtrArray *list_branches(const struct registration *registration,
-                                bool (*choose)(const struct addition *))
-{
-    GPtrArray *branches = dataset_branches_new();
-    for (guint i = 0; i < registration->additions->len; i++) {
-        const struct addition *addition = g_ptr_array_index(registration->additions, i);
-        if (choose(addition))
-            g_ptr_array_add(branches, dataset_branch_new(addition->dataset, addition->branch));
-    }
-    return branches;
-}
-
 /* The branches are this fork's by name, and it does not register them. */
 static int delete_zombies(struct registration *registration, struct error *err)
 {
-    g_autoptr(GPtrArray) branches = list_branches(registration, is_zombie);
+    g_autoptr(GPtrArray) branches = additions_branches(registration->additions, addition_is_zombie);
     if (branches->len == 0)
         return 0;
     const struct deletion deletion = {
@@ -227,15 +106,7 @@ static int delete_zombies(struct registration *registration, struct error *err)
     return deletion_run(registration->catalog, deletion, registration->operation, err);
 }
 
-static bool has_unknown(struct store_set *puts)
-{
-    for (size_t i = 0; i < store_set_size(puts); i++)
-        if (store_set_at(puts, i)->answer.code == ERR_OUTCOME_UNKNOWN)
-            return true;
-    return false;
-}
-
-static int put(struct registration *registration, struct store_set *set, struct error *err)
+static int put_branches(struct registration *registration, struct store_set *set, struct error *err)
 {
     const struct catalog *catalog = registration->catalog;
     for (guint i = 0; i < registration->additions->len; i++) {
@@ -249,9 +120,13 @@ static int put(struct registration *registration, struct store_set *set, struct 
         addition->end = store_set_size(set);
     }
     int run_code = store_run(catalog->store, set, registration->operation, NULL), code = 0;
-    registration->late_writes = run_code != 0 && has_unknown(set);
-    for (size_t i = 0; code == 0 && i < store_set_size(set); i++)
-        code = store_answer_failure(&store_set_at(set, i)->answer, run_code, err);
+    for (size_t i = 0; i < store_set_size(set); i++) {
+        const struct store_answer *answer = &store_set_at(set, i)->answer;
+        if (run_code && answer->code == ERR_OUTCOME_UNKNOWN)
+            registration->late_writes = true;
+        if (code == 0)
+            code = store_answer_failure(answer, run_code, err);
+    }
     return code == ERR_PRECONDITION
                ? error_set(err, ERR_CONFLICT, "another writer made a branch at the same time")
                : code;
@@ -259,7 +134,7 @@ static int put(struct registration *registration, struct store_set *set, struct 
 
 /* ---- Taking back ---- */
 
-static int run(struct registration *registration, struct store_set *set, struct error *err)
+static int run_undoing(struct registration *registration, struct store_set *set, struct error *err)
 {
     int code = store_run_all(registration->catalog->store, set, 0, &registration->undoing, err);
     store_set_unref(set);
@@ -284,8 +159,8 @@ static int drop_registered(struct registration *registration, struct operation *
     return 0;
 }
 
-static void add_deletes(const struct addition *addition, struct store_set *puts,
-                        struct store_set *deletes)
+static void delete_puts_of(const struct addition *addition, struct store_set *puts,
+                           struct store_set *deletes)
 {
     for (size_t i = addition->first; i < addition->end; i++) {
         const struct store_request *request = store_set_at(puts, i);
@@ -300,8 +175,8 @@ static int delete_puts(struct registration *registration, struct store_set *puts
     const GPtrArray *additions = registration->additions;
     struct store_set *deletes = store_set_new();
     for (guint i = 0; i < additions->len; i++)
-        add_deletes(g_ptr_array_index(additions, i), puts, deletes);
-    int code = run(registration, deletes, err);
+        delete_puts_of(g_ptr_array_index(additions, i), puts, deletes);
+    int code = run_undoing(registration, deletes, err);
     if (code)
         return code;
     struct store_set *prunes = store_set_new();
@@ -312,11 +187,12 @@ static int delete_puts(struct registration *registration, struct store_set *puts
         if (addition->plan)
             lance_branch_prune_requests(prunes, dataset, addition->branch);
     }
-    return run(registration, prunes, err);
+    return run_undoing(registration, prunes, err);
 }
 
 /* The intent stays when something may be left. */
-static void take_back(struct registration *registration, struct store_set *puts, struct error *err)
+static void take_puts_back(struct registration *registration, struct store_set *puts,
+                           struct error *err)
 {
     struct error problem = {0};
     int code = 0;
@@ -335,16 +211,11 @@ static void take_back(struct registration *registration, struct store_set *puts,
                   cause.text, problem.text);
 }
 
-/* ---- All of it ---- */
+/* ---- The whole ---- */
 
-static bool is_any(const struct addition *addition)
+static int commit_datasets(struct registration *registration, struct error *err)
 {
-    return true;
-}
-
-static int commit(struct registration *registration, struct error *err)
-{
-    g_autoptr(GPtrArray) datasets = list_branches(registration, is_any);
+    g_autoptr(GPtrArray) datasets = additions_branches(registration->additions, NULL);
     return transition_commit(registration->catalog->committer,
                              (struct transition){.kind = TRANSITION_DATASETS,
                                                  .id = &registration->entry->id,
@@ -368,17 +239,17 @@ static bool may_be_made_elsewhere(const struct registration *registration)
 
 /* What was seen and planned before the intent was there another mount may have changed. From here
  * on none does. */
-static int look_again(struct registration *registration, struct error *err)
+static int look_again_with_intent(struct registration *registration, struct error *err)
 {
     int code = drop_registered(registration, registration->operation, err);
     if (code == 0)
-        code = look(registration, err);
+        code = look_at_store(registration, err);
     for (guint i = 0; code == 0 && i < registration->additions->len; i++) {
         struct addition *addition = g_ptr_array_index(registration->additions, i);
-        if (is_to_be_made(addition) && !addition->plan)
+        if (addition_is_to_be_made(addition) && !addition->plan)
             return error_set(err, ERR_HELD, "another mount has just taken branch %s back",
                              addition->branch);
-        if (!is_to_be_made(addition))
+        if (!addition_is_to_be_made(addition))
             g_clear_pointer(&addition->plan, branch_plan_free);
     }
     return code;
@@ -390,7 +261,8 @@ static int put_intent(struct registration *registration, struct error *err)
 {
     struct catalog *catalog = registration->catalog;
     const struct ulid *id = &registration->entry->id;
-    g_autoptr(GPtrArray) branches = list_branches(registration, is_to_be_made);
+    g_autoptr(GPtrArray) branches =
+        additions_branches(registration->additions, addition_is_to_be_made);
     int code = registration_intent_put(catalog, id, branches, registration->operation, err);
     if (code != ERR_HELD)
         return code;
@@ -404,15 +276,16 @@ static int put_intent(struct registration *registration, struct error *err)
 static int make_and_commit(struct registration *registration, struct store_set *puts,
                            struct error *err)
 {
-    int code = catalog_is_shared(registration->catalog) ? look_again(registration, err) : 0;
+    int code =
+        catalog_is_shared(registration->catalog) ? look_again_with_intent(registration, err) : 0;
     if (code || registration->additions->len == 0)
         return code;
     code = delete_zombies(registration, err);
     registration->late_writes = code == ERR_DEADLINE;
     if (code == 0)
-        code = put(registration, puts, err);
+        code = put_branches(registration, puts, err);
     if (code == 0) {
-        code = commit(registration, err);
+        code = commit_datasets(registration, err);
         registration->undecided = code == ERR_OUTCOME_UNKNOWN; /* never undone without knowing */
     }
     return code;
@@ -429,18 +302,19 @@ static int register_with_intent(struct registration *registration, struct error 
         registration_intent_delete(registration->catalog, &registration->entry->id,
                                    &registration->undoing, NULL);
     else if (!registration->undecided)
-        take_back(registration, puts, err);
+        take_puts_back(registration, puts, err);
     return code;
 }
 
 static int register_planned(struct registration *registration, struct error *err)
 {
-    int code = plan(registration, err);
+    int code = plan_branches(registration, err);
     if (code)
         return code;
-    return first_to_be_made(registration) || may_be_made_elsewhere(registration)
+    return additions_first_to_be_made(registration->additions) ||
+                   may_be_made_elsewhere(registration)
                ? register_with_intent(registration, err)
-               : commit(registration, err);
+               : commit_datasets(registration, err);
 }
 
 /* While branches are made, the versions that they name must not be removed. */
@@ -449,11 +323,11 @@ static int register_locked(struct registration *registration, const struct bytes
 {
     struct compaction_lock *compaction = registration->catalog->compaction;
     bool is_held = false;
-    int code = parse_document(registration, text, err);
+    int code = additions_parse(registration->entry, text, &registration->additions, err);
     if (code || registration->additions->len == 0)
         return code;
-    code = look(registration, err);
-    if (code == 0 && first_to_be_made(registration))
+    code = look_at_store(registration, err);
+    if (code == 0 && additions_first_to_be_made(registration->additions))
         code = compaction_lock_acquire(compaction, registration->operation, &is_held, err);
     if (code == 0)
         code = register_planned(registration, err);
@@ -467,10 +341,7 @@ static int register_in_time(struct catalog *catalog, struct fork_entry *entry,
                             const struct bytes *text, struct operation *operation,
                             struct error *err)
 {
-    struct registration registration = {.catalog = catalog,
-                                        .entry = entry,
-                                        .additions = g_ptr_array_new_with_free_func(addition_free),
-                                        .operation = operation};
+    struct registration registration = {.catalog = catalog, .entry = entry, .operation = operation};
     operation_init(&registration.undoing, -1);
     registration.undoing.deadline_ns = operation ? operation_reserve(operation) : INT64_MAX;
     int code = register_locked(&registration, text, err);
@@ -478,7 +349,8 @@ static int register_in_time(struct catalog *catalog, struct fork_entry *entry,
         operation->deadline_ns = registration.undoing.deadline_ns;
     operation_destroy(&registration.undoing);
     store_set_unref(registration.looks);
-    g_ptr_array_unref(registration.additions);
+    if (registration.additions)
+        g_ptr_array_unref(registration.additions);
     return code;
 }
 
