@@ -105,7 +105,7 @@ static void chunk_node(const guint8 *data, size_t size, guint64 counter, struct 
 }
 
 /* The node above a finished left subtree and `right`. */
-static void join(const guint32 left[WORDS], struct node *right)
+static void join_nodes(const guint32 left[WORDS], struct node *right)
 {
     struct node parent = {.size = BLOCK_SIZE, .flags = PARENT};
     memcpy(parent.chaining, initial, sizeof(initial));
@@ -126,12 +126,12 @@ void blake3_hex(const void *data, size_t size, char ret[BLAKE3_HEX_LENGTH + 1])
     for (; size > CHUNK_SIZE; text += CHUNK_SIZE, size -= CHUNK_SIZE) {
         chunk_node(text, CHUNK_SIZE, chunk++, &node);
         for (guint64 done = chunk; done % 2 == 0; done /= 2)
-            join(trees[--count], &node);
+            join_nodes(trees[--count], &node);
         compress(&node, 0, trees[count++]);
     }
     chunk_node(text, size, chunk, &node);
     while (count > 0)
-        join(trees[--count], &node);
+        join_nodes(trees[--count], &node);
     compress(&node, ROOT, root);
     for (unsigned i = 0; i < WORDS; i++)
         g_snprintf(ret + (size_t)8 * i, 9, "%08x", GUINT32_SWAP_LE_BE(root[i]));

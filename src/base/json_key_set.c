@@ -12,7 +12,7 @@ void json_key_set_init(struct json_key_set *set)
     set->table = NULL;
 }
 
-static void release(struct json_key *key)
+static void release_key(struct json_key *key)
 {
     if (key->owned)
         g_free((char *)key->text);
@@ -24,7 +24,7 @@ void json_key_set_clear(struct json_key_set *set)
     size_t places = set->capacity ? set->capacity : set->count;
     for (size_t i = 0; i < places; i++) {
         if (keys[i].text)
-            release(&keys[i]);
+            release_key(&keys[i]);
     }
     g_free(set->table);
     json_key_set_init(set);
@@ -102,6 +102,6 @@ bool json_key_set_add(struct json_key_set *set, const char *text, size_t length)
     bool small = set->capacity == 0 && set->count < JSON_KEY_SET_SMALL;
     bool added = small ? add_small(set, &key) : add_large(set, &key);
     if (!added)
-        release(&key);
+        release_key(&key);
     return added;
 }

@@ -64,8 +64,8 @@ static GString *readable_text(const char *text, size_t length)
     return out;
 }
 
-static int parse(const char *text, size_t length, bool any_names, struct json_object **ret,
-                 struct error *err)
+static int parse_text(const char *text, size_t length, bool any_names, struct json_object **ret,
+                      struct error *err)
 {
     int code = json_check(text, length, err);
     if (code)
@@ -87,11 +87,11 @@ static int parse(const char *text, size_t length, bool any_names, struct json_ob
 
 int json_parse(const char *text, size_t length, struct json_object **ret, struct error *err)
 {
-    return parse(text, length, false, ret, err);
+    return parse_text(text, length, false, ret, err);
 }
 
 int json_parse_any_names(const char *text, size_t length, struct json_object **ret,
                          struct error *err)
 {
-    return parse(text, length, true, ret, err);
+    return parse_text(text, length, true, ret, err);
 }

@@ -14,7 +14,7 @@ struct checker {
 static int check_value(struct checker *checker);
 
 /* Fails at the current position; lines and columns (bytes) count from 1. */
-static int fail(struct checker *checker, const char *reason)
+static int fail_at(struct checker *checker, const char *reason)
 {
     size_t line = 1;
     const char *line_start = checker->text;
@@ -39,7 +39,7 @@ static char peek(const struct checker *checker)
     return checker->at < checker->end ? *checker->at : '\0';
 }
 
-static bool take(struct checker *checker, char character)
+static bool take_character(struct checker *checker, char character)
 {
     if (checker->at == checker->end || *checker->at != character)
         return false;
@@ -73,45 +73,45 @@ static int check_unicode_escape(struct checker *checker)
 {
     int high = take_hex4(checker);
     if (high < 0)
-        return fail(checker, "\\u without four hexadecimal digits");
+        return fail_at(checker, "\\u without four hexadecimal digits");
     if (high < 0xD800 || high > 0xDFFF)
         return 0;
     int low = -1;
-    if (high <= 0xDBFF && take(checker, '\\') && take(checker, 'u'))
+    if (high <= 0xDBFF && take_character(checker, '\\') && take_character(checker, 'u'))
         low = take_hex4(checker);
     if (low < 0xDC00 || low > 0xDFFF)
-        return fail(checker, "lone surrogate");
+        return fail_at(checker, "lone surrogate");
     return 0;
 }
 
 /* Encoding was checked for the whole text before. */
 static int check_string(struct checker *checker)
 {
-    if (!take(checker, '"'))
-        return fail(checker, "a string is expected");
+    if (!take_character(checker, '"'))
+        return fail_at(checker, "a string is expected");
     while (checker->at < checker->end) {
-        if (take(checker, '"'))
+        if (take_character(checker, '"'))
             return 0;
         if ((unsigned char)*checker->at < 0x20)
-            return fail(checker, "control character in a string");
+            return fail_at(checker, "control character in a string");
         if (*checker->at++ != '\\')
             continue;
-        if (take(checker, 'u')) {
+        if (take_character(checker, 'u')) {
             int code = check_unicode_escape(checker);
             if (code)
                 return code;
         } else if (peek(checker) == '\0' || !strchr("\"\\/bfnrt", peek(checker)))
-            return fail(checker, "unknown escape");
+            return fail_at(checker, "unknown escape");
         else
             checker->at++;
     }
-    return fail(checker, "the text ends within a string");
+    return fail_at(checker, "the text ends within a string");
 }
 
 static int check_digits(struct checker *checker)
 {
     if (!is_digit_next(checker))
-        return fail(checker, "a digit is expected");
+        return fail_at(checker, "a digit is expected");
     while (is_digit_next(checker))
         checker->at++;
     return 0;
@@ -119,23 +119,23 @@ static int check_digits(struct checker *checker)
 
 static int check_number(struct checker *checker)
 {
-    take(checker, '-');
-    if (take(checker, '0')) {
+    take_character(checker, '-');
+    if (take_character(checker, '0')) {
         if (is_digit_next(checker))
-            return fail(checker, "leading zero");
+            return fail_at(checker, "leading zero");
     } else {
         int code = check_digits(checker);
         if (code)
             return code;
     }
-    if (take(checker, '.')) {
+    if (take_character(checker, '.')) {
         int code = check_digits(checker);
         if (code)
             return code;
     }
-    if (take(checker, 'e') || take(checker, 'E')) {
-        if (!take(checker, '+'))
-            take(checker, '-');
+    if (take_character(checker, 'e') || take_character(checker, 'E')) {
+        if (!take_character(checker, '+'))
+            take_character(checker, '-');
         return check_digits(checker);
     }
     return 0;
@@ -153,8 +153,8 @@ static int check_literal(struct checker *checker)
         }
     }
     if (checker->at == checker->end)
-        return fail(checker, "the text ends where a value is expected");
-    return fail(checker, "a value is expected");
+        return fail_at(checker, "the text ends where a value is expected");
+    return fail_at(checker, "a value is expected");
 }
 
 static int check_member(struct checker *checker, struct json_key_set *keys)
@@ -165,10 +165,10 @@ static int check_member(struct checker *checker, struct json_key_set *keys)
     if (code)
         return code;
     if (!json_key_set_add(keys, key, (size_t)(checker->at - 1 - key)))
-        return fail(checker, "duplicate member");
+        return fail_at(checker, "duplicate member");
     skip_blanks(checker);
-    if (!take(checker, ':'))
-        return fail(checker, "':' is expected");
+    if (!take_character(checker, ':'))
+        return fail_at(checker, "':' is expected");
     return check_value(checker);
 }
 
@@ -176,18 +176,18 @@ static int check_member(struct checker *checker, struct json_key_set *keys)
 static int check_items(struct checker *checker, char closing, struct json_key_set *keys)
 {
     skip_blanks(checker);
-    if (take(checker, closing))
+    if (take_character(checker, closing))
         return 0;
     for (;;) {
         int code = keys ? check_member(checker, keys) : check_value(checker);
         if (code)
             return code;
         skip_blanks(checker);
-        if (take(checker, closing))
+        if (take_character(checker, closing))
             return 0;
-        if (!take(checker, ','))
-            return fail(checker,
-                        closing == '}' ? "',' or '}' is expected" : "',' or ']' is expected");
+        if (!take_character(checker, ','))
+            return fail_at(checker,
+                           closing == '}' ? "',' or '}' is expected" : "',' or ']' is expected");
     }
 }
 
@@ -212,7 +212,7 @@ static int check_value(struct checker *checker)
     if (first != '{' && first != '[')
         return check_literal(checker);
     if (checker->depth == JSON_NESTING_LIMIT)
-        return fail(checker, "nested too deeply");
+        return fail_at(checker, "nested too deeply");
     checker->depth++;
     checker->at++;
     int code = first == '{' ? check_object(checker) : check_items(checker, ']', NULL);
@@ -227,11 +227,11 @@ int json_check(const char *text, size_t length, struct error *err)
     /* A NUL stops this check like a bad sequence does; it is not valid anywhere in JSON. */
     if (length > 0 && !g_utf8_validate_len(text, length, &valid_end)) {
         checker.at = valid_end;
-        return fail(&checker, *valid_end ? "invalid UTF-8" : "NUL character");
+        return fail_at(&checker, *valid_end ? "invalid UTF-8" : "NUL character");
     }
     int code = check_value(&checker);
     if (code)
         return code;
     skip_blanks(&checker);
-    return checker.at == checker.end ? 0 : fail(&checker, "text after the document");
+    return checker.at == checker.end ? 0 : fail_at(&checker, "text after the document");
 }

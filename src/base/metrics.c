@@ -12,7 +12,7 @@ static const uint64_t limits_us[METRICS_BUCKETS] = {
     25000, 50000, 100000, 250000, 500000, 1000000, 5000000, 30000000,
 };
 
-static void add(uint64_t *number, uint64_t value)
+static void add_atomically(uint64_t *number, uint64_t value)
 {
     __atomic_fetch_add(number, value, __ATOMIC_RELAXED);
 }
@@ -29,7 +29,7 @@ static size_t outcome_index(int code)
 
 void call_metrics_count(struct call_metrics *metrics, int code)
 {
-    add(&metrics->outcomes[outcome_index(code)], 1);
+    add_atomically(&metrics->outcomes[outcome_index(code)], 1);
 }
 
 void call_metrics_time(struct call_metrics *metrics, int64_t duration_ns)
@@ -38,8 +38,8 @@ void call_metrics_time(struct call_metrics *metrics, int64_t duration_ns)
     size_t bucket = 0;
     while (bucket < METRICS_BUCKETS && duration > limits_us[bucket] * 1000)
         bucket++;
-    add(&metrics->buckets[bucket], 1);
-    add(&metrics->duration_ns, duration);
+    add_atomically(&metrics->buckets[bucket], 1);
+    add_atomically(&metrics->duration_ns, duration);
 }
 
 uint64_t call_metrics_timed(const struct call_metrics *metrics)

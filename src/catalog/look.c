@@ -9,8 +9,8 @@
 #include "catalog/catalog_private.h"
 
 /* The etag of an object, NULL when it is absent; g_free(). */
-static int head(struct catalog *catalog, const char *key, struct operation *operation,
-                char **ret_etag, struct error *err)
+static int head_key(struct catalog *catalog, const char *key, struct operation *operation,
+                    char **ret_etag, struct error *err)
 {
     auto_store_set struct store_set *set = store_set_new();
     struct store_request *request = store_set_head(set, key);
@@ -34,7 +34,7 @@ int catalog_refresh_registry(struct catalog *catalog, struct operation *operatio
 {
     g_autofree char *key = layout_registry_key(catalog->layout);
     g_autofree char *etag = NULL;
-    int code = head(catalog, key, operation, &etag, err);
+    int code = head_key(catalog, key, operation, &etag, err);
     if (code)
         return code;
     return catalog_reload_if_changed(catalog, etag, operation, err);
@@ -56,7 +56,7 @@ static int refresh_overlay(struct catalog *catalog, const char *key, const struc
     enum overlay_look found = OVERLAY_SAME;
     bool was_active = catalog_is_active(catalog, id);
     overlays_begin_listing(catalog->overlays);
-    int code = head(catalog, key, operation, &etag, err);
+    int code = head_key(catalog, key, operation, &etag, err);
     if (code == 0)
         found = overlays_compare_one(catalog->overlays, id, etag);
     overlays_end_listing(catalog->overlays);

@@ -20,12 +20,12 @@ struct parsed_manifest {
     Lance__IndexSection *indices; /* NULL: the file has no index section */
 };
 
-static void *allocate(void *data, size_t size)
+static void *allocate_message(void *data, size_t size)
 {
     return g_malloc(size);
 }
 
-static void release(void *data, void *pointer)
+static void free_message(void *data, void *pointer)
 {
     g_free(pointer);
 }
@@ -34,7 +34,7 @@ static void release(void *data, void *pointer)
  * without const, and only reads it. */
 static ProtobufCAllocator *allocator(void)
 {
-    static const ProtobufCAllocator glib = {.alloc = allocate, .free = release};
+    static const ProtobufCAllocator glib = {.alloc = allocate_message, .free = free_message};
     return (ProtobufCAllocator *)&glib;
 }
 
@@ -316,7 +316,7 @@ static int rewrite(struct parsed_manifest *parsed, const struct manifest_branchi
     manifest->reader_feature_flags |= MANIFEST_FLAG_BASE_PATHS;
     manifest->has_writer_feature_flags = TRUE;
     manifest->writer_feature_flags |= MANIFEST_FLAG_BASE_PATHS;
-    manifest->index_section = 0; /* where render() puts it; its presence stays as it was */
+    manifest->index_section = 0; /* where render_manifest() puts it; its presence stays as it was */
     return 0;
 }
 
@@ -327,7 +327,8 @@ static char *write_section(char *to, const ProtobufCMessage *message, size_t len
 }
 
 /* The file: index section (if there is one), manifest message, footer. */
-static int render(const struct parsed_manifest *parsed, struct bytes **ret, struct error *err)
+static int render_manifest(const struct parsed_manifest *parsed, struct bytes **ret,
+                           struct error *err)
 {
     size_t index_length =
         parsed->indices ? lance__index_section__get_packed_size(parsed->indices) : 0;
@@ -360,7 +361,7 @@ int manifest_branch(const struct bytes *parent, const struct manifest_branching 
     if (code == 0)
         code = rewrite(&parsed, branching, err);
     if (code == 0)
-        code = render(&parsed, ret, err);
+        code = render_manifest(&parsed, ret, err);
     return code;
 }
 

@@ -92,7 +92,7 @@ static int start_catalog(struct program *program, const char *path, struct opene
 }
 
 /* Takes as long as there is work left over; a store that stops answering ends it. */
-static int recover(struct program *program, struct error *err)
+static int recover_catalog(struct program *program, struct error *err)
 {
     if (program->options->read_only)
         return 0;
@@ -143,7 +143,7 @@ static void mount_answers(void *argument)
 
 static int mount_and_serve(struct program *program, struct error *err)
 {
-    int code = recover(program, err);
+    int code = recover_catalog(program, err);
     if (code == 0)
         code = session_mount(program->session, program->catalog, err);
     if (code == 0)
@@ -216,8 +216,8 @@ static int open_place(struct program *program, const struct places *places,
 }
 
 /* From the store to a catalog that is in memory, within the time of one operation. */
-static int load(struct program *program, const struct places *places, struct operation *operation,
-                struct error *err)
+static int load_catalog(struct program *program, const struct places *places,
+                        struct operation *operation, struct error *err)
 {
     struct opened_catalog opened;
     int code = open_place(program, places, operation, &opened, err);
@@ -238,14 +238,14 @@ static int load_from_places(struct program *program, struct error *err)
     if (code == 0) {
         struct operation operation;
         operation_init(&operation, program->on_s3 ? operation_timeout_ms(program) : -1);
-        code = load(program, &places, &operation, err);
+        code = load_catalog(program, &places, &operation, err);
         operation_destroy(&operation);
     }
     places_clear(&places);
     return code;
 }
 
-static int run(struct program *program, struct error *err)
+static int run_program(struct program *program, struct error *err)
 {
     int code = load_from_places(program, err);
     if (code == 0)
@@ -269,7 +269,7 @@ static int run_logged(const struct options *options, struct daemon *daemon)
     };
     bool background = daemon->ready_fd >= 0;
     struct error failure;
-    int code = run(&program, &failure);
+    int code = run_program(&program, &failure);
     if (code != 0 && background && daemon->ready_fd < 0)
         log_error(program.log, "%s", failure.text);
     else if (code != 0)
@@ -278,7 +278,7 @@ static int run_logged(const struct options *options, struct daemon *daemon)
     return code == 0 ? EXIT_OK : EXIT_FAILED;
 }
 
-static int start(const struct options *options)
+static int start_program(const struct options *options)
 {
     struct daemon daemon = DAEMON_FOREGROUND;
     struct error failure;
@@ -294,7 +294,7 @@ static int print(const char *text)
     return fputs(text, stdout) < 0 || fflush(stdout) != 0 ? EXIT_FAILED : EXIT_OK;
 }
 
-static int dispatch(const struct options *options)
+static int run_command(const struct options *options)
 {
     if (options->show_help) {
         g_autofree char *usage = options_usage();
@@ -308,7 +308,7 @@ static int dispatch(const struct options *options)
                             session_fuse_version(), libs3 ? libs3 : "", libs3 ? ", " : "", curl);
         return print(version);
     }
-    return start(options);
+    return start_program(options);
 }
 
 int main(int argc, char *argv[])
@@ -319,7 +319,7 @@ int main(int argc, char *argv[])
     struct error failure;
     int status;
     if (options_parse(argc, argv, &options, &failure) == 0) {
-        status = dispatch(&options);
+        status = run_command(&options);
     } else {
         fprintf(stderr, "forkfs: %s (forkfs -h prints the usage)\n", failure.text);
         status = EXIT_USAGE;

@@ -30,7 +30,7 @@ static char *tidy_absolute(const char *path)
 }
 
 /* realpath() into GLib's memory; NULL and errno. */
-static char *resolve(const char *path)
+static char *resolve_path(const char *path)
 {
     char *resolved = realpath(path, NULL);
     if (!resolved)
@@ -44,7 +44,7 @@ int catalog_path_resolve(const char *given, char **ret, struct error *err)
 {
     g_autofree char *path = tidy_absolute(given);
     if (!path)
-        path = resolve(given);
+        path = resolve_path(given);
     if (!path)
         return error_set_errno(err, errno, "catalog '%s'", given);
     if (!g_utf8_validate(path, -1, NULL))
@@ -70,7 +70,7 @@ int local_metadata_resolve(const char *given, char **ret, struct error *err)
         return 0;
     g_autofree char *path = tidy_absolute(given);
     if (!path)
-        path = resolve(given);
+        path = resolve_path(given);
     int failure = path ? check_readable_directory(path) : errno;
     if (failure == ENOTDIR)
         return error_set(err, ERR_INVALID, "local_metadata '%s' is no directory", given);
@@ -105,7 +105,7 @@ static int check_apart(const char *given, const char *path,
 {
     if (!neighbour->path)
         return 0;
-    g_autofree char *directory = resolve(neighbour->path);
+    g_autofree char *directory = resolve_path(neighbour->path);
     if (!directory)
         return error_set_errno(err, errno, "%s '%s'", neighbour->what, neighbour->path);
     if (lies_in(path, directory))
@@ -122,7 +122,7 @@ int mountpoint_resolve(const char *given, const struct mountpoint_neighbour *nei
 {
     struct stat status;
     struct statvfs file_system; /* the kernel may remember the stat of a dead mount, but not this */
-    g_autofree char *path = resolve(given);
+    g_autofree char *path = resolve_path(given);
     if (!path || stat(path, &status) < 0 || statvfs(path, &file_system) < 0)
         return mountpoint_failure(given, errno, err);
     if (!S_ISDIR(status.st_mode))

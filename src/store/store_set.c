@@ -65,7 +65,8 @@ struct store_request *store_set_at(struct store_set *set, size_t index)
     return g_ptr_array_index(set->requests, index);
 }
 
-static struct store_request *add(struct store_set *set, enum store_method method, const char *key)
+static struct store_request *add_request(struct store_set *set, enum store_method method,
+                                         const char *key)
 {
     struct store_request *request = g_new0(struct store_request, 1);
     request->method = method;
@@ -76,23 +77,23 @@ static struct store_request *add(struct store_set *set, enum store_method method
 
 struct store_request *store_set_get(struct store_set *set, const char *key)
 {
-    return add(set, STORE_GET, key);
+    return add_request(set, STORE_GET, key);
 }
 
 struct store_request *store_set_head(struct store_set *set, const char *key)
 {
-    return add(set, STORE_HEAD, key);
+    return add_request(set, STORE_HEAD, key);
 }
 
 struct store_request *store_set_delete(struct store_set *set, const char *key)
 {
-    return add(set, STORE_DELETE, key);
+    return add_request(set, STORE_DELETE, key);
 }
 
 struct store_request *store_set_put(struct store_set *set, const char *key, struct bytes *body,
                                     enum store_precondition precondition, const char *etag)
 {
-    struct store_request *request = add(set, STORE_PUT, key);
+    struct store_request *request = add_request(set, STORE_PUT, key);
     request->body = bytes_ref(body);
     request->precondition = precondition;
     request->etag = g_strdup(etag);
@@ -102,7 +103,7 @@ struct store_request *store_set_put(struct store_set *set, const char *key, stru
 struct store_request *store_set_list(struct store_set *set, const char *prefix,
                                      const char *start_after, size_t limit)
 {
-    struct store_request *request = add(set, STORE_LIST, prefix);
+    struct store_request *request = add_request(set, STORE_LIST, prefix);
     request->start_after = g_strdup(start_after);
     request->limit = limit;
     return request;
@@ -110,14 +111,14 @@ struct store_request *store_set_list(struct store_set *set, const char *prefix,
 
 struct store_request *store_set_list_shallow(struct store_set *set, const char *prefix)
 {
-    struct store_request *request = add(set, STORE_LIST, prefix);
+    struct store_request *request = add_request(set, STORE_LIST, prefix);
     request->shallow = true;
     return request;
 }
 
 struct store_request *store_set_prune(struct store_set *set, const char *prefix)
 {
-    return add(set, STORE_PRUNE, prefix);
+    return add_request(set, STORE_PRUNE, prefix);
 }
 
 int store_set_failure(struct store_set *set, int ignored, struct error *err)

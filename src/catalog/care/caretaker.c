@@ -28,7 +28,8 @@ static bool was_reported(GHashTable *reported, const char *key, int code)
            GPOINTER_TO_INT(before) == code;
 }
 
-static void report(struct caretaker *caretaker, const char *fork, const struct error *failure)
+static void report_failure(struct caretaker *caretaker, const char *fork,
+                           const struct error *failure)
 {
     if (!thread_is_ending(&caretaker->thread))
         caretaker->settings.failed(caretaker->settings.argument, fork, failure);
@@ -39,7 +40,7 @@ static void sweep_failed(void *argument, const char *key, const struct error *fa
     struct caretaker *caretaker = argument;
     if (!was_reported(caretaker->unswept, key, failure->code) &&
         !was_reported(caretaker->still, key, failure->code))
-        report(caretaker, key, failure);
+        report_failure(caretaker, key, failure);
     g_hash_table_replace(caretaker->still, g_strdup(key), GINT_TO_POINTER(failure->code));
 }
 
@@ -48,7 +49,7 @@ static GHashTable *key_table_new(void)
     return g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 }
 
-static void sweep(struct caretaker *caretaker)
+static void sweep_expired(struct caretaker *caretaker)
 {
     const struct caretaker_settings *settings = &caretaker->settings;
     struct operation operation;
@@ -98,7 +99,7 @@ static void tell_recovery(struct caretaker *caretaker, struct recovery_report *r
         settings->recovered(settings->argument, report, news ? failure : NULL);
 }
 
-static void recover(struct caretaker *caretaker)
+static void recover_leftovers(struct caretaker *caretaker)
 {
     const struct caretaker_settings *settings = &caretaker->settings;
     struct operation operation;
@@ -119,16 +120,16 @@ static void recover(struct caretaker *caretaker)
 
 /* ---- The thread ---- */
 
-static void run(void *argument)
+static void run_caretaker(void *argument)
 {
     struct caretaker *caretaker = argument;
     while (!thread_is_ending(&caretaker->thread)) {
         thread_wait(&caretaker->thread, -1,
                     MIN(caretaker->sweep_due_ns, caretaker->recovery_due_ns));
         if (monotonic_now_ns() >= caretaker->recovery_due_ns)
-            recover(caretaker);
+            recover_leftovers(caretaker);
         if (monotonic_now_ns() >= caretaker->sweep_due_ns)
-            sweep(caretaker);
+            sweep_expired(caretaker);
     }
 }
 
@@ -145,7 +146,7 @@ int caretaker_start(const struct caretaker_settings *settings, struct caretaker 
     caretaker->unswept = key_table_new();
     int code = change_watcher_start(settings, &caretaker->watcher, err);
     if (code == 0 && (sweeps || recovers))
-        code = thread_start(&caretaker->thread, "caretaker", run, caretaker, err);
+        code = thread_start(&caretaker->thread, "caretaker", run_caretaker, caretaker, err);
     if (code)
         caretaker_stop(caretaker);
     else

@@ -24,7 +24,7 @@ struct change_watcher {
     int unpolled; /* code of the failure reported last; 0: it went well */
 };
 
-static void report(struct change_watcher *watcher, const struct error *failure)
+static void report_failure(struct change_watcher *watcher, const struct error *failure)
 {
     if (!thread_is_ending(&watcher->thread))
         watcher->settings.failed(watcher->settings.argument, NULL, failure);
@@ -52,7 +52,7 @@ static bool was_reported(const struct change_watcher *watcher, const char *key, 
 }
 
 /* True when it is done, or need not be. */
-static bool refresh(struct change_watcher *watcher, const char *key)
+static bool refresh_key(struct change_watcher *watcher, const char *key)
 {
     const struct caretaker_settings *settings = &watcher->settings;
     struct operation operation;
@@ -68,7 +68,7 @@ static bool refresh(struct change_watcher *watcher, const char *key)
         return true;
     if (code != 0) {
         if (!was_reported(watcher, key, code))
-            report(watcher, &failure);
+            report_failure(watcher, &failure);
         g_hash_table_replace(watcher->unread, g_strdup(key), GINT_TO_POINTER(code));
         return false;
     }
@@ -84,7 +84,7 @@ static void refresh_all(struct change_watcher *watcher)
     gpointer key;
     g_hash_table_iter_init(&iterator, watcher->changed);
     while (g_hash_table_iter_next(&iterator, &key, NULL))
-        if (refresh(watcher, key))
+        if (refresh_key(watcher, key))
             g_hash_table_iter_remove(&iterator);
     bool all = g_hash_table_size(watcher->changed) == 0;
     int64_t now_ns = monotonic_now_ns();
@@ -107,7 +107,7 @@ static void poll_store(struct change_watcher *watcher)
                      &failure);
     thread_end_operation(&watcher->thread, &operation);
     if (failure.code != 0 && failure.code != watcher->unpolled)
-        report(watcher, &failure);
+        report_failure(watcher, &failure);
     watcher->unpolled = failure.code;
     /* From the beginning, so that a slow store does not make it more seldom. */
     watcher->poll_due_ns = began_ns + settings->refresh_ms * NS_PER_MS;
@@ -115,7 +115,7 @@ static void poll_store(struct change_watcher *watcher)
 
 /* ---- The thread ---- */
 
-static void run(void *argument)
+static void run_watcher(void *argument)
 {
     struct change_watcher *watcher = argument;
     struct local_watch *watch = watcher->settings.watch;
@@ -131,7 +131,7 @@ static void run(void *argument)
     }
 }
 
-static void release(struct change_watcher *watcher)
+static void release_watcher(struct change_watcher *watcher)
 {
     local_watch_free(watcher->settings.watch);
     g_hash_table_unref(watcher->changed);
@@ -154,9 +154,9 @@ int change_watcher_start(const struct caretaker_settings *settings, struct chang
     watcher->poll_due_ns = refresh_ms > 0 ? 0 : INT64_MAX;
     watcher->changed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     watcher->unread = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    int code = thread_start(&watcher->thread, "watcher", run, watcher, err);
+    int code = thread_start(&watcher->thread, "watcher", run_watcher, watcher, err);
     if (code)
-        release(watcher);
+        release_watcher(watcher);
     else
         *ret = watcher;
     return code;
@@ -167,5 +167,5 @@ void change_watcher_stop(struct change_watcher *watcher)
     if (!watcher)
         return;
     thread_stop(&watcher->thread);
-    release(watcher);
+    release_watcher(watcher);
 }

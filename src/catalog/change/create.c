@@ -166,7 +166,7 @@ static int make_entry(struct round *round, struct create *create)
     return code;
 }
 
-static void plan(struct round *round, struct create *create)
+static void plan_create(struct round *round, struct create *create)
 {
     const struct fork_point_query *query = find_point(round, create->parent);
     create->point = query->point;
@@ -186,7 +186,7 @@ void create_prepare(struct round *round)
     for (guint i = 0; i < round->creates->len; i++) {
         struct create *create = g_ptr_array_index(round->creates, i);
         if (task_is_well(&create->task))
-            plan(round, create);
+            plan_create(round, create);
     }
 }
 

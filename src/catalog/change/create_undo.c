@@ -2,7 +2,7 @@
 #include "catalog/change/deletion.h"
 
 /* One commit for all that could be undone so far. */
-static void commit(struct round *round, const GPtrArray *undone, enum transition_kind kind)
+static void commit_undone(struct round *round, const GPtrArray *undone, enum transition_kind kind)
 {
     g_autofree struct transition *list = g_new0(struct transition, undone->len);
     size_t count = 0;
@@ -50,9 +50,9 @@ static void note_fence(struct round *round, struct create *create)
 }
 
 /* Fences the creates that failed once they were entered; leaves in the list those that are now. */
-static void fence(struct round *round, GPtrArray *undone)
+static void fence_entries(struct round *round, GPtrArray *undone)
 {
-    commit(round, undone, TRANSITION_FENCE);
+    commit_undone(round, undone, TRANSITION_FENCE);
     for (guint i = undone->len; i > 0; i--) {
         struct create *create = g_ptr_array_index(undone, i - 1);
         note_fence(round, create);
@@ -108,11 +108,11 @@ void create_undo(struct round *round)
             g_ptr_array_add(undone, create);
     }
     if (undone->len > 0)
-        fence(round, undone);
+        fence_entries(round, undone);
     if (undone->len == 0)
         return;
     delete_files(round, undone);
-    commit(round, undone, TRANSITION_REMOVE);
+    commit_undone(round, undone, TRANSITION_REMOVE);
     for (guint i = 0; i < undone->len; i++)
         note_undone(round, g_ptr_array_index(undone, i));
 }

@@ -230,7 +230,8 @@ static void delete_tombstones(struct round *round, GPtrArray *refused, struct op
     }
 }
 
-static void restore(struct round *round, const GPtrArray *refused, struct operation *operation)
+static void restore_forks(struct round *round, const GPtrArray *refused,
+                          struct operation *operation)
 {
     g_autofree struct transition *list = g_new0(struct transition, refused->len);
     g_autofree struct error *failures = g_new0(struct error, refused->len);
@@ -291,7 +292,7 @@ void drop_take_back(struct round *round)
     operation_init(&undoing, -1);
     undoing.deadline_ns = round->deadline_ns;
     delete_tombstones(round, refused, &undoing);
-    restore(round, refused, &undoing);
+    restore_forks(round, refused, &undoing);
     operation_destroy(&undoing);
     await_open(round, refused);
 }

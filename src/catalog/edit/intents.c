@@ -82,8 +82,8 @@ static struct bytes *claimed_body(const struct bytes *body)
 /* Of several mounts that found it due only one goes on; and as it stays there, nobody begins the
  * same anew meanwhile. If it is ours and we do not know, it is watched once more, as it is after
  * any failure from here on: what was abandoned has arrived by then. */
-static int claim(struct catalog *catalog, const char *key, const struct store_answer *found,
-                 struct operation *operation, struct error *err)
+static int claim_intent(struct catalog *catalog, const char *key, const struct store_answer *found,
+                        struct operation *operation, struct error *err)
 {
     if (!catalog_is_shared(catalog))
         return 0;
@@ -104,7 +104,7 @@ static int recover_one(struct catalog *catalog, const struct intent_kind *kind,
 {
     int code = kind->check(id, found->body, err);
     if (code == 0)
-        code = claim(catalog, key, found, operation, err);
+        code = claim_intent(catalog, key, found, operation, err);
     if (code == 0)
         code = committer_reload(catalog->committer, operation, err);
     if (code)

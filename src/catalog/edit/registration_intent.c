@@ -4,7 +4,7 @@
 #include "catalog/change/deletion.h"
 #include "catalog/edit/intents.h"
 
-static struct bytes *render(const GPtrArray *branches)
+static struct bytes *render_intent(const GPtrArray *branches)
 {
     const struct ulid writer = ulid_new();
     auto_json struct json_object *document = json_object_new_object();
@@ -23,7 +23,7 @@ int registration_intent_put(struct catalog *catalog, const struct ulid *id,
                             struct error *err)
 {
     g_autofree char *key = layout_registration_key(catalog->layout, id);
-    auto_bytes struct bytes *body = render(branches);
+    auto_bytes struct bytes *body = render_intent(branches);
     return intent_put(catalog->store, key, body, operation, err);
 }
 
@@ -37,8 +37,8 @@ int registration_intent_delete(struct catalog *catalog, const struct ulid *id,
 /* ---- Recovery ---- */
 
 /* The branches that were to be made: those named as forks' branches are, and not registered. */
-static int parse(const struct bytes *body, const struct ulid *id, const struct fork_entry *entry,
-                 GPtrArray *branches, struct error *err)
+static int parse_intent(const struct bytes *body, const struct ulid *id,
+                        const struct fork_entry *entry, GPtrArray *branches, struct error *err)
 {
     auto_json struct json_object *document = NULL;
     struct json_object *datasets;
@@ -60,17 +60,18 @@ static int parse(const struct bytes *body, const struct ulid *id, const struct f
     return deletion_check_names(branches, err);
 }
 
-static int check(const struct ulid *id, const struct bytes *body, struct error *err)
+static int check_intent(const struct ulid *id, const struct bytes *body, struct error *err)
 {
     g_autoptr(GPtrArray) branches = dataset_branches_new();
-    return parse(body, id, NULL, branches, err);
+    return parse_intent(body, id, NULL, branches, err);
 }
 
-static int take_back(struct catalog *catalog, const struct ulid *id, const struct fork_entry *entry,
-                     const struct bytes *body, struct operation *operation, struct error *err)
+static int take_branches_back(struct catalog *catalog, const struct ulid *id,
+                              const struct fork_entry *entry, const struct bytes *body,
+                              struct operation *operation, struct error *err)
 {
     g_autoptr(GPtrArray) branches = dataset_branches_new();
-    int code = parse(body, id, entry, branches, err);
+    int code = parse_intent(body, id, entry, branches, err);
     if (code)
         return code;
     const struct deletion deletion = {
@@ -83,6 +84,6 @@ const struct intent_kind registration_intents = {
     .takeover = TAKEOVER_REGISTRATION,
     .prefix = layout_registrations_prefix,
     .key = layout_registration_key,
-    .check = check,
-    .recover = take_back,
+    .check = check_intent,
+    .recover = take_branches_back,
 };

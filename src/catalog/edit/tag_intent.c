@@ -77,8 +77,8 @@ static int remove_refs(struct catalog *catalog, const struct ulid *id, const cha
 /* ---- Recovery ---- */
 
 /* What an intent says, in *tag as long as *document lives. *refs: see tag_intent_put(). */
-static int parse(const struct bytes *body, struct json_object **document, const char **tag,
-                 uint64_t *refs, struct error *err)
+static int parse_intent(const struct bytes *body, struct json_object **document, const char **tag,
+                        uint64_t *refs, struct error *err)
 {
     int code = members_of_document(body, document, err);
     if (code == 0)
@@ -88,12 +88,12 @@ static int parse(const struct bytes *body, struct json_object **document, const 
     return code;
 }
 
-static int check(const struct ulid *id, const struct bytes *body, struct error *err)
+static int check_intent(const struct ulid *id, const struct bytes *body, struct error *err)
 {
     auto_json struct json_object *document = NULL;
     const char *tag;
     uint64_t refs;
-    return parse(body, &document, &tag, &refs, err);
+    return parse_intent(body, &document, &tag, &refs, err);
 }
 
 /* Also of a fork that is being dropped: who decided on that may not have looked for tags. */
@@ -104,7 +104,7 @@ static int remove_unless_whole(struct catalog *catalog, const struct ulid *id,
     auto_json struct json_object *document = NULL;
     const char *tag = NULL;
     uint64_t refs = 0;
-    int code = parse(body, &document, &tag, &refs, err);
+    int code = parse_intent(body, &document, &tag, &refs, err);
     if (code)
         return code;
     if (!entry)
@@ -118,6 +118,6 @@ const struct intent_kind tag_intents = {
     .takeover = TAKEOVER_TAGGING,
     .prefix = layout_taggings_prefix,
     .key = layout_tagging_key,
-    .check = check,
+    .check = check_intent,
     .recover = remove_unless_whole,
 };

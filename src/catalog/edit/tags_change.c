@@ -46,9 +46,9 @@ static int read_look(const struct catalog *catalog, const struct dataset_branch 
 }
 
 /* One wave: the tips, and whether the names are free. */
-static int look(struct catalog *catalog, const struct fork_entry *entry, const char *tag,
-                struct pinning *pinnings, struct store_set *set, struct operation *operation,
-                struct error *err)
+static int look_at_refs(struct catalog *catalog, const struct fork_entry *entry, const char *tag,
+                        struct pinning *pinnings, struct store_set *set,
+                        struct operation *operation, struct error *err)
 {
     for (guint i = 0; i < entry->datasets->len; i++) {
         const struct dataset_branch *pair = g_ptr_array_index(entry->datasets, i);
@@ -124,8 +124,8 @@ static void settle_doubtful(struct catalog *catalog, struct store_set *puts, boo
 
 /* Deletes the tag refs that this call made; never another writer's. False when some may be left:
  * then the intent has to stay. */
-static bool take_back(struct catalog *catalog, struct store_set *puts, struct operation *undoing,
-                      struct error *err)
+static bool take_pins_back(struct catalog *catalog, struct store_set *puts,
+                           struct operation *undoing, struct error *err)
 {
     struct store_set *set = store_set_new();
     bool unknown = false;
@@ -161,15 +161,15 @@ static int pin_decided(struct catalog *catalog, const struct fork_entry *entry,
         code = tag_intent_delete(catalog, &entry->id, intent, operation, undoing, err);
         undecided = code == ERR_OUTCOME_UNKNOWN;
     }
-    if (code && !undecided && take_back(catalog, puts, undoing, err))
+    if (code && !undecided && take_pins_back(catalog, puts, undoing, err))
         tag_intent_delete(catalog, &entry->id, intent, undoing, undoing, NULL);
     return code;
 }
 
 /* All or nothing. */
-static int pin(struct catalog *catalog, const struct fork_entry *entry, const char *tag,
-               const struct pinning *pinnings, struct operation *operation, int64_t deadline_ns,
-               struct error *err)
+static int pin_branches(struct catalog *catalog, const struct fork_entry *entry, const char *tag,
+                        const struct pinning *pinnings, struct operation *operation,
+                        int64_t deadline_ns, struct error *err)
 {
     auto_bytes struct bytes *intent = NULL;
     auto_operation struct operation undoing;
@@ -192,9 +192,9 @@ int tags_create(struct catalog *catalog, const struct fork_entry *entry, const c
     int64_t deadline_ns = operation ? operation_reserve(operation) : INT64_MAX;
     struct pinning *pinnings = g_new0(struct pinning, entry->datasets->len);
     struct store_set *looks = store_set_new();
-    code = look(catalog, entry, tag, pinnings, looks, operation, &failure);
+    code = look_at_refs(catalog, entry, tag, pinnings, looks, operation, &failure);
     if (code == 0)
-        code = pin(catalog, entry, tag, pinnings, operation, deadline_ns, &failure);
+        code = pin_branches(catalog, entry, tag, pinnings, operation, deadline_ns, &failure);
     tags_forget(catalog->tags, &entry->id);
     store_set_unref(looks);
     pinnings_free(pinnings, entry->datasets->len);

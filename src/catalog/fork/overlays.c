@@ -130,7 +130,7 @@ struct write {
 
 /* After a put whose answer does not tell, or that lost, perhaps to itself: what the store holds.
  * ERR_OUTCOME_UNKNOWN when it is what was there before: the put may still be repeated. */
-static int resolve(const struct write *write, char **ret_etag, struct error *err)
+static int resolve_put(const struct write *write, char **ret_etag, struct error *err)
 {
     auto_bytes struct bytes *body = NULL;
     g_autofree char *etag = NULL;
@@ -150,7 +150,7 @@ static int resolve(const struct write *write, char **ret_etag, struct error *err
 }
 
 /* Repeats the identical put once: the first may still arrive, or never. */
-static int put(const struct write *write, char **ret_etag, struct error *err)
+static int put_overlay(const struct write *write, char **ret_etag, struct error *err)
 {
     int code = 0;
     for (int tries = 0; tries < 2; tries++) {
@@ -164,7 +164,7 @@ static int put(const struct write *write, char **ret_etag, struct error *err)
         }
         if (tries == 0 && code && code != ERR_OUTCOME_UNKNOWN && code != ERR_PRECONDITION)
             return code;
-        code = resolve(write, ret_etag, err);
+        code = resolve_put(write, ret_etag, err);
         if (code != ERR_OUTCOME_UNKNOWN)
             return code;
     }
@@ -172,7 +172,7 @@ static int put(const struct write *write, char **ret_etag, struct error *err)
 }
 
 /* With the lock held. */
-static void touch(struct overlays *overlays, const struct ulid *id)
+static void note_touched(struct overlays *overlays, const struct ulid *id)
 {
     overlays->changes++;
     if (overlays->listings > 0)
@@ -192,7 +192,7 @@ static void end_write(struct overlays *overlays, const struct ulid *id, bool fai
     g_hash_table_remove(overlays->writes, id->text);
     if (!failed)
         return;
-    touch(overlays, id);
+    note_touched(overlays, id);
     g_hash_table_remove(overlays->by_id, id->text);
 }
 
@@ -207,7 +207,7 @@ int overlays_write(struct overlays *overlays, const struct ulid *id, struct byte
     const struct write write = {
         .overlays = overlays, .key = key, .body = body, .version = version, .operation = operation};
     begin_write(overlays, id);
-    int code = put(&write, &etag, &failure);
+    int code = put_overlay(&write, &etag, &failure);
     if (code == 0)
         overlays_note_put(overlays, id, text, etag);
     end_write(overlays, id, code != 0);
@@ -229,7 +229,7 @@ void overlays_note_put(struct overlays *overlays, const struct ulid *id, struct 
     }
     struct overlay *overlay = overlay_new(body, etag, timestamp_now_ns());
     LOCK_SCOPE(&overlays->lock);
-    touch(overlays, id);
+    note_touched(overlays, id);
     g_hash_table_replace(overlays->by_id, g_strdup(id->text), overlay);
     g_hash_table_replace(overlays->seen, g_strdup(id->text), g_strdup(etag));
 }
@@ -237,7 +237,7 @@ void overlays_note_put(struct overlays *overlays, const struct ulid *id, struct 
 /* With the lock held. */
 static void forget(struct overlays *overlays, const struct ulid *id)
 {
-    touch(overlays, id);
+    note_touched(overlays, id);
     g_hash_table_remove(overlays->by_id, id->text);
     g_hash_table_remove(overlays->seen, id->text);
 }

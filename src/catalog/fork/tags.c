@@ -113,7 +113,8 @@ static uint64_t count_changes(struct tags *tags)
 }
 
 /* Keeps what was read, unless a tag has come or gone since `changes` was counted. */
-static void keep(struct tags *tags, const struct ulid *id, const GPtrArray *list, uint64_t changes)
+static void keep_tags(struct tags *tags, const struct ulid *id, const GPtrArray *list,
+                      uint64_t changes)
 {
     struct kept_tags *kept = g_new0(struct kept_tags, 1);
     kept->list = copy_list(list);
@@ -127,7 +128,7 @@ static void keep(struct tags *tags, const struct ulid *id, const GPtrArray *list
 
 /* ---- Reading ---- */
 
-static struct fork_tag *obtain(GPtrArray *list, const char *name)
+static struct fork_tag *obtain_tag(GPtrArray *list, const char *name)
 {
     for (guint i = 0; i < list->len; i++) {
         struct fork_tag *tag = g_ptr_array_index(list, i);
@@ -157,7 +158,7 @@ static void candidate_free(void *pointer)
 }
 
 /* Adds what one tag ref says, if it is about this branch. */
-static int collect(GPtrArray *list, const struct candidate *candidate, struct error *err)
+static int collect_version(GPtrArray *list, const struct candidate *candidate, struct error *err)
 {
     const struct dataset_branch *pair = candidate->pair;
     struct tag_ref *ref = NULL;
@@ -169,7 +170,7 @@ static int collect(GPtrArray *list, const struct candidate *candidate, struct er
         struct tag_version *version = g_new0(struct tag_version, 1);
         version->dataset = g_strdup(pair->dataset);
         version->version = ref->version;
-        g_ptr_array_add(obtain(list, name)->versions, version);
+        g_ptr_array_add(obtain_tag(list, name)->versions, version);
     }
     tag_ref_free(ref);
     return 0;
@@ -213,8 +214,8 @@ static void take_answer(struct tags *tags, struct candidate *candidate)
     candidate->body = bytes_ref(candidate->get->answer.body);
 }
 
-static int fetch(struct tags *tags, const struct fork_entry *entry, const GPtrArray *listings,
-                 struct operation *operation, GPtrArray *list, struct error *err)
+static int fetch_refs(struct tags *tags, const struct fork_entry *entry, const GPtrArray *listings,
+                      struct operation *operation, GPtrArray *list, struct error *err)
 {
     auto_store_set struct store_set *set = store_set_new();
     g_autoptr(GPtrArray) candidates = choose_candidates(tags, entry, listings, set);
@@ -223,7 +224,7 @@ static int fetch(struct tags *tags, const struct fork_entry *entry, const GPtrAr
         struct candidate *candidate = g_ptr_array_index(candidates, i);
         take_answer(tags, candidate);
         if (candidate->body)
-            code = collect(list, candidate, err);
+            code = collect_version(list, candidate, err);
     }
     return code;
 }
@@ -245,12 +246,12 @@ int tags_read(struct tags *tags, const struct fork_entry *entry, struct operatio
     g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func(fork_tag_free);
     int code = store_run_all(tags->store, set, 0, operation, err);
     if (code == 0)
-        code = fetch(tags, entry, listings, operation, list, err);
+        code = fetch_refs(tags, entry, listings, operation, list, err);
     store_set_unref(set);
     if (code)
         return error_prefix(err, code, "reading the tags of fork %s", entry->id.text);
     g_ptr_array_sort(list, compare_tags);
-    keep(tags, &entry->id, list, changes);
+    keep_tags(tags, &entry->id, list, changes);
     *ret = g_steal_pointer(&list);
     return 0;
 }

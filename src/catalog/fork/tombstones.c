@@ -66,7 +66,7 @@ static struct tombstone *tombstone_copy(const struct tombstone *from)
 }
 
 /* With the lock held. */
-static void touch(struct tombstones *tombstones, const char *key)
+static void note_touched(struct tombstones *tombstones, const char *key)
 {
     if (tombstones->loads > 0)
         g_hash_table_add(tombstones->touched, g_strdup(key));
@@ -77,14 +77,14 @@ void tombstones_note_put(struct tombstones *tombstones, const char *key, const c
 {
     struct tombstone *tombstone = tombstone_parse(key, etag, body);
     LOCK_SCOPE(&tombstones->lock);
-    touch(tombstones, key);
+    note_touched(tombstones, key);
     g_hash_table_replace(tombstones->by_key, tombstone->key, tombstone);
 }
 
 void tombstones_note_deleted(struct tombstones *tombstones, const char *key)
 {
     LOCK_SCOPE(&tombstones->lock);
-    touch(tombstones, key);
+    note_touched(tombstones, key);
     g_hash_table_remove(tombstones->by_key, key);
 }
 
@@ -240,7 +240,7 @@ static struct bytes *add_reason(const struct bytes *document, const char *reason
     return bytes_new(text->str, text->len);
 }
 
-static struct bytes *describe(const struct tombstone *tombstone, struct kept_forks *kept)
+static struct bytes *describe_tombstone(const struct tombstone *tombstone, struct kept_forks *kept)
 {
     if (!tombstone->entry)
         return describe_unparsable(tombstone);
@@ -271,7 +271,7 @@ struct bytes *tombstones_render(struct tombstones *tombstones, const struct regi
     g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
     for (guint i = 0; i < list->len; i++) {
         const struct tombstone *tombstone = g_ptr_array_index(list, i);
-        g_ptr_array_add(documents, describe(tombstone, kept));
+        g_ptr_array_add(documents, describe_tombstone(tombstone, kept));
         if (tombstone->entry)
             g_hash_table_add(seen, tombstone->entry->id.text);
     }

@@ -8,7 +8,7 @@
 /* Versions of Uni before 5 begin anew at the fork point whenever the fork is opened, so that the
  * mark of a later snapshot may be lower, and below that of rows that the fork has flushed. What
  * bounds them all is the highest of all snapshots. */
-static void note(struct reading *reading, uint64_t mark)
+static void note_mark(struct reading *reading, uint64_t mark)
 {
     reading->highest_mark = MAX(reading->highest_mark, mark);
 }
@@ -28,7 +28,7 @@ void marks_request(struct reading *reading)
 }
 
 /* Of those not known by now. */
-static void ask(struct reading *reading)
+static void ask_for_manifests(struct reading *reading)
 {
     const GPtrArray *objects = reading->manifests->answer.objects;
     g_ptr_array_set_size(reading->manifests_asked, 0);
@@ -39,13 +39,13 @@ static void ask(struct reading *reading)
         if (!g_str_has_suffix(object->key, SUFFIX))
             continue;
         if (fork_point_cache_mark(reading->reader->cache, object->key, &mark))
-            note(reading, mark);
+            note_mark(reading, mark);
         else
             g_ptr_array_add(reading->manifests_asked, store_set_get(reading->set, object->key));
     }
 }
 
-static int take(struct reading *reading, struct store_request *get, struct error *err)
+static int take_manifest(struct reading *reading, struct store_request *get, struct error *err)
 {
     if (get->answer.code) /* absent: nothing else passes as an answer */
         return error_set(err, ERR_CONTENDED,
@@ -54,7 +54,7 @@ static int take(struct reading *reading, struct store_request *get, struct error
     int code = snapshot_parse(get->answer.body, &snapshot, err);
     if (code)
         return error_prefix(err, code, "%s", get->key);
-    note(reading, snapshot->version_mark);
+    note_mark(reading, snapshot->version_mark);
     fork_point_cache_keep_mark(reading->reader->cache, get->key, snapshot->version_mark);
     snapshot_free(snapshot);
     bytes_unref(g_steal_pointer(&get->answer.body));
@@ -69,10 +69,10 @@ int marks_go_on(struct reading *reading, struct error *err)
         reading->manifests_asked = g_ptr_array_new();
     int code = 0;
     for (guint i = 0; code == 0 && i < reading->manifests_asked->len; i++)
-        code = take(reading, g_ptr_array_index(reading->manifests_asked, i), err);
+        code = take_manifest(reading, g_ptr_array_index(reading->manifests_asked, i), err);
     if (code)
         return code;
-    ask(reading);
+    ask_for_manifests(reading);
     if (reading->manifests_asked->len == 0) {
         fork_point_cache_keep_highest_mark(reading->reader->cache, reading->newest_manifest,
                                            reading->highest_mark);

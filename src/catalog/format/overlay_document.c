@@ -32,7 +32,7 @@ static const char *const crdts[] = {
     "GCounter", "GSet", "ORSet", "LWWRegister", "LWWMap", "Rga", "VectorClock", "VCRegister", NULL};
 
 /* `value` as it stands in a document. */
-static int refuse(struct json_object *value, struct error *err)
+static int refuse_type(struct json_object *value, struct error *err)
 {
     return error_set(err, ERR_INVALID, "unknown data type %.80s",
                      json_object_to_json_string_ext(value, JSON_C_TO_STRING_NOSLASHESCAPE));
@@ -41,7 +41,7 @@ static int refuse(struct json_object *value, struct error *err)
 static int check_word(struct json_object *value, const char *const *words, struct error *err)
 {
     const char *word = json_value_text(value);
-    return word && g_strv_contains(words, word) ? 0 : refuse(value, err);
+    return word && g_strv_contains(words, word) ? 0 : refuse_type(value, err);
 }
 
 static int check_point(struct json_object *value, struct error *err)
@@ -97,7 +97,7 @@ int overlay_check_data_type(struct json_object *value, struct error *err)
             return tagged[i].check(content, err);
     struct json_object_iterator first = json_object_iter_begin(value);
     auto_json struct json_object *tag = json_object_new_string(json_object_iter_peek_name(&first));
-    return refuse(tag, err);
+    return refuse_type(tag, err);
 }
 
 /* ---- Parts of an element ---- */

@@ -12,7 +12,7 @@ struct survey {
     struct store_request *metadata, *pointer, *schema, *legacy_schema, *allocator;
 };
 
-static struct store_request *list(struct survey *survey, char *prefix, bool with_temporary)
+static struct store_request *list_prefix(struct survey *survey, char *prefix, bool with_temporary)
 {
     struct store_request *request = store_set_list(survey->set, prefix, NULL, 0);
     request->with_temporary = with_temporary;
@@ -20,7 +20,7 @@ static struct store_request *list(struct survey *survey, char *prefix, bool with
     return request;
 }
 
-static struct store_request *head(struct survey *survey, char *key)
+static struct store_request *head_key(struct survey *survey, char *key)
 {
     struct store_request *request = store_set_head(survey->set, key);
     g_free(key);
@@ -30,19 +30,19 @@ static struct store_request *head(struct survey *survey, char *key)
 static int take_survey(struct fsck *fsck, struct survey *survey, struct error *err)
 {
     const struct layout *layout = fsck->layout;
-    survey->overlays = list(survey, layout_overlays_prefix(layout), true);
-    survey->tombstones = list(survey, layout_tombstones_prefix(layout), true);
-    survey->fork_files = list(survey, layout_forks_prefix(layout), true);
-    survey->fork_wals = list(survey, layout_fork_wals_prefix(layout), true);
-    survey->registrations = list(survey, layout_registrations_prefix(layout), true);
-    survey->taggings = list(survey, layout_taggings_prefix(layout), true);
+    survey->overlays = list_prefix(survey, layout_overlays_prefix(layout), true);
+    survey->tombstones = list_prefix(survey, layout_tombstones_prefix(layout), true);
+    survey->fork_files = list_prefix(survey, layout_forks_prefix(layout), true);
+    survey->fork_wals = list_prefix(survey, layout_fork_wals_prefix(layout), true);
+    survey->registrations = list_prefix(survey, layout_registrations_prefix(layout), true);
+    survey->taggings = list_prefix(survey, layout_taggings_prefix(layout), true);
     g_autofree char *storage = layout_datasets_prefix(layout);
     survey->storage = store_set_list_shallow(survey->set, storage);
     /* Temporary files of the registry are called "registry#digits". */
-    survey->metadata = list(survey, layout_registry_key(layout), true);
-    survey->pointer = head(survey, layout_snapshot_pointer_key(layout));
-    survey->schema = head(survey, layout_schema_key(layout));
-    survey->legacy_schema = head(survey, layout_legacy_schema_key(layout));
+    survey->metadata = list_prefix(survey, layout_registry_key(layout), true);
+    survey->pointer = head_key(survey, layout_snapshot_pointer_key(layout));
+    survey->schema = head_key(survey, layout_schema_key(layout));
+    survey->legacy_schema = head_key(survey, layout_legacy_schema_key(layout));
     g_autofree char *allocator = layout_allocator_key(layout);
     survey->allocator = store_set_get(survey->set, allocator);
     return fsck_run(fsck, survey->set, "looking at the catalog", err);
@@ -115,7 +115,7 @@ static int check_against_registry(struct fsck *fsck, const struct survey *survey
     return code;
 }
 
-static int check(struct fsck *fsck, struct survey *survey, struct error *err)
+static int check_survey(struct fsck *fsck, struct survey *survey, struct error *err)
 {
     bool usable, exists;
     int code = take_survey(fsck, survey, err);
@@ -140,7 +140,7 @@ int catalog_fsck(struct store *store, const struct layout *layout, struct operat
         .lost = g_ptr_array_new_with_free_func((GDestroyNotify)fork_entry_unref),
     };
     struct survey survey = {.set = store_set_new()};
-    int code = check(&fsck, &survey, err);
+    int code = check_survey(&fsck, &survey, err);
     store_set_unref(survey.set);
     registry_unref(fsck.registry);
     g_ptr_array_unref(fsck.lost);

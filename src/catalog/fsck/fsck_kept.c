@@ -20,7 +20,7 @@ static void unfinished_free(void *pointer)
     g_free(one);
 }
 
-static void add(GPtrArray *list, const struct fork_entry *fork, GPtrArray *branches)
+static void add_unfinished(GPtrArray *list, const struct fork_entry *fork, GPtrArray *branches)
 {
     struct unfinished *one = g_new0(struct unfinished, 1);
     one->fork = fork;
@@ -37,19 +37,19 @@ static GPtrArray *list_unfinished(const struct fsck *fsck, const GPtrArray *cand
         const struct fork_entry *entry = entries->pdata[i];
         if (entry->status != FORK_ACTIVE && !registry_id_is_ambiguous(fsck->registry, &entry->id) &&
             deletion_check_names(entry->datasets, NULL) == 0)
-            add(list, entry, deletion_branches(entry, candidates));
+            add_unfinished(list, entry, deletion_branches(entry, candidates));
     }
     for (guint i = 0; i < fsck->lost->len; i++) {
         const struct fork_entry *tombstone = fsck->lost->pdata[i];
         if (deletion_check_names(tombstone->datasets, NULL) == 0)
-            add(list, tombstone, deletion_branches_by_id(tombstone));
+            add_unfinished(list, tombstone, deletion_branches_by_id(tombstone));
     }
     return list;
 }
 
 /* What recovery would say of it. */
-static int report(struct fsck *fsck, const struct unfinished *one,
-                  const struct descendants_query *query, struct error *err)
+static int report_kept(struct fsck *fsck, const struct unfinished *one,
+                       const struct descendants_query *query, struct error *err)
 {
     const struct error *problem = &one->problem;
     bool is_found = problem->code == ERR_NOT_EMPTY || problem->code == ERR_CORRUPT ||
@@ -83,7 +83,7 @@ int fsck_check_kept(struct fsck *fsck, const struct store_request *storage, stru
     descendants_check(descendants, fsck->registry, queries, list->len, NULL, fsck->operation);
     int code = 0;
     for (guint i = 0; code == 0 && i < list->len; i++)
-        code = report(fsck, list->pdata[i], &queries[i], err);
+        code = report_kept(fsck, list->pdata[i], &queries[i], err);
     descendants_free(descendants);
     ref_cache_free(cache);
     return code;

@@ -12,7 +12,7 @@
 
 /* The registry after the tombstones: one of a fork made and dropped meanwhile elsewhere must not
  * pass for one without an entry. */
-static int load(struct catalog *catalog, struct operation *operation, struct error *err)
+static int reload_registry(struct catalog *catalog, struct operation *operation, struct error *err)
 {
     int code =
         tombstones_load(catalog->tombstones, catalog->store, catalog->layout, operation, err);
@@ -45,7 +45,7 @@ static int recover_hidden(struct catalog *catalog, struct operation *operation,
 static int recover_all(struct catalog *catalog, struct operation *operation,
                        struct recovery_report *report, struct error *err)
 {
-    int code = load(catalog, operation, err);
+    int code = reload_registry(catalog, operation, err);
     if (code == 0)
         code = intents_recover(catalog, &tag_intents, operation, report, err);
     if (code == 0)
@@ -64,7 +64,7 @@ static int recover_due(struct catalog *catalog, struct operation *operation,
     bool hidden = monotonic_now_ns() >= catalog->full_look_due_ns;
     if (!entries && !tombstones && !hidden)
         return 0;
-    int code = load(catalog, operation, err);
+    int code = reload_registry(catalog, operation, err);
     if (code == 0 && hidden)
         code = intents_recover(catalog, &tag_intents, operation, report, err);
     if (code == 0) /* what rests is looked at as often as what has to be looked for */
@@ -74,10 +74,11 @@ static int recover_due(struct catalog *catalog, struct operation *operation,
     return code;
 }
 
-static int run(struct catalog *catalog,
-               int (*recover)(struct catalog *, struct operation *, struct recovery_report *,
-                              struct error *),
-               struct operation *operation, struct recovery_report *report, struct error *err)
+static int run_recovery(struct catalog *catalog,
+                        int (*recover)(struct catalog *, struct operation *,
+                                       struct recovery_report *, struct error *),
+                        struct operation *operation, struct recovery_report *report,
+                        struct error *err)
 {
     *report = (struct recovery_report){.problems = g_ptr_array_new_with_free_func(g_free)};
     if (catalog->settings.read_only)
@@ -92,13 +93,13 @@ static int run(struct catalog *catalog,
 int catalog_recover(struct catalog *catalog, struct operation *operation,
                     struct recovery_report *report, struct error *err)
 {
-    return run(catalog, recover_all, operation, report, err);
+    return run_recovery(catalog, recover_all, operation, report, err);
 }
 
 int catalog_recover_due(struct catalog *catalog, struct operation *operation,
                         struct recovery_report *report, struct error *err)
 {
-    return run(catalog, recover_due, operation, report, err);
+    return run_recovery(catalog, recover_due, operation, report, err);
 }
 
 int64_t catalog_recovery_interval_ms(const struct catalog *catalog)

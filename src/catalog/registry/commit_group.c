@@ -258,7 +258,7 @@ static void start_over(struct group *group, struct registry *found)
 
 /* Looks at what is on the store after a lost precondition or an unknown outcome, and decides what
  * can be decided. Leaves group->image when the identical put is to be repeated. */
-static void resolve(struct group *group)
+static void resolve_put(struct group *group)
 {
     auto_registry struct registry *found = NULL;
     struct error failure = {0};
@@ -309,7 +309,7 @@ static void attempt_put(struct group *group)
         /* Stored, but under an etag not told; or unknown; or lost, perhaps to ourselves. */
         if (code != ERR_PRECONDITION)
             mark_uncertain(group);
-        resolve(group);
+        resolve_put(group);
     } else if (!only_some_expired(group, &failure)) {
         error_prefix(&failure, failure.code, "writing the registry");
         answer_failure(group, &failure);
@@ -338,7 +338,7 @@ void commit_group_run(struct committer *committer, GPtrArray *requests, GPtrArra
         commit_queue_answer_expired(committer->queue, group.requests, committer->key);
         commit_queue_answer_expired(committer->queue, group.reloads, committer->key);
         if (group.requests->len > 0 && committer->image.is_doubted)
-            resolve(&group);
+            resolve_put(&group);
         else if (group.requests->len > 0)
             attempt_put(&group);
     }

@@ -59,7 +59,7 @@ static void reread_unasked(struct committer *committer)
         registry_image_publish(&committer->image, found, 0);
 }
 
-static void *run(void *argument)
+static void *run_committer(void *argument)
 {
     struct committer *committer = argument;
     for (;;) {
@@ -120,7 +120,7 @@ int committer_new(struct store *store, const char *key, bool shared, registry_ob
     registry_image_init(&committer->image, registry, observer, observer_argument);
     committer->queue = commit_queue_new();
     pthread_mutex_init(&committer->lock, NULL);
-    int failed = thread_create(&committer->thread, "committer", run, committer);
+    int failed = thread_create(&committer->thread, "committer", run_committer, committer);
     if (failed) {
         committer_release(committer);
         return error_set_errno(err, failed, "starting the committer's thread");

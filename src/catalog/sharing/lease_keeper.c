@@ -90,7 +90,7 @@ static int adopt_etag(struct lease_keeper *keeper, struct operation *operation, 
 }
 
 /* Puts keeper->stored, as its next version. */
-static int put(struct lease_keeper *keeper, struct operation *operation, struct error *err)
+static int put_lease(struct lease_keeper *keeper, struct operation *operation, struct error *err)
 {
     int64_t began_ns = clock_ns();
     int code = 0;
@@ -232,7 +232,7 @@ static int store_lease(struct lease_keeper *keeper, struct operation *operation,
     struct lease *lease = compose(keeper, true);
     lease_free(keeper->stored);
     keeper->stored = lease;
-    return put(keeper, operation, err);
+    return put_lease(keeper, operation, err);
 }
 
 /* The others may have gone on without us: begins anew. The old lease is left to them if it cannot
@@ -256,7 +256,7 @@ static bool has_lapsed(const struct lease_keeper *keeper, int64_t stored_ns)
 }
 
 /* Does what there is to do; false: something is left, to be tried again. */
-static bool keep(struct lease_keeper *keeper, struct operation *operation)
+static bool keep_lease(struct lease_keeper *keeper, struct operation *operation)
 {
     int64_t stored_ns = keeper->stored_ns;
     int code = 0;
@@ -276,7 +276,7 @@ static bool keep(struct lease_keeper *keeper, struct operation *operation)
 
 /* ---- The thread ---- */
 
-static void run(void *argument)
+static void run_keeper(void *argument)
 {
     struct lease_keeper *keeper = argument;
     int64_t pause_ns = MIN(PAUSE_LONGEST_NS, lease_ns(keeper) / 20);
@@ -287,7 +287,7 @@ static void run(void *argument)
         eventfd_read(keeper->noted, &notes);
         if (thread_begin_operation(&keeper->thread, &operation,
                                    MAX(keeper->settings.lease_ms / RENEWALS, 1)))
-            done = keep(keeper, &operation);
+            done = keep_lease(keeper, &operation);
         thread_end_operation(&keeper->thread, &operation);
         thread_wait(&keeper->thread, -1, monotonic_now_ns() + pause_ns);
         if (done)
@@ -329,7 +329,7 @@ void lease_keeper_await_open(struct lease_keeper *keeper, const struct ulid *for
 
 /* ---- Start and end ---- */
 
-static void release(struct lease_keeper *keeper)
+static void release_keeper(struct lease_keeper *keeper)
 {
     lease_free(keeper->stored);
     g_free(keeper->key);
@@ -356,11 +356,11 @@ int lease_keeper_new(const struct lease_keeper_settings *settings, struct operat
     renew_id(keeper);
     keeper->noted = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     int code = keeper->noted < 0 ? error_set_errno(&failure, errno, "making an eventfd")
-                                 : put(keeper, operation, &failure);
+                                 : put_lease(keeper, operation, &failure);
     if (code) {
         error_prefix(&failure, failure.code, "writing the lease of this mount");
         error_copy(err, &failure);
-        release(keeper);
+        release_keeper(keeper);
         return code;
     }
     *ret = keeper;
@@ -370,7 +370,7 @@ int lease_keeper_new(const struct lease_keeper_settings *settings, struct operat
 int lease_keeper_start(struct lease_keeper *keeper, struct committer *committer, struct error *err)
 {
     keeper->committer = committer;
-    return thread_start(&keeper->thread, "lease-keeper", run, keeper, err);
+    return thread_start(&keeper->thread, "lease-keeper", run_keeper, keeper, err);
 }
 
 void lease_keeper_stop(struct lease_keeper *keeper)
@@ -388,5 +388,5 @@ void lease_keeper_free(struct lease_keeper *keeper)
     operation_init(&operation, DELETE_TIMEOUT_MS);
     store_delete(keeper->settings.store, keeper->key, &operation, NULL);
     operation_destroy(&operation);
-    release(keeper);
+    release_keeper(keeper);
 }

@@ -281,8 +281,8 @@ static bool has_answered(const struct seen_lease *seen, const struct ulid *fork,
            g_hash_table_contains(seen->lease->closed, fork->text);
 }
 
-static enum lease_verdict ask(struct leases *leases, const struct ulid *fork, int64_t since_ns,
-                              struct error *err)
+static enum lease_verdict ask_leases(struct leases *leases, const struct ulid *fork,
+                                     int64_t since_ns, struct error *err)
 {
     g_autoptr(GString) names = g_string_new(NULL);
     unsigned open = 0;
@@ -309,7 +309,7 @@ enum lease_verdict leases_ask(struct leases *leases, const struct ulid *fork, in
                               struct error *err)
 {
     struct error unanswered = {0};
-    enum lease_verdict verdict = ask(leases, fork, since_ns, &unanswered);
+    enum lease_verdict verdict = ask_leases(leases, fork, since_ns, &unanswered);
     if (leases_check_held(leases, fork, err) != 0)
         return LEASES_HOLD;
     if (verdict == LEASES_TO_ANSWER)

@@ -54,7 +54,8 @@ void takeover_free(struct takeover *takeover)
 }
 
 /* With the lock held. */
-static struct watched *obtain(struct takeover *takeover, enum takeover_kind kind, const char *id)
+static struct watched *obtain_watched(struct takeover *takeover, enum takeover_kind kind,
+                                      const char *id)
 {
     GHashTable *objects = takeover->kinds[kind].objects;
     struct watched *watched = g_hash_table_lookup(objects, id);
@@ -72,7 +73,7 @@ int64_t takeover_wait_ms(struct takeover *takeover, enum takeover_kind kind, con
     if (!takeover)
         return 0;
     LOCK_SCOPE(&takeover->lock);
-    struct watched *watched = obtain(takeover, kind, id);
+    struct watched *watched = obtain_watched(takeover, kind, id);
     if (!watched->version || g_strcmp0(watched->version, version) != 0) {
         g_free(watched->version);
         watched->version = g_strdup(version);
@@ -114,7 +115,7 @@ void takeover_add_own(struct takeover *takeover, enum takeover_kind kind, const 
     if (!takeover)
         return;
     LOCK_SCOPE(&takeover->lock);
-    struct watched *watched = obtain(takeover, kind, id);
+    struct watched *watched = obtain_watched(takeover, kind, id);
     watched->own = true;
     watched->not_before_ns = not_before_ns;
     watched->since_ns = MAX(watched->since_ns, not_before_ns);

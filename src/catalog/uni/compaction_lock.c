@@ -102,7 +102,8 @@ static enum outcome try_unlocked(struct compaction_lock *lock, struct error *err
 }
 
 /* *ret_again_ns: when to look again at the latest, if it is not had by then. */
-static enum outcome look(struct compaction_lock *lock, int64_t *ret_again_ns, struct error *err)
+static enum outcome look_at_lock(struct compaction_lock *lock, int64_t *ret_again_ns,
+                                 struct error *err)
 {
     const int64_t now_ns = monotonic_now_ns();
     *ret_again_ns = INT64_MAX; /* a change will tell */
@@ -138,7 +139,7 @@ static int await(struct compaction_lock *lock, struct operation *operation, bool
         int code = operation_check(operation, "waiting for Uni to end compacting", err);
         if (code)
             return code;
-        enum outcome outcome = look(lock, &again_ns, &failure);
+        enum outcome outcome = look_at_lock(lock, &again_ns, &failure);
         *ret_held = outcome == GOT_IT;
         if (outcome == GOT_IT || outcome == IS_ABSENT)
             return 0;

@@ -24,10 +24,10 @@ struct wal_look {
 /* ---- What is said ---- */
 
 /* `found`: what was found in the log. */
-static int refuse(const struct wal_check *check, struct error *err, const char *found, ...)
+static int refuse_segments(const struct wal_check *check, struct error *err, const char *found, ...)
     __attribute__((format(printf, 3, 4)));
 
-static int refuse(const struct wal_check *check, struct error *err, const char *found, ...)
+static int refuse_segments(const struct wal_check *check, struct error *err, const char *found, ...)
 {
     va_list arguments;
     va_start(arguments, found);
@@ -44,24 +44,24 @@ static int refuse(const struct wal_check *check, struct error *err, const char *
 }
 
 /* One segment, as far as can be told. */
-static int judge(const struct wal_check *check, const struct wal_look *look, const uint64_t *mark,
-                 struct error *err)
+static int judge_segment(const struct wal_check *check, const struct wal_look *look,
+                         const uint64_t *mark, struct error *err)
 {
     if (!look->is_known || look->content == WAL_SEGMENT_EMPTY)
         return 0;
     if (look->content == WAL_SEGMENT_UNREADABLE)
-        return refuse(check, err, "unreadable WAL segment %s (%s)", look->object->key,
-                      look->problem.text);
+        return refuse_segments(check, err, "unreadable WAL segment %s (%s)", look->object->key,
+                               look->problem.text);
     if (look->content == WAL_SEGMENT_NUMBERED && (!mark || look->number <= *mark))
         return 0;
-    return refuse(check, err, "unflushed WAL segment %s", look->object->key);
+    return refuse_segments(check, err, "unflushed WAL segment %s", look->object->key);
 }
 
 static int judge_all(const struct wal_check *check, const uint64_t *mark, struct error *err)
 {
     int code = 0;
     for (guint i = 0; code == 0 && i < check->segments->len; i++)
-        code = judge(check, g_ptr_array_index(check->segments, i), mark, err);
+        code = judge_segment(check, g_ptr_array_index(check->segments, i), mark, err);
     return code;
 }
 
@@ -86,7 +86,7 @@ static int add_segment(struct wal_check *check, const struct store_object *objec
         return 0;
     uint64_t number;
     if (!wal_segment_number(object->key, &number))
-        return refuse(check, err, "WAL segment %s has a strange name", object->key);
+        return refuse_segments(check, err, "WAL segment %s has a strange name", object->key);
     struct wal_look *look = g_new0(struct wal_look, 1);
     look->object = object;
     look->number = number;
@@ -96,7 +96,7 @@ static int add_segment(struct wal_check *check, const struct store_object *objec
 }
 
 /* Of the `count` newest those that are not known. */
-static void ask(struct wal_check *check, guint count, struct store_set *set)
+static void ask_for_segments(struct wal_check *check, guint count, struct store_set *set)
 {
     for (guint i = 0; i < MIN(count, check->segments->len); i++) {
         struct wal_look *look = g_ptr_array_index(check->segments, i);
@@ -147,11 +147,11 @@ int wal_check_begin(struct wal_check *check, const struct store_request *listing
         code = judge_all(check, NULL, err);
     if (code == 0 && check->segments->len > SEGMENTS_MAX) {
         const struct wal_look *newest = g_ptr_array_index(check->segments, 0);
-        code = refuse(check, err, "%u WAL segments, up to %s", check->segments->len,
-                      newest->object->key);
+        code = refuse_segments(check, err, "%u WAL segments, up to %s", check->segments->len,
+                               newest->object->key);
     }
     if (code == 0)
-        ask(check, READ_FIRST, set);
+        ask_for_segments(check, READ_FIRST, set);
     return code;
 }
 
@@ -164,7 +164,7 @@ int wal_check_go_on(struct wal_check *check, const uint64_t *mark, struct store_
     if (code == 0)
         code = judge_all(check, mark, err);
     if (code == 0)
-        ask(check, check->segments->len, set);
+        ask_for_segments(check, check->segments->len, set);
     return code;
 }
 

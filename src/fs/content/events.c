@@ -43,8 +43,8 @@ static void append_name(GString *line, const struct fork_entry *entry)
     g_string_append(line, joined);
 }
 
-static void add(struct events *events, struct timespec time, const char *kind,
-                const struct fork_entry *entry, const char *detail)
+static void add_event(struct events *events, struct timespec time, const char *kind,
+                      const struct fork_entry *entry, const char *detail)
 {
     char stamp[TIMESTAMP_TEXT_SIZE];
     timestamp_format(time, stamp);
@@ -61,7 +61,7 @@ static void add(struct events *events, struct timespec time, const char *kind,
 
 void events_add_overlay(struct events *events, struct timespec time, const struct fork_entry *entry)
 {
-    add(events, time, "overlay", entry, NULL);
+    add_event(events, time, "overlay", entry, NULL);
 }
 
 void events_add_sweep_failure(struct events *events, struct timespec time,
@@ -69,7 +69,7 @@ void events_add_sweep_failure(struct events *events, struct timespec time,
 {
     g_autofree char *detail =
         g_strdup_printf("%s %s", errno_name(errno_of(failure->code)), failure->text);
-    add(events, time, "sweep-failed", entry, detail);
+    add_event(events, time, "sweep-failed", entry, detail);
 }
 
 uint64_t events_count(struct events *events)
@@ -107,7 +107,7 @@ static void note_difference(const struct fork_entry *was, const struct fork_entr
     else if (!was || was->status != is->status)
         kind = fork_status_name(is->status);
     comparison->found = true;
-    add(comparison->events, comparison->time, kind, entry, NULL);
+    add_event(comparison->events, comparison->time, kind, entry, NULL);
 }
 
 bool events_compare(struct events *events, struct timespec time, const struct registry *before,

@@ -32,7 +32,7 @@ static int read_tags(struct job *job, struct error *err)
                         err);
 }
 
-static void answer(struct job *job)
+static void answer_call(struct job *job)
 {
     struct fetch_job *fetch = (struct fetch_job *)job;
     fetch->call.error = job->error;
@@ -40,7 +40,7 @@ static void answer(struct job *job)
     fetch->call.run(&fetch->call);
 }
 
-static void release(struct job *job)
+static void release_fetch(struct job *job)
 {
     struct fetch_job *fetch = (struct fetch_job *)job;
     overlay_free(fetch->call.overlay);
@@ -50,8 +50,8 @@ static void release(struct job *job)
     g_free(fetch);
 }
 
-static void start(const struct call *call, const struct view *view, const struct ulid *fork_id,
-                  int (*work)(struct job *job, struct error *err))
+static void start_fetch(const struct call *call, const struct view *view,
+                        const struct ulid *fork_id, int (*work)(struct job *job, struct error *err))
 {
     struct fetch_job *fetch = g_new0(struct fetch_job, 1);
     fetch->call = *call;
@@ -66,8 +66,8 @@ static void start(const struct call *call, const struct view *view, const struct
         fetch->call.wanted = &fetch->wanted;
     }
     fetch->job.work = work;
-    fetch->job.answer = answer;
-    fetch->job.release = release;
+    fetch->job.answer = answer_call;
+    fetch->job.release = release_fetch;
     job_start(&fetch->job, view->session, call->request);
 }
 
@@ -101,7 +101,7 @@ bool call_fetches_tags(const struct call *call, const struct view *view)
 {
     if (view->tags || !node_kind_needs_tags(view->node->kind))
         return false;
-    start(call, view, &view->entry->id, read_tags);
+    start_fetch(call, view, &view->entry->id, read_tags);
     return true;
 }
 
@@ -114,6 +114,6 @@ bool call_renders(const struct call *call, const struct view *view, const struct
     render_file(child, &sources, ret);
     if (ret->body)
         return true;
-    start(call, view, &child->entry->id, read_overlay);
+    start_fetch(call, view, &child->entry->id, read_overlay);
     return false;
 }

@@ -20,7 +20,7 @@ static void count(const struct job *job)
         call_metrics_count(metrics, 0);
 }
 
-static void finish(struct job *job)
+static void finish_job(struct job *job)
 {
     /* Waits for an interrupt() that is running. */
     fuse_req_interrupt_func(job->request, NULL, NULL);
@@ -30,11 +30,11 @@ static void finish(struct job *job)
     job->release(job);
 }
 
-static void run(void *argument)
+static void run_job(void *argument)
 {
     struct job *job = argument;
     job->code = job->work(job, &job->error);
-    finish(job);
+    finish_job(job);
 }
 
 void job_start(struct job *job, struct session *session, fuse_req_t request)
@@ -46,8 +46,8 @@ void job_start(struct job *job, struct session *session, fuse_req_t request)
     /* Calls interrupt() at once when the interrupt came first. */
     fuse_req_interrupt_func(request, interrupt, job);
     struct error err;
-    if (worker_pool_submit(session->workers, run, job, &err) != 0) {
+    if (worker_pool_submit(session->workers, run_job, job, &err) != 0) {
         job->code = error_copy(&job->error, &err);
-        finish(job);
+        finish_job(job);
     }
 }

@@ -46,7 +46,7 @@ static int carry_out(struct job *job, struct error *err)
     return code;
 }
 
-static void answer(struct job *job)
+static void answer_batch(struct job *job)
 {
     struct batch_job *batch_job = (struct batch_job *)job;
     if (job->code != 0)
@@ -59,14 +59,14 @@ static void answer(struct job *job)
         fuse_reply_err(job->request, 0);
 }
 
-static void release(struct job *job)
+static void release_batch(struct job *job)
 {
     struct batch_job *batch_job = (struct batch_job *)job;
     batch_unref(batch_job->batch);
     g_free(batch_job);
 }
 
-static void start(fuse_req_t request, struct handle *handle, size_t size)
+static void start_batch(fuse_req_t request, struct handle *handle, size_t size)
 {
     struct batch_job *batch_job = g_new0(struct batch_job, 1);
     batch_job->batch = batch_ref(handle->batch);
@@ -74,15 +74,15 @@ static void start(fuse_req_t request, struct handle *handle, size_t size)
     batch_job->tells_failure = !handle->reads_answers;
     batch_job->job.name = "batch";
     batch_job->job.work = carry_out;
-    batch_job->job.answer = answer;
-    batch_job->job.release = release;
+    batch_job->job.answer = answer_batch;
+    batch_job->job.release = release_batch;
     job_start(&batch_job->job, fuse_req_userdata(request), request);
 }
 
 void batch_answer_read(fuse_req_t request, struct handle *handle, size_t size)
 {
     if (batch_has_work(handle->batch))
-        start(request, handle, size);
+        start_batch(request, handle, size);
     else
         reply_answers(request, handle->batch, size);
 }
@@ -99,7 +99,7 @@ void batch_answer_write(fuse_req_t request, struct handle *handle, const char *d
 void batch_answer_settle(fuse_req_t request, struct handle *handle)
 {
     if (batch_has_work(handle->batch))
-        start(request, handle, 0);
+        start_batch(request, handle, 0);
     else
         fuse_reply_err(request, 0);
 }

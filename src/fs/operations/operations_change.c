@@ -13,7 +13,7 @@ struct change_job {
     struct ulid id;        /* of the fork made, dropped, or tagged */
 };
 
-static void release(struct job *job)
+static void release_change(struct job *job)
 {
     struct change_job *change = (struct change_job *)job;
     node_unref(change->directory);
@@ -30,7 +30,7 @@ static struct change_job *change_job_new(const struct view *view, const char *na
     change->name = g_strdup(name);
     if (view->entry)
         change->id = view->entry->id;
-    change->job.release = release;
+    change->job.release = release_change;
     return change;
 }
 

@@ -174,7 +174,7 @@ static void fill_and_reply(const struct call *call, const struct view *view)
     reply_listing(&listing);
 }
 
-static void list(struct call *call)
+static void list_directory(struct call *call)
 {
     auto_view struct view view = {0};
     int code = call_view(call, &view, NULL);
@@ -189,12 +189,12 @@ static void start_listing(fuse_req_t request, fuse_ino_t node, size_t size, off_
 {
     struct call call = {.request = request,
                         .node = node,
-                        .run = list,
+                        .run = list_directory,
                         .file = file,
                         .size = size,
                         .offset = offset,
                         .plus = plus};
-    list(&call);
+    list_directory(&call);
 }
 
 void operation_readdir(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,

@@ -65,7 +65,7 @@ static int commit_text(const struct commit_job *commit, const struct write_attem
     }
 }
 
-static int commit(struct job *job, struct error *err)
+static int commit_write(struct job *job, struct error *err)
 {
     struct commit_job *commit = (struct commit_job *)job;
     struct write_attempt attempt;
@@ -82,7 +82,7 @@ static int commit(struct job *job, struct error *err)
     return code;
 }
 
-static void answer(struct job *job)
+static void answer_commit(struct job *job)
 {
     struct commit_job *commit = (struct commit_job *)job;
     if (job->code == 0)
@@ -91,7 +91,7 @@ static void answer(struct job *job)
         refuse(job->session, job->request, "write", commit->node, NULL, &job->error);
 }
 
-static void release(struct job *job)
+static void release_commit(struct job *job)
 {
     struct commit_job *commit = (struct commit_job *)job;
     node_unref(commit->node);
@@ -99,7 +99,7 @@ static void release(struct job *job)
 }
 
 /* The answer to FLUSH and FSYNC. */
-static void settle(fuse_req_t request, fuse_ino_t node_id, const struct fuse_file_info *file)
+static void settle_write(fuse_req_t request, fuse_ino_t node_id, const struct fuse_file_info *file)
 {
     struct session *session = fuse_req_userdata(request);
     struct handle *handle = (struct handle *)(uintptr_t)file->fh;
@@ -119,9 +119,9 @@ static void settle(fuse_req_t request, fuse_ino_t node_id, const struct fuse_fil
     commit_job->node = node;
     commit_job->buffer = buffer;
     commit_job->job.name = "write";
-    commit_job->job.work = commit;
-    commit_job->job.answer = answer;
-    commit_job->job.release = release;
+    commit_job->job.work = commit_write;
+    commit_job->job.answer = answer_commit;
+    commit_job->job.release = release_commit;
     job_start(&commit_job->job, session, request);
 }
 
@@ -129,11 +129,11 @@ static void settle(fuse_req_t request, fuse_ino_t node_id, const struct fuse_fil
  * whole mount. */
 void operation_flush(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *file)
 {
-    settle(request, node, file);
+    settle_write(request, node, file);
 }
 
 void operation_fsync(fuse_req_t request, fuse_ino_t node, int data_only,
                      struct fuse_file_info *file)
 {
-    settle(request, node, file);
+    settle_write(request, node, file);
 }

@@ -41,7 +41,7 @@ static void remove_expired(GArray *refusals, int64_t now_ns)
             g_array_remove_index_fast(refusals, i);
 }
 
-static struct refusal *find(GArray *refusals, pid_t process, const struct ulid *id)
+static struct refusal *find_refusal(GArray *refusals, pid_t process, const struct ulid *id)
 {
     for (guint i = 0; i < refusals->len; i++) {
         struct refusal *refusal = &g_array_index(refusals, struct refusal, i);
@@ -56,7 +56,7 @@ void delete_guard_note(struct delete_guard *guard, pid_t process, const struct u
 {
     LOCK_SCOPE(&guard->lock);
     remove_expired(guard->refusals, now_ns);
-    struct refusal *known = find(guard->refusals, process, id);
+    struct refusal *known = find_refusal(guard->refusals, process, id);
     if (known) {
         known->at_ns = now_ns;
         return;
@@ -70,7 +70,7 @@ bool delete_guard_refuses(struct delete_guard *guard, pid_t process, const struc
 {
     LOCK_SCOPE(&guard->lock);
     remove_expired(guard->refusals, now_ns);
-    return find(guard->refusals, process, id) != NULL;
+    return find_refusal(guard->refusals, process, id) != NULL;
 }
 
 void delete_guard_note_path(struct delete_guard *guard, pid_t thread, const struct node *directory)

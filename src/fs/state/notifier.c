@@ -89,7 +89,7 @@ static void deliver(struct fuse_session *fuse, const struct notice *notice)
         fuse_lowlevel_notify_inval_inode(fuse, notice->node_id, -1, 0); /* attributes only */
 }
 
-static void *run(void *argument)
+static void *run_notifier(void *argument)
 {
     struct notifier *notifier = argument;
     struct fuse_session *fuse;
@@ -107,7 +107,7 @@ bool notifier_start(struct notifier *notifier, struct fuse_session *fuse)
 {
     LOCK_SCOPE(&notifier->lock);
     notifier->fuse = fuse;
-    bool started = thread_create(&notifier->thread, "forkfs-notifier", run, notifier) == 0;
+    bool started = thread_create(&notifier->thread, "forkfs-notifier", run_notifier, notifier) == 0;
     if (!started)
         notifier->fuse = NULL;
     return started;

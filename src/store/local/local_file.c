@@ -85,8 +85,8 @@ static void fail_lookup(struct local_store *store, struct store_answer *answer,
 }
 
 /* Fills etag, size and time from the status of a regular file; fails for anything else. */
-static int describe(const struct store_request *request, const struct stat *status,
-                    struct store_answer *answer)
+static int describe_file(const struct store_request *request, const struct stat *status,
+                         struct store_answer *answer)
 {
     if (!S_ISREG(status->st_mode))
         return fail_in_the_way(answer, request, "not a regular file");
@@ -103,7 +103,7 @@ void local_head(struct local_store *store, const struct store_request *request,
     if (fstatat(store->root, request->key, &status, 0) != 0)
         fail_lookup(store, answer, request, errno, "stat");
     else
-        describe(request, &status, answer);
+        describe_file(request, &status, answer);
 }
 
 /* Exactly `size` bytes; less is EIO: somebody writes into the file. */
@@ -150,7 +150,7 @@ void local_get(struct local_store *store, const struct store_request *request,
         fail_lookup(store, answer, request, errno, "open");
     else if (fstat(fd, &status) != 0)
         local_fail(answer, request, errno, "stat");
-    else if (describe(request, &status, answer) == 0)
+    else if (describe_file(request, &status, answer) == 0)
         read_body(fd, &status, request, answer);
 }
 

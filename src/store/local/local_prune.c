@@ -54,7 +54,7 @@ static GArray *read_entries(struct prune *prune, const char *directory, int flag
     return entries;
 }
 
-static char *join(const char *directory, const char *name)
+static char *join_path(const char *directory, const char *name)
 {
     return directory[0] ? g_strconcat(directory, "/", name, NULL) : g_strdup(name);
 }
@@ -73,7 +73,7 @@ static void prune_tree(struct prune *prune, const char *directory, int flags)
         return;
     for (guint i = 0; i < entries->len && prune->answer->code == 0; i++) {
         const struct local_entry *entry = &g_array_index(entries, struct local_entry, i);
-        g_autofree char *key = join(directory, entry->name);
+        g_autofree char *key = join_path(directory, entry->name);
         if (entry->type == DT_DIR)
             prune_tree(prune, key, O_NOFOLLOW);
         else if (is_abandoned(prune, entry, key))
@@ -91,7 +91,7 @@ static void prune_siblings(struct prune *prune)
     g_autoptr(GArray) entries = read_entries(prune, directory, 0);
     for (guint i = 0; entries && i < entries->len && prune->answer->code == 0; i++) {
         const struct local_entry *entry = &g_array_index(entries, struct local_entry, i);
-        g_autofree char *key = join(directory, entry->name);
+        g_autofree char *key = join_path(directory, entry->name);
         if (store_name_is_temporary_of(entry->name, target) && is_abandoned(prune, entry, key))
             remove_name(prune, directory, key, 0);
     }

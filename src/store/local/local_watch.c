@@ -76,21 +76,21 @@ static int watch_directory(struct local_watch *watch, struct directory *director
     return error_set_errno(err, errno, "watching the directory %s", path);
 }
 
-static void report(const struct directory *directory, const char *name, GHashTable *keys)
+static void report_key(const struct directory *directory, const char *name, GHashTable *keys)
 {
     if (directory->reported)
         g_hash_table_add(keys, g_strconcat(directory->key, name, NULL));
 }
 
 /* Looks again which directories there are. */
-static void look_again(struct local_watch *watch, GHashTable *keys)
+static void look_at_displaced(struct local_watch *watch, GHashTable *keys)
 {
     for (guint i = 0; i < watch->directories->len; i++) {
         struct directory *directory = g_ptr_array_index(watch->directories, i);
         int before = directory->descriptor;
         watch_directory(watch, directory, NULL);
         if (before != directory->descriptor)
-            report(directory, "", keys);
+            report_key(directory, "", keys);
     }
 }
 
@@ -139,7 +139,7 @@ static bool note_event(struct local_watch *watch, struct directory *directory,
         if (event->mask & IN_MOVE_SELF) /* the old one is of no interest under its new name */
             inotify_rm_watch(watch->fd, directory->descriptor);
         directory->descriptor = -1;
-        report(directory, "", keys);
+        report_key(directory, "", keys);
         return true;
     }
     if (event->len == 0)
@@ -148,18 +148,19 @@ static bool note_event(struct local_watch *watch, struct directory *directory,
     if (find_directory(watch, below))
         return true;
     if (!(event->mask & IN_ISDIR) && !store_name_is_temporary(event->name))
-        report(directory, event->name, keys);
+        report_key(directory, event->name, keys);
     return false;
 }
 
 /* Links can make one directory out of two, so an event may be about several. */
-static bool dispatch(struct local_watch *watch, const struct inotify_event *event, GHashTable *keys)
+static bool take_event(struct local_watch *watch, const struct inotify_event *event,
+                       GHashTable *keys)
 {
     bool displaced = event->mask & IN_Q_OVERFLOW;
     for (guint i = 0; i < watch->directories->len; i++) {
         struct directory *directory = g_ptr_array_index(watch->directories, i);
         if (event->mask & IN_Q_OVERFLOW)
-            report(directory, "", keys);
+            report_key(directory, "", keys);
         else if (directory->descriptor == event->wd)
             displaced = note_event(watch, directory, event, keys) || displaced;
     }
@@ -173,7 +174,7 @@ static bool take_some(struct local_watch *watch, GHashTable *keys, bool *displac
     ssize_t length = TEMP_FAILURE_RETRY(read(watch->fd, buffer, sizeof buffer));
     for (const char *at = buffer; length > 0 && at < buffer + length;) {
         const struct inotify_event *event = (const struct inotify_event *)at;
-        *displaced = dispatch(watch, event, keys) || *displaced;
+        *displaced = take_event(watch, event, keys) || *displaced;
         at += sizeof *event + event->len;
     }
     return length > 0;
@@ -185,5 +186,5 @@ void local_watch_take(struct local_watch *watch, GHashTable *keys)
     while (take_some(watch, keys, &displaced))
         ;
     if (displaced)
-        look_again(watch, keys);
+        look_at_displaced(watch, keys);
 }

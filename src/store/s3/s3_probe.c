@@ -12,8 +12,8 @@
 
 /* ---- Whether the bucket answers ---- */
 
-static int ask(struct s3_store *store, const struct s3_wire_request *question, unsigned expected,
-               const struct operation *operation, struct error *err)
+static int ask_server(struct s3_store *store, const struct s3_wire_request *question,
+                      unsigned expected, const struct operation *operation, struct error *err)
 {
     struct s3_effort effort;
     struct store_request request = {.method =
@@ -32,7 +32,7 @@ static int ask_for_listing(struct s3_store *store, const char *prefix,
                            const struct operation *operation, struct error *err)
 {
     struct s3_wire_request page = {.method = S3_WIRE_LIST, .key = prefix, .max_keys = 1};
-    return ask(store, &page, 1u << S3_WIRE_OK, operation, err);
+    return ask_server(store, &page, 1u << S3_WIRE_OK, operation, err);
 }
 
 /* For an object that need not exist, on the wire for reads. */
@@ -41,7 +41,7 @@ static int ask_for_object(struct s3_store *store, const char *prefix,
 {
     g_autofree char *key = g_strconcat(prefix, "forkfs_check", NULL);
     struct s3_wire_request get = {.method = S3_WIRE_GET, .key = key};
-    return ask(store, &get, 1u << S3_WIRE_OK | 1u << S3_WIRE_NOT_FOUND, operation, err);
+    return ask_server(store, &get, 1u << S3_WIRE_OK | 1u << S3_WIRE_NOT_FOUND, operation, err);
 }
 
 int s3_store_check(struct store *base, const char *prefix, struct operation *operation,

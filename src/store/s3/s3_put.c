@@ -97,7 +97,7 @@ static enum verdict change_quotes(struct put *put, struct error *err)
 }
 
 /* Looks at what is stored now. `refused`: the server has named the precondition. */
-static enum verdict resolve(struct put *put, bool refused, struct error *err)
+static enum verdict resolve_put(struct put *put, bool refused, struct error *err)
 {
     const struct store_request *request = put->request;
     struct store_answer stored = {0};
@@ -119,7 +119,7 @@ static enum verdict resolve(struct put *put, bool refused, struct error *err)
     return verdict;
 }
 
-static enum verdict judge(struct put *put, struct s3_wire_answer *answer, struct error *err)
+static enum verdict judge_answer(struct put *put, struct s3_wire_answer *answer, struct error *err)
 {
     bool if_match = put->request->precondition == STORE_IF_MATCH;
     bool refused =
@@ -129,7 +129,7 @@ static enum verdict judge(struct put *put, struct s3_wire_answer *answer, struct
     if (refused && !if_match && !put->effort->unknown)
         return PUT_LOST;
     if (refused || (s3_result_is_unknown(answer->result) && !s3_answer_is_no_space(answer)))
-        return resolve(put, refused, err);
+        return resolve_put(put, refused, err);
     return PUT_AGAIN; /* if s3_effort_again() agrees */
 }
 
@@ -144,7 +144,7 @@ static int put_once(struct put *put, struct s3_wire_request *wire_request, bool 
     wire_request->etag = etag;
     *ret_again = false;
     int code = s3_effort_exchange(put->effort, wire_request, &answer, err);
-    enum verdict verdict = code ? PUT_FAILED : judge(put, &answer, err);
+    enum verdict verdict = code ? PUT_FAILED : judge_answer(put, &answer, err);
     if (verdict == PUT_FAILED)
         code = err->code;
     else if (verdict == PUT_LOST)

@@ -22,7 +22,7 @@ struct parser {
     void *argument;
 };
 
-static int fail(const struct parser *parser, const char *what, struct error *err)
+static int fail_line(const struct parser *parser, const char *what, struct error *err)
 {
     return error_set(err, ERR_INVALID, "'%s': line %u %s", parser->path, parser->line, what);
 }
@@ -79,10 +79,10 @@ static int parse_section(struct parser *parser, char *line, struct error *err)
 {
     char *end = strchr(line, ']');
     if (!end)
-        return fail(parser, "starts a section, but has no ']'", err);
+        return fail_line(parser, "starts a section, but has no ']'", err);
     const char *rest = end + 1 + strspn(end + 1, BLANKS);
     if (*rest != '\0' && !starts_comment(*rest))
-        return fail(parser, "has something behind the ']' of its section", err);
+        return fail_line(parser, "has something behind the ']' of its section", err);
     *end = '\0';
     g_free(parser->section);
     parser->section = section_name(line + 1);
@@ -120,9 +120,9 @@ static int parse_setting(struct parser *parser, char *line, size_t indentation, 
     char *value;
     const char *key = split_setting(line, &value);
     if (!key)
-        return fail(parser, "is neither a section nor a setting", err);
+        return fail_line(parser, "is neither a section nor a setting", err);
     if (!parser->section)
-        return fail(parser, "is a setting before the first section", err);
+        return fail_line(parser, "is a setting before the first section", err);
     forget_parent(parser);
     parser->parent = g_ascii_strdown(key, -1);
     parser->parent_empty = value[0] == '\0';

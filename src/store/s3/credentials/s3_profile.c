@@ -118,7 +118,7 @@ static int64_t expiry_ns(const struct aws_profile *found)
 
 /* ---- Reading again ---- */
 
-static void take(struct s3_profile *profile, const struct aws_profile *found)
+static void take_credentials(struct s3_profile *profile, const struct aws_profile *found)
 {
     struct s3_credentials *credentials =
         s3_credentials_new(found->access_key, found->secret_key, found->session_token);
@@ -141,14 +141,14 @@ static int read_again(struct s3_profile *profile, const struct aws_profile_state
     if (code == 0)
         code = check_profile(profile, &found, err);
     if (code == 0) {
-        take(profile, &found);
+        take_credentials(profile, &found);
         profile->state = *state;
     }
     aws_profile_clear(&found);
     return code;
 }
 
-static int look_again(struct s3_profile *profile, int64_t now_ns, struct error *err)
+static int look_at_sources(struct s3_profile *profile, int64_t now_ns, struct error *err)
 {
     bool in_time = now_ns >= profile->looked_ns && now_ns - profile->looked_ns < NS_PER_SECOND;
     if (profile->from_environment || (in_time && !profile->doubted && now_ns < profile->expires_ns))
@@ -180,7 +180,7 @@ int s3_profile_credentials(struct s3_profile *profile, struct s3_credentials **r
     LOCK_SCOPE(&profile->lock);
     int64_t now_ns = profile->now_ns(profile->clock_argument);
     struct error failure;
-    int code = look_again(profile, now_ns, &failure);
+    int code = look_at_sources(profile, now_ns, &failure);
     if (now_ns >= profile->expires_ns)
         return fail_expired(profile, code == 0 ? NULL : &failure, err);
     *ret = s3_credentials_ref(profile->current);
@@ -267,7 +267,7 @@ static int read_files(struct s3_profile *profile, bool chosen, struct error *err
         code = found.found ? check_profile(profile, &found, &failure)
                            : fail_absent(profile, chosen, &failure);
         if (code == 0)
-            take(profile, &found);
+            take_credentials(profile, &found);
         profile->state = state;
     }
     if (code == 0)
