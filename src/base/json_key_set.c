@@ -30,7 +30,7 @@ void json_key_set_clear(struct json_key_set *set)
     json_key_set_init(set);
 }
 
-/* FNV-1a. */
+/* The hash of a name, by FNV-1a. */
 static uint32_t hash_of(const char *text, size_t length)
 {
     uint32_t hash = 2166136261u;

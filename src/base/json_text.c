@@ -68,7 +68,7 @@ static int take_hex4(struct checker *checker)
     return value;
 }
 
-/* After the backslash and the "u". */
+/* Checks the digits of an escape, behind its backslash and "u". */
 static int check_unicode_escape(struct checker *checker)
 {
     int high = take_hex4(checker);

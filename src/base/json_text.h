@@ -59,7 +59,7 @@ int json_parse_any_names(const char *text, size_t length, struct json_object **r
 
 /* ---- Spans ---- */
 
-/* Without surrounding blanks. */
+/* The span without surrounding blanks. */
 struct json_span json_trim(struct json_span span);
 
 /* For a span that json_check accepted (directly or as part of a checked document). */

@@ -14,7 +14,7 @@
 #define METRICS_OUTCOMES 32 /* more than there are error codes */
 #define METRICS_BUCKETS 16  /* of a latency histogram, without the one up to infinity */
 
-/* All members are atomic. */
+/* All members of it are atomic. */
 struct call_metrics {
     uint64_t outcomes[METRICS_OUTCOMES];   /* by negated error code; 0: success */
     uint64_t buckets[METRICS_BUCKETS + 1]; /* calls that took at most the bucket's limit, and more
@@ -28,7 +28,7 @@ void call_metrics_count(struct call_metrics *metrics, int code);
 void call_metrics_time(struct call_metrics *metrics, int64_t duration_ns);
 /* How many calls were timed. */
 uint64_t call_metrics_timed(const struct call_metrics *metrics);
-/* How many ended with `code`. */
+/* How many calls ended with `code`. */
 uint64_t call_metrics_outcome(const struct call_metrics *metrics, int code);
 
 /* ---- Prometheus' text format ---- */

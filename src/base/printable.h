@@ -18,7 +18,7 @@ void printable_append_field(GString *out, const char *text, const char *also);
 
 /* Whether there is no control character of ASCII in the text. */
 bool printable_is(const char *text);
-/* Overwrites these. */
+/* Overwrites the control characters of ASCII in the text. */
 void printable_replace(char *text, char replacement);
 
 #endif

@@ -69,7 +69,7 @@ static void *thread_main(void *argument)
     return NULL;
 }
 
-/* With the lock held. Returns 0 or an errno. */
+/* Starts a thread, with the lock held. Returns 0 or an errno. */
 static int start_thread(struct worker_pool *pool)
 {
     pthread_t thread;

@@ -179,7 +179,7 @@ static int take_overlays(const struct look *look, struct catalog *catalog, overl
     return 0;
 }
 
-/* One that cannot be read does not hold up the others; the first failure is told. */
+/* What cannot be read does not hold up the others; the first failure is told. */
 int catalog_poll(struct catalog *catalog, struct operation *operation, overlay_news *news,
                  void *argument, struct error *err)
 {

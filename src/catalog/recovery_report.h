@@ -19,7 +19,7 @@ struct recovery_report {
 };
 void recovery_report_clear(struct recovery_report *report);
 
-/* For recovery itself. */
+/* What follows is for recovery itself. */
 
 /* Adds "<what> <object> was left alone: <reason>". */
 void recovery_report_problem(struct recovery_report *report, const struct error *reason,

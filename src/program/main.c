@@ -163,7 +163,7 @@ static void watch_catalog(struct program *program, const char *path, const struc
                     failure.text);
 }
 
-/* As absolute paths. */
+/* Where all is, as absolute paths. */
 struct places {
     char *path;           /* of the catalog; NULL: on S3 */
     char *local_metadata; /* NULL: none */
@@ -215,7 +215,7 @@ static int open_place(struct program *program, const struct places *places,
     return 0;
 }
 
-/* From the store to a catalog that is in memory, within the time of one operation. */
+/* Loads the catalog from the store, within the time of one operation. */
 static int load_catalog(struct program *program, const struct places *places,
                         struct operation *operation, struct error *err)
 {

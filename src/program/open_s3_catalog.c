@@ -28,7 +28,7 @@ static int set_endpoint(const struct catalog_options *options, const struct s3_p
     return code;
 }
 
-/* Takes over the profile. */
+/* Opens the store. Takes over the profile. */
 static int open_store(const struct catalog_location *location, struct s3_profile *profile,
                       const struct s3_endpoint *endpoint, struct store **ret, struct error *err)
 {

@@ -41,7 +41,7 @@ struct create {
     struct error problem; /* what could not be undone */
 };
 
-/* Goes on to an allowed successor. */
+/* Moves the create on to a state that may follow its own. */
 void create_move(struct create *create, enum create_state next);
 
 /* ---- In the order of the steps ---- */
@@ -56,7 +56,7 @@ extern const struct commit_part create_activate;
 /* Fences all that failed once they were entered, deletes their files, removes their entries; what
  * cannot be undone is added to the failure. */
 void create_undo(struct round *round);
-/* Tells recovery what is left. */
+/* Tells recovery what is left of creates. */
 void create_leave(struct round *round);
 
 void create_free(struct create *create);

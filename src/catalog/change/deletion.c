@@ -125,7 +125,7 @@ static bool is_looked_at(const struct deletion *deletion, const struct doomed_br
     return false;
 }
 
-/* Asked once for each dataset. */
+/* The request for a dataset's catalog, sent once for all forks. */
 static struct store_request *catalog_request(GHashTable *catalogs, struct store_set *set,
                                              char *dataset_key)
 {

@@ -92,7 +92,7 @@ static void check_descendants(struct round *round, bool of_active, struct store_
                           round->operation);
 }
 
-/* Of a fork that stays because something hangs on it. */
+/* Notes why a fork stays on which something hangs. */
 static void note_kept(struct round *round, const struct drop *drop)
 {
     const struct fork_entry *entry = drop->entry;

@@ -37,7 +37,7 @@ struct drop {
     struct bytes *tombstone;
 };
 
-/* Goes on to an allowed successor. */
+/* Moves the drop on to a state that may follow its own. */
 void drop_move(struct drop *drop, enum drop_state next);
 /* Whether the fork is tombstoned by this drop, or was before and is to be finished by it. */
 bool drop_is_decided(const struct drop *drop);

@@ -88,7 +88,7 @@ static void add_lease_listing(struct round *round, struct store_set *set)
     }
 }
 
-/* Leaves time for taking back. */
+/* Until when others are looked for: leaves time for taking decisions back. */
 static int64_t look_until_ns(const struct round *round)
 {
     int64_t now_ns = monotonic_now_ns();

@@ -47,7 +47,7 @@ static int parse_member(const struct fork_entry *entry, const struct json_member
     return 0;
 }
 
-/* As source text, which the messages quote. */
+/* The document is kept as source text, which the messages quote. */
 int additions_parse(const struct fork_entry *entry, const struct bytes *text, GPtrArray **ret,
                     struct error *err)
 {

@@ -97,7 +97,7 @@ static int claim_intent(struct catalog *catalog, const char *key, const struct s
     return code ? error_copy(err, &failure) : 0;
 }
 
-/* With the name of the fork locked. ERR_HELD: another mount may be at it. */
+/* Recovers an intent, with its fork's name locked. ERR_HELD: another mount may be at it. */
 static int recover_one(struct catalog *catalog, const struct intent_kind *kind,
                        const struct ulid *id, const struct store_answer *found, const char *key,
                        struct operation *operation, struct error *err)

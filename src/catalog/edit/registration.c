@@ -75,7 +75,7 @@ static int plan_from(struct registration *registration, const struct fork_entry 
     return code;
 }
 
-/* From the parent fork's branch where it has one, else from main. */
+/* Plans branches from those of the parent fork where it has them, else from main. */
 static int plan_branches(struct registration *registration, struct error *err)
 {
     const struct fork_entry *entry = registration->entry;
@@ -272,7 +272,7 @@ static int put_intent(struct registration *registration, struct error *err)
     return code;
 }
 
-/* With the intent on the store. */
+/* Makes the branches and commits, while the intent is on the store. */
 static int make_and_commit(struct registration *registration, struct store_set *puts,
                            struct error *err)
 {
@@ -336,7 +336,7 @@ static int register_locked(struct registration *registration, const struct bytes
     return code;
 }
 
-/* With time reserved for taking back what was made in vain. */
+/* Registers with time reserved for taking back what was made in vain. */
 static int register_in_time(struct catalog *catalog, struct fork_entry *entry,
                             const struct bytes *text, struct operation *operation,
                             struct error *err)

@@ -52,7 +52,7 @@ static int delete_refs(struct catalog *catalog, const struct ulid *id, struct st
     return store_run_all(catalog->store, deletes, 0, operation, err);
 }
 
-/* It has no branches that could be tagged; refs that point at them may be left. */
+/* A fork that is gone has no branches to be tagged; refs that point at them may be left. */
 static int remove_refs(struct catalog *catalog, const struct ulid *id, const char *tag,
                        struct operation *operation, struct error *err)
 {
@@ -96,7 +96,7 @@ static int check_intent(const struct ulid *id, const struct bytes *body, struct 
     return parse_intent(body, &document, &tag, &refs, err);
 }
 
-/* Also of a fork that is being dropped: who decided on that may not have looked for tags. */
+/* The fork may be going: who decided to drop it may not have looked for tags. */
 static int remove_unless_whole(struct catalog *catalog, const struct ulid *id,
                                const struct fork_entry *entry, const struct bytes *body,
                                struct operation *operation, struct error *err)

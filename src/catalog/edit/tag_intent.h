@@ -17,7 +17,7 @@ extern const struct intent_kind tag_intents;
  * a failure. ERR_HELD, see intents.h; errors of the store. */
 int tag_intent_put(struct catalog *catalog, const struct ulid *id, const char *tag, size_t refs,
                    struct operation *operation, struct bytes **ret, struct error *err);
-/* See intent_delete(). */
+/* Deletes the intent: see intent_delete(). */
 int tag_intent_delete(struct catalog *catalog, const struct ulid *id, const struct bytes *intent,
                       struct operation *operation, struct operation *undoing, struct error *err);
 

@@ -14,7 +14,7 @@
 int tag_refs_find(struct catalog *catalog, const struct fork_entry *entry, const char *tag,
                   struct operation *operation, GPtrArray **ret, struct error *err);
 
-/* Deletes them. Errors of the store. */
+/* Deletes the refs of these keys. Errors of the store. */
 int tag_refs_delete(struct catalog *catalog, const struct fork_entry *entry, const GPtrArray *keys,
                     struct operation *operation, struct error *err);
 

@@ -65,7 +65,7 @@ static int look_at_refs(struct catalog *catalog, const struct fork_entry *entry,
     return code;
 }
 
-/* Returns what store_run() did. */
+/* Puts the tag's refs. Returns what store_run() did. */
 static int put_pins(struct catalog *catalog, const struct fork_entry *entry,
                     const struct pinning *pinnings, struct store_set *set,
                     struct operation *operation)
@@ -166,7 +166,7 @@ static int pin_decided(struct catalog *catalog, const struct fork_entry *entry,
     return code;
 }
 
-/* All or nothing. */
+/* Pins all branches, or none. */
 static int pin_branches(struct catalog *catalog, const struct fork_entry *entry, const char *tag,
                         const struct pinning *pinnings, struct operation *operation,
                         int64_t deadline_ns, struct error *err)

@@ -261,7 +261,7 @@ static int check_lineage(const struct dependence *dependence, struct error *err)
     return code;
 }
 
-/* One that does not parse leaves nobody able to tell; but for the own, which goes. */
+/* A ref that does not parse leaves nobody able to tell; but for the fork's own, which goes. */
 static int check_readable(const struct dependence *dependence, struct error *err)
 {
     const GPtrArray *unreadable = dependence->refs->unreadable;

@@ -19,7 +19,7 @@
 
 struct descendants;
 
-/* All must outlive it. */
+/* Store, layout and cache must outlive the descendants. */
 struct descendants *descendants_new(struct store *store, const struct layout *layout,
                                     struct ref_cache *cache);
 void descendants_free(struct descendants *descendants); /* NULL: nothing */

@@ -24,7 +24,7 @@ void kept_forks_free(struct kept_forks *kept); /* NULL: nothing */
 void kept_forks_put(struct kept_forks *kept, const struct ulid *id, const struct error *reason);
 /* A tag that may have kept it is gone; whether something else keeps it has not been looked at. */
 void kept_forks_note_untagged(struct kept_forks *kept, const struct ulid *id, const char *tag);
-/* The fork is gone, or lives. */
+/* Forgets a fork that is gone, or lives. */
 void kept_forks_remove(struct kept_forks *kept, const struct ulid *id);
 
 /* The reason as it was put; NULL: none is known. g_free(). */

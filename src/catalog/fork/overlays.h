@@ -43,10 +43,10 @@ int overlays_write(struct overlays *overlays, const struct ulid *id, struct byte
                    const char *version, struct operation *operation, char **ret_version,
                    struct error *err);
 
-/* After this mount wrote one; etag NULL when the store did not tell. */
+/* Notes what this mount wrote; etag NULL when the store did not tell. */
 void overlays_note_put(struct overlays *overlays, const struct ulid *id, struct bytes *body,
                        const char *etag);
-/* After a fork went away, or its overlay changed elsewhere. */
+/* Forgets the overlay of a fork that went away, or that changed elsewhere. */
 void overlays_forget(struct overlays *overlays, const struct ulid *id);
 
 /* Around the looks below, and the requests that they look at: between the two is remembered what

@@ -31,7 +31,7 @@ struct fork_tag {
     GPtrArray *versions; /* struct tag_version, sorted by dataset */
 };
 
-/* All must outlive it. */
+/* Store, layout and cache must outlive the tags. */
 struct tags *tags_new(struct store *store, const struct layout *layout, struct ref_cache *cache);
 void tags_free(struct tags *tags); /* NULL: nothing */
 
@@ -43,7 +43,7 @@ GPtrArray *tags_cached(struct tags *tags, const struct ulid *id);
 int tags_read(struct tags *tags, const struct fork_entry *entry, struct operation *operation,
               GPtrArray **ret, struct error *err);
 
-/* After a tag of the fork came or went. */
+/* Forgets the tags of a fork of which one came or went. */
 void tags_forget(struct tags *tags, const struct ulid *id);
 
 #endif

@@ -65,7 +65,7 @@ static struct tombstone *tombstone_copy(const struct tombstone *from)
     return copy;
 }
 
-/* With the lock held. */
+/* The caller holds the lock. */
 static void note_touched(struct tombstones *tombstones, const char *key)
 {
     if (tombstones->loads > 0)
@@ -248,7 +248,7 @@ static struct bytes *describe_tombstone(const struct tombstone *tombstone, struc
     return reason ? add_reason(tombstone->body, reason) : bytes_ref(tombstone->body);
 }
 
-/* Those whose tombstone has been lost, or that never had one. */
+/* Describes forks whose tombstone has been lost, or that never had one. */
 static void describe_entries(const struct registry *registry, struct kept_forks *kept,
                              GHashTable *seen, GPtrArray *documents)
 {

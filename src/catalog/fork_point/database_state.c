@@ -93,7 +93,7 @@ struct store_request *database_state_request_snapshot(const struct database_stat
     return store_set_get(set, key);
 }
 
-/* Of one that cannot be read nobody can say that. */
+/* Whether a snapshot has no tables; of one that cannot be read nobody can say that. */
 static bool is_empty(const struct store_request *snapshot)
 {
     struct snapshot *parsed = NULL;

@@ -44,7 +44,7 @@ struct fork_point_query {
     struct error error;
 };
 
-/* store and layout must outlive it. */
+/* store and layout must outlive the reader. */
 struct fork_point_reader *fork_point_reader_new(struct store *store, const struct layout *layout);
 void fork_point_reader_free(struct fork_point_reader *reader); /* NULL: nothing */
 

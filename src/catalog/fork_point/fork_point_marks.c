@@ -27,7 +27,7 @@ void marks_request(struct reading *reading)
     reading->manifests = store_set_list(reading->set, prefix, NULL, 0);
 }
 
-/* Of those not known by now. */
+/* Asks for the manifests that are not known by now. */
 static void ask_for_manifests(struct reading *reading)
 {
     const GPtrArray *objects = reading->manifests->answer.objects;

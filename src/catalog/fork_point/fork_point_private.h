@@ -111,7 +111,7 @@ void marks_clear(struct reading *reading);
 int logs_request(struct reading *reading, struct error *err);
 /* After the next one, with the snapshot at hand; ERR_UNCLEAN, ERR_CONTENDED, ERR_CORRUPT. */
 int logs_request_rest(struct reading *reading, struct error *err);
-/* After the third: the verdict. The same errors. */
+/* The verdict after the third wave. Errors as of logs_request_rest(). */
 int logs_check(struct reading *reading, struct error *err);
 void logs_clear(struct reading *reading);
 

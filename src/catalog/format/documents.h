@@ -39,7 +39,7 @@ struct allocator {
     uint64_t next_vid_batch;
     uint64_t next_eid_batch;
 };
-/* body NULL: absent, both 0. ERR_CORRUPT. */
+/* body NULL: there is no allocator, both counts are 0. ERR_CORRUPT. */
 int allocator_parse(const struct bytes *body, struct allocator *ret, struct error *err);
 struct bytes *allocator_render(const struct allocator *allocator);
 

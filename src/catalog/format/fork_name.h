@@ -17,7 +17,7 @@
 /* "<dataset>.json" as ref files write it, so that "fork_<ULID>_" may stand before it. */
 #define BRANCHABLE_FILE_MAX 205
 
-/* 0, ERR_INVALID or ERR_NAME_TOO_LONG. */
+/* Whether a fork may have the name: 0, ERR_INVALID or ERR_NAME_TOO_LONG. */
 int fork_name_check(const char *name, struct error *err);
 
 /* The first control character in valid UTF-8; 0: none. */

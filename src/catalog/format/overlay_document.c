@@ -54,7 +54,7 @@ static int check_crdt(struct json_object *value, struct error *err)
     return check_word(value, crdts, err);
 }
 
-/* {"dimensions": n} */
+/* Whether the value of a vector type is {"dimensions": n}. */
 static int check_vector(struct json_object *value, struct error *err)
 {
     uint64_t dimensions;
@@ -165,7 +165,7 @@ static int note_name(const char *name, GHashTable *names, struct error *err)
                : error_set(err, ERR_INVALID, "'%s' is added twice", name);
 }
 
-/* One of the lists of an overlay. */
+/* A list of an overlay, and how its elements are checked. */
 struct overlay_list {
     const char *name;
     int (*check)(const struct overlay_list *list, struct json_object *element, GHashTable *names,

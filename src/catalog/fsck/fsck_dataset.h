@@ -28,7 +28,7 @@ struct dataset_check {
     GPtrArray *tags_seen; /* struct tag_seen, of fsck_tags.c */
 };
 
-/* First wave: which tags there are. */
+/* Asks in the first wave which tags there are. */
 void fsck_list_tags(struct dataset_check *check);
 /* Second: asks for their refs, and reads the answers after the run of `set`. */
 void fsck_get_tags(struct dataset_check *check, struct store_set *set);

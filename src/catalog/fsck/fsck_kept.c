@@ -6,7 +6,7 @@
 #include "catalog/fork/ref_cache.h"
 #include "catalog/fsck/fsck_private.h"
 
-/* One of them. */
+/* A fork whose drop or creation was not finished. */
 struct unfinished {
     const struct fork_entry *fork; /* its entry, or what its tombstone says */
     GPtrArray *branches;
@@ -47,7 +47,7 @@ static GPtrArray *list_unfinished(const struct fsck *fsck, const GPtrArray *cand
     return list;
 }
 
-/* What recovery would say of it. */
+/* Reports what recovery would say of the fork. */
 static int report_kept(struct fsck *fsck, const struct unfinished *one,
                        const struct descendants_query *query, struct error *err)
 {

@@ -170,7 +170,7 @@ static bool is_decided_elsewhere(const struct catalog *catalog, int code)
     return catalog_is_shared(catalog) && (code == ERR_EXISTS || code == ERR_STALE);
 }
 
-/* What users see in `tombstones`. */
+/* Notes what users see in `tombstones`. */
 static void note_kept(struct catalog *catalog, struct unfinished *fork)
 {
     if (fork->problem.code)

@@ -201,7 +201,7 @@ static bool all_are_ending(const GPtrArray *requests)
     return true;
 }
 
-/* Returns how many were. */
+/* Answers requests whose time is over. Returns how many were. */
 static unsigned answer_ending(struct group *group, GPtrArray *requests, const struct error *failure)
 {
     unsigned answered = 0;
@@ -316,7 +316,7 @@ static void attempt_put(struct group *group)
     }
 }
 
-/* Those who have come meanwhile join, unless an identical put has to be repeated first. */
+/* Requests that have come meanwhile join, unless an identical put has to be repeated first. */
 static void let_join(struct group *group)
 {
     commit_queue_take_more(group->committer->queue, group->image ? NULL : group->requests,
@@ -334,7 +334,7 @@ void commit_group_run(struct committer *committer, GPtrArray *requests, GPtrArra
             pause_before_retry(&group);
             let_join(&group);
         }
-        /* Those whose time passes leave; what was put with them may be put again. */
+        /* Requests whose time passes leave; what was put with them may be put again. */
         commit_queue_answer_expired(committer->queue, group.requests, committer->key);
         commit_queue_answer_expired(committer->queue, group.reloads, committer->key);
         if (group.requests->len > 0 && committer->image.is_doubted)

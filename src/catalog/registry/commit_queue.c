@@ -99,7 +99,7 @@ void commit_queue_end(struct commit_queue *queue)
 
 /* ---- The committer ---- */
 
-/* With the lock held. */
+/* The caller holds the lock. */
 static void take_all(struct commit_queue *queue, GPtrArray *commits, GPtrArray *reloads)
 {
     for (GList *at = queue->waiting.head, *next; at; at = next) {

@@ -44,7 +44,7 @@ size_t registry_children(const struct registry *registry, const struct ulid *id,
     return order_lower_bound(registry->by_parent, order_after_children, &probe) - *first;
 }
 
-/* By its mark, of any id but `own`, known here or not. */
+/* Whether a branch has the mark of another id than `own`, known here or not. */
 static bool is_marked_by_other(const struct ulid *own, const char *branch)
 {
     struct ulid id;

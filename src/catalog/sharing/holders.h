@@ -46,7 +46,7 @@ void holders_open_door(struct holders *holders, const struct ulid *id);
  * g_hash_table_unref(). */
 GHashTable *holders_snapshot(struct holders *holders);
 size_t holders_count(struct holders *holders, const struct ulid *id);
-/* Of all forks together. */
+/* The holds on all forks together. */
 size_t holders_total(struct holders *holders);
 /* "pid command" of each hold, one per line, oldest first; empty without holds. */
 struct bytes *holders_render(struct holders *holders, const struct ulid *id);

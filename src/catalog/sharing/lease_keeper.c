@@ -16,7 +16,7 @@
 /* How often the lease is renewed in its life. One attempt has as much time, so that one which is
  * stuck leaves time for others. */
 #define RENEWALS 5
-/* Of the delete at the end. */
+/* How long the delete at the end may take. */
 #define DELETE_TIMEOUT_MS 3000
 /* How often our own put may turn out to be in its own way. */
 #define CONFLICTS_MAX 4
@@ -31,7 +31,7 @@ struct lease_keeper {
     pthread_cond_t changed;
     GHashTable *refused; /* set of id texts: closed, or not safely open again */
 
-    /* The thread's own. */
+    /* What follows is the thread's own. */
     struct lease *stored; /* as put last, or maybe put */
     char *key;
     char *etag;        /* of it; NULL: not stored yet */
@@ -262,7 +262,7 @@ static bool keep_lease(struct lease_keeper *keeper, struct operation *operation)
     int code = 0;
     if (!has_lapsed(keeper, stored_ns) && (is_due(keeper) || is_news(keeper)))
         code = store_lease(keeper, operation, NULL);
-    /* Also when it took too long to store it, or somebody has deleted it. */
+    /* So, too, when storing the lease took too long, or somebody has deleted it. */
     if (has_lapsed(keeper, stored_ns) || code == ERR_NOT_FOUND)
         code = begin_anew(keeper, operation, NULL);
     if (code == 0 && keeper->must_read) {

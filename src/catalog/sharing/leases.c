@@ -99,7 +99,7 @@ struct store_request *leases_add_listing(struct leases *leases, struct store_set
     return store_set_list(set, prefix, NULL, 0);
 }
 
-/* With the lock held. */
+/* The caller holds the lock. */
 static void note_etag(struct leases *leases, struct seen_lease *seen, const char *etag)
 {
     if (g_strcmp0(seen->etag, etag) == 0)

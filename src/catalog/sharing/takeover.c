@@ -53,7 +53,7 @@ void takeover_free(struct takeover *takeover)
     g_free(takeover);
 }
 
-/* With the lock held. */
+/* The caller holds the lock. */
 static struct watched *obtain_watched(struct takeover *takeover, enum takeover_kind kind,
                                       const char *id)
 {

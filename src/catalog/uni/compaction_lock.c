@@ -9,7 +9,7 @@
 
 /* Between two looks at a file that somebody else has locked. Compacting takes longer. */
 #define PAUSE_NS (20 * NS_PER_MS)
-/* Uni looks every 10 ms. */
+/* A break in which Uni, which looks every 10 ms, can have the lock. */
 #define BREAK_NS (25 * NS_PER_MS)
 
 struct compaction_lock {

@@ -43,7 +43,7 @@ static int refuse_segments(const struct wal_check *check, struct error *err, con
                      check->fork, text, check->fork);
 }
 
-/* One segment, as far as can be told. */
+/* Judges one segment, as far as can be told. */
 static int judge_segment(const struct wal_check *check, const struct wal_look *look,
                          const uint64_t *mark, struct error *err)
 {
@@ -95,7 +95,7 @@ static int add_segment(struct wal_check *check, const struct store_object *objec
     return 0;
 }
 
-/* Of the `count` newest those that are not known. */
+/* Asks for those of the `count` newest segments that are not known. */
 static void ask_for_segments(struct wal_check *check, guint count, struct store_set *set)
 {
     for (guint i = 0; i < MIN(count, check->segments->len); i++) {

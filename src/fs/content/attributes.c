@@ -18,7 +18,7 @@ static uint64_t mix(uint64_t value)
     return value ^ value >> 33;
 }
 
-/* FNV-1a. */
+/* The hash of a text, by FNV-1a. */
 static uint64_t hash_text(const char *text)
 {
     uint64_t hash = UINT64_C(0xcbf29ce484222325);

@@ -35,7 +35,7 @@ struct batch *batch_new(void);
 struct batch *batch_ref(struct batch *batch);
 void batch_unref(struct batch *batch); /* NULL: nothing */
 
-/* All or nothing. ERR_TOO_BIG. */
+/* Takes all of the data or nothing. ERR_TOO_BIG. */
 int batch_write(struct batch *batch, const char *data, size_t size, struct error *err);
 
 /* Whether batch_run() would have to carry something out, or to wait for who does. */

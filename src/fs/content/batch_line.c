@@ -57,7 +57,7 @@ static bool take_id(struct batch_line *line)
            ulid_parse(word + 1, strlen(word + 1), &line->id);
 }
 
-/* `words`: command, name, arguments. */
+/* Fills the line from its words: command, name, arguments. */
 static int take_words(struct batch_line *line, char **words)
 {
     if (strcmp(words[0], "create") == 0)

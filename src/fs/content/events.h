@@ -46,7 +46,7 @@ void events_add_sweep_failure(struct events *events, struct timespec time,
 
 /* How many lines there ever were: a handle has news when this is more than what it has rendered. */
 uint64_t events_count(struct events *events);
-/* As line_ring_render(). */
+/* Renders the events, as line_ring_render() does. */
 struct bytes *events_render(struct events *events, struct timespec *ret_last, uint64_t *ret_count);
 
 #endif

@@ -57,7 +57,7 @@ struct bytes *write_buffer_read(struct write_buffer *buffer, size_t size, off_t 
     return bytes_new(buffer->text->data + start, MIN(size, buffer->text->len - start));
 }
 
-/* Lock held. New bytes are zeros. */
+/* The caller holds the lock. New bytes are zeros. */
 static int set_size(struct write_buffer *buffer, size_t size, struct error *err)
 {
     size_t before = buffer->text->len;
@@ -97,7 +97,7 @@ int write_buffer_resize(struct write_buffer *buffer, off_t size, struct error *e
     return code;
 }
 
-/* Lock held. */
+/* The caller holds the lock. */
 static bool has_news(const struct write_buffer *buffer)
 {
     return buffer->changes != buffer->decided && (buffer->written || buffer->text->len > 0);

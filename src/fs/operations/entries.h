@@ -23,7 +23,7 @@ void entries_attributes(const struct view *view, const struct tree_child *child,
 void entries_enter(const struct view *view, const struct tree_child *child,
                    const struct document *document, struct fuse_entry_param *ret);
 
-/* entries_enter(), and the reply. */
+/* Enters the entry as entries_enter() does, and replies. */
 void entries_reply(const struct view *view, fuse_req_t request, const struct tree_child *child,
                    const struct document *document);
 

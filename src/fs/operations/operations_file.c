@@ -54,7 +54,7 @@ static void count_open(struct session *session, const struct call *call)
     call_metrics_time(metrics, monotonic_now_ns() - call->started_ns);
 }
 
-/* Takes over document and hold. */
+/* Replies to an open. Takes over document and hold. */
 static void reply_open(const struct view *view, struct call *call, const struct tree_child *self,
                        struct document *document)
 {

@@ -19,7 +19,7 @@ void pollers_free(struct pollers *pollers); /* NULL: nothing */
  * Takes over `poll`. Ask whether there is news only after this, or some could be missed. */
 void pollers_add(struct pollers *pollers, const void *file, struct fuse_pollhandle *poll);
 
-/* The file is closed. */
+/* Forgets a file that is closed. */
 void pollers_remove(struct pollers *pollers, const void *file);
 
 /* Wakes all who wait; they have to ask again for more. */

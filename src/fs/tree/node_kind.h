@@ -52,7 +52,7 @@ struct node_rules {
     bool cached; /* its attributes change with the registry only, and then the notifier says so */
 };
 
-/* Never NULL. */
+/* The rules of a kind; never NULL. */
 const struct node_rules *node_rules(enum node_kind kind);
 
 static inline bool node_kind_is_file(enum node_kind kind)

@@ -49,7 +49,7 @@ struct node *node_table_get(struct node_table *table, uint64_t id);
 struct node *node_table_enter(struct node_table *table, struct node *parent, enum node_kind kind,
                               const char *name, const struct ulid *fork_id);
 
-/* Gives `lookups` back. */
+/* Gives `lookups` of a node back. */
 void node_table_forget(struct node_table *table, uint64_t id, uint64_t lookups);
 
 /* The nodes that show the fork or are inside it, or (fork_id NULL) that belong to no fork: struct

@@ -67,7 +67,7 @@ static int fail_in_the_way(struct store_answer *answer, const struct store_reque
                              request->key, obstacle);
 }
 
-/* An errno of open or stat. */
+/* Answers with an errno of open or stat. */
 static void fail_lookup(struct local_store *store, struct store_answer *answer,
                         const struct store_request *request, int errno_value, const char *stage)
 {

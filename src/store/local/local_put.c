@@ -47,7 +47,7 @@ bool local_is_being_written(struct local_store *store, const char *key)
     return g_hash_table_contains(store->writing, key);
 }
 
-/* 0 or an errno value. */
+/* Creates the temporary file. Returns 0 or an errno value. */
 static int create_temporary(struct put *put)
 {
     struct local_store *store = put->store;
@@ -176,7 +176,7 @@ static int publish_if_absent(struct put *put)
     return -1;
 }
 
-/* With the store's lock held. */
+/* The caller holds the store's lock. */
 static int check_match(struct put *put)
 {
     struct stat status;
@@ -218,7 +218,7 @@ static int fail_stage(struct put *put, int failure, const char *stage)
     return -1;
 }
 
-/* Returns as the publishing functions. */
+/* Tries to put once. Returns what the publishing functions do. */
 static int attempt(struct put *put)
 {
     int failure = create_temporary(put);

@@ -38,7 +38,7 @@ void local_touch_unsettled(struct local_store *store, struct store_answer *answe
     }
 }
 
-/* One level. Making and remembering are one step under the lock, so that nobody who finds the
+/* Makes one level. Making and remembering are one step under the lock, so that nobody who finds the
  * directory misses that it may not be durable. */
 static int make_directory(struct local_store *store, const char *directory)
 {

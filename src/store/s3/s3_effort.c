@@ -53,7 +53,7 @@ static int64_t remaining_ms(const struct s3_effort *effort)
 {
     int64_t left_ns = effort->deadline_ns - monotonic_now_ns();
     int64_t left_ms = left_ns <= 0 ? 0 : (left_ns + NS_PER_MS - 1) / NS_PER_MS;
-    /* Which counts sleep, too. */
+    /* The operation's clock counts sleep, too. */
     int64_t promised_ms = operation_remaining_ms(effort->operation) - effort->margin_ms;
     return MAX(0, MIN(left_ms, promised_ms));
 }
@@ -107,7 +107,7 @@ static int64_t exchange_ms(const struct s3_effort *effort)
 
 /* ---- One exchange ---- */
 
-/* Of letters that every library and every server writes the same way in URLs. */
+/* Whether a key has only letters that libraries and servers write alike in URLs. */
 static bool is_plain(const char *text)
 {
     for (; *text; text++)
@@ -149,7 +149,7 @@ static struct s3_wire *choose_wire(const struct s3_effort *effort,
     if (must_take_writes(store, request->method) || effort->by_writes ||
         __atomic_load_n(&store->reads_by_writes, __ATOMIC_ACQUIRE) || !is_plain(request->key))
         return store->writes;
-    /* It cannot send a token. */
+    /* libs3 2 cannot send a token. */
     if (credentials && credentials->session_token &&
         g_str_has_prefix(store->reads->name, "libs3/2."))
         return store->writes;
@@ -314,7 +314,7 @@ static bool gives_up(const struct s3_effort *effort, enum s3_wire_result result)
     return remaining_ms(effort) < effort->store->pace.first_ms;
 }
 
-/* Counts the failure. */
+/* Counts the failure and says whether to try again. */
 static bool is_worth_a_try(struct s3_effort *effort, const struct s3_wire_answer *answer)
 {
     if (!s3_result_is_passing(answer->result) || s3_answer_is_no_space(answer))

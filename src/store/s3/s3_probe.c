@@ -35,7 +35,7 @@ static int ask_for_listing(struct s3_store *store, const char *prefix,
     return ask_server(store, &page, 1u << S3_WIRE_OK, operation, err);
 }
 
-/* For an object that need not exist, on the wire for reads. */
+/* Asks for an object that need not exist, on the wire for reads. */
 static int ask_for_object(struct s3_store *store, const char *prefix,
                           const struct operation *operation, struct error *err)
 {
@@ -121,7 +121,7 @@ static int run_probe(const struct probe *probe, struct error *err)
         code = expect_refusal(probe, "created twice", STORE_IF_ABSENT, NULL, "If-None-Match", err);
     if (code == 0)
         code = match_right_etag(probe, err);
-    /* After that, because it must be refused in the way of quoting that works. */
+    /* This comes last, because it must be refused in the way of quoting that works. */
     if (code == 0)
         code = expect_refusal(probe, "not matched", STORE_IF_MATCH, WRONG_ETAG, "If-Match", err);
     return code;
@@ -137,7 +137,7 @@ int s3_store_probe(struct store *store, const char *prefix, struct operation *op
                           .key = g_strdup_printf("%sforkfs_probe_%s", prefix, id.text),
                           .operation = operation};
     int code = run_probe(&probe, &failure);
-    /* Whatever has happened to the operation. */
+    /* The key goes whatever has happened to the operation. */
     operation_init(&cleaning, CLEAN_UP_MS);
     int deleted = store_delete(store, probe.key, &cleaning, &left);
     operation_destroy(&cleaning);

@@ -99,7 +99,7 @@ int s3_explain(const struct s3_effort *effort, const struct s3_wire_answer *answ
 /* The server is out of space, or the user of his share of it: not executed. */
 bool s3_answer_is_no_space(const struct s3_wire_answer *answer);
 
-/* One request each; they fill *answer. */
+/* Each carries out one request and fills *answer. */
 int s3_list(struct s3_effort *effort, const struct store_request *request,
             struct store_answer *answer, struct error *err);
 int s3_put(struct s3_effort *effort, const struct store_request *request,

@@ -14,7 +14,7 @@
 
 /* ---- Where the files are ---- */
 
-/* g_free(); NULL when nobody says. */
+/* The user's home, g_free(); NULL when nobody says. */
 static char *home_directory(void)
 {
     const char *home = g_getenv("HOME");
@@ -148,7 +148,7 @@ static void take_service_endpoint(void *argument, const char *section, const cha
         replace(&search->found->endpoint, value);
 }
 
-/* Absent: nothing is visited. */
+/* Visits the settings of a file; of one that is absent, none. */
 static int read_file(const char *path, aws_config_visitor *visit, struct search *search,
                      struct error *err)
 {

@@ -23,7 +23,7 @@ struct aws_profile_files {
     bool chosen;                    /* at least one by the environment */
 };
 
-/* As the environment says. aws_profile_files_clear(). */
+/* Where the files are, as the environment says. aws_profile_files_clear(). */
 void aws_profile_files_locate(struct aws_profile_files *ret);
 void aws_profile_files_clear(struct aws_profile_files *files);
 

@@ -42,7 +42,7 @@ static const char *environment(const char *name)
 
 /* ---- What the files say ---- */
 
-/* "'/home/a/.aws/credentials' or '/home/a/.aws/config'"; g_free(). */
+/* The files, "'/home/a/.aws/credentials' or '/home/a/.aws/config'"; g_free(). */
 static char *places(const struct aws_profile_files *files)
 {
     g_autoptr(GString) text = g_string_new(NULL);

@@ -253,7 +253,7 @@ char *s3_endpoint_base(const struct s3_endpoint *endpoint)
 
 /* ---- Encoding ---- */
 
-/* As SigV4 wants it; `plain` are the bytes that stay besides letters and digits. */
+/* Encodes as SigV4 wants it; `plain` are the bytes that stay besides letters and digits. */
 static void append_encoded(GString *to, const char *text, const char *plain)
 {
     for (; *text; text++) {

@@ -35,7 +35,7 @@ bool s3_url_is(const char *catalog);
 int s3_endpoint_init(struct s3_endpoint *endpoint, const char *url, const char *region,
                      const char *bucket, bool path_style, struct error *err);
 void s3_endpoint_clear(struct s3_endpoint *endpoint);
-/* *to is overwritten; s3_endpoint_clear() it. */
+/* Overwrites *to, which s3_endpoint_clear() frees. */
 void s3_endpoint_copy(struct s3_endpoint *to, const struct s3_endpoint *from);
 /* Host, and port if there is one, without the bucket: "[::1]:8000". g_free(). */
 char *s3_endpoint_host(const struct s3_endpoint *endpoint);

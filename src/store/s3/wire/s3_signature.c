@@ -41,7 +41,7 @@ static int compare_headers(const void *a, const void *b)
 
 /* ---- The canonical request ---- */
 
-/* Without blanks around it, and with one blank where there are several. */
+/* Appends a value without blanks around it, and with one blank where there are several. */
 static void append_canonical_value(GString *to, const char *value)
 {
     g_auto(GStrv) words = g_strsplit_set(value, " \t", -1);
@@ -104,7 +104,7 @@ static void derive_key(const struct s3_signing *signing, const char *date,
     authenticate(key, DIGEST_SIZE, "aws4_request", key);
 }
 
-/* In hex. */
+/* The signature in hexadecimal digits. */
 static char *compute_signature(const struct s3_signing *signing, const char *date, const char *text)
 {
     uint8_t key[DIGEST_SIZE];

@@ -118,7 +118,7 @@ enum s3_wire_result s3_wire_classify(int status, const char *s3_code)
 
 /* ---- For the wires ---- */
 
-/* As one line of text. */
+/* The text as one line that can be printed. */
 static char *printable(const char *text)
 {
     char *line = g_utf8_make_valid(text, -1);

@@ -90,7 +90,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *context)
     return length;
 }
 
-/* Each time before the request is sent. */
+/* Called each time before the request is sent. */
 static int on_request(void *context, char *remote, char *local, int remote_port, int local_port)
 {
     struct s3_exchange *exchange = context;

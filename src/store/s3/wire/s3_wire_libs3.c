@@ -190,7 +190,7 @@ static enum s3_wire_result classify(S3Status status)
     for (size_t i = 0; i < G_N_ELEMENTS(meanings); i++)
         if (meanings[i].status == status)
             return meanings[i].result;
-    /* Of a newer libs3, which knows more codes. */
+    /* A newer libs3 knows more codes. */
     return strcmp(S3_get_status_name(status), "ErrorServiceUnavailable") == 0 ? S3_WIRE_SERVER_ERROR
                                                                               : S3_WIRE_REJECTED;
 }

@@ -118,14 +118,14 @@ static const char *add_prefix(GPtrArray *rows, const xmlNode *prefixes, bool enc
     return NULL;
 }
 
-/* As child_text(), with NULL for an empty text. */
+/* The text of a child as child_text() has it, but NULL when it is empty. */
 static char *optional_text(const xmlNode *parent, const char *name)
 {
     g_autofree char *text = child_text(parent, name);
     return text && *g_strstrip(text) ? g_steal_pointer(&text) : NULL;
 }
 
-/* Returns what is wrong, NULL: nothing. */
+/* Reads a page. Returns what is wrong; NULL: nothing. */
 static const char *read_listing(struct s3_list_page *page, const xmlNode *root)
 {
     g_autofree char *truncated = child_text(root, "IsTruncated");

@@ -15,7 +15,7 @@
 #include "base/error.h"
 #include "store/s3/wire/s3_wire.h"
 
-/* Before threads start; may be called again. */
+/* To be called before threads start; may be called again. */
 void s3_xml_initialize(void);
 
 /* A page of a listing. */
