@@ -21,30 +21,26 @@ static int find_any(struct catalog *catalog, const struct ulid *id, struct fork_
 static int find_active(struct catalog *catalog, const struct ulid *id, struct fork_entry **ret,
                        struct error *err)
 {
-    struct fork_entry *entry = NULL;
+    auto_entry struct fork_entry *entry = NULL;
     int code = find_any(catalog, id, &entry, err);
     if (code)
         return code;
-    if (entry->status == FORK_ACTIVE) {
-        *ret = entry;
-        return 0;
-    }
-    code = error_set(err, entry->status == FORK_PENDING ? ERR_PENDING : ERR_STALE, "fork %s is %s",
-                     id->text, fork_status_name(entry->status));
-    fork_entry_unref(entry);
-    return code;
+    if (entry->status != FORK_ACTIVE)
+        return error_set(err, entry->status == FORK_PENDING ? ERR_PENDING : ERR_STALE,
+                         "fork %s is %s", id->text, fork_status_name(entry->status));
+    *ret = g_steal_pointer(&entry);
+    return 0;
 }
 
 int catalog_confirm_active(struct catalog *catalog, const struct fork_entry *entry,
                            struct operation *operation, struct error *err)
 {
-    struct fork_entry *now = NULL;
+    auto_entry struct fork_entry *now = NULL;
     int code = catalog_refresh_registry(catalog, operation, err);
     if (code == 0)
         code = find_active(catalog, &entry->id, &now, err);
     if (code == 0 && !fork_entry_same_datasets(entry, now))
         code = error_set(err, ERR_CHANGED, "fork %s has other datasets by now", entry->id.text);
-    fork_entry_unref(now);
     return code;
 }
 
@@ -66,7 +62,7 @@ static int lock_fork(struct catalog *catalog, const struct ulid *id, find_entry 
 {
     if (catalog->settings.read_only)
         return error_set(err, ERR_READ_ONLY, "the catalog is mounted read-only");
-    struct fork_entry *before = NULL;
+    auto_entry struct fork_entry *before = NULL;
     int code = find(catalog, id, &before, err);
     if (code)
         return code;
@@ -76,7 +72,6 @@ static int lock_fork(struct catalog *catalog, const struct ulid *id, find_entry 
         if (code)
             name_locks_release(catalog->names, fork_entry_name(before));
     }
-    fork_entry_unref(before);
     return code;
 }
 

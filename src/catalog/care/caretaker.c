@@ -21,13 +21,6 @@ struct caretaker {
 
 /* ---- Sweeps ---- */
 
-static bool was_reported(GHashTable *reported, const char *key, int code)
-{
-    gpointer before;
-    return g_hash_table_lookup_extended(reported, key, NULL, &before) &&
-           GPOINTER_TO_INT(before) == code;
-}
-
 static void report_failure(struct caretaker *caretaker, const char *fork,
                            const struct error *failure)
 {
@@ -38,8 +31,8 @@ static void report_failure(struct caretaker *caretaker, const char *fork,
 static void sweep_failed(void *argument, const char *key, const struct error *failure)
 {
     struct caretaker *caretaker = argument;
-    if (!was_reported(caretaker->unswept, key, failure->code) &&
-        !was_reported(caretaker->still, key, failure->code))
+    if (GPOINTER_TO_INT(g_hash_table_lookup(caretaker->unswept, key)) != failure->code &&
+        GPOINTER_TO_INT(g_hash_table_lookup(caretaker->still, key)) != failure->code)
         report_failure(caretaker, key, failure);
     g_hash_table_replace(caretaker->still, g_strdup(key), GINT_TO_POINTER(failure->code));
 }

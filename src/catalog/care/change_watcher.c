@@ -44,13 +44,6 @@ static void note_changes(struct change_watcher *watcher)
     watcher->refresh_due_ns = MIN(now_ns + QUIET_NS, watcher->burst_began_ns + BURST_LONGEST_NS);
 }
 
-static bool was_reported(const struct change_watcher *watcher, const char *key, int code)
-{
-    gpointer before;
-    return g_hash_table_lookup_extended(watcher->unread, key, NULL, &before) &&
-           GPOINTER_TO_INT(before) == code;
-}
-
 /* True when it is done, or need not be. */
 static bool refresh_key(struct change_watcher *watcher, const char *key)
 {
@@ -67,7 +60,7 @@ static bool refresh_key(struct change_watcher *watcher, const char *key)
     if (!go_on)
         return true;
     if (code != 0) {
-        if (!was_reported(watcher, key, code))
+        if (GPOINTER_TO_INT(g_hash_table_lookup(watcher->unread, key)) != code)
             report_failure(watcher, &failure);
         g_hash_table_replace(watcher->unread, g_strdup(key), GINT_TO_POINTER(code));
         return false;

@@ -138,7 +138,7 @@ void fsck_check_fork_files(struct fsck *fsck, const char *prefix, const GPtrArra
 static void check_tombstone(struct fsck *fsck, const struct ulid *id,
                             const struct store_request *request)
 {
-    struct fork_entry *tombstone = NULL;
+    auto_entry struct fork_entry *tombstone = NULL;
     struct error problem;
     const struct fork_entry *entry = registry_find_id(fsck->registry, id);
     if (fork_entry_parse_document(request->answer.body, &tombstone, &problem) != 0)
@@ -151,7 +151,6 @@ static void check_tombstone(struct fsck *fsck, const struct ulid *id,
     } else if (entry->status != FORK_TOMBSTONED)
         fsck_find(fsck, "%s: tombstone of the %s fork %s", request->key,
                   fork_status_name(entry->status), entry->key_source);
-    fork_entry_unref(tombstone);
 }
 
 int fsck_check_tombstones(struct fsck *fsck, const GPtrArray *rows, struct error *err)

@@ -139,12 +139,6 @@ void fork_entry_unref(struct fork_entry *entry)
     g_free(entry);
 }
 
-static void cleanup_entry(struct fork_entry **entry)
-{
-    fork_entry_unref(*entry);
-}
-#define auto_entry __attribute__((cleanup(cleanup_entry)))
-
 /* ---- Parsing ---- */
 
 static int parse_name(struct fork_entry *entry, const GArray *source, struct error *err)

@@ -7,10 +7,9 @@
 /* How many children an error names. */
 #define CHILDREN_NAMED 3
 
-static void replace_status(struct registry_edit *edit, const struct fork_entry *entry,
-                           enum fork_status status)
+/* Takes the changed entry over. */
+static void replace_entry(struct registry_edit *edit, struct fork_entry *changed)
 {
-    struct fork_entry *changed = fork_entry_with_status(entry, status);
     registry_edit_replace(edit, changed);
     fork_entry_unref(changed);
 }
@@ -75,7 +74,7 @@ static int apply_activate(struct registry_edit *edit, struct transition *transit
     if (!entry || entry->status != FORK_PENDING)
         return error_set(err, ERR_STALE, "the entry is %s: another process has taken it over",
                          entry ? fork_status_name(entry->status) : "gone");
-    replace_status(edit, entry, FORK_ACTIVE);
+    replace_entry(edit, fork_entry_with_status(entry, FORK_ACTIVE));
     return 0;
 }
 
@@ -89,13 +88,9 @@ static bool activate_landed(const struct registry *registry, const struct transi
 static void entomb(struct registry_edit *edit, const struct fork_entry *entry,
                    const struct timespec *decided_at)
 {
-    if (!decided_at) {
-        replace_status(edit, entry, FORK_TOMBSTONED);
-        return;
-    }
-    struct fork_entry *decided = fork_entry_with_expiry(entry, decided_at);
-    replace_status(edit, decided, FORK_TOMBSTONED);
-    fork_entry_unref(decided);
+    auto_entry struct fork_entry *decided =
+        decided_at ? fork_entry_with_expiry(entry, decided_at) : NULL;
+    replace_entry(edit, fork_entry_with_status(decided ? decided : entry, FORK_TOMBSTONED));
 }
 
 /* Whether the entry is tombstoned by the decision of that time. */
@@ -172,12 +167,9 @@ static int apply_restore(struct registry_edit *edit, struct transition *transiti
     if (!entry || !is_decision(entry, transition->decided_at))
         return error_set(err, ERR_STALE, "another process has taken the drop over");
     const struct fork_entry *before = transition->entry;
-    struct fork_entry *active = fork_entry_with_status(entry, FORK_ACTIVE);
-    struct fork_entry *restored =
-        fork_entry_with_expiry(active, before->has_expiry ? &before->expires_at : NULL);
-    registry_edit_replace(edit, restored);
-    fork_entry_unref(restored);
-    fork_entry_unref(active);
+    auto_entry struct fork_entry *active = fork_entry_with_status(entry, FORK_ACTIVE);
+    replace_entry(edit,
+                  fork_entry_with_expiry(active, before->has_expiry ? &before->expires_at : NULL));
     return 0;
 }
 
@@ -247,9 +239,7 @@ static int apply_expiry(struct registry_edit *edit, struct transition *transitio
     const struct fork_entry *entry = find_active(edit->state, transition->id, err);
     if (!entry)
         return ERR_STALE;
-    struct fork_entry *changed = fork_entry_with_expiry(entry, transition->expires_at);
-    registry_edit_replace(edit, changed);
-    fork_entry_unref(changed);
+    replace_entry(edit, fork_entry_with_expiry(entry, transition->expires_at));
     return 0;
 }
 
@@ -295,9 +285,7 @@ static int apply_datasets(struct registry_edit *edit, struct transition *transit
     int code = merge_datasets(state, entry, transition->datasets, all, err);
     if (code || all->len == entry->datasets->len)
         return code;
-    struct fork_entry *changed = fork_entry_with_datasets(entry, all);
-    registry_edit_replace(edit, changed);
-    fork_entry_unref(changed);
+    replace_entry(edit, fork_entry_with_datasets(entry, all));
     return 0;
 }
 
