@@ -54,7 +54,7 @@ static struct json_key *find_place(struct json_key *table, size_t capacity,
     return &table[at];
 }
 
-static void grow(struct json_key_set *set)
+static void grow_table(struct json_key_set *set)
 {
     size_t capacity = set->capacity ? set->capacity * 2 : JSON_KEY_SET_SMALL * 4;
     struct json_key *table = g_new0(struct json_key, capacity);
@@ -82,7 +82,7 @@ static bool add_small(struct json_key_set *set, const struct json_key *key)
 static bool add_large(struct json_key_set *set, const struct json_key *key)
 {
     if (set->capacity == 0 || set->count >= set->capacity / 2)
-        grow(set);
+        grow_table(set);
     struct json_key *place = find_place(set->table, set->capacity, key);
     if (place->text)
         return false;

@@ -17,7 +17,7 @@ static void add_atomically(uint64_t *number, uint64_t value)
     __atomic_fetch_add(number, value, __ATOMIC_RELAXED);
 }
 
-static uint64_t get(const uint64_t *number)
+static uint64_t get_atomically(const uint64_t *number)
 {
     return __atomic_load_n(number, __ATOMIC_RELAXED);
 }
@@ -46,13 +46,13 @@ uint64_t call_metrics_timed(const struct call_metrics *metrics)
 {
     uint64_t count = 0;
     for (size_t bucket = 0; bucket <= METRICS_BUCKETS; bucket++)
-        count += get(&metrics->buckets[bucket]);
+        count += get_atomically(&metrics->buckets[bucket]);
     return count;
 }
 
 uint64_t call_metrics_outcome(const struct call_metrics *metrics, int code)
 {
-    return get(&metrics->outcomes[outcome_index(code)]);
+    return get_atomically(&metrics->outcomes[outcome_index(code)]);
 }
 
 void metrics_append_header(GString *out, const char *name, const char *type, const char *help)
@@ -117,12 +117,12 @@ void metrics_append_histogram(GString *out, const char *name, const char *labels
 {
     uint64_t count = 0;
     for (size_t bucket = 0; bucket <= METRICS_BUCKETS; bucket++) {
-        count += get(&metrics->buckets[bucket]);
+        count += get_atomically(&metrics->buckets[bucket]);
         append_bucket(out, name, labels, bucket, count);
     }
     append_name(out, name, "_sum", labels);
     g_string_append_c(out, ' ');
-    append_seconds(out, get(&metrics->duration_ns), NS_PER_SECOND, 9);
+    append_seconds(out, get_atomically(&metrics->duration_ns), NS_PER_SECOND, 9);
     g_string_append_c(out, '\n');
     append_name(out, name, "_count", labels);
     g_string_append_printf(out, " %" PRIu64 "\n", count);

@@ -82,7 +82,7 @@ static int compare_overlays(struct catalog *catalog, const char *prefix,
 }
 
 /* Whether `key` is `object`, or stands for a directory that `object` is in. */
-static bool covers(const char *key, const char *object)
+static bool covers_key(const char *key, const char *object)
 {
     return strcmp(key, object) == 0 ||
            (g_str_has_suffix(key, "/") && g_str_has_prefix(object, key));
@@ -100,11 +100,11 @@ int catalog_refresh(struct catalog *catalog, const char *key, struct operation *
         *ret_overlay = (struct refreshed_overlay){0};
     if (layout_id_of_key(key, overlays, ".json", &id))
         return refresh_overlay(catalog, key, &id, operation, ret_overlay, err);
-    if (covers(key, overlays))
+    if (covers_key(key, overlays))
         code = compare_overlays(catalog, overlays, operation, err);
-    if (code == 0 && covers(key, registry))
+    if (code == 0 && covers_key(key, registry))
         code = catalog_refresh_registry(catalog, operation, err);
-    if (code == 0 && (covers(key, tombstones) || g_str_has_prefix(key, tombstones)))
+    if (code == 0 && (covers_key(key, tombstones) || g_str_has_prefix(key, tombstones)))
         code =
             tombstones_load(catalog->tombstones, catalog->store, catalog->layout, operation, err);
     return code;

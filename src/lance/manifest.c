@@ -138,8 +138,8 @@ static bool has_field_zero(const ProtobufCMessage *message)
 }
 
 /* Unpacks a message of the file; NULL when it does not parse. */
-static void *unpack(const struct bytes *file, const ProtobufCMessageDescriptor *type,
-                    uint64_t offset, size_t length)
+static void *unpack_message(const struct bytes *file, const ProtobufCMessageDescriptor *type,
+                            uint64_t offset, size_t length)
 {
     const char *data = file->data + offset + LENGTH_SIZE;
     ProtobufCMessage *message =
@@ -158,7 +158,7 @@ static int parse_manifest(const struct bytes *file, struct parsed_manifest *ret,
     int code = manifest_position(file, &position, &length, err);
     if (code != 0)
         return code;
-    ret->manifest = unpack(file, &lance__manifest__descriptor, position, length);
+    ret->manifest = unpack_message(file, &lance__manifest__descriptor, position, length);
     if (!ret->manifest)
         return error_set(err, ERR_CORRUPT, "manifest message does not parse");
     if (!ret->manifest->has_index_section)
@@ -167,7 +167,7 @@ static int parse_manifest(const struct bytes *file, struct parsed_manifest *ret,
     code = section_length(file, offset, position, "index section", &length, err);
     if (code != 0)
         return code;
-    ret->indices = unpack(file, &lance__index_section__descriptor, offset, length);
+    ret->indices = unpack_message(file, &lance__index_section__descriptor, offset, length);
     if (!ret->indices)
         return error_set(err, ERR_CORRUPT, "index section does not parse");
     return 0;
@@ -294,8 +294,8 @@ static void set_timestamp(Lance__Manifest *manifest, struct timespec now)
 }
 
 /* Turns the parent's messages into those of the branch. */
-static int rewrite(struct parsed_manifest *parsed, const struct manifest_branching *branching,
-                   struct error *err)
+static int rewrite_manifest(struct parsed_manifest *parsed,
+                            const struct manifest_branching *branching, struct error *err)
 {
     Lance__Manifest *manifest = parsed->manifest;
     g_autoptr(GHashTable) ids = g_hash_table_new(NULL, NULL);
@@ -359,7 +359,7 @@ int manifest_branch(const struct bytes *parent, const struct manifest_branching 
     if (code == 0)
         code = check_identity(parsed.manifest, branching, err);
     if (code == 0)
-        code = rewrite(&parsed, branching, err);
+        code = rewrite_manifest(&parsed, branching, err);
     if (code == 0)
         code = render_manifest(&parsed, ret, err);
     return code;

@@ -56,8 +56,8 @@ static int make_layout(const struct catalog_options *options, const char *bucket
 
 /* ---- Trying it out ---- */
 
-static int probe(const struct catalog_location *location, struct operation *operation,
-                 struct opened_catalog *opened, struct error *err)
+static int probe_conditions(const struct catalog_location *location, struct operation *operation,
+                            struct opened_catalog *opened, struct error *err)
 {
     g_autofree char *prefix = layout_probes_prefix(opened->layout);
     struct error failure;
@@ -81,7 +81,7 @@ static int try_out(const struct catalog_location *location, const struct s3_endp
     struct error failure;
     int code = s3_store_check(opened->store, overlays, operation, &failure);
     if (code == 0)
-        return location->writable ? probe(location, operation, opened, err) : 0;
+        return location->writable ? probe_conditions(location, operation, opened, err) : 0;
     bool by_host_name = !endpoint->path_style && !endpoint->is_aws;
     return error_set(err, code, "%s%s", failure.text,
                      code == ERR_UNREACHABLE && by_host_name

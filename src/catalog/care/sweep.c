@@ -28,7 +28,8 @@ static void subtree_free(void *pointer)
     g_free(subtree);
 }
 
-static void tell(struct sweep *sweep, const struct fork_entry *entry, const struct error *failure)
+static void tell_failure(struct sweep *sweep, const struct fork_entry *entry,
+                         const struct error *failure)
 {
     if (sweep->failed)
         sweep->failed(sweep->argument, fork_entry_name(entry), failure);
@@ -115,7 +116,7 @@ static void check_use(struct sweep *sweep, struct subtree *subtree)
             error_set(&failure, ERR_PENDING, "a fork below an expired one is being made");
         subtree->stays = failure.code != 0;
         if (subtree->stays)
-            tell(sweep, entry, &failure);
+            tell_failure(sweep, entry, &failure);
     }
 }
 
@@ -142,7 +143,7 @@ static void check_descendants(struct sweep *sweep)
             continue;
         subtree->stays = true;
         error_prefix(&failures[i], failures[i].code, "expired, but cannot be dropped");
-        tell(sweep, list[i].entry, &failures[i]);
+        tell_failure(sweep, list[i].entry, &failures[i]);
     }
 }
 
@@ -178,7 +179,7 @@ static unsigned drop_subtrees(struct sweep *sweep)
         if (changes[i].error.code == 0)
             dropped++;
         else if (is_a_failure(&changes[i]))
-            tell(sweep, g_ptr_array_index(entries, i), &changes[i].error);
+            tell_failure(sweep, g_ptr_array_index(entries, i), &changes[i].error);
     }
     return dropped;
 }

@@ -56,8 +56,8 @@ int tag_refs_find(struct catalog *catalog, const struct fork_entry *entry, const
     return 0;
 }
 
-static int delete_all(struct catalog *catalog, const GPtrArray *keys, struct operation *operation,
-                      struct error *err)
+static int delete_keys(struct catalog *catalog, const GPtrArray *keys, struct operation *operation,
+                       struct error *err)
 {
     auto_store_set struct store_set *set = store_set_new();
     for (guint i = 0; i < keys->len; i++)
@@ -68,9 +68,9 @@ static int delete_all(struct catalog *catalog, const GPtrArray *keys, struct ope
 int tag_refs_delete(struct catalog *catalog, const struct fork_entry *entry, const GPtrArray *keys,
                     struct operation *operation, struct error *err)
 {
-    int code = delete_all(catalog, keys, operation, err);
+    int code = delete_keys(catalog, keys, operation, err);
     if (code == ERR_OUTCOME_UNKNOWN) /* deleting what is gone succeeds */
-        code = delete_all(catalog, keys, operation, err);
+        code = delete_keys(catalog, keys, operation, err);
     tags_forget(catalog->tags, &entry->id);
     return code;
 }

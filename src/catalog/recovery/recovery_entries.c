@@ -150,7 +150,7 @@ static void commit_all(struct catalog *catalog, GPtrArray *forks, enum transitio
     }
 }
 
-static void delete_all(struct catalog *catalog, GPtrArray *forks, struct operation *operation)
+static void delete_forks(struct catalog *catalog, GPtrArray *forks, struct operation *operation)
 {
     struct deletions *deletions = deletions_new(catalog);
     for (guint i = 0; i < forks->len; i++) {
@@ -301,7 +301,7 @@ static int finish_all(struct catalog *catalog, const GPtrArray *list, struct ope
         if (forks->len == 0)
             break;
         commit_all(catalog, forks, TRANSITION_FENCE, operation);
-        delete_all(catalog, forks, operation);
+        delete_forks(catalog, forks, operation);
         commit_all(catalog, forks, TRANSITION_REMOVE, operation);
     }
     return report_unfinished(catalog, list, report, err);

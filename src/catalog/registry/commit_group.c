@@ -99,7 +99,7 @@ static int put_image(const struct group *group, char **ret_etag, struct error *e
 }
 
 /* What the store holds, into *ret; group deadlines apply. */
-static int reread(const struct group *group, struct registry **ret, struct error *err)
+static int reread_registry(const struct group *group, struct registry **ret, struct error *err)
 {
     auto_registry struct registry *current = registry_image_get(&group->committer->image);
     struct operation attempt;
@@ -262,7 +262,7 @@ static void resolve_put(struct group *group)
 {
     auto_registry struct registry *found = NULL;
     struct error failure = {0};
-    int code = reread(group, &found, &failure);
+    int code = reread_registry(group, &found, &failure);
     if (code && only_some_expired(group, &failure))
         return;
     if (code == ERR_CORRUPT || (code && !group_maybe_stored(group)))
@@ -353,7 +353,7 @@ void commit_group_reload(struct committer *committer, GPtrArray *requests)
     struct error failure = {0};
     int code;
     do
-        code = reread(&group, &found, &failure);
+        code = reread_registry(&group, &found, &failure);
     while (code && only_some_expired(&group, &failure));
     if (code == 0)
         registry_image_publish(&committer->image, found, 0);

@@ -40,8 +40,8 @@ static void answer_unqueued(struct commit_request *requests, size_t count,
 }
 
 /* Tickets are queued and taken together, so the first one speaks for all. */
-static bool withdraw(struct commit_queue *queue, struct commit_request *requests, size_t count,
-                     struct operation *operation)
+static bool withdraw_requests(struct commit_queue *queue, struct commit_request *requests,
+                              size_t count, struct operation *operation)
 {
     struct error refusal;
     if (requests[0].taken || operation_check(operation, "waiting to commit", &refusal) == 0)
@@ -71,7 +71,7 @@ static void wait_for_answers(struct commit_queue *queue, struct commit_request *
     for (;;) {
         while (answered < count && requests[answered].answered)
             answered++;
-        if (answered == count || withdraw(queue, requests, count, operation))
+        if (answered == count || withdraw_requests(queue, requests, count, operation))
             return;
         int64_t until_ns = INT64_MAX;
         if (!requests[0].taken && operation)

@@ -131,7 +131,7 @@ static void add_closed(const struct registry *registry, GHashTable *closed)
 
 /* What the lease should say. With `refuse`, the forks that it closes take no holds from before the
  * moment at which the holds are looked at. */
-static struct lease *compose(struct lease_keeper *keeper, bool refuse)
+static struct lease *compose_lease(struct lease_keeper *keeper, bool refuse)
 {
     auto_registry struct registry *registry = committer_registry(keeper->committer);
     struct lease *lease = lease_new(&keeper->stored->id, keeper->host, keeper->stored->pid);
@@ -174,7 +174,7 @@ static GPtrArray *list_reopening(struct lease_keeper *keeper)
 
 /* Opens those that a registry which was read after the lease had been stored does not show as
  * tombstoned. */
-static int reopen(struct lease_keeper *keeper, struct operation *operation, struct error *err)
+static int reopen_forks(struct lease_keeper *keeper, struct operation *operation, struct error *err)
 {
     g_autoptr(GPtrArray) reopening = list_reopening(keeper);
     if (reopening->len == 0)
@@ -221,7 +221,7 @@ static bool is_news(struct lease_keeper *keeper)
 {
     if (leases_others(keeper->settings.leases) == 0)
         return closes_active_forks(keeper);
-    struct lease *now = compose(keeper, false);
+    struct lease *now = compose_lease(keeper, false);
     bool news = !lease_says_the_same(now, keeper->stored);
     lease_free(now);
     return news;
@@ -229,7 +229,7 @@ static bool is_news(struct lease_keeper *keeper)
 
 static int store_lease(struct lease_keeper *keeper, struct operation *operation, struct error *err)
 {
-    struct lease *lease = compose(keeper, true);
+    struct lease *lease = compose_lease(keeper, true);
     lease_free(keeper->stored);
     keeper->stored = lease;
     return put_lease(keeper, operation, err);
@@ -270,7 +270,7 @@ static bool keep_lease(struct lease_keeper *keeper, struct operation *operation)
         keeper->must_read = code != 0;
     }
     if (code == 0)
-        code = reopen(keeper, operation, NULL);
+        code = reopen_forks(keeper, operation, NULL);
     return code == 0;
 }
 

@@ -127,8 +127,8 @@ static enum outcome look_at_lock(struct compaction_lock *lock, int64_t *ret_agai
     return outcome;
 }
 
-static int await(struct compaction_lock *lock, struct operation *operation, bool *ret_held,
-                 struct error *err)
+static int await_lock(struct compaction_lock *lock, struct operation *operation, bool *ret_held,
+                      struct error *err)
 {
     int64_t give_up_ns = INT64_MAX; /* what is ours is waited for as long as one has time */
     const int64_t deadline_ns = operation ? operation->deadline_ns : INT64_MAX;
@@ -162,7 +162,7 @@ int compaction_lock_acquire(struct compaction_lock *lock, struct operation *oper
         return 0;
     if (operation)
         operation_watch(operation, &lock->changed, &lock->lock);
-    int code = await(lock, operation, ret_held, err);
+    int code = await_lock(lock, operation, ret_held, err);
     if (operation)
         operation_unwatch(operation);
     return code;

@@ -44,8 +44,9 @@ uint64_t attributes_inode(const struct tree_child *child)
     return inode < FIRST_FORK_INODE ? inode + FIRST_FORK_INODE : inode;
 }
 
-static void fill(const struct attribute_settings *settings, const struct tree_child *child,
-                 struct timespec changed, struct stat *ret)
+static void fill_attributes(const struct attribute_settings *settings,
+                            const struct tree_child *child, struct timespec changed,
+                            struct stat *ret)
 {
     memset(ret, 0, sizeof *ret);
     ret->st_ino = attributes_inode(child);
@@ -76,7 +77,7 @@ static struct timespec time_of_node(const struct attribute_settings *settings,
 void attributes_of_node(const struct attribute_settings *settings, const struct registry *registry,
                         const struct tree_child *child, struct stat *ret)
 {
-    fill(settings, child, time_of_node(settings, registry, child), ret);
+    fill_attributes(settings, child, time_of_node(settings, registry, child), ret);
     if (S_ISLNK(ret->st_mode)) {
         g_autofree char *target = tree_link_target(registry, child);
         ret->st_size = target ? (off_t)strlen(target) : 0;
@@ -86,6 +87,6 @@ void attributes_of_node(const struct attribute_settings *settings, const struct 
 void attributes_of_file(const struct attribute_settings *settings, const struct tree_child *child,
                         const struct document *document, struct stat *ret)
 {
-    fill(settings, child, document->modified, ret);
+    fill_attributes(settings, child, document->modified, ret);
     ret->st_size = (off_t)document_size(document);
 }

@@ -2,7 +2,7 @@
 
 #include "base/timestamp.h"
 
-static void interrupt(fuse_req_t request, void *argument)
+static void interrupt_job(fuse_req_t request, void *argument)
 {
     struct job *job = argument;
     operation_cancel(&job->operation);
@@ -10,7 +10,7 @@ static void interrupt(fuse_req_t request, void *argument)
 
 /* Before the answer, so that who has it finds it counted. Failures are counted where they are
  * noted, see refuse(). */
-static void count(const struct job *job)
+static void count_job(const struct job *job)
 {
     if (!job->name)
         return;
@@ -22,9 +22,9 @@ static void count(const struct job *job)
 
 static void finish_job(struct job *job)
 {
-    /* Waits for an interrupt() that is running. */
+    /* Waits for an interrupt_job() that is running. */
     fuse_req_interrupt_func(job->request, NULL, NULL);
-    count(job);
+    count_job(job);
     job->answer(job);
     operation_destroy(&job->operation);
     job->release(job);
@@ -43,8 +43,8 @@ void job_start(struct job *job, struct session *session, fuse_req_t request)
     job->request = request;
     job->started_ns = monotonic_now_ns();
     operation_init(&job->operation, session->operation_timeout_ms);
-    /* Calls interrupt() at once when the interrupt came first. */
-    fuse_req_interrupt_func(request, interrupt, job);
+    /* Calls interrupt_job() at once when the interrupt came first. */
+    fuse_req_interrupt_func(request, interrupt_job, job);
     struct error err;
     if (worker_pool_submit(session->workers, run_job, job, &err) != 0) {
         job->code = error_copy(&job->error, &err);

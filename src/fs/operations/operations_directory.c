@@ -53,8 +53,8 @@ static size_t entry_size(const struct listing *listing, const char *name)
 }
 
 /* The entry has been seen to fit. */
-static void append(struct listing *listing, const char *name, const struct fuse_entry_param *entry,
-                   off_t next)
+static void append_entry(struct listing *listing, const char *name,
+                         const struct fuse_entry_param *entry, off_t next)
 {
     char *end = listing->buffer + listing->used;
     size_t room = listing->size - listing->used;
@@ -105,7 +105,7 @@ static bool append_dots(struct listing *listing, off_t *offset)
         place.entry = tree_entry(view->registry, place.node);
         tree_self(&place, &self);
         fill_type(&entry, &self);
-        append(listing, name, &entry, *offset + 1);
+        append_entry(listing, name, &entry, *offset + 1);
     }
     return true;
 }
@@ -139,7 +139,7 @@ static void fill_listing(struct listing *listing, off_t offset)
         if (entry_size(listing, child.name) > listing->size - listing->used)
             return;
         fill_child(listing, &child, &entry);
-        append(listing, child.name, &entry, (off_t)position + 2);
+        append_entry(listing, child.name, &entry, (off_t)position + 2);
     }
 }
 

@@ -35,7 +35,7 @@ static int hold_fork(const struct view *view, struct call *call, struct error *e
 }
 
 /* What the handles of some files keep besides. */
-static void equip(const struct view *view, struct handle *handle, int flags)
+static void equip_handle(const struct view *view, struct handle *handle, int flags)
 {
     if (view->node->kind == NODE_BATCH) {
         handle->batch = batch_new();
@@ -70,7 +70,7 @@ static void reply_open(const struct view *view, struct call *call, const struct 
         buffer = write_buffer_new(document, file->flags & O_TRUNC);
     struct handle *handle = handles_open_file(handles, view->node->id, &attributes, process,
                                               document, buffer, call->hold);
-    equip(view, handle, file->flags);
+    equip_handle(view, handle, file->flags);
     file->fh = (uintptr_t)handle;
     /* The page cache belongs to the file and would mix the contents of its handles. */
     file->direct_io = 1;

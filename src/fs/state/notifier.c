@@ -81,7 +81,7 @@ static void count_delivered(struct notifier *notifier, size_t count)
 }
 
 /* Failure means that nothing was cached, or that nobody waits any more. */
-static void deliver(struct fuse_session *fuse, const struct notice *notice)
+static void deliver_news(struct fuse_session *fuse, const struct notice *notice)
 {
     if (notice->poll)
         fuse_lowlevel_notify_poll(notice->poll);
@@ -96,7 +96,7 @@ static void *run_notifier(void *argument)
     GArray *batch;
     while ((batch = take_queue(notifier, &fuse))) {
         for (guint i = 0; i < batch->len; i++)
-            deliver(fuse, &g_array_index(batch, struct notice, i));
+            deliver_news(fuse, &g_array_index(batch, struct notice, i));
         count_delivered(notifier, batch->len);
         g_array_unref(batch);
     }

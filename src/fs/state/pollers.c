@@ -11,14 +11,14 @@ struct pollers {
     GHashTable *waiting; /* file to struct fuse_pollhandle */
 };
 
-static void drop(gpointer poll)
+static void drop_poller(gpointer poll)
 {
     fuse_pollhandle_destroy(poll);
 }
 
 static GHashTable *table_new(void)
 {
-    return g_hash_table_new_full(NULL, NULL, NULL, drop);
+    return g_hash_table_new_full(NULL, NULL, NULL, drop_poller);
 }
 
 struct pollers *pollers_new(void)

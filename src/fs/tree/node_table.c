@@ -129,7 +129,7 @@ static void unlink_from_fork(struct node_table *table, struct node *node)
         g_hash_table_remove(table->by_fork, &node->fork_id);
 }
 
-static struct node *insert(struct node_table *table, struct node *node)
+static struct node *insert_node(struct node_table *table, struct node *node)
 {
     g_hash_table_insert(table->by_id, &node->id, node);
     g_hash_table_add(table->by_path, node);
@@ -147,7 +147,7 @@ struct node *node_table_enter(struct node_table *table, struct node *parent, enu
     LOCK_SCOPE(&table->lock);
     struct node *node = g_hash_table_lookup(table->by_path, &wanted);
     if (!node)
-        node = insert(table, node_new(table->next_id++, parent, kind, name, fork_id));
+        node = insert_node(table, node_new(table->next_id++, parent, kind, name, fork_id));
     node->lookups++;
     return node_ref(node);
 }

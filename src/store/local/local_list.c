@@ -45,7 +45,7 @@ static void add_row(struct walk *walk, const char *key, const struct stat *statu
 }
 
 /* A row if it is wanted. Only rows that are returned cost a stat. */
-static void emit(struct walk *walk, const char *key, bool is_directory)
+static void emit_row(struct walk *walk, const char *key, bool is_directory)
 {
     const struct store_request *request = walk->request;
     struct stat status;
@@ -76,9 +76,9 @@ static void walk_entry(struct walk *walk, const char *directory, const char *nam
 {
     g_autofree char *key = g_strconcat(directory, name, NULL);
     if (!g_str_has_suffix(name, "/"))
-        emit(walk, key, false);
+        emit_row(walk, key, false);
     else if (walk->request->shallow)
-        emit(walk, key, true);
+        emit_row(walk, key, true);
     else if (is_worth_entering(walk, key))
         walk_directory(walk, key, "");
 }

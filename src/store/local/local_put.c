@@ -219,7 +219,7 @@ static int fail_stage(struct put *put, int failure, const char *stage)
 }
 
 /* Tries to put once. Returns what the publishing functions do. */
-static int attempt(struct put *put)
+static int attempt_put(struct put *put)
 {
     int failure = create_temporary(put);
     if (failure == ENOENT) {
@@ -245,7 +245,7 @@ void local_put(struct local_store *store, const struct store_request *request,
     put.directory = local_parent(request->key);
     int result = ENOENT;
     for (int i = 0; i < MOST_ATTEMPTS && result == ENOENT; i++) {
-        result = attempt(&put);
+        result = attempt_put(&put);
         discard_temporary(&put);
     }
     if (result == ENOENT)

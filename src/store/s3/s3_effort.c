@@ -210,8 +210,8 @@ static void compare_wires(struct s3_effort *effort, const struct s3_wire *used,
         __atomic_store_n(&store->reads_by_writes, true, __ATOMIC_RELEASE);
 }
 
-static void examine(struct s3_effort *effort, const struct s3_wire *used,
-                    const struct s3_wire_request *request, struct s3_wire_answer *answer)
+static void examine_answer(struct s3_effort *effort, const struct s3_wire *used,
+                           const struct s3_wire_request *request, struct s3_wire_answer *answer)
 {
     if (is_expired(request, answer))
         answer->result = S3_WIRE_DENIED;
@@ -272,7 +272,7 @@ static void exchange(struct s3_effort *effort, const struct s3_wire_request *req
     s3_wire_perform(wire, request, answer);
     leave_place(effort->store, wire);
     s3_breaker_report(&effort->store->breaker, ticket, news_of(request, answer->result));
-    examine(effort, wire, request, answer);
+    examine_answer(effort, wire, request, answer);
     if (answer->result == S3_WIRE_DENIED && request->credentials)
         renew_credentials(effort, request->credentials);
 }

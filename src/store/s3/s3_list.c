@@ -93,8 +93,8 @@ static int take_page(struct listing *listing, const struct s3_wire_answer *page,
 }
 
 /* Where the next page starts, or NULL after the last one. */
-static int advance(const struct listing *listing, struct s3_wire_answer *page, char **after,
-                   struct error *err)
+static int advance_page(const struct listing *listing, struct s3_wire_answer *page, char **after,
+                        struct error *err)
 {
     char *next = listing->answer->truncated ? NULL : g_steal_pointer(&page->next);
     if (next && *after && strcmp(next, *after) <= 0) {
@@ -132,7 +132,7 @@ int s3_list(struct s3_effort *effort, const struct store_request *request,
         if (code == 0)
             code = take_page(&listing, &got, err);
         if (code == 0)
-            code = advance(&listing, &got, &after, err);
+            code = advance_page(&listing, &got, &after, err);
         s3_wire_answer_clear(&got);
         s3_effort_advanced(effort);
     } while (code == 0 && after);

@@ -29,7 +29,7 @@ static char *home_directory(void)
 
 /* Absolute, whatever the current directory becomes. A leading "~/" is the home directory: not every
  * file of settings is read by a shell. */
-static char *expand(const char *path, const char *home)
+static char *expand_home(const char *path, const char *home)
 {
     if (home && g_str_has_prefix(path, "~/"))
         return g_build_filename(home, path + 2, NULL);
@@ -49,7 +49,7 @@ void aws_profile_files_locate(struct aws_profile_files *ret)
     for (int i = 0; i < AWS_PROFILE_FILES; i++) {
         const char *chosen = g_getenv(places[i].variable);
         if (chosen && chosen[0] != '\0') {
-            ret->paths[i] = expand(chosen, home);
+            ret->paths[i] = expand_home(chosen, home);
             ret->chosen = true;
         } else if (home) {
             ret->paths[i] = g_build_filename(home, ".aws", places[i].name, NULL);
@@ -85,7 +85,7 @@ struct search {
     struct aws_profile *found;
 };
 
-static void replace(char **field, const char *value)
+static void replace_text(char **field, const char *value)
 {
     secret_free(*field);
     *field = value[0] != '\0' ? g_strdup(value) : NULL;
@@ -135,7 +135,7 @@ static void take_setting(void *argument, const char *section, const char *key, c
     search->found->found = true;
     char **field = field_of(search->found, key);
     if (field)
-        replace(field, value);
+        replace_text(field, value);
     else if (other_source(key))
         search->found->other_source = other_source(key);
 }
@@ -145,7 +145,7 @@ static void take_service_endpoint(void *argument, const char *section, const cha
 {
     const struct search *search = argument;
     if (strcmp(section, search->section) == 0 && strcmp(key, "s3.endpoint_url") == 0)
-        replace(&search->found->endpoint, value);
+        replace_text(&search->found->endpoint, value);
 }
 
 /* Visits the settings of a file; of one that is absent, none. */
@@ -181,7 +181,7 @@ static void clear_keys(struct aws_profile *profile)
     g_clear_pointer(&profile->expiration, g_free);
 }
 
-static void move(char **to, char **from)
+static void move_text(char **to, char **from)
 {
     if (!*from)
         return;
@@ -190,21 +190,21 @@ static void move(char **to, char **from)
 }
 
 /* What `own`, of the credentials file, says comes first. */
-static void merge(struct aws_profile *ret, struct aws_profile *own)
+static void merge_profile(struct aws_profile *ret, struct aws_profile *own)
 {
     ret->found |= own->found;
     ret->file = AWS_CONFIG_FILE;
     if (own->access_key || own->secret_key) {
         ret->file = AWS_CREDENTIALS_FILE;
         clear_keys(ret);
-        move(&ret->access_key, &own->access_key);
-        move(&ret->secret_key, &own->secret_key);
-        move(&ret->session_token, &own->session_token);
-        move(&ret->expiration, &own->expiration);
+        move_text(&ret->access_key, &own->access_key);
+        move_text(&ret->secret_key, &own->secret_key);
+        move_text(&ret->session_token, &own->session_token);
+        move_text(&ret->expiration, &own->expiration);
     }
-    move(&ret->region, &own->region);
-    move(&ret->endpoint, &own->endpoint);
-    move(&ret->role, &own->role);
+    move_text(&ret->region, &own->region);
+    move_text(&ret->endpoint, &own->endpoint);
+    move_text(&ret->role, &own->role);
     if (own->other_source)
         ret->other_source = own->other_source;
 }
@@ -219,7 +219,7 @@ int aws_profile_read(const struct aws_profile_files *files, const char *name,
     if (code == 0)
         code = read_config(files->paths[AWS_CONFIG_FILE], name, ret, err);
     if (code == 0)
-        merge(ret, &own);
+        merge_profile(ret, &own);
     aws_profile_clear(&own);
     return code;
 }
