@@ -1,3 +1,6 @@
+/*
+ * An entry for one worker at a time: its name is locked, and it still has that name afterwards.
+ */
 #include <string.h>
 
 #include "base/timestamp.h"

@@ -1,3 +1,6 @@
+/*
+ * One sweep: drops the forks whose time is over, with all that was made from them, deepest first.
+ */
 #include "catalog/catalog.h"
 
 #include "base/timestamp.h"

@@ -1,3 +1,6 @@
+/*
+ * Taking back creates that failed after their entry was committed: fenced, deleted, removed.
+ */
 #include "catalog/change/create.h"
 #include "catalog/change/deletion.h"
 

@@ -1,3 +1,6 @@
+/*
+ * Making and removing a tag of a fork: refs in all its datasets or in none, by way of an intent.
+ */
 #include "catalog/edit/tags_change.h"
 
 #include <string.h>

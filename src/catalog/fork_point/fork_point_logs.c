@@ -1,3 +1,6 @@
+/*
+ * Whether the write-ahead logs of the primary graph and of the parent hold what is not flushed.
+ */
 #include "catalog/fork_point/fork_point_private.h"
 
 /* ---- The mark of main's log below a parent, whose own snapshot is the reading's ---- */

@@ -1,3 +1,6 @@
+/*
+ * The version mark of a child: the highest one in any snapshot that its parent has made.
+ */
 #include "catalog/fork_point/fork_point_private.h"
 
 #define SUFFIX ".json"

@@ -1,3 +1,6 @@
+/*
+ * The snapshot that a fork starts from: which one it is, and what it says.
+ */
 #include "catalog/fork_point/fork_point_private.h"
 
 #include <string.h>

@@ -1,3 +1,6 @@
+/*
+ * The datasets of a fork point: which are branched, from which manifest, and whether they can be.
+ */
 #include "catalog/fork_point/fork_point_private.h"
 
 #include <string.h>

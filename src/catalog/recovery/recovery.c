@@ -1,3 +1,6 @@
+/*
+ * One recovery: its parts in order, and when the next one is due.
+ */
 #include "catalog/catalog.h"
 
 #include "base/timestamp.h"

@@ -1,3 +1,6 @@
+/*
+ * Entries that are not active: half-made forks are rolled back, decided drops finished.
+ */
 #include "base/timestamp.h"
 #include "catalog/change/deletion.h"
 #include "catalog/recovery/recovery_private.h"

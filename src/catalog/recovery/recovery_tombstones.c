@@ -1,3 +1,6 @@
+/*
+ * Tombstones whose drop nobody has finished: what they name is deleted, then they are.
+ */
 #include <string.h>
 
 #include "base/timestamp.h"

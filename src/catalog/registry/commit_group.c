@@ -1,3 +1,7 @@
+/*
+ * Committing a group of requests: applies them to one image, puts it, and decides what a lost race
+ * (412) or a lost answer means for each of them.
+ */
 #include "base/cleanup.h"
 #include "base/timestamp.h"
 #include "catalog/format/unique_body.h"
@@ -31,7 +35,7 @@ struct group {
 
 /* ---- Time ---- */
 
-/* CLOCK_MONOTONIC; INT64_MAX when nobody has one. */
+/* The earliest deadline, by CLOCK_MONOTONIC; INT64_MAX when nobody has one. */
 static int64_t earliest_deadline_ns(const struct group *group)
 {
     const GPtrArray *const lists[] = {group->requests, group->reloads};

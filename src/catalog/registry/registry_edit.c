@@ -1,3 +1,6 @@
+/*
+ * A changed image from a base: entries put in, taken out and replaced, all orders kept.
+ */
 #include "catalog/registry/registry_private.h"
 
 struct registry_edit *registry_edit_new(struct registry *base)

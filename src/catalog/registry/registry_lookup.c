@@ -1,3 +1,6 @@
+/*
+ * Finding entries of an image: by key, by id, by parent, and whose a branch is.
+ */
 #include <string.h>
 
 #include "catalog/format/layout.h"

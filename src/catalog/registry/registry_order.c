@@ -1,3 +1,6 @@
+/*
+ * Entries in an order: sorting, searching, and walking two images side by side.
+ */
 #include <string.h>
 
 #include "catalog/registry/registry_private.h"

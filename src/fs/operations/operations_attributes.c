@@ -1,3 +1,7 @@
+/*
+ * getattr and setattr: mode, owner, times, size; of these only the size of what is written
+ * changes.
+ */
 #include "fs/operations/call.h"
 #include "fs/operations/entries.h"
 #include "fs/operations/operations.h"

@@ -1,3 +1,6 @@
+/*
+ * mkdir and rmdir: forks, children and tags, made and dropped on a worker.
+ */
 #include "fs/operations/entries.h"
 #include "fs/operations/job.h"
 #include "fs/operations/operations.h"

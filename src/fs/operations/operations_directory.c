@@ -1,3 +1,6 @@
+/*
+ * opendir, readdir, readdirplus, releasedir: a directory is listed as it was when it was opened.
+ */
 #include <string.h>
 
 #include "fs/operations/call.h"

@@ -1,3 +1,6 @@
+/*
+ * poll: who waits for more in events.
+ */
 #include <poll.h>
 
 #include "base/cleanup.h"

@@ -1,3 +1,6 @@
+/*
+ * open, read, release: what a handle shows was rendered when it was opened.
+ */
 #include <fcntl.h>
 
 #include "base/timestamp.h"

@@ -1,3 +1,6 @@
+/*
+ * lookup, forget, readlink, statfs: from a name to a node, and the numbers of the whole.
+ */
 #include <string.h>
 
 #include "fs/operations/call.h"

@@ -1,3 +1,7 @@
+/*
+ * What is refused, and why the kernel is told so: unlink, create, mknod, symlink, link, rename,
+ * ioctl.
+ */
 #include <linux/fs.h>
 
 #include "fs/operations/operations.h"

@@ -1,3 +1,7 @@
+/*
+ * write, flush, fsync: ttl, datasets and schema.json, which are taken over when they are closed or
+ * synced.
+ */
 #include <fcntl.h>
 
 #include "fs/content/ttl.h"

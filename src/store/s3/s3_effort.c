@@ -1,3 +1,7 @@
+/*
+ * One request until it is answered: what is asked again, with which pauses, and when it is given
+ * up.
+ */
 #include <inttypes.h>
 #include <string.h>
 #include <time.h>

@@ -1,3 +1,6 @@
+/*
+ * What an answer of a server means: its code here, and words that tell a user what to do.
+ */
 #include <string.h>
 
 #include "base/timestamp.h"

@@ -1,3 +1,6 @@
+/*
+ * The wire over libcurl: its connections, and one request in, one answer out.
+ */
 #include <curl/curl.h>
 #include <pthread.h>
 #include <string.h>

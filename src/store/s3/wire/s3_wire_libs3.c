@@ -1,3 +1,6 @@
+/*
+ * The wire over libs3: reading objects.
+ */
 #include "config.h"
 
 #include <libs3.h>
