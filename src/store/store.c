@@ -113,10 +113,19 @@ static bool close_slot(struct store_wave *wave)
     return true;
 }
 
+/* The store itself or the one that it wraps which makes sets durable; NULL: each answer is. */
+static struct store *settling_store(struct store *store)
+{
+    while (store && !store->operations->settle)
+        store = store->wrapped;
+    return store;
+}
+
 static void settle_wave(struct store_wave *wave)
 {
-    if (wave->store->operations->settle)
-        wave->store->operations->settle(wave->store, wave);
+    struct store *settling = settling_store(wave->store);
+    if (settling)
+        settling->operations->settle(settling, wave);
     LOCK_SCOPE(&wave->lock);
     wave->phase = WAVE_DONE;
     pthread_cond_broadcast(&wave->changed);
@@ -205,7 +214,9 @@ static void slot_job(void *argument)
 
 static struct worker_pool *pool_of(const struct store *store)
 {
-    return store->pool ? store->pool : store->borrowed_pool;
+    while (store->wrapped)
+        store = store->wrapped;
+    return store->pool;
 }
 
 static bool has_deadline(const struct store_wave *wave)
@@ -305,7 +316,7 @@ static bool publish_abandoned(struct wave_slot *slot, struct store_answer *to)
 {
     const char *method = store_method_name(slot->request->method), *key = slot->request->key;
     bool writes = store_method_writes(slot->request->method);
-    bool durable = !slot->wave->store->operations->settle;
+    bool durable = !settling_store(slot->wave->store);
     if (slot->state == SLOT_RUNNING) {
         store_answer_fail(to, writes ? ERR_OUTCOME_UNKNOWN : ERR_DEADLINE,
                           "%s %s: no answer within the time allowed", method, key);
@@ -352,6 +363,13 @@ static int publish(struct store_wave *wave, struct error *err)
     return code;
 }
 
+static void begin_set(struct store *store, const struct store_set *set)
+{
+    for (; store; store = store->wrapped)
+        if (store->operations->begin)
+            store->operations->begin(store, set);
+}
+
 int store_run(struct store *store, struct store_set *set, struct operation *operation,
               struct error *err)
 {
@@ -365,8 +383,7 @@ int store_run(struct store *store, struct store_set *set, struct operation *oper
         refuse_waiting(wave, late.code, late.text);
         pthread_mutex_unlock(&wave->lock);
     } else {
-        if (store->operations->begin)
-            store->operations->begin(store, set);
+        begin_set(store, set);
         submit_wave(wave);
         await_wave(wave, operation);
     }
@@ -401,7 +418,7 @@ int store_run_all(struct store *store, struct store_set *set, int ignored,
 int store_get(struct store *store, const char *key, struct operation *operation,
               struct bytes **ret_body, char **ret_etag, struct error *err)
 {
-    struct store_set *set = store_set_new();
+    auto_store_set struct store_set *set = store_set_new();
     struct store_request *request = store_set_get(set, key);
     int code = run_one(store, set, operation, err);
     if (code == 0) {
@@ -409,7 +426,6 @@ int store_get(struct store *store, const char *key, struct operation *operation,
         if (ret_etag)
             *ret_etag = g_steal_pointer(&request->answer.etag);
     }
-    store_set_unref(set);
     return code;
 }
 
@@ -417,38 +433,32 @@ int store_put(struct store *store, const char *key, struct bytes *body,
               enum store_precondition precondition, const char *etag, struct operation *operation,
               char **ret_etag, struct error *err)
 {
-    struct store_set *set = store_set_new();
+    auto_store_set struct store_set *set = store_set_new();
     struct store_request *request = store_set_put(set, key, body, precondition, etag);
     int code = run_one(store, set, operation, err);
     if (code == 0 && ret_etag)
         *ret_etag = g_steal_pointer(&request->answer.etag);
-    store_set_unref(set);
     return code;
 }
 
 int store_delete(struct store *store, const char *key, struct operation *operation,
                  struct error *err)
 {
-    struct store_set *set = store_set_new();
+    auto_store_set struct store_set *set = store_set_new();
     store_set_delete(set, key);
-    int code = run_one(store, set, operation, err);
-    store_set_unref(set);
-    return code;
+    return run_one(store, set, operation, err);
 }
 
 void store_initialize(struct store *store, const struct store_operations *operations, unsigned jobs)
 {
     store->operations = operations;
     store->pool = worker_pool_new("store", jobs);
-    store->borrowed_pool = NULL;
 }
 
 void store_initialize_wrapper(struct store *store, const struct store_operations *operations,
                               struct store *inner)
 {
     store->operations = operations;
-    store->pool = NULL;
-    store->borrowed_pool = pool_of(inner);
     store->wrapped = inner;
 }
 
@@ -479,7 +489,7 @@ void store_free(struct store *store)
     if (store->pool)
         worker_pool_free(store->pool);
     else
-        worker_pool_drain(store->borrowed_pool);
+        worker_pool_drain(pool_of(store));
     store->operations->destroy(store);
     g_free(store);
 }

@@ -195,7 +195,8 @@ const struct store_request *store_wave_request(const struct store_wave *wave, si
 struct store_answer *store_wave_answer(struct store_wave *wave, size_t index);
 
 struct store_operations {
-    /* A set is about to be run; called on the caller's thread. NULL: nothing to do. */
+    /* A set is about to be run; called on the caller's thread, for a wrapper before what it wraps.
+     * NULL: nothing to do. */
     void (*begin)(struct store *store, const struct store_set *set);
     /* Answers one request; runs on a thread of the pool (or the caller's), concurrently with
      * others. Must fill *answer (zeroed before). Need not validate keys. Must mind `operation`'s
@@ -206,9 +207,9 @@ struct store_operations {
     /* Makes durable what the set changed; called once per set, after its last request, unless the
      * caller has gone. May turn the success of a put, delete or prune into a failure; must touch
      * no other answer (the caller may take these away meanwhile). NULL: an answer is durable at
-     * once. */
+     * once; in a wrapper, it is left to the wrapped store. */
     void (*settle)(struct store *store, struct store_wave *wave);
-    /* See store_connection(); NULL: there is no server, or it is that of the wrapped store. */
+    /* See store_connection(); NULL: there is no server; in a wrapper, left to the wrapped store. */
     bool (*connection)(struct store *store, struct store_connection *ret);
     /* Releases what the structure holds, not the structure. */
     void (*destroy)(struct store *store);
@@ -218,16 +219,15 @@ struct store_operations {
  * freed by store_free(). */
 struct store {
     const struct store_operations *operations;
-    struct worker_pool *pool; /* NULL in wrappers that borrow the inner store's */
-    struct worker_pool *borrowed_pool;
-    struct store *wrapped; /* NULL: this is no wrapper */
+    struct worker_pool *pool; /* NULL in wrappers: they run on the wrapped store's */
+    struct store *wrapped;    /* NULL: this is no wrapper */
     struct call_metrics metrics[STORE_METHODS];
 };
 
 /* jobs: the largest number of requests in flight. */
 void store_initialize(struct store *store, const struct store_operations *operations,
                       unsigned jobs);
-/* For a wrapper: runs on the pool of `inner`. */
+/* For a wrapper: runs on the pool of `inner`, which it owns or not, as its destroy() has it. */
 void store_initialize_wrapper(struct store *store, const struct store_operations *operations,
                               struct store *inner);
 

@@ -226,18 +226,6 @@ static void perform(struct store *base, const struct store_request *request,
         end_process(store->request.n);
 }
 
-static void begin(struct store *base, const struct store_set *set)
-{
-    struct hook_store *store = (struct hook_store *)base;
-    store->fault_store->operations->begin(store->fault_store, set);
-}
-
-static void settle(struct store *base, struct store_wave *wave)
-{
-    struct hook_store *store = (struct hook_store *)base;
-    store->fault_store->operations->settle(store->fault_store, wave);
-}
-
 static void *release_in_time(void *argument)
 {
     struct hook_store *store = argument;
@@ -266,16 +254,12 @@ static void destroy(struct store *base)
 
 static struct store *wrap(struct store *inner, const char *request)
 {
-    static const struct store_operations with_settle = {
-        .begin = begin, .perform = perform, .settle = settle, .destroy = destroy};
-    static const struct store_operations without_settle = {
-        .begin = begin, .perform = perform, .destroy = destroy};
+    static const struct store_operations operations = {.perform = perform, .destroy = destroy};
     hook = g_new0(struct hook_store, 1);
     hook->fault_store = fault_store_new(inner, true);
     hook->request = parse_request(request);
     pthread_mutex_init(&hook->lock, NULL);
-    store_initialize_wrapper(
-        &hook->base, inner->operations->settle ? &with_settle : &without_settle, hook->fault_store);
+    store_initialize_wrapper(&hook->base, &operations, hook->fault_store);
     return &hook->base;
 }
 

@@ -11,7 +11,6 @@
 
 struct routed_store {
     struct store base;
-    struct store *inner;
     struct store *local; /* the whole file system, so that each call looks the directory up anew */
     char *directory;
     char *place; /* the same as a prefix of the local store's keys */
@@ -112,7 +111,7 @@ static void perform(struct store *base, const struct store_request *request,
 {
     struct routed_store *store = routed_of(base);
     if (!is_routed(store, request->key))
-        store->inner->operations->perform(store->inner, request, operation, answer);
+        base->wrapped->operations->perform(base->wrapped, request, operation, answer);
     else if (store_method_writes(request->method))
         store_answer_fail(answer, ERR_READ_ONLY, "%s %s: the directory %s is only read",
                           store_method_name(request->method), request->key, store->directory);
@@ -120,23 +119,10 @@ static void perform(struct store *base, const struct store_request *request,
         perform_local(store, request, operation, answer);
 }
 
-static void begin(struct store *base, const struct store_set *set)
-{
-    struct routed_store *store = routed_of(base);
-    if (store->inner->operations->begin)
-        store->inner->operations->begin(store->inner, set);
-}
-
-static void settle(struct store *base, struct store_wave *wave)
-{
-    struct routed_store *store = routed_of(base);
-    store->inner->operations->settle(store->inner, wave);
-}
-
 static void destroy(struct store *base)
 {
     struct routed_store *store = routed_of(base);
-    store_free(store->inner);
+    store_free(base->wrapped);
     store_free(store->local);
     g_free(store->directory);
     g_free(store->place);
@@ -147,18 +133,13 @@ static void destroy(struct store *base)
 int routed_store_new(struct store *inner, const struct store_routing *routing, struct store **ret,
                      struct error *err)
 {
-    static const struct store_operations with_settle = {
-        .begin = begin, .perform = perform, .settle = settle, .destroy = destroy};
-    static const struct store_operations without_settle = {
-        .begin = begin, .perform = perform, .destroy = destroy};
+    static const struct store_operations operations = {.perform = perform, .destroy = destroy};
     struct store *local = NULL;
     int code = local_store_open("/", LOCAL_JOBS, &local, err);
     if (code)
         return code;
     struct routed_store *store = g_new0(struct routed_store, 1);
-    store_initialize_wrapper(&store->base,
-                             inner->operations->settle ? &with_settle : &without_settle, inner);
-    store->inner = inner;
+    store_initialize_wrapper(&store->base, &operations, inner);
     store->local = local;
     store->directory = g_strdup(routing->directory);
     store->place =

@@ -139,21 +139,13 @@ struct store *fixture_database(void)
 /* A local store that removes its directory at the end. */
 struct disposable_store {
     struct store base;
-    struct store *inner;
     char *path;
 };
 
 static void perform_inside(struct store *base, const struct store_request *request,
                            const struct operation *operation, struct store_answer *answer)
 {
-    struct store *inner = ((struct disposable_store *)base)->inner;
-    inner->operations->perform(inner, request, operation, answer);
-}
-
-static void settle_inside(struct store *base, struct store_wave *wave)
-{
-    struct store *inner = ((struct disposable_store *)base)->inner;
-    inner->operations->settle(inner, wave);
+    base->wrapped->operations->perform(base->wrapped, request, operation, answer);
 }
 
 static int remove_file(const char *path, const struct stat *status, int type, struct FTW *walk)
@@ -164,7 +156,7 @@ static int remove_file(const char *path, const struct stat *status, int type, st
 static void dispose(struct store *base)
 {
     struct disposable_store *store = (struct disposable_store *)base;
-    store_free(store->inner);
+    store_free(base->wrapped);
     nftw(store->path, remove_file, 8, FTW_DEPTH | FTW_PHYS);
     g_free(store->path);
 }
@@ -203,12 +195,13 @@ static unsigned count_names(const char *directory, const char *part)
 
 struct store *fixture_database_on_disk(void)
 {
-    static const struct store_operations operations = {
-        .perform = perform_inside, .settle = settle_inside, .destroy = dispose};
+    static const struct store_operations operations = {.perform = perform_inside,
+                                                       .destroy = dispose};
     struct disposable_store *store = g_new0(struct disposable_store, 1);
+    struct store *inner = NULL;
     store->path = make_directory();
-    assert_int_equal(local_store_open(store->path, 1, &store->inner, NULL), 0);
-    store_initialize_wrapper(&store->base, &operations, store->inner);
+    assert_int_equal(local_store_open(store->path, 1, &inner, NULL), 0);
+    store_initialize_wrapper(&store->base, &operations, inner);
     put_database(&store->base);
     return &store->base;
 }

@@ -9,7 +9,6 @@
 
 struct fault_store {
     struct store base;
-    struct store *inner;
     bool owns_inner;
     pthread_mutex_t lock; /* guards all below */
     pthread_cond_t changed;
@@ -103,7 +102,7 @@ static void perform(struct store *base, const struct store_request *request,
     }
     if (fault == FAULT_DELAY)
         hold_up(store);
-    store->inner->operations->perform(store->inner, request, operation, answer);
+    base->wrapped->operations->perform(base->wrapped, request, operation, answer);
     if (fault == FAULT_LOSE_ANSWER)
         lose_answer(request, code, answer);
 }
@@ -114,21 +113,13 @@ static void begin(struct store *base, const struct store_set *set)
     pthread_mutex_lock(&store->lock);
     store->waves++;
     pthread_mutex_unlock(&store->lock);
-    if (store->inner->operations->begin)
-        store->inner->operations->begin(store->inner, set);
-}
-
-static void settle(struct store *base, struct store_wave *wave)
-{
-    struct fault_store *store = fault_of(base);
-    store->inner->operations->settle(store->inner, wave);
 }
 
 static void destroy(struct store *base)
 {
     struct fault_store *store = fault_of(base);
     if (store->owns_inner)
-        store_free(store->inner);
+        store_free(base->wrapped);
     g_free(store->match);
     pthread_cond_destroy(&store->changed);
     pthread_mutex_destroy(&store->lock);
@@ -136,14 +127,10 @@ static void destroy(struct store *base)
 
 struct store *fault_store_new(struct store *inner, bool owns_inner)
 {
-    static const struct store_operations with_settle = {
-        .begin = begin, .perform = perform, .settle = settle, .destroy = destroy};
-    static const struct store_operations without_settle = {
+    static const struct store_operations operations = {
         .begin = begin, .perform = perform, .destroy = destroy};
     struct fault_store *store = g_new0(struct fault_store, 1);
-    store_initialize_wrapper(&store->base,
-                             inner->operations->settle ? &with_settle : &without_settle, inner);
-    store->inner = inner;
+    store_initialize_wrapper(&store->base, &operations, inner);
     store->owns_inner = owns_inner;
     store->delay_ms = DEFAULT_DELAY_MS;
     pthread_mutex_init(&store->lock, NULL);

@@ -4,7 +4,6 @@
 
 struct latency_store {
     struct store base;
-    struct store *inner;
     bool owns_inner;
     unsigned jobs;
     pthread_mutex_t lock; /* guards all below */
@@ -66,7 +65,7 @@ static void perform(struct store *base, const struct store_request *request,
     count(store, request);
     if (takes_time(request))
         take_part(store, operation);
-    store->inner->operations->perform(store->inner, request, operation, answer);
+    base->wrapped->operations->perform(base->wrapped, request, operation, answer);
 }
 
 static void announce(struct latency_store *store, struct store_set *set)
@@ -83,35 +82,23 @@ static void begin(struct store *base, const struct store_set *set)
 {
     struct latency_store *store = latency_of(base);
     announce(store, (struct store_set *)set);
-    if (store->inner->operations->begin)
-        store->inner->operations->begin(store->inner, set);
-}
-
-static void settle(struct store *base, struct store_wave *wave)
-{
-    struct latency_store *store = latency_of(base);
-    store->inner->operations->settle(store->inner, wave);
 }
 
 static void destroy(struct store *base)
 {
     struct latency_store *store = latency_of(base);
     if (store->owns_inner)
-        store_free(store->inner);
+        store_free(base->wrapped);
     pthread_cond_destroy(&store->changed);
     pthread_mutex_destroy(&store->lock);
 }
 
 struct store *latency_store_new(struct store *inner, bool owns_inner, unsigned jobs)
 {
-    static const struct store_operations with_settle = {
-        .begin = begin, .perform = perform, .settle = settle, .destroy = destroy};
-    static const struct store_operations without_settle = {
+    static const struct store_operations operations = {
         .begin = begin, .perform = perform, .destroy = destroy};
     struct latency_store *store = g_new0(struct latency_store, 1);
-    store_initialize_wrapper(&store->base,
-                             inner->operations->settle ? &with_settle : &without_settle, inner);
-    store->inner = inner;
+    store_initialize_wrapper(&store->base, &operations, inner);
     store->owns_inner = owns_inner;
     store->jobs = jobs;
     pthread_mutex_init(&store->lock, NULL);

@@ -13,7 +13,6 @@
  * over, as the one on S3 does. Time passes only there; first it waits until all have come. */
 struct busy_store {
     struct store base;
-    struct store *inner;
     bool asked; /* atomic, as the next */
     bool all_there;
     bool released;
@@ -33,7 +32,7 @@ static void perform(struct store *base, const struct store_request *request,
         store_answer_fail(answer, store->code, "too busy");
         return;
     }
-    store->inner->operations->perform(store->inner, request, operation, answer);
+    base->wrapped->operations->perform(base->wrapped, request, operation, answer);
 }
 
 static void destroy(struct store *base)
@@ -47,7 +46,6 @@ static void assert_others_go_on(struct committer_fixture *fixture, int code)
     struct committer *committer = NULL;
     struct caller first, hasty, patient;
     fixture->others_write = true;
-    busy->inner = fixture->memory;
     busy->code = code;
     store_initialize_wrapper(&busy->base, &operations, fixture->memory);
     assert_int_equal(
