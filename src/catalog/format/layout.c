@@ -86,114 +86,52 @@ bool layout_is_remote(const struct layout *layout)
     return strstr(layout->base_uri, "://") != NULL;
 }
 
-static char *metadata_key(const struct layout *layout, const char *rest)
-{
-    return g_strconcat(layout->metadata, rest, NULL);
-}
+/* The function for a key that every layout has, below one of its prefixes. */
+#define KEY(name, prefix, path)                                                                    \
+    char *layout_##name(const struct layout *layout)                                               \
+    {                                                                                              \
+        return g_strconcat(layout->prefix, path, NULL);                                            \
+    }
 
-static char *storage_key(const struct layout *layout, const char *rest)
-{
-    return g_strconcat(layout->storage, rest, NULL);
-}
+/* The function for a key that every fork has: with its id between two parts of the path. */
+#define FORK_KEY(name, prefix, before, after)                                                      \
+    char *layout_##name(const struct layout *layout, const struct ulid *id)                        \
+    {                                                                                              \
+        return g_strconcat(layout->prefix, before, id->text, after, NULL);                         \
+    }
 
-char *layout_registry_key(const struct layout *layout)
-{
-    return metadata_key(layout, "catalog/fork_registry.json");
-}
-
-char *layout_schema_key(const struct layout *layout)
-{
-    return metadata_key(layout, "catalog/schema.json");
-}
-
-char *layout_legacy_schema_key(const struct layout *layout)
-{
-    return metadata_key(layout, "schema.json");
-}
-
-char *layout_allocator_key(const struct layout *layout)
-{
-    return metadata_key(layout, "id_allocator.json");
-}
-
-char *layout_wal_prefix(const struct layout *layout)
-{
-    return metadata_key(layout, "wal/");
-}
-
-char *layout_overlays_prefix(const struct layout *layout)
-{
-    return metadata_key(layout, "catalog/fork_schemas/");
-}
-
-char *layout_overlay_key(const struct layout *layout, const struct ulid *id)
-{
-    return g_strconcat(layout->metadata, "catalog/fork_schemas/", id->text, ".json", NULL);
-}
-
-char *layout_tombstones_prefix(const struct layout *layout)
-{
-    return metadata_key(layout, "catalog/fork_tombstones/");
-}
-
-char *layout_tombstone_key(const struct layout *layout, const struct ulid *id)
-{
-    return g_strconcat(layout->metadata, "catalog/fork_tombstones/", id->text, ".json", NULL);
-}
-
-char *layout_datasets_prefix(const struct layout *layout)
-{
-    return g_strdup(layout->datasets);
-}
-
-char *layout_compaction_lock_key(const struct layout *layout)
-{
-    return g_strconcat(layout->datasets, "compaction.lock", NULL);
-}
-
-char *layout_snapshot_pointer_key(const struct layout *layout)
-{
-    return storage_key(layout, "catalog/latest");
-}
-
-char *layout_snapshots_prefix(const struct layout *layout)
-{
-    return storage_key(layout, "catalog/manifests/");
-}
+KEY(registry_key, metadata, "catalog/fork_registry.json")
+KEY(schema_key, metadata, "catalog/schema.json")
+KEY(legacy_schema_key, metadata, "schema.json")
+KEY(allocator_key, metadata, "id_allocator.json")
+KEY(wal_prefix, metadata, "wal/")
+KEY(overlays_prefix, metadata, "catalog/fork_schemas/")
+FORK_KEY(overlay_key, metadata, "catalog/fork_schemas/", ".json")
+KEY(tombstones_prefix, metadata, "catalog/fork_tombstones/")
+FORK_KEY(tombstone_key, metadata, "catalog/fork_tombstones/", ".json")
+KEY(datasets_prefix, datasets, "")
+KEY(compaction_lock_key, datasets, "compaction.lock")
+KEY(snapshot_pointer_key, storage, "catalog/latest")
+KEY(snapshots_prefix, storage, "catalog/manifests/")
+KEY(bulk_load_intent_key, storage, "catalog/bulk_flush_intent.json")
+KEY(forks_prefix, storage, "catalog/forks/")
+FORK_KEY(fork_prefix, storage, "catalog/forks/", "/")
+FORK_KEY(fork_allocator_key, storage, "catalog/forks/", "/id_allocator.json")
+FORK_KEY(fork_pointer_key, storage, "catalog/forks/", "/latest")
+FORK_KEY(fork_snapshots_prefix, storage, "catalog/forks/", "/manifests/")
+KEY(registrations_prefix, storage, "catalog/fork_registrations/")
+FORK_KEY(registration_key, storage, "catalog/fork_registrations/", ".json")
+KEY(taggings_prefix, storage, "catalog/fork_taggings/")
+FORK_KEY(tagging_key, storage, "catalog/fork_taggings/", ".json")
+KEY(probes_prefix, storage, "catalog/fork_probes/")
+KEY(leases_prefix, storage, "catalog/fork_leases/")
+FORK_KEY(lease_key, storage, "catalog/fork_leases/", ".json")
+KEY(fork_wals_prefix, storage, "wal_forks/")
+FORK_KEY(fork_wal_prefix, storage, "wal_forks/", "/")
 
 char *layout_snapshot_key(const struct layout *layout, const char *snapshot_id)
 {
     return g_strconcat(layout->storage, "catalog/manifests/", snapshot_id, ".json", NULL);
-}
-
-char *layout_bulk_load_intent_key(const struct layout *layout)
-{
-    return storage_key(layout, "catalog/bulk_flush_intent.json");
-}
-
-char *layout_forks_prefix(const struct layout *layout)
-{
-    return storage_key(layout, "catalog/forks/");
-}
-
-char *layout_fork_prefix(const struct layout *layout, const struct ulid *id)
-{
-    return g_strconcat(layout->storage, "catalog/forks/", id->text, "/", NULL);
-}
-
-char *layout_fork_allocator_key(const struct layout *layout, const struct ulid *id)
-{
-    return g_strconcat(layout->storage, "catalog/forks/", id->text, "/id_allocator.json", NULL);
-}
-
-char *layout_fork_pointer_key(const struct layout *layout, const struct ulid *id)
-{
-    return g_strconcat(layout->storage, "catalog/forks/", id->text, "/latest", NULL);
-}
-
-char *layout_fork_snapshots_prefix(const struct layout *layout, const struct ulid *id)
-{
-    return g_strconcat(layout->storage, "catalog/forks/", id->text, "/manifests/", NULL);
 }
 
 char *layout_fork_snapshot_key(const struct layout *layout, const struct ulid *id,
@@ -201,51 +139,6 @@ char *layout_fork_snapshot_key(const struct layout *layout, const struct ulid *i
 {
     return g_strconcat(layout->storage, "catalog/forks/", id->text, "/manifests/", snapshot_id,
                        ".json", NULL);
-}
-
-char *layout_registrations_prefix(const struct layout *layout)
-{
-    return storage_key(layout, "catalog/fork_registrations/");
-}
-
-char *layout_registration_key(const struct layout *layout, const struct ulid *id)
-{
-    return g_strconcat(layout->storage, "catalog/fork_registrations/", id->text, ".json", NULL);
-}
-
-char *layout_taggings_prefix(const struct layout *layout)
-{
-    return storage_key(layout, "catalog/fork_taggings/");
-}
-
-char *layout_tagging_key(const struct layout *layout, const struct ulid *id)
-{
-    return g_strconcat(layout->storage, "catalog/fork_taggings/", id->text, ".json", NULL);
-}
-
-char *layout_probes_prefix(const struct layout *layout)
-{
-    return storage_key(layout, "catalog/fork_probes/");
-}
-
-char *layout_leases_prefix(const struct layout *layout)
-{
-    return storage_key(layout, "catalog/fork_leases/");
-}
-
-char *layout_lease_key(const struct layout *layout, const struct ulid *id)
-{
-    return g_strconcat(layout->storage, "catalog/fork_leases/", id->text, ".json", NULL);
-}
-
-char *layout_fork_wals_prefix(const struct layout *layout)
-{
-    return storage_key(layout, "wal_forks/");
-}
-
-char *layout_fork_wal_prefix(const struct layout *layout, const struct ulid *id)
-{
-    return g_strconcat(layout->storage, "wal_forks/", id->text, "/", NULL);
 }
 
 char *layout_dataset_key(const struct layout *layout, const char *dataset)
