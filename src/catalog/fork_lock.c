@@ -55,8 +55,7 @@ static int find_again(struct catalog *catalog, const struct fork_entry *before, 
     int code = find(catalog, &before->id, ret, err);
     if (code || strcmp(fork_entry_name(*ret), fork_entry_name(before)) == 0)
         return code;
-    fork_entry_unref(*ret);
-    *ret = NULL;
+    g_clear_pointer(ret, fork_entry_unref);
     return error_set(err, ERR_STALE, "fork %s was renamed meanwhile", before->id.text);
 }
 

@@ -87,12 +87,12 @@ struct fork_entry *fork_entry_with_expiry(const struct fork_entry *entry,
 
 struct fork_entry *fork_entry_ref(struct fork_entry *entry);
 void fork_entry_unref(struct fork_entry *entry); /* NULL: nothing */
-
+/* Usage: auto_entry struct fork_entry *entry = NULL; */
+#define auto_entry __attribute__((cleanup(cleanup_entry)))
 static inline void cleanup_entry(struct fork_entry **entry)
 {
     fork_entry_unref(*entry);
 }
-#define auto_entry __attribute__((cleanup(cleanup_entry)))
 
 /* The entry as a document of its own (level 0), without trailing newline. */
 struct bytes *fork_entry_document(const struct fork_entry *entry);

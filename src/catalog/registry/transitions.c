@@ -7,11 +7,12 @@
 /* How many children an error names. */
 #define CHILDREN_NAMED 3
 
-/* Takes the changed entry over. */
-static void replace_entry(struct registry_edit *edit, struct fork_entry *changed)
+/* Takes over the changed entry. */
+static int replace_entry(struct registry_edit *edit, struct fork_entry *changed)
 {
     registry_edit_replace(edit, changed);
     fork_entry_unref(changed);
+    return 0;
 }
 
 static bool has_status(const struct registry *registry, const struct ulid *id,
@@ -74,8 +75,7 @@ static int apply_activate(struct registry_edit *edit, struct transition *transit
     if (!entry || entry->status != FORK_PENDING)
         return error_set(err, ERR_STALE, "the entry is %s: another process has taken it over",
                          entry ? fork_status_name(entry->status) : "gone");
-    replace_entry(edit, fork_entry_with_status(entry, FORK_ACTIVE));
-    return 0;
+    return replace_entry(edit, fork_entry_with_status(entry, FORK_ACTIVE));
 }
 
 static bool activate_landed(const struct registry *registry, const struct transition *transition)
@@ -85,12 +85,12 @@ static bool activate_landed(const struct registry *registry, const struct transi
 
 /* ---- Tombstone ---- */
 
-static void entomb(struct registry_edit *edit, const struct fork_entry *entry,
-                   const struct timespec *decided_at)
+static int entomb(struct registry_edit *edit, const struct fork_entry *entry,
+                  const struct timespec *decided_at)
 {
     auto_entry struct fork_entry *decided =
         decided_at ? fork_entry_with_expiry(entry, decided_at) : NULL;
-    replace_entry(edit, fork_entry_with_status(decided ? decided : entry, FORK_TOMBSTONED));
+    return replace_entry(edit, fork_entry_with_status(decided ? decided : entry, FORK_TOMBSTONED));
 }
 
 /* Whether the entry is tombstoned by the decision of that time. */
@@ -144,8 +144,7 @@ static int apply_tombstone(struct registry_edit *edit, struct transition *transi
         fork_entry_unref(*transition->ret_before);
         *transition->ret_before = fork_entry_ref((struct fork_entry *)entry);
     }
-    entomb(edit, entry, transition->decided_at);
-    return 0;
+    return entomb(edit, entry, transition->decided_at);
 }
 
 /* Gone counts too: only a drop that saw it tombstoned removes it. But among several writers it may
@@ -168,9 +167,8 @@ static int apply_restore(struct registry_edit *edit, struct transition *transiti
         return error_set(err, ERR_STALE, "another process has taken the drop over");
     const struct fork_entry *before = transition->entry;
     auto_entry struct fork_entry *active = fork_entry_with_status(entry, FORK_ACTIVE);
-    replace_entry(edit,
-                  fork_entry_with_expiry(active, before->has_expiry ? &before->expires_at : NULL));
-    return 0;
+    return replace_entry(
+        edit, fork_entry_with_expiry(active, before->has_expiry ? &before->expires_at : NULL));
 }
 
 /* ---- Fence ---- */
@@ -197,8 +195,7 @@ static int apply_fence(struct registry_edit *edit, struct transition *transition
         return error_set(err, ERR_EXISTS, "the fork is active");
     if (is_decided_by_another(entry, transition))
         return error_set(err, ERR_STALE, "another process works on it");
-    entomb(edit, entry, transition->decided_at);
-    return 0;
+    return entomb(edit, entry, transition->decided_at);
 }
 
 /* ---- Remove ---- */
@@ -239,8 +236,7 @@ static int apply_expiry(struct registry_edit *edit, struct transition *transitio
     const struct fork_entry *entry = find_active(edit->state, transition->id, err);
     if (!entry)
         return ERR_STALE;
-    replace_entry(edit, fork_entry_with_expiry(entry, transition->expires_at));
-    return 0;
+    return replace_entry(edit, fork_entry_with_expiry(entry, transition->expires_at));
 }
 
 static bool expiry_landed(const struct registry *registry, const struct transition *transition)
@@ -285,8 +281,7 @@ static int apply_datasets(struct registry_edit *edit, struct transition *transit
     int code = merge_datasets(state, entry, transition->datasets, all, err);
     if (code || all->len == entry->datasets->len)
         return code;
-    replace_entry(edit, fork_entry_with_datasets(entry, all));
-    return 0;
+    return replace_entry(edit, fork_entry_with_datasets(entry, all));
 }
 
 static bool datasets_landed(const struct registry *registry, const struct transition *transition)
