@@ -124,13 +124,11 @@ struct look {
 
 static void look_begin(struct look *look, struct catalog *catalog)
 {
-    g_autofree char *registry = layout_registry_key(catalog->layout);
-    g_autofree char *tombstones = layout_tombstones_prefix(catalog->layout);
-    g_autofree char *overlays = layout_overlays_prefix(catalog->layout);
     look->set = store_set_new();
-    look->registry = store_set_head(look->set, registry);
-    look->tombstones = store_set_list(look->set, tombstones, NULL, 0);
-    look->overlays = store_set_list(look->set, overlays, NULL, 0);
+    look->registry = store_set_add(look->set, STORE_HEAD, layout_registry_key(catalog->layout));
+    look->tombstones =
+        store_set_add(look->set, STORE_LIST, layout_tombstones_prefix(catalog->layout));
+    look->overlays = store_set_add(look->set, STORE_LIST, layout_overlays_prefix(catalog->layout));
     if (catalog->leases) {
         look->leases = leases_add_listing(catalog->leases, look->set);
         look->begun_ns = leases_now_ns(catalog->leases);

@@ -128,11 +128,10 @@ static size_t delete_rows(struct store_set *set, const GPtrArray *rows, const ch
 size_t lance_branch_delete_requests(struct store_set *set, const char *dataset, const char *branch,
                                     const struct store_request *listing)
 {
-    g_autofree char *ref_key = lance_branch_ref_key(dataset, branch);
     g_autofree char *tree = lance_branch_tree_prefix(dataset, branch);
     const GPtrArray *rows = listing->answer.objects;
     size_t added = 1;
-    store_set_delete(set, ref_key);
+    store_set_add(set, STORE_DELETE, lance_branch_ref_key(dataset, branch));
     if (!rows)
         return added;
     /* Manifests first: without them nothing refers to the rest. */
@@ -143,10 +142,8 @@ size_t lance_branch_delete_requests(struct store_set *set, const char *dataset, 
 
 void lance_branch_prune_requests(struct store_set *set, const char *dataset, const char *branch)
 {
-    g_autofree char *tree = lance_branch_tree_prefix(dataset, branch);
-    g_autofree char *ref_key = lance_branch_ref_key(dataset, branch);
-    store_set_prune(set, tree);
-    store_set_prune(set, ref_key);
+    store_set_add(set, STORE_PRUNE, lance_branch_tree_prefix(dataset, branch));
+    store_set_add(set, STORE_PRUNE, lance_branch_ref_key(dataset, branch));
 }
 
 struct store_request *lance_branch_refs_request(struct store_set *set, const char *dataset)

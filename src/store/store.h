@@ -115,6 +115,8 @@ struct store_request *store_set_list_shallow(struct store_set *set, const char *
  * error); for a prefix without '/', the temporary files of that object. Stores without directories
  * answer success at once. */
 struct store_request *store_set_prune(struct store_set *set, const char *prefix);
+/* As any of these but put, with a key that it takes over; a listing is one of everything. */
+struct store_request *store_set_add(struct store_set *set, enum store_method method, char *key);
 
 struct store;
 

@@ -65,35 +65,34 @@ struct store_request *store_set_at(struct store_set *set, size_t index)
     return g_ptr_array_index(set->requests, index);
 }
 
-static struct store_request *add_request(struct store_set *set, enum store_method method,
-                                         const char *key)
+struct store_request *store_set_add(struct store_set *set, enum store_method method, char *key)
 {
     struct store_request *request = g_new0(struct store_request, 1);
     request->method = method;
-    request->key = g_strdup(key);
+    request->key = key;
     g_ptr_array_add(set->requests, request);
     return request;
 }
 
 struct store_request *store_set_get(struct store_set *set, const char *key)
 {
-    return add_request(set, STORE_GET, key);
+    return store_set_add(set, STORE_GET, g_strdup(key));
 }
 
 struct store_request *store_set_head(struct store_set *set, const char *key)
 {
-    return add_request(set, STORE_HEAD, key);
+    return store_set_add(set, STORE_HEAD, g_strdup(key));
 }
 
 struct store_request *store_set_delete(struct store_set *set, const char *key)
 {
-    return add_request(set, STORE_DELETE, key);
+    return store_set_add(set, STORE_DELETE, g_strdup(key));
 }
 
 struct store_request *store_set_put(struct store_set *set, const char *key, struct bytes *body,
                                     enum store_precondition precondition, const char *etag)
 {
-    struct store_request *request = add_request(set, STORE_PUT, key);
+    struct store_request *request = store_set_add(set, STORE_PUT, g_strdup(key));
     request->body = bytes_ref(body);
     request->precondition = precondition;
     request->etag = g_strdup(etag);
@@ -103,7 +102,7 @@ struct store_request *store_set_put(struct store_set *set, const char *key, stru
 struct store_request *store_set_list(struct store_set *set, const char *prefix,
                                      const char *start_after, size_t limit)
 {
-    struct store_request *request = add_request(set, STORE_LIST, prefix);
+    struct store_request *request = store_set_add(set, STORE_LIST, g_strdup(prefix));
     request->start_after = g_strdup(start_after);
     request->limit = limit;
     return request;
@@ -111,14 +110,14 @@ struct store_request *store_set_list(struct store_set *set, const char *prefix,
 
 struct store_request *store_set_list_shallow(struct store_set *set, const char *prefix)
 {
-    struct store_request *request = add_request(set, STORE_LIST, prefix);
+    struct store_request *request = store_set_add(set, STORE_LIST, g_strdup(prefix));
     request->shallow = true;
     return request;
 }
 
 struct store_request *store_set_prune(struct store_set *set, const char *prefix)
 {
-    return add_request(set, STORE_PRUNE, prefix);
+    return store_set_add(set, STORE_PRUNE, g_strdup(prefix));
 }
 
 int store_set_failure(struct store_set *set, int ignored, struct error *err)
@@ -223,14 +222,9 @@ void store_object_free(struct store_object *object)
     g_free(object);
 }
 
-static void free_object(gpointer object)
-{
-    store_object_free(object);
-}
-
 GPtrArray *store_objects_new(void)
 {
-    return g_ptr_array_new_with_free_func(free_object);
+    return g_ptr_array_new_with_free_func((GDestroyNotify)store_object_free);
 }
 
 void store_answer_clear(struct store_answer *answer)

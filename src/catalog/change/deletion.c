@@ -17,12 +17,6 @@ struct doomed_branch {
 struct doomed_fork {
     struct deletion deletion;
     GPtrArray *branches; /* struct doomed_branch */
-    char *overlay;
-    char *registration;
-    char *tagging;
-    char *files;
-    char *wal;
-    char *tombstone;
     struct store_request *listed_files;
     struct store_request *listed_wal;
     struct store_request *tombstone_deleted; /* NULL: it is not (yet) to be */
@@ -48,12 +42,6 @@ static void doomed_fork_free(void *pointer)
 {
     struct doomed_fork *fork = pointer;
     g_ptr_array_unref(fork->branches);
-    g_free(fork->overlay);
-    g_free(fork->registration);
-    g_free(fork->tagging);
-    g_free(fork->files);
-    g_free(fork->wal);
-    g_free(fork->tombstone);
     g_free(fork);
 }
 
@@ -100,16 +88,9 @@ static GPtrArray *choose_branches(const struct deletions *deletions,
 
 void deletions_add(struct deletions *deletions, const struct deletion *deletion)
 {
-    const struct layout *layout = deletions->catalog->layout;
     struct doomed_fork *fork = g_new0(struct doomed_fork, 1);
     fork->deletion = *deletion;
     fork->branches = choose_branches(deletions, deletion);
-    fork->overlay = layout_overlay_key(layout, deletion->id);
-    fork->registration = layout_registration_key(layout, deletion->id);
-    fork->tagging = layout_tagging_key(layout, deletion->id);
-    fork->files = layout_fork_prefix(layout, deletion->id);
-    fork->wal = layout_fork_wal_prefix(layout, deletion->id);
-    fork->tombstone = layout_tombstone_key(layout, deletion->id);
     g_ptr_array_add(deletions->forks, fork);
 }
 
@@ -140,6 +121,8 @@ static struct store_request *catalog_request(GHashTable *catalogs, struct store_
 static void add_listings(struct deletions *deletions, struct store_set *set,
                          struct doomed_fork *fork)
 {
+    const struct layout *layout = deletions->catalog->layout;
+    const struct ulid *id = fork->deletion.id;
     for (guint i = 0; i < fork->branches->len; i++) {
         struct doomed_branch *doomed = g_ptr_array_index(fork->branches, i);
         doomed->listing = lance_branch_tree_request(set, doomed->dataset_key, doomed->branch);
@@ -148,8 +131,8 @@ static void add_listings(struct deletions *deletions, struct store_set *set,
     }
     if (fork->deletion.extent == DELETION_OF_BRANCHES)
         return;
-    fork->listed_files = store_set_list(set, fork->files, NULL, 0);
-    fork->listed_wal = store_set_list(set, fork->wal, NULL, 0);
+    fork->listed_files = store_set_add(set, STORE_LIST, layout_fork_prefix(layout, id));
+    fork->listed_wal = store_set_add(set, STORE_LIST, layout_fork_wal_prefix(layout, id));
 }
 
 static void add_listed(struct store_set *set, const struct store_request *listing)
@@ -164,16 +147,18 @@ static void add_listed(struct store_set *set, const struct store_request *listin
 static void add_deletes(struct deletions *deletions, struct store_set *set,
                         struct doomed_fork *fork)
 {
+    const struct layout *layout = deletions->catalog->layout;
+    const struct ulid *id = fork->deletion.id;
     for (guint i = 0; i < fork->branches->len; i++) {
         const struct doomed_branch *doomed = g_ptr_array_index(fork->branches, i);
         lance_branch_delete_requests(set, doomed->dataset_key, doomed->branch, doomed->listing);
     }
     if (fork->deletion.extent == DELETION_OF_BRANCHES)
         return;
-    store_set_delete(set, fork->overlay);
+    store_set_add(set, STORE_DELETE, layout_overlay_key(layout, id));
     if (!catalog_is_shared(deletions->catalog)) {
-        store_set_delete(set, fork->registration);
-        store_set_delete(set, fork->tagging);
+        store_set_add(set, STORE_DELETE, layout_registration_key(layout, id));
+        store_set_add(set, STORE_DELETE, layout_tagging_key(layout, id));
     }
     add_listed(set, fork->listed_files);
     add_listed(set, fork->listed_wal);
@@ -182,17 +167,19 @@ static void add_deletes(struct deletions *deletions, struct store_set *set,
 /* Directories that the deletes have left empty. */
 static void add_prunes(struct deletions *deletions, struct store_set *set, struct doomed_fork *fork)
 {
+    const struct layout *layout = deletions->catalog->layout;
+    const struct ulid *id = fork->deletion.id;
     for (guint i = 0; i < fork->branches->len; i++) {
         const struct doomed_branch *doomed = g_ptr_array_index(fork->branches, i);
         lance_branch_prune_requests(set, doomed->dataset_key, doomed->branch);
     }
     if (fork->deletion.extent == DELETION_OF_BRANCHES)
         return;
-    store_set_prune(set, fork->overlay);
-    store_set_prune(set, fork->registration);
-    store_set_prune(set, fork->tagging);
-    store_set_prune(set, fork->files);
-    store_set_prune(set, fork->wal);
+    store_set_add(set, STORE_PRUNE, layout_overlay_key(layout, id));
+    store_set_add(set, STORE_PRUNE, layout_registration_key(layout, id));
+    store_set_add(set, STORE_PRUNE, layout_tagging_key(layout, id));
+    store_set_add(set, STORE_PRUNE, layout_fork_prefix(layout, id));
+    store_set_add(set, STORE_PRUNE, layout_fork_wal_prefix(layout, id));
 }
 
 /* ---- The waves, for all that are well ---- */
@@ -250,11 +237,10 @@ void deletions_take_listings(struct deletions *deletions, struct store_set *set,
 static void delete_files(struct deletions *deletions, struct operation *operation)
 {
     struct catalog *catalog = deletions->catalog;
-    struct store_set *set = store_set_new();
+    auto_store_set struct store_set *set = store_set_new();
     add_requests(deletions, set, add_deletes);
     int code = store_run(catalog->store, set, operation, NULL);
     take_answers(deletions, set, code);
-    store_set_unref(set);
     for (guint i = 0; i < deletions->forks->len; i++) {
         const struct deletion *deletion =
             &((struct doomed_fork *)g_ptr_array_index(deletions->forks, i))->deletion;
@@ -267,10 +253,12 @@ static void delete_files(struct deletions *deletions, struct operation *operatio
 
 static void add_tombstones(struct deletions *deletions, struct store_set *set)
 {
+    const struct layout *layout = deletions->catalog->layout;
     for (guint i = 0; i < deletions->forks->len; i++) {
         struct doomed_fork *fork = g_ptr_array_index(deletions->forks, i);
         if (fork->deletion.err->code == 0 && fork->deletion.extent == DELETION_OF_FORK)
-            fork->tombstone_deleted = store_set_delete(set, fork->tombstone);
+            fork->tombstone_deleted =
+                store_set_add(set, STORE_DELETE, layout_tombstone_key(layout, fork->deletion.id));
     }
 }
 
@@ -278,9 +266,9 @@ static void take_tombstones(struct deletions *deletions, int run_code)
 {
     for (guint i = 0; i < deletions->forks->len; i++) {
         const struct doomed_fork *fork = g_ptr_array_index(deletions->forks, i);
-        if (fork->tombstone_deleted && store_answer_failure(&fork->tombstone_deleted->answer,
-                                                            run_code, fork->deletion.err) == 0)
-            tombstones_note_deleted(deletions->catalog->tombstones, fork->tombstone);
+        const struct store_request *deleted = fork->tombstone_deleted;
+        if (deleted && store_answer_failure(&deleted->answer, run_code, fork->deletion.err) == 0)
+            tombstones_note_deleted(deletions->catalog->tombstones, deleted->key);
     }
 }
 

@@ -8,17 +8,13 @@ void database_state_request_common(struct database_state *state, struct store_se
                                    const struct layout *layout)
 {
     *state = (struct database_state){0};
-    g_autofree char *wal = layout_wal_prefix(layout);
-    g_autofree char *intent = layout_bulk_load_intent_key(layout);
     g_autofree char *storage = layout_datasets_prefix(layout);
-    g_autofree char *schema = layout_schema_key(layout);
-    g_autofree char *legacy_schema = layout_legacy_schema_key(layout);
-    state->wal = store_set_list(set, wal, NULL, 0);
-    state->intent =
-        store_set_get(set, intent); /* its absence is told in one request, unlike HEAD's */
+    state->wal = store_set_add(set, STORE_LIST, layout_wal_prefix(layout));
+    /* Its absence is told in one request, unlike that of HEAD. */
+    state->intent = store_set_add(set, STORE_GET, layout_bulk_load_intent_key(layout));
     state->storage = store_set_list_shallow(set, storage);
-    state->schema = store_set_get(set, schema);
-    state->legacy_schema = store_set_get(set, legacy_schema);
+    state->schema = store_set_add(set, STORE_GET, layout_schema_key(layout));
+    state->legacy_schema = store_set_add(set, STORE_GET, layout_legacy_schema_key(layout));
 }
 
 void database_state_request_own(struct database_state *state, struct store_set *set,
@@ -29,10 +25,8 @@ void database_state_request_own(struct database_state *state, struct store_set *
     g_autofree char *allocator =
         parent ? layout_fork_allocator_key(layout, parent) : layout_allocator_key(layout);
     if (parent) {
-        g_autofree char *fork_wal = layout_fork_wal_prefix(layout, parent);
-        g_autofree char *overlay = layout_overlay_key(layout, parent);
-        state->fork_wal = store_set_list(set, fork_wal, NULL, 0);
-        state->overlay = store_set_get(set, overlay);
+        state->fork_wal = store_set_add(set, STORE_LIST, layout_fork_wal_prefix(layout, parent));
+        state->overlay = store_set_add(set, STORE_GET, layout_overlay_key(layout, parent));
     }
     state->pointer = store_set_get(set, pointer);
     state->allocator = store_set_get(set, allocator);

@@ -12,39 +12,32 @@ struct survey {
     struct store_request *metadata, *pointer, *schema, *legacy_schema, *allocator;
 };
 
-static struct store_request *list_prefix(struct survey *survey, char *prefix, bool with_temporary)
+/* With temporary files; takes the prefix over. */
+static struct store_request *list_all(struct survey *survey, char *prefix)
 {
-    struct store_request *request = store_set_list(survey->set, prefix, NULL, 0);
-    request->with_temporary = with_temporary;
-    g_free(prefix);
-    return request;
-}
-
-static struct store_request *head_key(struct survey *survey, char *key)
-{
-    struct store_request *request = store_set_head(survey->set, key);
-    g_free(key);
+    struct store_request *request = store_set_add(survey->set, STORE_LIST, prefix);
+    request->with_temporary = true;
     return request;
 }
 
 static int take_survey(struct fsck *fsck, struct survey *survey, struct error *err)
 {
     const struct layout *layout = fsck->layout;
-    survey->overlays = list_prefix(survey, layout_overlays_prefix(layout), true);
-    survey->tombstones = list_prefix(survey, layout_tombstones_prefix(layout), true);
-    survey->fork_files = list_prefix(survey, layout_forks_prefix(layout), true);
-    survey->fork_wals = list_prefix(survey, layout_fork_wals_prefix(layout), true);
-    survey->registrations = list_prefix(survey, layout_registrations_prefix(layout), true);
-    survey->taggings = list_prefix(survey, layout_taggings_prefix(layout), true);
+    survey->overlays = list_all(survey, layout_overlays_prefix(layout));
+    survey->tombstones = list_all(survey, layout_tombstones_prefix(layout));
+    survey->fork_files = list_all(survey, layout_forks_prefix(layout));
+    survey->fork_wals = list_all(survey, layout_fork_wals_prefix(layout));
+    survey->registrations = list_all(survey, layout_registrations_prefix(layout));
+    survey->taggings = list_all(survey, layout_taggings_prefix(layout));
     g_autofree char *storage = layout_datasets_prefix(layout);
     survey->storage = store_set_list_shallow(survey->set, storage);
     /* Temporary files of the registry are called "registry#digits". */
-    survey->metadata = list_prefix(survey, layout_registry_key(layout), true);
-    survey->pointer = head_key(survey, layout_snapshot_pointer_key(layout));
-    survey->schema = head_key(survey, layout_schema_key(layout));
-    survey->legacy_schema = head_key(survey, layout_legacy_schema_key(layout));
-    g_autofree char *allocator = layout_allocator_key(layout);
-    survey->allocator = store_set_get(survey->set, allocator);
+    survey->metadata = list_all(survey, layout_registry_key(layout));
+    survey->pointer = store_set_add(survey->set, STORE_HEAD, layout_snapshot_pointer_key(layout));
+    survey->schema = store_set_add(survey->set, STORE_HEAD, layout_schema_key(layout));
+    survey->legacy_schema =
+        store_set_add(survey->set, STORE_HEAD, layout_legacy_schema_key(layout));
+    survey->allocator = store_set_add(survey->set, STORE_GET, layout_allocator_key(layout));
     return fsck_run(fsck, survey->set, "looking at the catalog", err);
 }
 

@@ -74,10 +74,8 @@ int fsck_check_fork_documents(struct fsck *fsck, struct error *err)
     auto_store_set struct store_set *set = store_set_new();
     for (guint i = 0; i < entries->len; i++) {
         const struct fork_entry *entry = entries->pdata[i];
-        g_autofree char *overlay = layout_overlay_key(fsck->layout, &entry->id);
-        g_autofree char *allocator = layout_fork_allocator_key(fsck->layout, &entry->id);
-        store_set_get(set, overlay);
-        store_set_get(set, allocator);
+        store_set_add(set, STORE_GET, layout_overlay_key(fsck->layout, &entry->id));
+        store_set_add(set, STORE_GET, layout_fork_allocator_key(fsck->layout, &entry->id));
     }
     int code = fsck_run(fsck, set, "reading the overlays and allocators", err);
     for (guint i = 0; code == 0 && i < entries->len; i++) {

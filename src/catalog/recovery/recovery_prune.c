@@ -13,24 +13,17 @@
 static int prune_documents(struct catalog *catalog, const GPtrArray *datasets,
                            struct operation *operation, struct error *err)
 {
-    g_autofree char *registry = layout_registry_key(catalog->layout);
-    g_autofree char *tombstones = layout_tombstones_prefix(catalog->layout);
-    g_autofree char *overlays = layout_overlays_prefix(catalog->layout);
-    g_autofree char *registrations = layout_registrations_prefix(catalog->layout);
-    g_autofree char *taggings = layout_taggings_prefix(catalog->layout);
     auto_store_set struct store_set *set = store_set_new();
-    store_set_prune(set, registry);
-    store_set_prune(set, tombstones);
-    store_set_prune(set, overlays);
-    store_set_prune(set, registrations);
-    store_set_prune(set, taggings);
+    store_set_add(set, STORE_PRUNE, layout_registry_key(catalog->layout));
+    store_set_add(set, STORE_PRUNE, layout_tombstones_prefix(catalog->layout));
+    store_set_add(set, STORE_PRUNE, layout_overlays_prefix(catalog->layout));
+    store_set_add(set, STORE_PRUNE, layout_registrations_prefix(catalog->layout));
+    store_set_add(set, STORE_PRUNE, layout_taggings_prefix(catalog->layout));
     for (guint i = 0; i < datasets->len; i++) {
         g_autofree char *dataset =
             layout_dataset_key(catalog->layout, g_ptr_array_index(datasets, i));
-        g_autofree char *tags = lance_tag_refs_prefix(dataset);
-        g_autofree char *branches = lance_branch_refs_prefix(dataset);
-        store_set_prune(set, tags);
-        store_set_prune(set, branches);
+        store_set_add(set, STORE_PRUNE, lance_tag_refs_prefix(dataset));
+        store_set_add(set, STORE_PRUNE, lance_branch_refs_prefix(dataset));
     }
     return store_run_all(catalog->store, set, 0, operation, err);
 }
