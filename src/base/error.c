@@ -60,6 +60,7 @@ int error_prefix(struct error *err, int code, const char *format, ...)
     format_cut(context, sizeof context, format, arguments);
     va_end(arguments);
     memcpy(text, err->text, sizeof text);
+    err->code = code;
     set_text(err, "%s: %s", context, text);
     return code;
 }

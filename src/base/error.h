@@ -51,9 +51,9 @@ struct error {
 int error_set(struct error *err, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* When `code`, that of *err, is not 0: puts a formatted context and ": " in front of err's text
- * (NULL: nothing). Returns `code` in any case, so that callers end with `return error_prefix(...)`.
- */
+/* When `code`, that of *err or another that it is to have, is not 0: puts a formatted context and
+ * ": " in front of err's text (NULL: nothing). Returns `code` in any case, so that callers end with
+ * `return error_prefix(...)`. */
 int error_prefix(struct error *err, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

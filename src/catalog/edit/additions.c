@@ -30,9 +30,8 @@ static int parse_member(const struct fork_entry *entry, const struct json_member
     else if (!json_span_string(member->value, &branch))
         return error_set(err, ERR_INVALID, "dataset %s: a branch name or null is expected",
                          member->key);
-    struct error failure = {0};
-    if (lance_branch_name_check(branch, &failure))
-        return error_set(err, ERR_INVALID, "dataset %s: %s", member->key, failure.text);
+    if (lance_branch_name_check(branch, err))
+        return error_prefix(err, ERR_INVALID, "dataset %s", member->key);
     const char *present = fork_entry_branch(entry, member->key);
     if (present && !is_null && strcmp(present, branch) != 0)
         return error_set(err, ERR_CONFLICT, "dataset %s is mapped to branch %s already",
@@ -53,9 +52,8 @@ int additions_parse(const struct fork_entry *entry, const struct bytes *text, GP
 {
     g_autoptr(GArray) members = NULL;
     g_autoptr(GPtrArray) additions = g_ptr_array_new_with_free_func(addition_free);
-    struct error failure = {0};
-    if (json_document_members(text, &members, &failure))
-        return error_set(err, ERR_INVALID, "not a JSON object of datasets: %s", failure.text);
+    if (json_document_members(text, &members, err))
+        return error_prefix(err, ERR_INVALID, "not a JSON object of datasets");
     int code = 0;
     for (guint i = 0; code == 0 && i < members->len; i++)
         code = parse_member(entry, &g_array_index(members, struct json_member, i), additions, err);

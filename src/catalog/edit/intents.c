@@ -88,13 +88,11 @@ static int claim_intent(struct catalog *catalog, const char *key, const struct s
     if (!catalog_is_shared(catalog))
         return 0;
     auto_bytes struct bytes *body = claimed_body(found->body);
-    struct error failure = {0};
-    int code = store_put(catalog->store, key, body, STORE_IF_MATCH, found->etag, operation, NULL,
-                         &failure);
+    int code =
+        store_put(catalog->store, key, body, STORE_IF_MATCH, found->etag, operation, NULL, err);
     if (code == ERR_PRECONDITION || code == ERR_NOT_FOUND || code == ERR_OUTCOME_UNKNOWN)
-        return error_set(err, ERR_HELD, "another mount may have just taken %s over: %.800s", key,
-                         failure.text);
-    return code ? error_copy(err, &failure) : 0;
+        return error_prefix(err, ERR_HELD, "another mount may have just taken %s over", key);
+    return code;
 }
 
 /* Recovers an intent, with its fork's name locked. ERR_HELD: another mount may be at it. */
@@ -205,7 +203,7 @@ static int recover_listed(struct catalog *catalog, const struct intent_kind *kin
                           struct recovery_report *report, struct error *err)
 {
     g_autoptr(GPtrArray) due = g_ptr_array_new();
-    struct store_set *set = get_due(catalog, kind, objects, due);
+    auto_store_set struct store_set *set = get_due(catalog, kind, objects, due);
     int code = store_run_all(catalog->store, set, ERR_NOT_FOUND, operation, err);
     for (size_t i = 0; code == 0 && i < store_set_size(set); i++) {
         const struct store_request *get = store_set_at(set, i);
@@ -214,7 +212,6 @@ static int recover_listed(struct catalog *catalog, const struct intent_kind *kin
             continue; /* gone meanwhile, or another */
         code = recover_found(catalog, kind, get, operation, report, err);
     }
-    store_set_unref(set);
     return code;
 }
 

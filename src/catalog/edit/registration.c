@@ -134,13 +134,6 @@ static int put_branches(struct registration *registration, struct store_set *set
 
 /* ---- Taking back ---- */
 
-static int run_undoing(struct registration *registration, struct store_set *set, struct error *err)
-{
-    int code = store_run_all(registration->catalog->store, set, 0, &registration->undoing, err);
-    store_set_unref(set);
-    return code;
-}
-
 /* Reads the registry, and strikes from the list what the entry names by now: it is in use. */
 static int drop_registered(struct registration *registration, struct operation *operation,
                            struct error *err)
@@ -172,22 +165,22 @@ static void delete_puts_of(const struct addition *addition, struct store_set *pu
 /* Deletes what this call put; the branches are new, so they are these two objects each. */
 static int delete_puts(struct registration *registration, struct store_set *puts, struct error *err)
 {
+    const struct catalog *catalog = registration->catalog;
     const GPtrArray *additions = registration->additions;
-    struct store_set *deletes = store_set_new();
+    auto_store_set struct store_set *deletes = store_set_new();
+    auto_store_set struct store_set *prunes = store_set_new();
     for (guint i = 0; i < additions->len; i++)
         delete_puts_of(g_ptr_array_index(additions, i), puts, deletes);
-    int code = run_undoing(registration, deletes, err);
+    int code = store_run_all(catalog->store, deletes, 0, &registration->undoing, err);
     if (code)
         return code;
-    struct store_set *prunes = store_set_new();
     for (guint i = 0; i < additions->len; i++) {
         const struct addition *addition = g_ptr_array_index(additions, i);
-        g_autofree char *dataset =
-            layout_dataset_key(registration->catalog->layout, addition->dataset);
+        g_autofree char *dataset = layout_dataset_key(catalog->layout, addition->dataset);
         if (addition->plan)
             lance_branch_prune_requests(prunes, dataset, addition->branch);
     }
-    return run_undoing(registration, prunes, err);
+    return store_run_all(catalog->store, prunes, 0, &registration->undoing, err);
 }
 
 /* The intent stays when something may be left. */

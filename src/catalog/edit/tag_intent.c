@@ -57,9 +57,8 @@ static int remove_refs(struct catalog *catalog, const struct ulid *id, const cha
                        struct operation *operation, struct error *err)
 {
     g_autoptr(GPtrArray) datasets = NULL;
-    struct error failure = {0};
-    if (lance_tag_name_check(tag, &failure))
-        return error_set(err, ERR_CORRUPT, "it names a tag that cannot be: %s", failure.text);
+    if (lance_tag_name_check(tag, err))
+        return error_prefix(err, ERR_CORRUPT, "it names a tag that cannot be");
     int code = deletion_candidates(catalog->fork_points, operation, &datasets, err);
     if (code)
         return code;

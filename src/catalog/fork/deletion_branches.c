@@ -10,10 +10,8 @@ int deletion_check_names(const GPtrArray *branches, struct error *err)
         const struct dataset_branch *pair = g_ptr_array_index(branches, i);
         if (!layout_dataset_name_is_safe(pair->dataset))
             return error_set(err, ERR_CORRUPT, "dataset name '%s' cannot be used", pair->dataset);
-        struct error failure = {0};
-        if (lance_branch_name_check(pair->branch, &failure) != 0)
-            return error_set(err, ERR_CORRUPT, "branch of dataset %s: %s", pair->dataset,
-                             failure.text);
+        if (lance_branch_name_check(pair->branch, err) != 0)
+            return error_prefix(err, ERR_CORRUPT, "branch of dataset %s", pair->dataset);
     }
     return 0;
 }

@@ -244,21 +244,18 @@ static int check_elements(struct json_object *array, const struct overlay_list *
                           struct error *err)
 {
     g_autoptr(GHashTable) names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    for (size_t i = 0; i < json_object_array_length(array); i++) {
-        struct error failure = {0};
-        if (list->check(list, json_object_array_get_idx(array, i), names, &failure))
-            return error_set(err, ERR_INVALID, "%s[%zu]: %s", list->name, i, failure.text);
-    }
+    for (size_t i = 0; i < json_object_array_length(array); i++)
+        if (list->check(list, json_object_array_get_idx(array, i), names, err))
+            return error_prefix(err, ERR_INVALID, "%s[%zu]", list->name, i);
     return 0;
 }
 
 int overlay_document_check(const struct bytes *text, struct bytes **ret, struct error *err)
 {
     auto_json struct json_object *object = NULL;
-    struct error failure = {0};
     int code = 0;
-    if (members_of_document(text, &object, &failure))
-        return error_set(err, ERR_INVALID, "not a valid overlay: %s", failure.text);
+    if (members_of_document(text, &object, err))
+        return error_prefix(err, ERR_INVALID, "not a valid overlay");
     for (size_t i = 0; code == 0 && i < G_N_ELEMENTS(lists); i++) {
         struct json_object *array;
         if (!members_has(object, lists[i].name))

@@ -30,6 +30,17 @@ static void prefix_puts_context_in_front(void **state)
     assert_string_equal(err.text, "outer 1: inner");
 }
 
+static void prefix_may_give_another_code(void **state)
+{
+    struct error err;
+    error_set(&err, ERR_NOT_FOUND, "inner");
+    assert_int_equal(error_prefix(&err, 0, "outer"), 0);
+    assert_int_equal(err.code, ERR_NOT_FOUND);
+    assert_int_equal(error_prefix(&err, ERR_HELD, "outer"), ERR_HELD);
+    assert_int_equal(err.code, ERR_HELD);
+    assert_string_equal(err.text, "outer: inner");
+}
+
 static void arguments_may_be_the_own_text(void **state)
 {
     struct error err;
@@ -120,6 +131,7 @@ int main(void)
         cmocka_unit_test(set_returns_the_code_and_formats_the_text),
         cmocka_unit_test(null_error_is_accepted_everywhere),
         cmocka_unit_test(prefix_puts_context_in_front),
+        cmocka_unit_test(prefix_may_give_another_code),
         cmocka_unit_test(arguments_may_be_the_own_text),
         cmocka_unit_test(long_text_is_cut_with_dots),
         cmocka_unit_test(cut_does_not_split_a_character),
