@@ -124,12 +124,11 @@ int drop_run_and_look(struct round *round, struct store_set *set, struct operati
     if (looked_at->len == 0)
         return store_run(catalog->store, set, operation, NULL);
     auto_registry struct registry *registry = catalog_registry(catalog);
-    struct operation looking;
+    auto_operation struct operation looking;
     operation_init(&looking, -1);
     looking.deadline_ns = MIN(operation->deadline_ns, look_until_ns(round));
     int run_code =
         descendants_check(catalog->descendants, registry, list, looked_at->len, set, &looking);
-    operation_destroy(&looking);
     for (guint i = 0; i < looked_at->len; i++) {
         struct drop *drop = g_ptr_array_index(looked_at, i);
         if (!task_is_well(&drop->task)) /* also when it was not looked */
@@ -141,13 +140,12 @@ int drop_run_and_look(struct round *round, struct store_set *set, struct operati
 void drop_look_at_leases(struct round *round)
 {
     struct leases *leases = round->catalog->leases;
-    struct operation looking;
     if (!round->lease_listing)
         return;
+    auto_operation struct operation looking;
     operation_init(&looking, -1);
     looking.deadline_ns = look_until_ns(round);
     int code = leases_take_listing(leases, round->lease_listing, round->looked_ns, &looking, NULL);
-    operation_destroy(&looking);
     round->has_others = code || leases_others(leases) > 0;
 }
 
@@ -286,14 +284,13 @@ static void await_open(struct round *round, const GPtrArray *restored)
 void drop_take_back(struct round *round)
 {
     g_autoptr(GPtrArray) refused = list_refused(round);
-    struct operation undoing;
     if (refused->len == 0)
         return;
+    auto_operation struct operation undoing;
     operation_init(&undoing, -1);
     undoing.deadline_ns = round->deadline_ns;
     delete_tombstones(round, refused, &undoing);
     restore_forks(round, refused, &undoing);
-    operation_destroy(&undoing);
     await_open(round, refused);
 }
 
@@ -314,7 +311,7 @@ static void agreement_begin(struct agreement *agreement, struct round *round)
 static void ask_others(struct round *round)
 {
     struct agreement agreement;
-    struct operation looking;
+    auto_operation struct operation looking;
     agreement_begin(&agreement, round);
     operation_init(&looking, -1);
     looking.deadline_ns = agreement.answer_until_ns;
@@ -326,7 +323,6 @@ static void ask_others(struct round *round)
         pause_until(round->operation, monotonic_now_ns() + LOOK_PAUSE_NS);
         leases_refresh(agreement.leases, &looking, NULL); /* else they have not answered yet */
     }
-    operation_destroy(&looking);
 }
 
 void drop_agree(struct round *round)

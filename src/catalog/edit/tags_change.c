@@ -130,7 +130,7 @@ static void settle_doubtful(struct catalog *catalog, struct store_set *puts, boo
 static bool take_pins_back(struct catalog *catalog, struct store_set *puts,
                            struct operation *undoing, struct error *err)
 {
-    struct store_set *set = store_set_new();
+    auto_store_set struct store_set *set = store_set_new();
     bool unknown = false;
     for (size_t i = 0; i < store_set_size(puts); i++) {
         const struct store_request *put = store_set_at(puts, i);
@@ -140,7 +140,6 @@ static bool take_pins_back(struct catalog *catalog, struct store_set *puts,
     }
     struct error problem = {0};
     int code = store_run_all(catalog->store, set, 0, undoing, &problem);
-    store_set_unref(set);
     struct error cause = *err;
     if (code)
         error_set(err, cause.code, "%.600s; some of its refs may be left: %.350s", cause.text,
@@ -194,12 +193,11 @@ int tags_create(struct catalog *catalog, const struct fork_entry *entry, const c
         return error_copy(err, &failure);
     int64_t deadline_ns = operation ? operation_reserve(operation) : INT64_MAX;
     struct pinning *pinnings = g_new0(struct pinning, entry->datasets->len);
-    struct store_set *looks = store_set_new();
+    auto_store_set struct store_set *looks = store_set_new();
     code = look_at_refs(catalog, entry, tag, pinnings, looks, operation, &failure);
     if (code == 0)
         code = pin_branches(catalog, entry, tag, pinnings, operation, deadline_ns, &failure);
     tags_forget(catalog->tags, &entry->id);
-    store_set_unref(looks);
     pinnings_free(pinnings, entry->datasets->len);
     if (operation)
         operation->deadline_ns = deadline_ns;

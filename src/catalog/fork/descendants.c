@@ -335,16 +335,13 @@ int descendants_check(struct descendants *descendants, const struct registry *re
                           .registry = registry,
                           .datasets = datasets,
                           .dependences = dependences};
-    struct store_set *listings = first ? first : store_set_new();
-    int run_code = list_refs(&check, list, count, listings, operation);
-    struct store_set *gets = get_refs(&check, operation);
+    auto_store_set struct store_set *own = first ? NULL : store_set_new();
+    int run_code = list_refs(&check, list, count, first ? first : own, operation);
+    auto_store_set struct store_set *gets = get_refs(&check, operation);
     for (guint i = 0; i < dependences->len; i++) {
         const struct dependence *dependence = g_ptr_array_index(dependences, i);
         if (dependence->query->err->code == 0)
             check_dependence(dependence, dependence->query->err);
     }
-    store_set_unref(gets);
-    if (!first)
-        store_set_unref(listings);
     return run_code;
 }

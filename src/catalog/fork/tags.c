@@ -236,7 +236,7 @@ int tags_read(struct tags *tags, const struct fork_entry *entry, struct operatio
     if (*ret)
         return 0;
     uint64_t changes = count_changes(tags);
-    struct store_set *set = store_set_new();
+    auto_store_set struct store_set *set = store_set_new();
     g_autoptr(GPtrArray) listings = g_ptr_array_new();
     for (guint i = 0; i < entry->datasets->len; i++) {
         const struct dataset_branch *pair = g_ptr_array_index(entry->datasets, i);
@@ -247,7 +247,6 @@ int tags_read(struct tags *tags, const struct fork_entry *entry, struct operatio
     int code = store_run_all(tags->store, set, 0, operation, err);
     if (code == 0)
         code = fetch_refs(tags, entry, listings, operation, list, err);
-    store_set_unref(set);
     if (code)
         return error_prefix(err, code, "reading the tags of fork %s", entry->id.text);
     g_ptr_array_sort(list, compare_tags);

@@ -151,7 +151,7 @@ int tombstones_take_listing(struct tombstones *tombstones, struct store *store,
                             struct error *err)
 {
     g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func(tombstone_free);
-    struct store_set *gets = get_changed(tombstones, listing, found);
+    auto_store_set struct store_set *gets = get_changed(tombstones, listing, found);
     int code = store_run_all(store, gets, ERR_NOT_FOUND, operation, err);
     for (size_t i = 0; code == 0 && i < store_set_size(gets); i++) {
         const struct store_request *get = store_set_at(gets, i);
@@ -160,7 +160,6 @@ int tombstones_take_listing(struct tombstones *tombstones, struct store *store,
     }
     if (code == 0)
         replace_table(tombstones, found);
-    store_set_unref(gets);
     return code;
 }
 
@@ -168,14 +167,13 @@ int tombstones_load(struct tombstones *tombstones, struct store *store, const st
                     struct operation *operation, struct error *err)
 {
     g_autofree char *prefix = layout_tombstones_prefix(layout);
-    struct store_set *set = store_set_new();
+    auto_store_set struct store_set *set = store_set_new();
     const struct store_request *listing = store_set_list(set, prefix, NULL, 0);
     tombstones_begin_load(tombstones);
     int code = store_run_all(store, set, 0, operation, err);
     if (code == 0)
         code = tombstones_take_listing(tombstones, store, listing, operation, err);
     tombstones_end_load(tombstones);
-    store_set_unref(set);
     return error_prefix(err, code, "reading the tombstones below %s", prefix);
 }
 
@@ -224,11 +222,6 @@ static struct bytes *describe_unparsable(const struct tombstone *tombstone)
     return bytes_new(text->str, text->len);
 }
 
-static void unref_bytes(void *bytes)
-{
-    bytes_unref(bytes);
-}
-
 /* The document of a fork, a JSON object that is not empty, with the reason as a last member. */
 static struct bytes *add_reason(const struct bytes *document, const char *reason)
 {
@@ -267,7 +260,7 @@ struct bytes *tombstones_render(struct tombstones *tombstones, const struct regi
                                 struct kept_forks *kept)
 {
     g_autoptr(GPtrArray) list = tombstones_list(tombstones);
-    g_autoptr(GPtrArray) documents = g_ptr_array_new_with_free_func(unref_bytes);
+    g_autoptr(GPtrArray) documents = g_ptr_array_new_with_free_func((GDestroyNotify)bytes_unref);
     g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
     for (guint i = 0; i < list->len; i++) {
         const struct tombstone *tombstone = g_ptr_array_index(list, i);

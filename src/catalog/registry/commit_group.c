@@ -92,26 +92,22 @@ static struct registry *apply_group(struct group *group, struct registry *base)
 
 static int put_image(const struct group *group, char **ret_etag, struct error *err)
 {
-    struct operation attempt;
+    auto_operation struct operation attempt;
     attempt_begin(&attempt, group);
     const char *base_etag = group->base->etag;
-    int code =
-        store_put(group->committer->store, group->committer->key, group->body,
-                  base_etag ? STORE_IF_MATCH : STORE_IF_ABSENT, base_etag, &attempt, ret_etag, err);
-    operation_destroy(&attempt);
-    return code;
+    return store_put(group->committer->store, group->committer->key, group->body,
+                     base_etag ? STORE_IF_MATCH : STORE_IF_ABSENT, base_etag, &attempt, ret_etag,
+                     err);
 }
 
 /* What the store holds, into *ret; group deadlines apply. */
 static int reread_registry(const struct group *group, struct registry **ret, struct error *err)
 {
     auto_registry struct registry *current = registry_image_get(&group->committer->image);
-    struct operation attempt;
+    auto_operation struct operation attempt;
     attempt_begin(&attempt, group);
-    int code =
-        registry_load(group->committer->store, group->committer->key, current, &attempt, ret, err);
-    operation_destroy(&attempt);
-    return code;
+    return registry_load(group->committer->store, group->committer->key, current, &attempt, ret,
+                         err);
 }
 
 static void group_forget_image(struct group *group)

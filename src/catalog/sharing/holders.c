@@ -193,11 +193,9 @@ int holders_close_door(struct holders *holders, const struct ulid *id, int64_t d
                        struct operation *operation, struct error *err)
 {
     int64_t drain_until_ns = monotonic_now_ns() + drain_ms * NS_PER_MS;
-    if (operation)
-        operation_watch(operation, &holders->released, &holders->lock);
+    operation_watch(operation, &holders->released, &holders->lock);
     int code = close_door_when_idle(holders, id, drain_until_ns, operation, err);
-    if (operation)
-        operation_unwatch(operation);
+    operation_unwatch(operation);
     return code;
 }
 

@@ -346,7 +346,6 @@ int lease_keeper_new(const struct lease_keeper_settings *settings, struct operat
                      struct lease_keeper **ret, struct error *err)
 {
     struct lease_keeper *keeper = g_new0(struct lease_keeper, 1);
-    struct error failure = {0};
     keeper->settings = *settings;
     pthread_mutex_init(&keeper->lock, NULL);
     monotonic_cond_init(&keeper->changed);
@@ -355,13 +354,11 @@ int lease_keeper_new(const struct lease_keeper_settings *settings, struct operat
         strcpy(keeper->host, "?");
     renew_id(keeper);
     keeper->noted = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    int code = keeper->noted < 0 ? error_set_errno(&failure, errno, "making an eventfd")
-                                 : put_lease(keeper, operation, &failure);
+    int code = keeper->noted < 0 ? error_set_errno(err, errno, "making an eventfd")
+                                 : put_lease(keeper, operation, err);
     if (code) {
-        error_prefix(&failure, failure.code, "writing the lease of this mount");
-        error_copy(err, &failure);
         release_keeper(keeper);
-        return code;
+        return error_prefix(err, code, "writing the lease of this mount");
     }
     *ret = keeper;
     return 0;
@@ -383,10 +380,9 @@ void lease_keeper_free(struct lease_keeper *keeper)
 {
     if (!keeper)
         return;
-    struct operation operation;
+    auto_operation struct operation operation;
     lease_keeper_stop(keeper);
     operation_init(&operation, DELETE_TIMEOUT_MS);
     store_delete(keeper->settings.store, keeper->key, &operation, NULL);
-    operation_destroy(&operation);
     release_keeper(keeper);
 }

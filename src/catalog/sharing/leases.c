@@ -192,14 +192,13 @@ int leases_take_listing(struct leases *leases, const struct store_request *listi
     if (listing->answer.code)
         return error_copy(err, &listing->answer.error);
     size_t before = leases_others(leases);
-    struct store_set *set = store_set_new();
+    auto_store_set struct store_set *set = store_set_new();
     note_listing(leases, listing, begun_ns, set);
     int code = store_run(leases->settings.store, set, operation, err);
     for (size_t i = 0; i < store_set_size(set); i++)
         note_answer(leases, store_set_at(set, i), begun_ns);
     if (code == 0)
         code = store_set_failure(set, ERR_NOT_FOUND, err);
-    store_set_unref(set);
     if (before == 0 && leases_others(leases) > 0 && leases->settings.appeared)
         leases->settings.appeared(leases->settings.argument);
     return code;
@@ -207,12 +206,11 @@ int leases_take_listing(struct leases *leases, const struct store_request *listi
 
 int leases_refresh(struct leases *leases, struct operation *operation, struct error *err)
 {
-    struct store_set *set = store_set_new();
+    auto_store_set struct store_set *set = store_set_new();
     const struct store_request *listing = leases_add_listing(leases, set);
     int64_t begun_ns = leases_now_ns(leases);
     store_run(leases->settings.store, set, operation, NULL); /* the answer says more */
     int code = leases_take_listing(leases, listing, begun_ns, operation, err);
-    store_set_unref(set);
     return error_prefix(err, code, "reading the leases of the other mounts");
 }
 

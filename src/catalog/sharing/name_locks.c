@@ -47,11 +47,9 @@ static int wait_for_name(struct name_locks *locks, const char *name, struct oper
 int name_locks_acquire(struct name_locks *locks, const char *name, struct operation *operation,
                        struct error *err)
 {
-    if (operation)
-        operation_watch(operation, &locks->released, &locks->lock);
+    operation_watch(operation, &locks->released, &locks->lock);
     int code = wait_for_name(locks, name, operation, err);
-    if (operation)
-        operation_unwatch(operation);
+    operation_unwatch(operation);
     return code;
 }
 

@@ -160,11 +160,9 @@ int compaction_lock_acquire(struct compaction_lock *lock, struct operation *oper
     *ret_held = false;
     if (!lock->path)
         return 0;
-    if (operation)
-        operation_watch(operation, &lock->changed, &lock->lock);
+    operation_watch(operation, &lock->changed, &lock->lock);
     int code = await_lock(lock, operation, ret_held, err);
-    if (operation)
-        operation_unwatch(operation);
+    operation_unwatch(operation);
     return code;
 }
 
