@@ -330,20 +330,13 @@ int fork_point_plan(const struct fork_point *point, const struct layout *layout,
 
 /* ---- For mount and recovery ---- */
 
-static int run_set(struct fork_point_reader *reader, struct store_set *set,
-                   struct operation *operation, struct error *err)
-{
-    int code = store_run(reader->store, set, operation, err);
-    return code ? code : store_set_failure(set, ERR_NOT_FOUND, err);
-}
-
 static int check_present(struct fork_point_reader *reader, const struct database_state *state,
                          struct operation *operation, struct error *err)
 {
     auto_store_set struct store_set *set = store_set_new();
     const struct store_request *snapshot =
         database_state_request_snapshot(state, set, reader->layout);
-    int code = snapshot ? run_set(reader, set, operation, err) : 0;
+    int code = snapshot ? store_run_all(reader->store, set, ERR_NOT_FOUND, operation, err) : 0;
     if (code == 0)
         code = database_state_check_present(state, snapshot, err);
     return code;
@@ -355,7 +348,7 @@ int fork_point_warm(struct fork_point_reader *reader, struct store_set *set,
     struct database_state state;
     struct schema *schema = NULL;
     database_state_request(&state, set, reader->layout, NULL);
-    int code = run_set(reader, set, operation, err);
+    int code = store_run_all(reader->store, set, ERR_NOT_FOUND, operation, err);
     if (code == 0)
         code = check_present(reader, &state, operation, err);
     if (code == 0)
@@ -374,7 +367,7 @@ int fork_point_datasets(struct fork_point_reader *reader, struct operation *oper
     auto_store_set struct store_set *set = store_set_new();
     g_autofree char *storage = layout_datasets_prefix(reader->layout);
     const struct store_request *listing = store_set_list_shallow(set, storage);
-    int code = run_set(reader, set, operation, err);
+    int code = store_run_all(reader->store, set, ERR_NOT_FOUND, operation, err);
     if (code == 0)
         *ret = dataset_listing_read(listing, NULL);
     return code;

@@ -33,18 +33,14 @@ static void kept_manifest_free(void *pointer)
     g_free(kept);
 }
 
-static void free_snapshot(void *pointer)
-{
-    snapshot_free(pointer);
-}
-
 struct fork_point_cache *fork_point_cache_new(void)
 {
     struct fork_point_cache *cache = g_new0(struct fork_point_cache, 1);
     pthread_mutex_init(&cache->lock, NULL);
     cache->datasets = g_ptr_array_new_with_free_func(g_free);
     cache->manifests = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, kept_manifest_free);
-    cache->snapshots = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, free_snapshot);
+    cache->snapshots =
+        g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)snapshot_free);
     cache->plain = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     cache->marks = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     cache->highest = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);

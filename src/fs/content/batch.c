@@ -107,11 +107,6 @@ size_t batch_read(struct batch *batch, char *buffer, size_t size)
 
 /* ---- Carrying out ---- */
 
-static void clear_line(gpointer line)
-{
-    batch_line_clear(line);
-}
-
 static void parse_lines(struct group *group, const char *text, size_t length)
 {
     for (const char *end; length > 0; length -= (size_t)(end + 1 - text), text = end + 1) {
@@ -230,7 +225,7 @@ int batch_run(struct batch *batch, struct catalog *catalog, batch_observer *obse
     g_autoptr(GArray) changes = g_array_new(FALSE, FALSE, sizeof(struct change));
     g_autoptr(GString) answers = g_string_new(NULL);
     struct group group = {lines, changes};
-    g_array_set_clear_func(lines, clear_line);
+    g_array_set_clear_func(lines, (GDestroyNotify)batch_line_clear);
     parse_lines(&group, text->data, text->size);
     make_changes(&group);
     catalog_change(catalog, (struct change *)(void *)changes->data, changes->len, operation);

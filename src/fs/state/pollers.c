@@ -11,14 +11,9 @@ struct pollers {
     GHashTable *waiting; /* file to struct fuse_pollhandle */
 };
 
-static void drop_poller(gpointer poll)
-{
-    fuse_pollhandle_destroy(poll);
-}
-
 static GHashTable *table_new(void)
 {
-    return g_hash_table_new_full(NULL, NULL, NULL, drop_poller);
+    return g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)fuse_pollhandle_destroy);
 }
 
 struct pollers *pollers_new(void)

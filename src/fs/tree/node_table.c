@@ -43,11 +43,6 @@ void node_unref(struct node *node)
     g_free(node);
 }
 
-static void release_node(gpointer node)
-{
-    node_unref(node);
-}
-
 static guint hash_fork(gconstpointer key)
 {
     const struct ulid *id = key;
@@ -78,7 +73,8 @@ struct node_table *node_table_new(void)
 {
     struct node_table *table = g_new0(struct node_table, 1);
     pthread_mutex_init(&table->lock, NULL);
-    table->by_id = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, release_node);
+    table->by_id =
+        g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, (GDestroyNotify)node_unref);
     table->by_path = g_hash_table_new(hash_path, equal_path);
     table->by_fork = g_hash_table_new(hash_fork, equal_fork);
     table->next_id = NODE_TABLE_ROOT + 1;
@@ -171,7 +167,7 @@ void node_table_forget(struct node_table *table, uint64_t id, uint64_t lookups)
 GPtrArray *node_table_of_fork(struct node_table *table, const struct ulid *fork_id)
 {
     const struct ulid none = {""};
-    GPtrArray *nodes = g_ptr_array_new_with_free_func(release_node);
+    GPtrArray *nodes = g_ptr_array_new_with_free_func((GDestroyNotify)node_unref);
     LOCK_SCOPE(&table->lock);
     struct node *node = g_hash_table_lookup(table->by_fork, fork_id ? fork_id : &none);
     for (; node; node = node->next_of_fork)

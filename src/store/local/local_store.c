@@ -13,27 +13,11 @@
 static void perform(struct store *base, const struct store_request *request,
                     const struct operation *operation, struct store_answer *answer)
 {
-    struct local_store *store = (struct local_store *)base;
-    switch (request->method) {
-    case STORE_GET:
-        local_get(store, request, answer);
-        break;
-    case STORE_HEAD:
-        local_head(store, request, answer);
-        break;
-    case STORE_LIST:
-        local_list(store, request, answer);
-        break;
-    case STORE_PUT:
-        local_put(store, request, answer);
-        break;
-    case STORE_DELETE:
-        local_delete(store, request, answer);
-        break;
-    case STORE_PRUNE:
-        local_prune(store, request, answer);
-        break;
-    }
+    static void (*const methods[STORE_METHODS])(struct local_store *, const struct store_request *,
+                                                struct store_answer *) = {
+        [STORE_GET] = local_get, [STORE_HEAD] = local_head,     [STORE_LIST] = local_list,
+        [STORE_PUT] = local_put, [STORE_DELETE] = local_delete, [STORE_PRUNE] = local_prune};
+    methods[request->method]((struct local_store *)base, request, answer);
 }
 
 static void destroy(struct store *base)

@@ -319,32 +319,17 @@ static void conclude_change(struct s3_exchange *exchange)
 
 static void conclude_success(struct s3_exchange *exchange)
 {
-    int status = exchange->answer->status;
-    switch (exchange->request->method) {
-    case S3_WIRE_GET:
-        if (status == 200) {
-            conclude_get(exchange);
-            return;
-        }
-        break;
-    case S3_WIRE_HEAD:
-        if (status == 200) {
-            conclude_head(exchange);
-            return;
-        }
-        break;
-    case S3_WIRE_LIST:
-        if (status == 200) {
-            conclude_list(exchange);
-            return;
-        }
-        break;
-    case S3_WIRE_PUT:
-    case S3_WIRE_DELETE:
+    enum s3_wire_method method = exchange->request->method;
+    if (method == S3_WIRE_PUT || method == S3_WIRE_DELETE)
         conclude_change(exchange);
-        return;
-    }
-    lost(exchange, "that is no answer to the request");
+    else if (exchange->answer->status != 200)
+        lost(exchange, "that is no answer to the request");
+    else if (method == S3_WIRE_GET)
+        conclude_get(exchange);
+    else if (method == S3_WIRE_HEAD)
+        conclude_head(exchange);
+    else
+        conclude_list(exchange);
 }
 
 void s3_exchange_judge(struct s3_exchange *exchange, CURLcode code)
