@@ -55,13 +55,6 @@ int64_t catalog_lease_ms(const struct catalog *catalog);
 /* Reads the registry again if its etag has changed. Errors of the store, ERR_CORRUPT. */
 int catalog_refresh_registry(struct catalog *catalog, struct operation *operation,
                              struct error *err);
-/* Reads the registry again when `etag` (NULL: there is none), which was just looked at, is new. */
-int catalog_reload_if_changed(struct catalog *catalog, const char *etag,
-                              struct operation *operation, struct error *err);
-
-/* Whether a fork is active, from memory. Its overlay is then written by users, not in the course of
- * its life. */
-bool catalog_is_active(struct catalog *catalog, const struct ulid *id);
 
 /* Whether a fork is active on the store, with the datasets that `entry` has. ERR_STALE,
  * ERR_PENDING, ERR_CHANGED (it has others by now), errors of the store. */

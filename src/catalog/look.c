@@ -20,8 +20,9 @@ static int head_key(struct catalog *catalog, const char *key, struct operation *
     return code;
 }
 
-int catalog_reload_if_changed(struct catalog *catalog, const char *etag,
-                              struct operation *operation, struct error *err)
+/* Reads the registry again when `etag` (NULL: there is none), which was just looked at, is new. */
+static int reload_if_changed(struct catalog *catalog, const char *etag, struct operation *operation,
+                             struct error *err)
 {
     auto_registry struct registry *registry = catalog_registry(catalog);
     if (g_strcmp0(etag, registry->etag) == 0)
@@ -37,10 +38,12 @@ int catalog_refresh_registry(struct catalog *catalog, struct operation *operatio
     int code = head_key(catalog, key, operation, &etag, err);
     if (code)
         return code;
-    return catalog_reload_if_changed(catalog, etag, operation, err);
+    return reload_if_changed(catalog, etag, operation, err);
 }
 
-bool catalog_is_active(struct catalog *catalog, const struct ulid *id)
+/* Whether a fork is active, from memory. Its overlay is then written by users, not in the course of
+ * its life. */
+static bool is_active(struct catalog *catalog, const struct ulid *id)
 {
     auto_registry struct registry *registry = catalog_registry(catalog);
     const struct fork_entry *entry = registry_find_id(registry, id);
@@ -54,7 +57,7 @@ static int refresh_overlay(struct catalog *catalog, const char *key, const struc
 {
     g_autofree char *etag = NULL;
     enum overlay_look found = OVERLAY_SAME;
-    bool was_active = catalog_is_active(catalog, id);
+    bool was_active = is_active(catalog, id);
     overlays_begin_listing(catalog->overlays);
     int code = head_key(catalog, key, operation, &etag, err);
     if (code == 0)
@@ -63,7 +66,7 @@ static int refresh_overlay(struct catalog *catalog, const char *key, const struc
     if (ret) {
         ret->fork = *id;
         ret->again = found == OVERLAY_OWN;
-        ret->changed = found == OVERLAY_CHANGED && was_active && catalog_is_active(catalog, id);
+        ret->changed = found == OVERLAY_CHANGED && was_active && is_active(catalog, id);
     }
     return code;
 }
@@ -150,7 +153,7 @@ static int take_registry(const struct look *look, struct catalog *catalog,
     const struct store_answer *answer = &look->registry->answer;
     if (answer->code && answer->code != ERR_NOT_FOUND)
         return error_copy(err, &answer->error);
-    return catalog_reload_if_changed(catalog, answer->etag, operation, err);
+    return reload_if_changed(catalog, answer->etag, operation, err);
 }
 
 static int take_tombstones(const struct look *look, struct catalog *catalog,
@@ -171,7 +174,7 @@ static int take_overlays(const struct look *look, struct catalog *catalog, overl
         overlays_compare(catalog->overlays, look->overlays->answer.objects);
     for (guint i = 0; news && i < changed->len; i++) {
         const struct ulid *id = g_ptr_array_index(changed, i);
-        if (catalog_is_active(catalog, id))
+        if (is_active(catalog, id))
             news(argument, id);
     }
     return 0;

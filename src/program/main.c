@@ -43,8 +43,7 @@ static int64_t operation_timeout_ms(const struct program *program)
     return (int64_t)program->options->operation_timeout_s * 1000;
 }
 
-static struct session *make_session(const struct program *program,
-                                    const struct opened_catalog *opened, const char *mountpoint)
+static struct session *make_session(const struct program *program, const char *mountpoint)
 {
     const struct options *options = program->options;
     const struct session_settings settings = {
@@ -227,7 +226,7 @@ static int load_catalog(struct program *program, const struct places *places,
         opened_catalog_close(&opened);
         return error_set_errno(err, errno, "changing to the root directory");
     }
-    program->session = make_session(program, &opened, places->mountpoint);
+    program->session = make_session(program, places->mountpoint);
     return start_catalog(program, places->path, &opened, operation, err);
 }
 
