@@ -36,6 +36,11 @@ const char *fork_entry_name(const struct fork_entry *entry)
     return entry->key ? entry->key : entry->id.text;
 }
 
+bool fork_entry_same_text(const struct fork_entry *a, const struct fork_entry *b)
+{
+    return a->text_length == b->text_length && memcmp(a->text, b->text, a->text_length) == 0;
+}
+
 bool fork_entry_same_datasets(const struct fork_entry *a, const struct fork_entry *b)
 {
     if (a->datasets->len != b->datasets->len)

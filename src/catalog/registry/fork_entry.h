@@ -104,6 +104,7 @@ const char *fork_entry_name(const struct fork_entry *entry);
 /* The branch of a dataset, or NULL. */
 const char *fork_entry_branch(const struct fork_entry *entry, const char *dataset);
 
+bool fork_entry_same_text(const struct fork_entry *a, const struct fork_entry *b);
 /* Whether both map the same datasets to the same branches. */
 bool fork_entry_same_datasets(const struct fork_entry *a, const struct fork_entry *b);
 

@@ -56,7 +56,8 @@ size_t registry_children(const struct registry *registry, const struct ulid *id,
 bool registry_protects_branch(const struct registry *registry, const struct ulid *own,
                               const char *branch);
 
-/* An entry in which two images differ: `was` NULL: it is new; `is` NULL: it is gone. */
+/* An entry that two images do not share: `was` NULL: it is new; `is` NULL: it is gone. Both may say
+ * the same and differ in changed_at. */
 typedef void registry_difference(const struct fork_entry *was, const struct fork_entry *is,
                                  void *argument);
 /* Calls `tell` for each of them, in the order of by_id. Linear. */

@@ -61,12 +61,6 @@ void order_sort(GPtrArray *entries, entry_order *order)
     g_ptr_array_sort_with_data(entries, compare_indirect, &order);
 }
 
-static bool is_same(const struct fork_entry *was, const struct fork_entry *is)
-{
-    return was == is || (was->text_length == is->text_length &&
-                         memcmp(was->text, is->text, was->text_length) == 0);
-}
-
 void registry_compare(const struct registry *before, const struct registry *after,
                       registry_difference *tell, void *argument)
 {
@@ -75,7 +69,7 @@ void registry_compare(const struct registry *before, const struct registry *afte
         const struct fork_entry *was = a < old->len ? old->pdata[a] : NULL;
         const struct fork_entry *is = b < new->len ? new->pdata[b] : NULL;
         int order = !was ? 1 : !is ? -1 : was == is ? 0 : order_by_id_and_key(was, is);
-        if (order != 0 || !is_same(was, is))
+        if (was != is)
             tell(order <= 0 ? was : NULL, order >= 0 ? is : NULL, argument);
         a += order <= 0;
         b += order >= 0;

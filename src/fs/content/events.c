@@ -102,6 +102,8 @@ static void note_difference(const struct fork_entry *was, const struct fork_entr
     struct comparison *comparison = argument;
     const struct fork_entry *entry = is ? is : was;
     const char *kind = "changed";
+    if (was && is && fork_entry_same_text(was, is))
+        return;
     if (!is)
         kind = comparison->sweeping && is_swept(comparison, was) ? "expired" : "dropped";
     else if (!was || was->status != is->status)
