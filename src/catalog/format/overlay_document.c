@@ -284,11 +284,9 @@ int overlay_document_check_lists(const struct bytes *body, struct error *err)
 {
     auto_json struct json_object *overlay = NULL;
     struct json_object *array;
-    int code = json_parse(body->data, body->size, &overlay, err);
+    int code = members_of_document(body, &overlay, err);
     if (code)
         return code;
-    if (!json_object_is_type(overlay, json_type_object))
-        return error_set(err, ERR_CORRUPT, "is no JSON object");
     for (size_t i = 0; i < G_N_ELEMENTS(lists); i++)
         if (members_has(overlay, lists[i].name) &&
             members_array(overlay, lists[i].name, &array, NULL))

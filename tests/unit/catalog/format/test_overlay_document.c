@@ -248,6 +248,27 @@ static void an_overlay_that_does_not_parse_is_corrupt(void **state)
     assert_names("{\"added_schemaless_edge_types\": [7]}", ERR_CORRUPT, "KNOWS");
 }
 
+static void assert_lists(const char *text, int code)
+{
+    auto_bytes struct bytes *body = bytes_new_text(text);
+    struct error err = {0};
+    assert_int_equal(overlay_document_check_lists(body, &err), code);
+    assert_int_equal(err.code, code);
+}
+
+static void what_may_be_written_is_whole_when_it_is_read(void **state)
+{
+    static const char *const texts[] = {"{}", "{\"added_labels\": []}",
+                                        "{\"later\": 1, \"a\\u0000b\": {\"\\u0000\": 2}}"};
+    for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
+        assert_valid(texts[i]);
+        assert_lists(texts[i], 0);
+    }
+    assert_lists("[]", ERR_CORRUPT);
+    assert_lists("{", ERR_CORRUPT);
+    assert_lists("{\"added_labels\": {}}", ERR_CORRUPT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -263,6 +284,7 @@ int main(void)
         cmocka_unit_test(nothing_is_added_twice),
         cmocka_unit_test(undeclared_edge_types_are_added_once),
         cmocka_unit_test(an_overlay_that_does_not_parse_is_corrupt),
+        cmocka_unit_test(what_may_be_written_is_whole_when_it_is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
