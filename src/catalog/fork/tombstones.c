@@ -6,6 +6,9 @@
 #include "base/json_text.h"
 #include "catalog/format/documents.h"
 
+/* The member that says what keeps a fork whose drop could not be finished. */
+#define REASON "kept_by"
+
 struct tombstones {
     pthread_mutex_t lock;
     GHashTable *by_key; /* key -> struct tombstone */
@@ -222,12 +225,24 @@ static struct bytes *describe_unparsable(const struct tombstone *tombstone)
     return bytes_new(text->str, text->len);
 }
 
-/* The document of a fork, a JSON object that is not empty, with the reason as a last member. */
+/* The document of a fork with the reason as a last member, in place of one of that name that it may
+ * have. */
 static struct bytes *add_reason(const struct bytes *document, const char *reason)
 {
-    const struct json_span object = json_trim((struct json_span){document->data, document->size});
-    g_autoptr(GString) text = g_string_new_len(object.text, (gssize)object.length - 1);
-    g_string_append(text, ",\"kept_by\":");
+    g_autoptr(GArray) members =
+        json_split_members((struct json_span){document->data, document->size});
+    g_autoptr(GString) text = g_string_new("{");
+    for (guint i = 0; i < members->len; i++) {
+        const struct json_member *member = &g_array_index(members, struct json_member, i);
+        if (g_strcmp0(member->key, REASON) == 0)
+            continue;
+        g_string_append_len(text, member->key_source.text, (gssize)member->key_source.length);
+        g_string_append_c(text, ':');
+        g_string_append_len(text, member->value.text, (gssize)member->value.length);
+        g_string_append_c(text, ',');
+    }
+    json_append_string(text, REASON);
+    g_string_append_c(text, ':');
     json_append_string(text, reason);
     g_string_append_c(text, '}');
     return bytes_new(text->str, text->len);

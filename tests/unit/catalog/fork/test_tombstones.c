@@ -183,6 +183,28 @@ static void what_this_mount_does_is_noted(void **state)
     assert_rendered(fixture, "[]");
 }
 
+static void the_reason_takes_the_place_of_a_member_of_its_name(void **state)
+{
+    struct fixture *fixture = *state;
+    struct ulid id;
+    struct error reason = {0};
+    auto_bytes struct bytes *body =
+        bytes_new_text("{\"kept_by\":[1],\"id\":\"" FIRST
+                       "\",\"name\":\"a\",\"parent_snapshot_id\":\"x\",\"created_at\":"
+                       "\"2026-08-01T12:34:56Z\",\"schema_version_at_creation\":4,\"datasets\":{},"
+                       "\"status\":\"active\", \"later\": 1.50}");
+    assert_true(ulid_parse(FIRST, ULID_LENGTH, &id));
+    error_set(&reason, ERR_NOT_EMPTY, "a tag");
+    kept_forks_put(fixture->kept, &id, &reason);
+    tombstones_note_put(fixture->tombstones, PREFIX FIRST ".json", NULL, body);
+    assert_rendered(fixture, "[\n  {\n    \"id\": \"" FIRST "\",\n    \"name\": \"a\",\n"
+                             "    \"parent_snapshot_id\": \"x\",\n"
+                             "    \"created_at\": \"2026-08-01T12:34:56Z\",\n"
+                             "    \"schema_version_at_creation\": 4,\n    \"datasets\": {},\n"
+                             "    \"status\": \"active\",\n    \"later\": 1.50,\n"
+                             "    \"kept_by\": \"a tag\"\n  }\n]");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -195,6 +217,7 @@ int main(void)
         TEST(a_failing_store_leaves_the_table_as_it_was),
         TEST(what_is_known_at_its_etag_is_not_read_again),
         TEST(what_this_mount_does_is_noted),
+        TEST(the_reason_takes_the_place_of_a_member_of_its_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
