@@ -39,7 +39,7 @@ for test in $named; do
         failed=1
     }
 done
-for file in $(grep -Eo '(src|tests|docs|contrib|tools)/[a-zA-Z0-9_./-]*[a-z0-9]\b' "$source/docs/HACKING.md" | sort -u); do
+for file in $(grep -Eo '(src|tests|docs|contrib|tools)/[a-zA-Z0-9_./-]*[a-z0-9]\b' "$source/docs/HACKING.md" | grep -v NAME | sort -u); do
     [ -e "$source/$file" ] || [ -e "$source/$file.c" ] || {
         echo "HACKING names $file, which does not exist"
         failed=1
