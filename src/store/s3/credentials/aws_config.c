@@ -90,16 +90,17 @@ static int parse_section(struct parser *parser, char *line, struct error *err)
     return 0;
 }
 
-/* Splits at '='; NULL when there is none, or nothing before it. */
+/* Splits at '='; NULL when there is none, or nothing but blanks before it. */
 static char *split_setting(char *line, char **ret_value)
 {
     char *equals = strchr(line, '=');
-    if (!equals || equals == line)
+    if (!equals)
         return NULL;
     *equals = '\0';
     cut_comment(equals + 1);
     *ret_value = trim(equals + 1);
-    return trim(line);
+    char *key = trim(line);
+    return *key != '\0' ? key : NULL;
 }
 
 /* A line below a setting: a setting of its group, or more of its value, which none that matters

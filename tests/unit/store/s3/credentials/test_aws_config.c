@@ -113,6 +113,7 @@ static void what_is_neither_section_nor_setting_is_refused_by_its_line(void **st
 {
     assert_refused("[a]\nx = 1\nverysecret\n", "'/f': line 3 is neither a section nor a setting");
     assert_refused("[a]\n= verysecret\n", "'/f': line 2 is neither a section nor a setting");
+    assert_refused("[a]\n\r = verysecret\n", "'/f': line 2 is neither a section nor a setting");
     assert_refused("\nx = verysecret\n", "'/f': line 2 is a setting before the first section");
     assert_refused("[a\nx = 1\n", "'/f': line 1 starts a section, but has no ']'");
     assert_refused("[a] x = 1\n", "'/f': line 1 has something behind the ']' of its section");
