@@ -241,9 +241,7 @@ static int collect_schemaless_types(const struct reading *reading, GPtrArray *na
         code = overlay_document_add_schemaless_types(overlay->answer.body, names, err);
     if (code)
         return error_prefix(err, code, "%s", overlay->key);
-    const GPtrArray *of_main = reading->schema->schemaless_types;
-    for (guint i = 0; i < of_main->len; i++)
-        overlay_document_add_name(names, of_main->pdata[i]);
+    overlay_document_add_names(names, reading->schema->schemaless_types);
     return 0;
 }
 

@@ -294,10 +294,19 @@ int overlay_document_check_lists(const struct bytes *body, struct error *err)
     return 0;
 }
 
-void overlay_document_add_name(GPtrArray *names, const char *name)
+void overlay_document_add_names(GPtrArray *names, const GPtrArray *added)
 {
-    if (!g_ptr_array_find_with_equal_func(names, name, g_str_equal, NULL))
-        g_ptr_array_add(names, g_strdup(name));
+    /* Of the names that are copies: the array only grows. */
+    g_autoptr(GHashTable) known = g_hash_table_new(g_str_hash, g_str_equal);
+    for (guint i = 0; i < names->len; i++)
+        g_hash_table_add(known, names->pdata[i]);
+    for (guint i = 0; i < added->len; i++) {
+        if (g_hash_table_contains(known, added->pdata[i]))
+            continue;
+        char *name = g_strdup(added->pdata[i]);
+        g_ptr_array_add(names, name);
+        g_hash_table_add(known, name);
+    }
 }
 
 int overlay_document_add_schemaless_types(const struct bytes *body, GPtrArray *names,
@@ -308,7 +317,7 @@ int overlay_document_add_schemaless_types(const struct bytes *body, GPtrArray *n
     int code = body ? members_of_document(body, &object, err) : 0;
     if (code == 0 && object && members_has(object, SCHEMALESS_TYPES))
         code = members_strings(object, SCHEMALESS_TYPES, added, err);
-    for (guint i = 0; code == 0 && i < added->len; i++)
-        overlay_document_add_name(names, g_ptr_array_index(added, i));
+    if (code == 0)
+        overlay_document_add_names(names, added);
     return code;
 }

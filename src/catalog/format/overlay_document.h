@@ -29,8 +29,9 @@ int overlay_document_check_lists(const struct bytes *body, struct error *err);
  * {"Vector": {"dimensions": 8}} ... ERR_INVALID. */
 int overlay_check_data_type(struct json_object *value, struct error *err);
 
-/* Appends a copy of the name to `names` (char *, owned), if it is not there yet. */
-void overlay_document_add_name(GPtrArray *names, const char *name);
+/* Appends copies of those that are not there yet to `names` (char *, owned). Linear: there may be
+ * as many as fit into a document. */
+void overlay_document_add_names(GPtrArray *names, const GPtrArray *added);
 /* Appends to `names` (char *, owned) the edge types without declaration that an overlay names and
  * that are not there yet. body NULL: absent, none. ERR_CORRUPT when it does not parse. */
 int overlay_document_add_schemaless_types(const struct bytes *body, GPtrArray *names,

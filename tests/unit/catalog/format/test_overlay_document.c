@@ -241,6 +241,21 @@ static void undeclared_edge_types_are_added_once(void **state)
                  "KNOWS LIKES SEES");
 }
 
+/* As many as there are in a hostile document: comparing each with each would not end. */
+static void any_number_of_names_is_added(void **state)
+{
+    const guint count = 200000;
+    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GPtrArray) added = g_ptr_array_new_with_free_func(g_free);
+    for (guint i = 0; i < count; i++)
+        g_ptr_array_add(added, g_strdup_printf("a name like many others %u", i));
+    overlay_document_add_names(names, added);
+    overlay_document_add_names(names, added);
+    assert_int_equal(names->len, count);
+    assert_string_equal(names->pdata[count - 1], added->pdata[count - 1]);
+    assert_ptr_not_equal(names->pdata[count - 1], added->pdata[count - 1]);
+}
+
 static void an_overlay_that_does_not_parse_is_corrupt(void **state)
 {
     assert_names("{", ERR_CORRUPT, "KNOWS");
@@ -283,6 +298,7 @@ int main(void)
         cmocka_unit_test(undeclared_edge_types_are_names),
         cmocka_unit_test(nothing_is_added_twice),
         cmocka_unit_test(undeclared_edge_types_are_added_once),
+        cmocka_unit_test(any_number_of_names_is_added),
         cmocka_unit_test(an_overlay_that_does_not_parse_is_corrupt),
         cmocka_unit_test(what_may_be_written_is_whole_when_it_is_read),
     };
