@@ -104,10 +104,15 @@ void schema_free(struct schema *schema)
 
 static void remove_duplicates(GPtrArray *sorted)
 {
-    for (guint i = sorted->len; i > 1; i--) {
-        if (strcmp(sorted->pdata[i - 1], sorted->pdata[i - 2]) == 0)
-            g_ptr_array_remove_index(sorted, i - 1);
+    guint kept = 0;
+    for (guint i = 0; i < sorted->len; i++) {
+        char *name = g_steal_pointer(&sorted->pdata[i]);
+        if (kept > 0 && strcmp(sorted->pdata[kept - 1], name) == 0)
+            g_free(name);
+        else
+            sorted->pdata[kept++] = name;
     }
+    g_ptr_array_set_size(sorted, (gint)kept);
 }
 
 static void add_tables_of_edges(const GPtrArray *types, GPtrArray *names)
