@@ -153,6 +153,7 @@ const char *error_code_name(int code)
         NAME(PENDING);
         NAME(IO);
         NAME(TOO_BIG);
+        NAME(NOT_DURABLE);
     default:
         return "UNKNOWN";
     }

@@ -38,6 +38,7 @@ static const struct mapping mappings[] = {
     {ERR_PENDING, EAGAIN, "EAGAIN"},
     {ERR_IO, EIO, "EIO"},
     {ERR_TOO_BIG, EFBIG, "EFBIG"},
+    {ERR_NOT_DURABLE, EIO, "EIO"},
 };
 #define MAPPINGS (sizeof mappings / sizeof mappings[0])
 

@@ -107,7 +107,7 @@ static void wave_unref(struct store_wave *wave)
 /* With the lock held. Returns true when the caller has to settle the wave now. */
 static bool close_slot(struct store_wave *wave)
 {
-    if (--wave->open > 0 || wave->abandoned)
+    if (--wave->open > 0)
         return false;
     wave->phase = WAVE_SETTLING;
     return true;
@@ -270,8 +270,8 @@ static void submit_wave(struct store_wave *wave)
         settle_for_caller(wave);
 }
 
-/* With the lock held, until the wave is done or abandoned. A cancel can end the last waiting slot;
- * then this returns early, true, for the caller to settle. */
+/* With the lock held, until the wave is done or abandoned. A cancel or the deadline can end the
+ * last waiting slot; then this returns early, true, for the caller to settle. */
 static bool wait_for_wave(struct store_wave *wave, const struct operation *operation)
 {
     while (wave->phase != WAVE_DONE) {
@@ -285,8 +285,7 @@ static bool wait_for_wave(struct store_wave *wave, const struct operation *opera
         if (wave->phase == WAVE_DONE)
             break;
         wave->abandoned = true;
-        refuse_waiting(wave, ERR_DEADLINE, "the time allowed is over");
-        break;
+        return refuse_waiting(wave, ERR_DEADLINE, "the time allowed is over");
     }
     return false;
 }
@@ -316,15 +315,15 @@ static bool publish_abandoned(struct wave_slot *slot, struct store_answer *to)
 {
     const char *method = store_method_name(slot->request->method), *key = slot->request->key;
     bool writes = store_method_writes(slot->request->method);
-    bool durable = !settling_store(slot->wave->store);
+    bool durable = !store_has_to_settle(slot->wave->store);
     if (slot->state == SLOT_RUNNING) {
         store_answer_fail(to, writes ? ERR_OUTCOME_UNKNOWN : ERR_DEADLINE,
                           "%s %s: no answer within the time allowed", method, key);
         return false;
     }
     if (writes && slot->state == SLOT_ANSWERED && slot->succeeded && !durable) {
-        store_answer_fail(to, ERR_OUTCOME_UNKNOWN, "%s %s: not durable within the time allowed",
-                          method, key);
+        store_answer_fail(to, ERR_NOT_DURABLE, "%s %s: not durable within the time allowed", method,
+                          key);
         return false;
     }
     if (writes && !slot->succeeded) {
@@ -333,6 +332,12 @@ static bool publish_abandoned(struct wave_slot *slot, struct store_answer *to)
     } else
         move_answer(to, &slot->answer);
     return slot->state != SLOT_REFUSED;
+}
+
+/* Whether a request that failed so may have had an effect. */
+static bool has_effect(int code)
+{
+    return code == ERR_OUTCOME_UNKNOWN || code == ERR_NOT_DURABLE;
 }
 
 /* Hands the answers to the caller; returns as store_run(). */
@@ -355,7 +360,7 @@ static int publish(struct store_wave *wave, struct error *err)
         if (first)
             continue;
         first = &to->error;
-        code = to->code == ERR_OUTCOME_UNKNOWN ? ERR_DEADLINE : to->code;
+        code = has_effect(to->code) ? ERR_DEADLINE : to->code;
     }
     if (unanswered)
         error_set(err, code, "%zu of %zu requests not answered, first: %s", unanswered, wave->size,
@@ -395,7 +400,7 @@ int store_run(struct store *store, struct store_set *set, struct operation *oper
 int store_answer_failure(const struct store_answer *answer, int run_code, struct error *err)
 {
     struct error failure = answer->error;
-    if (answer->code == ERR_OUTCOME_UNKNOWN)
+    if (has_effect(answer->code))
         failure.code = run_code ? run_code : ERR_IO;
     return error_copy(err, &failure);
 }
@@ -447,6 +452,20 @@ int store_delete(struct store *store, const char *key, struct operation *operati
     auto_store_set struct store_set *set = store_set_new();
     store_set_delete(set, key);
     return run_one(store, set, operation, err);
+}
+
+bool store_has_to_settle(struct store *store)
+{
+    return settling_store(store) != NULL;
+}
+
+int store_confirm_put(struct store *store, const char *key, struct bytes *body, const char *etag,
+                      struct operation *operation, char **ret_etag, struct error *err)
+{
+    if (store_has_to_settle(store))
+        return store_put(store, key, body, STORE_IF_MATCH, etag, operation, ret_etag, err);
+    *ret_etag = g_strdup(etag);
+    return 0;
 }
 
 void store_initialize(struct store *store, const struct store_operations *operations, unsigned jobs)

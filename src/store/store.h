@@ -13,9 +13,13 @@
  *  - ERR_NOT_FOUND means that the object is definitely absent, never any other failure. A delete of
  *    an absent object succeeds. A listing below a prefix without objects is empty.
  *  - A lost precondition is ERR_PRECONDITION: the object was not changed by this request.
- *  - ERR_OUTCOME_UNKNOWN means that a put or delete may or may not have taken effect (answer lost,
- *    not known to be durable): re-read to decide. Any other failure of a put or delete means that
- *    it has had no effect.
+ *  - ERR_OUTCOME_UNKNOWN means that a put or delete may or may not have taken effect (its answer
+ *    was lost): re-read to decide. Where the store has to settle (store_has_to_settle()), reading
+ *    decides what is there, and not whether it is durable: see store_confirm_put().
+ *  - ERR_NOT_DURABLE means that a put, delete or prune has taken effect, as every reader sees, but
+ *    may be undone by a power failure. Reading tells nothing about that. It is as good as done once
+ *    the same is done anew, and succeeds.
+ *  - Any other failure of a put or delete means that it has had no effect.
  *  - Listing shows objects in bytewise order of their keys, without temporary files
  *    (store_name_is_temporary()).
  *  - Requests take the operation's deadline. When it passes, store_run() returns although calls may
@@ -123,8 +127,9 @@ struct store;
 /* Runs every request of the set; see the contract above. An empty set succeeds at once. Returns 0
  * when all are answered, each with its own code; ERR_DEADLINE or ERR_INTERRUPTED when at least
  * one was not started or abandoned, in which case started-but-unanswered puts and deletes carry
- * ERR_OUTCOME_UNKNOWN, unanswered reads ERR_DEADLINE, and those not started ERR_DEADLINE or
- * ERR_INTERRUPTED. `operation` may be NULL. */
+ * ERR_OUTCOME_UNKNOWN, those of which only the settling was not waited for ERR_NOT_DURABLE,
+ * unanswered reads ERR_DEADLINE, and those not started ERR_DEADLINE or ERR_INTERRUPTED. `operation`
+ * may be NULL. */
 int store_run(struct store *store, struct store_set *set, struct operation *operation,
               struct error *err);
 
@@ -141,8 +146,9 @@ int store_run_all(struct store *store, struct store_set *set, int ignored,
                   struct operation *operation, struct error *err);
 
 /* The failure of an answer, for steps that can be taken again or back, so that it does not matter
- * much whether a request took effect: ERR_OUTCOME_UNKNOWN becomes `run_code`, what store_run()
- * returned, or else ERR_IO. Copies the error and returns its code; 0 after success. */
+ * much whether a request took effect: ERR_OUTCOME_UNKNOWN and ERR_NOT_DURABLE become `run_code`,
+ * what store_run() returned, or else ERR_IO. Copies the error and returns its code; 0 after
+ * success. */
 int store_answer_failure(const struct store_answer *answer, int run_code, struct error *err);
 
 /* Conveniences that run a set of one request, and return that request's own code: a put or delete
@@ -155,6 +161,16 @@ int store_put(struct store *store, const char *key, struct bytes *body,
               char **ret_etag /* may be NULL; *ret_etag may become NULL */, struct error *err);
 int store_delete(struct store *store, const char *key, struct operation *operation,
                  struct error *err);
+
+/* Whether what has taken effect is not durable before it is settled, so that what can be read may
+ * still be lost. False: an object that can be read is durable. */
+bool store_has_to_settle(struct store *store);
+
+/* For who has read his own `body` at the version `etag` after a put whose answer did not tell: 0 at
+ * once where what can be read is durable; else puts it anew in place of that version. Errors as of
+ * store_put(). *ret_etag: the version that is there now; g_free(). */
+int store_confirm_put(struct store *store, const char *key, struct bytes *body, const char *etag,
+                      struct operation *operation, char **ret_etag, struct error *err);
 
 bool store_key_is_valid(const char *key);
 /* Whether a name (the last segment of a key) is that of a temporary file: ".*#[0-9]+", as we, Uni
@@ -206,10 +222,11 @@ struct store_operations {
      * when it is cancelled; `operation` is never NULL. */
     void (*perform)(struct store *store, const struct store_request *request,
                     const struct operation *operation, struct store_answer *answer);
-    /* Makes durable what the set changed; called once per set, after its last request, unless the
-     * caller has gone. May turn the success of a put, delete or prune into a failure; must touch
-     * no other answer (the caller may take these away meanwhile). NULL: an answer is durable at
-     * once; in a wrapper, it is left to the wrapped store. */
+    /* Makes durable what the set changed; called once per set, after its last request, also when
+     * the caller has gone. May turn the success of a put, delete or prune into ERR_NOT_DURABLE, and
+     * replace the etag of a put; must touch no other answer (the caller may take these away
+     * meanwhile). NULL: an answer is durable at once; in a wrapper, it is left to the wrapped
+     * store. */
     void (*settle)(struct store *store, struct store_wave *wave);
     /* See store_connection(); NULL: there is no server; in a wrapper, left to the wrapped store. */
     bool (*connection)(struct store *store, struct store_connection *ret);

@@ -208,7 +208,7 @@ static void note_entry(struct round *round, struct task *task)
 {
     struct create *create = (struct create *)task;
     create->late_entry = task->err->code == ERR_OUTCOME_UNKNOWN;
-    if (task_is_well(task) || create->late_entry)
+    if (task_is_well(task) || create->late_entry || task->err->code == ERR_NOT_DURABLE)
         create_move(create, CREATE_ENTERED);
 }
 

@@ -38,6 +38,7 @@ struct create {
     struct fork_entry *entry;       /* pending */
     struct bytes *overlay;
     bool late_entry;      /* the entry's commit had no known outcome: it may still arrive */
+    bool is_active;       /* when it was to be undone it was seen to be active */
     struct error problem; /* what could not be undone */
 };
 

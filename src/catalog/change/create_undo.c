@@ -16,6 +16,7 @@ static void commit_undone(struct round *round, const GPtrArray *undone, enum tra
                 .kind = kind,
                 .id = &create->task.change->id,
                 .decided_at = catalog_is_shared(round->catalog) ? &round->decided_at : NULL,
+                .ret_active = kind == TRANSITION_FENCE ? &create->is_active : NULL,
                 .err = &create->problem};
     }
     transitions_commit(round->catalog->committer, list, count, &round->finishing);
@@ -29,22 +30,42 @@ static bool is_entered(struct catalog *catalog, const struct ulid *id)
     return registry_find_id(registry, id) != NULL;
 }
 
-/* What came of the fence. A fork that turns out to be active was created after all: its
- * activation's answer was lost. One that cannot be fenced is left for recovery; one that another
- * mount has tombstoned, which may take that back, to that mount. */
+/* A fork that turns out to be active was created after all: its activation's answer was lost. Who
+ * has seen it may have begun to use it, so it is never undone; but it may be lost in a power
+ * failure. */
+static void note_active(struct create *create)
+{
+    struct error *err = create->task.err;
+    const struct error cause = *err;
+    if (create->problem.code == 0) {
+        *err = (struct error){0};
+        create_move(create, CREATE_ACTIVE);
+        return;
+    }
+    error_set(err, cause.code,
+              "%.600s; the fork is active, but may be lost in a power failure: %.300s", cause.text,
+              create->problem.text);
+    create_move(create, CREATE_LEFT);
+}
+
+/* What came of the fence. One that cannot be fenced is left for recovery; one that another mount
+ * has tombstoned, which may take that back, to that mount. A fence that may be lost is good enough:
+ * the fork was never active, and will never be. */
 static void note_fence(struct round *round, struct create *create)
 {
     struct error *err = create->task.err;
     const struct error cause = *err;
+    if (create->problem.code == ERR_NOT_DURABLE && !create->is_active)
+        create->problem = (struct error){0};
     const int code = create->problem.code;
-    if (code == 0 && create->late_entry && !is_entered(round->catalog, &create->task.change->id)) {
+    if (create->is_active) {
+        note_active(create);
+    } else if (code == 0 && create->late_entry &&
+               !is_entered(round->catalog, &create->task.change->id)) {
         error_set(err, cause.code, "%.600s; its entry may still appear, as pending", cause.text);
         create_move(create, CREATE_LEFT);
     } else if (code == 0) {
         create_move(create, CREATE_FENCED);
-    } else if (code == ERR_EXISTS) {
-        *err = (struct error){0};
-        create_move(create, CREATE_ACTIVE);
     } else {
         error_set(err, cause.code, "%.600s; it is left for recovery: %.350s", cause.text,
                   create->problem.text);
@@ -91,8 +112,12 @@ static void note_undone(struct round *round, struct create *create)
 {
     struct error *err = create->task.err;
     const struct error cause = *err;
-    create_move(create, create->problem.code ? CREATE_LEFT : CREATE_GONE);
-    if (create->problem.code)
+    const bool is_gone = create->problem.code == 0 || create->problem.code == ERR_NOT_DURABLE;
+    create_move(create, is_gone ? CREATE_GONE : CREATE_LEFT);
+    if (is_gone && create->problem.code)
+        error_set(err, cause.code, "%.600s; all is undone, but its entry may come back: %.300s",
+                  cause.text, create->problem.text);
+    else if (create->problem.code)
         error_set(err, cause.code, "%.600s; what was written is left for recovery: %.350s",
                   cause.text, create->problem.text);
     else if (cause.code == ERR_OUTCOME_UNKNOWN) /* it is known now: nothing is left of it */

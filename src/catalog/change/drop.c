@@ -168,16 +168,13 @@ void drop_prepare(struct round *round)
 
 /* ---- Deciding ---- */
 
-/* A fork that is tombstoned already was decided on before. Among several writers it is taken over
- * from whoever did, so that they cannot take it back. */
+/* A fork that is tombstoned already was decided on before, and is fenced as a pending one is: that
+ * changes nothing, but makes sure that the decision is durable. Among several writers it is taken
+ * over from whoever did, so that they cannot take it back. */
 static bool choose_decision(struct round *round, struct task *task, struct transition *transition)
 {
     struct drop *drop = (struct drop *)task;
     const bool shared = catalog_is_shared(round->catalog);
-    if (drop->entry->status == FORK_TOMBSTONED && !shared) {
-        drop_move(drop, DROP_DECIDED);
-        return false;
-    }
     *transition = (struct transition){
         .kind = drop->entry->status == FORK_ACTIVE ? TRANSITION_TOMBSTONE : TRANSITION_FENCE,
         .id = &drop->entry->id,
@@ -316,6 +313,20 @@ static bool has_left_entry(const struct drop *drop, const struct registry *regis
     return entry && entry->status != FORK_ACTIVE;
 }
 
+/* What is left of a drop that failed. */
+static void tell_what_is_left(const struct drop *drop)
+{
+    struct error *err = drop->task.err;
+    if (err->code == ERR_NOT_DURABLE && drop->state == DROP_DELETED)
+        error_prefix(err, err->code,
+                     "nothing of it is left, but its entry may come back in a power failure");
+    else if (err->code == ERR_NOT_DURABLE)
+        error_prefix(err, err->code,
+                     "the fork is tombstoned, but that may be lost in a power failure");
+    else if (!task_is_well(&drop->task) && drop_is_decided(drop))
+        error_prefix(err, err->code, "the fork stays tombstoned");
+}
+
 /* Whatever came of a drop, from now on the status in the registry keeps the door. */
 void drop_end(struct round *round)
 {
@@ -326,7 +337,6 @@ void drop_end(struct round *round)
             holders_open_door(round->catalog->holders, &drop->entry->id);
         if (has_left_entry(drop, registry))
             task_leave(&drop->task, round->catalog->takeover, &drop->entry->id);
-        if (!task_is_well(&drop->task) && drop_is_decided(drop))
-            error_prefix(drop->task.err, drop->task.err->code, "the fork stays tombstoned");
+        tell_what_is_left(drop);
     }
 }

@@ -13,15 +13,17 @@
 
 /* A put that lost may have lost to itself: its answer was lost, and it was repeated. Nothing is
  * there for sure: its outcome stays unknown. */
-static int check_present(struct store *store, const char *key, const struct bytes *body,
+static int check_present(struct store *store, const char *key, struct bytes *body,
                          const struct error *failure, struct operation *operation,
                          struct error *err)
 {
     auto_bytes struct bytes *present = NULL;
+    g_autofree char *etag = NULL;
+    g_autofree char *confirmed = NULL;
     struct error unseen = {0};
-    int code = store_get(store, key, operation, &present, NULL, &unseen);
+    int code = store_get(store, key, operation, &present, &etag, &unseen);
     if (code == 0 && bytes_equal(present, body))
-        return 0;
+        return store_confirm_put(store, key, body, etag, operation, &confirmed, err);
     if (code && failure->code == ERR_OUTCOME_UNKNOWN)
         return error_copy(err, code == ERR_NOT_FOUND ? failure : &unseen);
     return error_set(err, ERR_HELD,
@@ -30,13 +32,23 @@ static int check_present(struct store *store, const char *key, const struct byte
                      key);
 }
 
+/* Ours is there, and may be lost: nothing has been done by it yet. */
+static int give_up(struct store *store, const char *key, const struct error *failure,
+                   struct operation *operation, struct error *err)
+{
+    store_delete(store, key, operation, NULL); /* what is left is left for recovery */
+    return error_copy(err, failure);
+}
+
 int intent_put(struct store *store, const char *key, struct bytes *body,
                struct operation *operation, struct error *err)
 {
     struct error failure = {0};
     int code = store_put(store, key, body, STORE_IF_ABSENT, NULL, operation, NULL, &failure);
     if (code == ERR_OUTCOME_UNKNOWN || code == ERR_PRECONDITION)
-        return check_present(store, key, body, &failure, operation, err);
+        code = check_present(store, key, body, &failure, operation, &failure);
+    if (code == ERR_NOT_DURABLE)
+        return give_up(store, key, &failure, operation, err);
     return code ? error_copy(err, &failure) : 0;
 }
 
@@ -62,7 +74,7 @@ int intent_delete(struct store *store, const char *key, const struct bytes *body
                   struct operation *operation, struct operation *undoing, struct error *err)
 {
     int code = store_delete(store, key, operation, err);
-    if (code && code != ERR_OUTCOME_UNKNOWN) /* it is there */
+    if (code && code != ERR_OUTCOME_UNKNOWN) /* it is there, or may come back */
         code = store_delete(store, key, operation, err);
     for (int i = 0; code == ERR_OUTCOME_UNKNOWN && i < DELETE_REPEATS; i++)
         code = delete_again(store, key, body, undoing, err);
@@ -173,7 +185,7 @@ static int recover_found(struct catalog *catalog, const struct intent_kind *kind
         report->orphans++;
     else if (code == ERR_HELD)
         return 0;
-    else if (code == ERR_CORRUPT || code == ERR_IO || code == ERR_ACCESS)
+    else if (code == ERR_CORRUPT || code == ERR_IO || code == ERR_NOT_DURABLE || code == ERR_ACCESS)
         recovery_report_problem(report, &problem, kind->what, get->key);
     else
         return error_copy(err, &problem);

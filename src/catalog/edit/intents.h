@@ -43,13 +43,14 @@ struct intent_kind {
 };
 
 /* Writes an intent whose text nobody else writes. ERR_HELD when the fork has one of that kind;
- * ERR_OUTCOME_UNKNOWN when none is there, but ours may still arrive; other errors of the store. If
- * ours is there after all, it is left for recovery. */
+ * ERR_OUTCOME_UNKNOWN when none is there, but ours may still arrive; ERR_NOT_DURABLE; other errors
+ * of the store. If ours is there after all, it is left for recovery. */
 int intent_put(struct store *store, const char *key, struct bytes *body,
                struct operation *operation, struct error *err);
 
 /* Deletes the caller's own intent of that text; time for what follows on a lost answer is that of
- * `undoing`. ERR_OUTCOME_UNKNOWN: it may be gone, or go yet; after any other error it is there. */
+ * `undoing`. ERR_OUTCOME_UNKNOWN: it may be gone, or go yet; ERR_NOT_DURABLE: it is gone, and may
+ * come back in a power failure; after any other error it is there. */
 int intent_delete(struct store *store, const char *key, const struct bytes *body,
                   struct operation *operation, struct operation *undoing, struct error *err);
 

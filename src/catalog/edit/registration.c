@@ -157,7 +157,8 @@ static void delete_puts_of(const struct addition *addition, struct store_set *pu
 {
     for (size_t i = addition->first; i < addition->end; i++) {
         const struct store_request *request = store_set_at(puts, i);
-        if (request->answer.code == 0 || request->answer.code == ERR_OUTCOME_UNKNOWN)
+        const int code = request->answer.code;
+        if (code == 0 || code == ERR_OUTCOME_UNKNOWN || code == ERR_NOT_DURABLE)
             store_set_delete(deletes, request->key);
     }
 }
@@ -279,7 +280,9 @@ static int make_and_commit(struct registration *registration, struct store_set *
         code = put_branches(registration, puts, err);
     if (code == 0) {
         code = commit_datasets(registration, err);
-        registration->undecided = code == ERR_OUTCOME_UNKNOWN; /* never undone without knowing */
+        /* Never undone without knowing; nor is the intent deleted while the entry may change back.
+         */
+        registration->undecided = code == ERR_OUTCOME_UNKNOWN || code == ERR_NOT_DURABLE;
     }
     return code;
 }
@@ -317,7 +320,9 @@ static int register_locked(struct registration *registration, const struct bytes
     struct compaction_lock *compaction = registration->catalog->compaction;
     bool is_held = false;
     int code = additions_parse(registration->entry, text, &registration->additions, err);
-    if (code || registration->additions->len == 0)
+    if (code == 0 && registration->additions->len == 0)
+        return commit_datasets(registration, err); /* of nothing: all is there, durably */
+    if (code)
         return code;
     code = look_at_store(registration, err);
     if (code == 0 && additions_first_to_be_made(registration->additions))

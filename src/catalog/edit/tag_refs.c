@@ -69,7 +69,8 @@ int tag_refs_delete(struct catalog *catalog, const struct fork_entry *entry, con
                     struct operation *operation, struct error *err)
 {
     int code = delete_keys(catalog, keys, operation, err);
-    if (code == ERR_OUTCOME_UNKNOWN) /* deleting what is gone succeeds */
+    /* Deleting what is gone succeeds, and makes that durable. */
+    if (code == ERR_OUTCOME_UNKNOWN || code == ERR_NOT_DURABLE)
         code = delete_keys(catalog, keys, operation, err);
     tags_forget(catalog->tags, &entry->id);
     return code;

@@ -91,11 +91,17 @@ static bool is_doubtful(const struct store_request *put)
 }
 
 /* What a put turned out to have done, from a look at the object. One that was abandoned (`late`)
- * and is not there may still arrive. */
-static void settle_put(struct store_request *put, const struct store_request *get, bool late)
+ * and is not there may still arrive. Where what is there need not be durable the tag is not made.
+ */
+static void settle_put(struct catalog *catalog, struct store_request *put,
+                       const struct store_request *get, bool late)
 {
     struct store_answer *answer = &put->answer;
-    if (get->answer.code == 0 && bytes_equal(get->answer.body, put->body)) {
+    const bool is_there = get->answer.code == 0 && bytes_equal(get->answer.body, put->body);
+    if (is_there && store_has_to_settle(catalog->store)) {
+        struct error cause = answer->error;
+        answer->code = error_set(&answer->error, ERR_NOT_DURABLE, "%s", cause.text);
+    } else if (is_there) {
         answer->code = 0;
         answer->error = (struct error){0};
     } else if (get->answer.code == 0 || answer->code == ERR_PRECONDITION) {
@@ -122,7 +128,7 @@ static void settle_doubtful(struct catalog *catalog, struct store_set *puts, boo
     }
     store_run(catalog->store, gets, undoing, NULL);
     for (guint i = 0; i < doubtful->len; i++)
-        settle_put(g_ptr_array_index(doubtful, i), store_set_at(gets, i), late);
+        settle_put(catalog, g_ptr_array_index(doubtful, i), store_set_at(gets, i), late);
 }
 
 /* Deletes the tag refs that this call made; never another writer's. False when some may be left:
@@ -134,7 +140,7 @@ static bool take_pins_back(struct catalog *catalog, struct store_set *puts,
     bool unknown = false;
     for (size_t i = 0; i < store_set_size(puts); i++) {
         const struct store_request *put = store_set_at(puts, i);
-        if (put->answer.code == 0)
+        if (put->answer.code == 0 || put->answer.code == ERR_NOT_DURABLE)
             store_set_delete(set, put->key);
         unknown = unknown || put->answer.code == ERR_OUTCOME_UNKNOWN;
     }
@@ -148,7 +154,7 @@ static bool take_pins_back(struct catalog *catalog, struct store_set *puts,
 }
 
 /* Between the intent and its deletion, which decides: nothing is taken back unless the intent is
- * there for sure. */
+ * there for sure. If it comes back in a power failure, recovery finds the tag whole. */
 static int pin_decided(struct catalog *catalog, const struct fork_entry *entry,
                        const struct pinning *pinnings, const struct bytes *intent,
                        struct operation *operation, struct operation *undoing, struct error *err)
@@ -161,6 +167,7 @@ static int pin_decided(struct catalog *catalog, const struct fork_entry *entry,
         code = catalog_confirm_active(catalog, entry, operation, err);
     if (code == 0) {
         code = tag_intent_delete(catalog, &entry->id, intent, operation, undoing, err);
+        code = code == ERR_NOT_DURABLE ? 0 : code;
         undecided = code == ERR_OUTCOME_UNKNOWN;
     }
     if (code && !undecided && take_pins_back(catalog, puts, undoing, err))

@@ -128,6 +128,16 @@ struct write {
     struct operation *operation;
 };
 
+/* Our own text was read at that version, and has to be durable. */
+static int confirm(const struct write *write, const char *etag, char **ret_etag, struct error *err)
+{
+    int code = store_confirm_put(write->overlays->store, write->key, write->body, etag,
+                                 write->operation, ret_etag, err);
+    if (code == ERR_PRECONDITION)
+        return error_set(err, ERR_CHANGED, "it has changed since it was written");
+    return code;
+}
+
 /* After a put whose answer does not tell, or that lost, perhaps to itself: what the store holds.
  * ERR_OUTCOME_UNKNOWN when it is what was there before: the put may still be repeated. */
 static int resolve_put(const struct write *write, char **ret_etag, struct error *err)
@@ -140,10 +150,8 @@ static int resolve_put(const struct write *write, char **ret_etag, struct error 
     if (code && code != ERR_NOT_FOUND)
         return error_set(err, ERR_OUTCOME_UNKNOWN, "whether it was stored is not known: %s",
                          failure.text);
-    if (code == 0 && bytes_equal(body, write->body)) {
-        *ret_etag = g_steal_pointer(&etag);
-        return 0;
-    }
+    if (code == 0 && bytes_equal(body, write->body))
+        return confirm(write, etag, ret_etag, err);
     if (g_strcmp0(etag, write->version) == 0)
         return error_set(err, ERR_OUTCOME_UNKNOWN, "it was not stored so far");
     return error_set(err, ERR_CHANGED, "it has changed since it was read");

@@ -36,9 +36,9 @@ int overlays_read(struct overlays *overlays, const struct ulid *id, struct opera
                   struct overlay **ret, struct error *err);
 
 /* Replaces the stored overlay, if it still is `version` (NULL: absent). ERR_CHANGED when it is not;
- * ERR_OUTCOME_UNKNOWN even after re-reading. What is in memory is forgotten on failure. One call
- * for a fork at a time. *ret_version (may be NULL): the new one; g_free(). The text must have been
- * validated. */
+ * ERR_OUTCOME_UNKNOWN even after re-reading; ERR_NOT_DURABLE. What is in memory is forgotten on
+ * failure. One call for a fork at a time. *ret_version (may be NULL): the new one; g_free(). The
+ * text must have been validated. */
 int overlays_write(struct overlays *overlays, const struct ulid *id, struct bytes *text,
                    const char *version, struct operation *operation, char **ret_version,
                    struct error *err);

@@ -113,15 +113,6 @@ static void note_committed(struct catalog *catalog, struct unfinished *fork,
                          monotonic_now_ns());
 }
 
-/* Pending ones are fenced off from who makes them; among several writers tombstoned ones, too, from
- * who may still take the decision back. */
-static bool is_to_be_committed(const struct catalog *catalog, const struct unfinished *fork,
-                               enum transition_kind kind)
-{
-    return fork->problem.code == 0 && (kind != TRANSITION_FENCE || catalog_is_shared(catalog) ||
-                                       fork->entry->status == FORK_PENDING);
-}
-
 static struct transition transition_of(const struct catalog *catalog, struct unfinished *fork,
                                        enum transition_kind kind, const struct timespec *now)
 {
@@ -132,7 +123,11 @@ static struct transition transition_of(const struct catalog *catalog, struct unf
                                .err = &fork->problem};
 }
 
-/* One commit for all that are well: fenced, or (`kind`) removed. */
+/* One commit for all that are well: fenced, or (`kind`) removed. Pending ones are fenced off from
+ * who makes them, tombstoned ones among several writers from who may still take the decision back;
+ * and a decision that was read, perhaps of a process that was killed, is made durable before it is
+ * acted on.
+ */
 static void commit_all(struct catalog *catalog, GPtrArray *forks, enum transition_kind kind,
                        struct operation *operation)
 {
@@ -141,7 +136,7 @@ static void commit_all(struct catalog *catalog, GPtrArray *forks, enum transitio
     const struct timespec now = timestamp_now();
     for (guint i = 0; i < forks->len; i++) {
         struct unfinished *fork = g_ptr_array_index(forks, i);
-        if (!is_to_be_committed(catalog, fork, kind))
+        if (fork->problem.code)
             continue;
         list[committed->len] = transition_of(catalog, fork, kind, &now);
         g_ptr_array_add(committed, fork);

@@ -69,25 +69,32 @@ static void pause_before_retry(struct group *group)
 
 /* ---- Attempts ---- */
 
+/* Whether what readers see survives a power failure. */
+static bool is_durable(const struct committer *committer, const struct registry *current)
+{
+    return committer->image.is_settled || !current->etag || !store_has_to_settle(committer->store);
+}
+
 /* Applies every request to the current registry; those that are refused are answered. Returns the
- * new image, or NULL when there is nothing to store. */
+ * new image, the old one when it has to be stored anew, or NULL when there is nothing to store. */
 static struct registry *apply_group(struct group *group, struct registry *base)
 {
     struct registry_edit *edit = registry_edit_new(base);
     for (guint i = 0; i < group->requests->len;) {
         const struct commit_request *request = g_ptr_array_index(group->requests, i);
         struct error refusal = {0};
-        if (request->apply(edit, request->argument, &refusal) == 0)
+        if (request->has_landed || request->apply(edit, request->argument, &refusal) == 0)
             i++;
         else
             commit_queue_answer(group->committer->queue, group->requests, i, &refusal);
     }
-    if (!edit->is_changed) {
-        registry_edit_free(edit);
-        commit_queue_answer_all(group->committer->queue, group->requests, NULL);
-        return NULL;
-    }
-    return registry_edit_finish(edit);
+    if (edit->is_changed)
+        return registry_edit_finish(edit);
+    registry_edit_free(edit);
+    if (group->requests->len > 0 && !is_durable(group->committer, base))
+        return registry_ref(base);
+    commit_queue_answer_all(group->committer->queue, group->requests, NULL);
+    return NULL;
 }
 
 static int put_image(const struct group *group, char **ret_etag, struct error *err)
@@ -123,24 +130,40 @@ static void group_forget_image(struct group *group)
 static void group_stored(struct group *group, struct registry *registry)
 {
     registry_image_publish(&group->committer->image, registry, group->requests->len);
+    group->committer->image.is_settled = true;
     commit_queue_answer_all(group->committer->queue, group->reloads, NULL);
     commit_queue_answer_all(group->committer->queue, group->requests, NULL);
     group_forget_image(group);
 }
 
+/* The group's image was found on the store. */
+static void group_found(struct group *group, struct registry *found)
+{
+    if (!store_has_to_settle(group->committer->store)) {
+        group_stored(group, registry_ref(found));
+        return;
+    }
+    registry_image_publish(&group->committer->image, registry_ref(found), 0);
+    commit_queue_answer_all(group->committer->queue, group->reloads, NULL);
+    for (guint i = 0; i < group->requests->len; i++)
+        ((struct commit_request *)g_ptr_array_index(group->requests, i))->has_landed = true;
+    group_forget_image(group);
+}
+
 /* A registry that was not known to be the group's is on the store: answers the requests whose
  * effect it shows although their put was never confirmed, or was told that it lost, perhaps to
- * itself. The others' can no longer arrive. */
+ * itself; or leaves them to be made durable. The others' can no longer arrive. */
 static void answer_landed(struct group *group, const struct registry *found)
 {
     for (guint i = 0; i < group->requests->len;) {
         struct commit_request *request = g_ptr_array_index(group->requests, i);
         bool was_put = request->maybe_stored || group->image;
-        if (was_put && request->landed(found, request->argument)) {
+        request->has_landed = was_put && request->landed(found, request->argument);
+        if (request->has_landed && !store_has_to_settle(group->committer->store)) {
             commit_queue_answer(group->committer->queue, group->requests, i, NULL);
             continue;
         }
-        request->maybe_stored = false;
+        request->maybe_stored = request->has_landed;
         i++;
     }
 }
@@ -172,7 +195,7 @@ static void answer_one(struct group *group, GPtrArray *requests, guint index,
 {
     const struct commit_request *request = g_ptr_array_index(requests, index);
     struct error answer = *failure;
-    if (request->maybe_stored)
+    if (request->maybe_stored && failure->code != ERR_NOT_DURABLE)
         error_set(&answer, ERR_OUTCOME_UNKNOWN, "whether the change was stored is not known: %s",
                   failure->text);
     else if (request->races_lost > 0 && failure->code == ERR_DEADLINE)
@@ -219,7 +242,7 @@ static unsigned answer_ending(struct group *group, GPtrArray *requests, const st
 static bool only_some_expired(struct group *group, const struct error *failure)
 {
     if (failure->code != ERR_DEADLINE && failure->code != ERR_UNREACHABLE &&
-        failure->code != ERR_IO)
+        failure->code != ERR_IO && failure->code != ERR_NOT_DURABLE)
         return false;
     if (all_are_ending(group->requests))
         return false;
@@ -271,7 +294,7 @@ static void resolve_put(struct group *group)
         return; /* still uncertain; tried again until the callers' time is over */
     else if (group->image && bytes_equal(found->text, group->image->text) &&
              all_landed(group, found))
-        group_stored(group, registry_ref(found));
+        group_found(group, found);
     else if (group->image && registry_same_version(found, group->base) && group_maybe_stored(group))
         registry_image_publish(&group->committer->image, registry_ref(found),
                                0); /* not so far; the identical put decides */
@@ -284,7 +307,20 @@ static void mark_uncertain(struct group *group)
     for (guint i = 0; i < group->requests->len; i++)
         ((struct commit_request *)g_ptr_array_index(group->requests, i))->maybe_stored = true;
     group->committer->image.is_doubted = true;
-    group->committer->image.watch_until_ns = monotonic_now_ns() + STORE_LATE_NS;
+}
+
+/* The image is on the store, and may be lost again. Who has more time than it took to find that out
+ * goes on; the others are told, and readers see what everybody can read. */
+static void fail_undurable(struct group *group, struct error *failure)
+{
+    struct registry *found = NULL;
+    mark_uncertain(group);
+    if (only_some_expired(group, failure))
+        return;
+    if (reread_registry(group, &found, NULL) == 0)
+        registry_image_publish(&group->committer->image, found, 0);
+    error_prefix(failure, failure->code, "writing the registry");
+    answer_failure(group, failure);
 }
 
 /* Makes an image if there is none to be repeated, and puts it once. */
@@ -307,9 +343,13 @@ static void attempt_put(struct group *group)
         group_stored(group, registry_stored(group->image, etag, timestamp_now_ns()));
     } else if (code == 0 || code == ERR_OUTCOME_UNKNOWN || code == ERR_PRECONDITION) {
         /* Stored, but under an etag not told; or unknown; or lost, perhaps to ourselves. */
-        if (code != ERR_PRECONDITION)
+        if (code != ERR_PRECONDITION) {
             mark_uncertain(group);
+            group->committer->image.watch_until_ns = monotonic_now_ns() + STORE_LATE_NS;
+        }
         resolve_put(group);
+    } else if (code == ERR_NOT_DURABLE) {
+        fail_undurable(group, &failure);
     } else if (!only_some_expired(group, &failure)) {
         error_prefix(&failure, failure.code, "writing the registry");
         answer_failure(group, &failure);

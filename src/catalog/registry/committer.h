@@ -9,6 +9,11 @@
  * by request with `landed`. A request whose deadline passes meanwhile is answered
  * ERR_OUTCOME_UNKNOWN, and the committer goes on until it knows what readers may see.
  *
+ * Where the store has to settle, only a put that it has answered well is durable. So there what was
+ * read again is no success: it is put anew, on condition that it is still there, and so is an image
+ * to which a request had nothing to change, unless it was put by this committer. What cannot be
+ * made durable is answered ERR_NOT_DURABLE; readers see it nevertheless, as everybody does.
+ *
  * Threading: everything here may be called from any thread; callbacks run on the committer's thread
  * without any lock held, and only while the caller is waiting inside
  * committer_commit_all().
@@ -39,6 +44,7 @@ struct commit_request {
     bool taken; /* it can no longer be withdrawn */
     bool answered;
     bool maybe_stored;   /* a put that carried it had an unknown outcome */
+    bool has_landed;     /* the registry that was read shows its effect, which is not durable yet */
     unsigned races_lost; /* how often other writers were faster */
 };
 
@@ -56,7 +62,7 @@ struct registry *committer_registry(struct committer *committer);
 
 /* Commits a list of requests, which are taken together; each gets its own answer. Besides apply()'s
  * errors: ERR_INTERRUPTED or ERR_DEADLINE (nothing was decided), ERR_CONTENDED,
- * ERR_OUTCOME_UNKNOWN, errors of the store. */
+ * ERR_OUTCOME_UNKNOWN, ERR_NOT_DURABLE, errors of the store. */
 void committer_commit_all(struct committer *committer, struct commit_request *requests,
                           size_t count, struct operation *operation);
 

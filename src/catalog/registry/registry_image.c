@@ -28,8 +28,10 @@ void registry_image_publish(struct registry_image *image, struct registry *regis
     auto_registry struct registry *before = registry_image_get(image);
     const bool is_news = !registry_same_version(before, registry);
     image->is_doubted = false;
-    if (is_news)
+    if (is_news) {
         image->watch_until_ns = 0; /* an abandoned put has lost its precondition */
+        image->is_settled = false;
+    }
     {
         LOCK_SCOPE(&image->lock);
         image->puts += requests > 0;

@@ -25,6 +25,10 @@ struct registry_image {
      * published; and may come to do so as long as the put may still arrive. */
     bool is_doubted;
     int64_t watch_until_ns; /* monotonic_now_ns() */
+
+    /* `current` was put, and settled. What was read may be lost in a power failure, where the store
+     * has to settle. */
+    bool is_settled;
 };
 
 /* Takes over the reference to the first image. */
@@ -40,7 +44,8 @@ static inline bool registry_same_version(const struct registry *a, const struct 
 }
 
 /* The store holds `registry`, by a put of our own that carried so many requests (0: it was read):
- * lets readers see it, if it is news to them, and tells the observer. Takes over the reference. */
+ * lets readers see it, if it is news to them, and tells the observer. Takes over the reference.
+ * What is news is not settled. */
 void registry_image_publish(struct registry_image *image, struct registry *registry,
                             size_t requests);
 

@@ -189,10 +189,13 @@ static int apply_fence(struct registry_edit *edit, struct transition *transition
 {
     const struct ulid *id = transition->id;
     const struct fork_entry *entry = registry_find_id(edit->state, id);
+    const bool is_active = entry && entry->status == FORK_ACTIVE;
+    if (transition->ret_active)
+        *transition->ret_active = is_active;
     if (!entry || (entry->status == FORK_TOMBSTONED && !transition->decided_at))
         return 0;
-    if (entry->status == FORK_ACTIVE)
-        return error_set(err, ERR_EXISTS, "the fork is active");
+    if (is_active)
+        return transition->ret_active ? 0 : error_set(err, ERR_EXISTS, "the fork is active");
     if (is_decided_by_another(entry, transition))
         return error_set(err, ERR_STALE, "another process works on it");
     return entomb(edit, entry, transition->decided_at);

@@ -34,7 +34,8 @@ enum transition_kind {
      * also tombstoned to tombstoned, with that as its expiry: takes it over from whoever decided
      * on it, so that it cannot be restored any more; ERR_STALE when it is not `entry` any more.
      * With `decided_at` and no `entry` only its own: ERR_STALE when another decision has tombstoned
-     * it. */
+     * it. With `ret_active` an active fork is left as it is, and told there: 0 says that it is
+     * durably so. */
     TRANSITION_FENCE,
     /* Removes the entry, by id; 0 also when it is gone. ERR_STALE when it is not tombstoned. */
     TRANSITION_REMOVE,
@@ -59,6 +60,7 @@ struct transition {
     const GPtrArray *datasets;         /* DATASETS */
     struct fork_entry **ret_before;    /* TOMBSTONE: takes the entry as it was; fork_entry_unref().
                                           NULL: nobody wants it */
+    bool *ret_active;                  /* FENCE: see above; NULL: ERR_EXISTS */
     struct error *err;                 /* the caller's, never NULL: takes the answer, code 0 for
                                           success */
 };

@@ -23,11 +23,11 @@ int local_fail(struct store_answer *answer, const struct store_request *request,
     return store_answer_fail(answer, code, "%s", error.text);
 }
 
-int local_fail_unknown(struct store_answer *answer, const struct store_request *request,
-                       int errno_value, const char *stage)
+int local_fail_undurable(struct store_answer *answer, const struct store_request *request,
+                         int errno_value, const char *stage)
 {
     local_fail(answer, request, errno_value, stage);
-    answer->code = answer->error.code = ERR_OUTCOME_UNKNOWN;
+    answer->code = answer->error.code = ERR_NOT_DURABLE;
     return answer->code;
 }
 

@@ -22,7 +22,8 @@ struct local_store {
      * making directories. */
     pthread_mutex_t lock;
     GHashTable *unsettled; /* guarded by lock: directory to uint64_t; see local_sync.c */
-    uint64_t last_serial;  /* guarded by lock */
+    GHashTable *doubted;   /* as that */
+    uint64_t last_serial;  /* guarded by lock: of these two */
     GHashTable *writing;   /* guarded by lock: keys of the temporary files of running puts */
 };
 
@@ -31,9 +32,9 @@ struct local_store {
 /* Fails the answer with "METHOD KEY: STAGE: strerror". Returns the code. */
 int local_fail(struct store_answer *answer, const struct store_request *request, int errno_value,
                const char *stage);
-/* As local_fail(), for what happened after the change had become visible. */
-int local_fail_unknown(struct store_answer *answer, const struct store_request *request,
-                       int errno_value, const char *stage);
+/* As local_fail(), with ERR_NOT_DURABLE: for what happened after the change had become visible. */
+int local_fail_undurable(struct store_answer *answer, const struct store_request *request,
+                         int errno_value, const char *stage);
 
 /* Whether an errno says that nothing of a name exists. A name that is too long for the file system
  * is one that nothing can have: a registry may hold such names. */
@@ -88,8 +89,18 @@ void local_touch(struct store_answer *answer, const char *directory);
 void local_touch_unsettled(struct local_store *store, struct store_answer *answer,
                            const char *directory);
 
+/* Touches the directory of `prefix`, which ends in '/', the one above it and those below it, as far
+ * as they could not be synced when that was tried last. */
+void local_touch_doubted(struct local_store *store, struct store_answer *answer,
+                         const char *prefix);
+
 /* Makes `directory` and what is missing above it. 0 or an errno value. */
 int local_make_directories(struct local_store *store, const char *directory);
+
+/* Makes the entries of `directory` durable; where it is gone, that. 0 or an errno value. */
+int local_sync_directory(struct local_store *store, const char *directory);
+
+/* ---- local_settle.c ---- */
 
 /* settle() of the store. */
 void local_settle(struct store *base, struct store_wave *wave);

@@ -103,6 +103,7 @@ void local_prune(struct local_store *store, const struct store_request *request,
     struct prune prune = {store, request, answer};
     size_t length = strlen(request->key);
     if (request->key[length - 1] == '/') {
+        local_touch_doubted(store, answer, request->key);
         g_autofree char *directory = g_strndup(request->key, length - 1);
         prune_tree(&prune, directory, 0);
     } else

@@ -1,7 +1,7 @@
 /*
  * Puts of the local store: a temporary file, made durable, then published under its name by one
- * system call. What fails before that call has had no effect; what fails after it is
- * ERR_OUTCOME_UNKNOWN.
+ * system call. What fails before that call has had no effect; what fails after it, when the set is
+ * settled, is ERR_NOT_DURABLE.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -150,13 +150,10 @@ static int publish_if_absent(struct put *put)
     int root = put->store->root;
     const char *key = put->request->key;
     if (linkat(root, put->temporary, root, key, 0) == 0) {
-        /* ENOENT: somebody has pruned temporary files. */
-        if (unlinkat(root, put->temporary, 0) == 0 || errno == ENOENT) {
-            put->published = true;
-            return 0;
-        }
-        local_fail_unknown(put->answer, put->request, errno, "unlink the temporary name");
-        return -1;
+        /* It is there, whatever becomes of its other name: pruning would remove that, too. */
+        unlinkat(root, put->temporary, 0);
+        put->published = true;
+        return 0;
     }
     int failure = errno;
     /* File systems without hard links. */

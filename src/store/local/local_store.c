@@ -26,6 +26,7 @@ static void destroy(struct store *base)
     worker_pool_free(store->sync_pool);
     close(store->root);
     g_hash_table_unref(store->unsettled);
+    g_hash_table_unref(store->doubted);
     g_hash_table_unref(store->writing);
     pthread_mutex_destroy(&store->lock);
     g_free(store->path);
@@ -48,6 +49,7 @@ int local_store_open(const char *root, unsigned jobs, struct store **ret, struct
     store->sync_pool = worker_pool_new("store-sync", threads);
     pthread_mutex_init(&store->lock, NULL);
     store->unsettled = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    store->doubted = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     store->writing = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     *ret = &store->base;
     return 0;

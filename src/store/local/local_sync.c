@@ -8,6 +8,9 @@
  * A directory that one set has just made may be used by another set before the first has settled.
  * So the store remembers the directories in which sub-directories were made that are not known to
  * be durable ("unsettled"), and every put somewhere below one syncs it, too.
+ *
+ * It also remembers the directories of which a sync has failed ("doubted"), until one has succeeded
+ * for which they had got something new to write.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -38,16 +41,22 @@ void local_touch_unsettled(struct local_store *store, struct store_answer *answe
     }
 }
 
-/* Makes one level. Making and remembering are one step under the lock, so that nobody who finds the
+/* With the lock held, in one of the tables. */
+static void note(struct local_store *store, GHashTable *table, char *directory)
+{
+    uint64_t *serial = g_new(uint64_t, 1);
+    *serial = ++store->last_serial;
+    g_hash_table_replace(table, directory, serial);
+}
+
+/* One level. Making and remembering are one step under the lock, so that nobody who finds the
  * directory misses that it may not be durable. */
 static int make_directory(struct local_store *store, const char *directory)
 {
     LOCK_SCOPE(&store->lock);
     if (mkdirat(store->root, directory, 0755) != 0)
         return errno == EEXIST ? 0 : errno;
-    uint64_t *serial = g_new(uint64_t, 1);
-    *serial = ++store->last_serial;
-    g_hash_table_replace(store->unsettled, local_parent(directory), serial);
+    note(store, store->unsettled, local_parent(directory));
     return 0;
 }
 
@@ -67,21 +76,36 @@ int local_make_directories(struct local_store *store, const char *directory)
     return make_directory(store, directory);
 }
 
-/* The number of the last sub-directory made in `directory`; 0: settled. */
-static uint64_t unsettled_serial(struct local_store *store, const char *directory)
+void local_touch_doubted(struct local_store *store, struct store_answer *answer, const char *prefix)
+{
+    g_autofree char *itself = local_parent(prefix); /* without the slash */
+    g_autofree char *parent = local_parent(itself);
+    GHashTableIter iterator;
+    void *directory;
+    LOCK_SCOPE(&store->lock);
+    g_hash_table_iter_init(&iterator, store->doubted);
+    while (g_hash_table_iter_next(&iterator, &directory, NULL))
+        if (g_str_has_prefix(directory, prefix) || strcmp(directory, itself) == 0 ||
+            strcmp(directory, parent) == 0)
+            local_touch(answer, directory);
+}
+
+/* The number under which `directory` was noted last; 0: it is not. */
+static uint64_t serial_of(struct local_store *store, GHashTable *table, const char *directory)
 {
     LOCK_SCOPE(&store->lock);
-    const uint64_t *serial = g_hash_table_lookup(store->unsettled, directory);
+    const uint64_t *serial = g_hash_table_lookup(table, directory);
     return serial ? *serial : 0;
 }
 
-/* What was made in `directory` up to `serial` is durable. */
-static void forget_unsettled(struct local_store *store, const char *directory, uint64_t serial)
+/* What was noted up to `serial` is durable. */
+static void forget(struct local_store *store, GHashTable *table, const char *directory,
+                   uint64_t serial)
 {
     LOCK_SCOPE(&store->lock);
-    const uint64_t *now = g_hash_table_lookup(store->unsettled, directory);
+    const uint64_t *now = g_hash_table_lookup(table, directory);
     if (now && *now == serial)
-        g_hash_table_remove(store->unsettled, directory);
+        g_hash_table_remove(table, directory);
 }
 
 /* The directory, or what is left above it: then it is the removal that has to be durable. */
@@ -99,104 +123,44 @@ static int open_existing(struct local_store *store, const char *directory)
     }
 }
 
-struct sync {
-    struct sync_group *group;
-    const char *directory;
-    int failure; /* errno value */
-};
-
-struct sync_group {
-    struct local_store *store;
-    pthread_mutex_t lock; /* guards `open` */
-    pthread_cond_t done;
-    size_t open;
-};
-
-static int sync_directory(struct local_store *store, const char *directory)
+/* Gives a directory something new to write: a file under a temporary name that comes and goes. */
+static void renew(struct local_store *store, int fd)
 {
-    uint64_t serial = unsettled_serial(store, directory);
+    uint64_t number = __atomic_add_fetch(&store->counter, 1, __ATOMIC_RELAXED);
+    g_autofree char *name = g_strdup_printf("sync#%" G_GUINT64_FORMAT, number);
+    auto_close int file = openat(fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (file >= 0)
+        unlinkat(fd, name, 0);
+    else
+        futimens(fd, NULL); /* there is no room for a name */
+}
+
+/* EINVAL: the file system knows no such thing as syncing a directory. */
+static int sync_descriptor(int fd)
+{
+    return TEMP_FAILURE_RETRY(fsync(fd)) == 0 || errno == EINVAL ? 0 : errno;
+}
+
+static int doubt(struct local_store *store, const char *directory, int failure)
+{
+    LOCK_SCOPE(&store->lock);
+    note(store, store->doubted, g_strdup(directory));
+    return failure;
+}
+
+int local_sync_directory(struct local_store *store, const char *directory)
+{
+    uint64_t unsettled = serial_of(store, store->unsettled, directory);
+    uint64_t doubted = serial_of(store, store->doubted, directory);
     auto_close int fd = open_existing(store, directory);
     if (fd < 0)
-        return errno;
-    /* EINVAL: the file system knows no such thing as syncing a directory. */
-    if (TEMP_FAILURE_RETRY(fsync(fd)) != 0 && errno != EINVAL)
-        return errno;
-    forget_unsettled(store, directory, serial);
+        return doubt(store, directory, errno);
+    if (doubted)
+        renew(store, fd);
+    int failure = sync_descriptor(fd);
+    if (failure)
+        return doubt(store, directory, failure);
+    forget(store, store->unsettled, directory, unsettled);
+    forget(store, store->doubted, directory, doubted);
     return 0;
-}
-
-static void sync_job(void *argument)
-{
-    struct sync *sync = argument;
-    sync->failure = sync_directory(sync->group->store, sync->directory);
-    LOCK_SCOPE(&sync->group->lock);
-    if (--sync->group->open == 0)
-        pthread_cond_signal(&sync->group->done);
-}
-
-/* All at once: the journal of a file system commits for many about as fast as for one. */
-static void run_syncs(struct local_store *store, GArray *syncs)
-{
-    struct sync_group group = {.store = store, .open = syncs->len};
-    pthread_mutex_init(&group.lock, NULL);
-    pthread_cond_init(&group.done, NULL);
-    for (guint i = 0; i < syncs->len; i++) {
-        struct sync *sync = &g_array_index(syncs, struct sync, i);
-        sync->group = &group;
-        bool last = i + 1 == syncs->len;
-        if (last || worker_pool_submit(store->sync_pool, sync_job, sync, NULL) != 0)
-            sync_job(sync);
-    }
-    pthread_mutex_lock(&group.lock);
-    while (group.open > 0)
-        pthread_cond_wait(&group.done, &group.lock);
-    pthread_mutex_unlock(&group.lock);
-    pthread_cond_destroy(&group.done);
-    pthread_mutex_destroy(&group.lock);
-}
-
-/* Every directory touched, once. The names belong to the answers. */
-static GArray *collect_syncs(struct store_wave *wave)
-{
-    GArray *syncs = g_array_new(FALSE, TRUE, sizeof(struct sync));
-    g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
-    for (size_t i = 0; i < store_wave_size(wave); i++) {
-        if (!store_method_writes(store_wave_request(wave, i)->method))
-            continue;
-        GPtrArray *touched = store_wave_answer(wave, i)->touched;
-        for (guint j = 0; touched && j < touched->len; j++) {
-            struct sync sync = {.directory = g_ptr_array_index(touched, j)};
-            if (g_hash_table_add(seen, (gpointer)sync.directory))
-                g_array_append_val(syncs, sync);
-        }
-    }
-    return syncs;
-}
-
-static void fail_touching(struct store_wave *wave, const struct sync *sync)
-{
-    for (size_t i = 0; i < store_wave_size(wave); i++) {
-        const struct store_request *request = store_wave_request(wave, i);
-        if (!store_method_writes(request->method))
-            continue;
-        struct store_answer *answer = store_wave_answer(wave, i);
-        for (guint j = 0; answer->touched && j < answer->touched->len; j++) {
-            if (answer->code == 0 &&
-                strcmp(g_ptr_array_index(answer->touched, j), sync->directory) == 0)
-                local_fail_unknown(answer, request, sync->failure, "sync the directory");
-        }
-    }
-}
-
-void local_settle(struct store *base, struct store_wave *wave)
-{
-    g_autoptr(GArray) syncs = collect_syncs(wave);
-    if (syncs->len == 0)
-        return;
-    run_syncs((struct local_store *)base, syncs);
-    for (guint i = 0; i < syncs->len; i++) {
-        const struct sync *sync = &g_array_index(syncs, struct sync, i);
-        if (sync->failure)
-            fail_touching(wave, sync);
-    }
 }

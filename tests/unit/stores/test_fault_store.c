@@ -346,7 +346,7 @@ static void answers_before_the_deadline_are_kept(void **state)
     operation_destroy(&operation);
 }
 
-static void unsettled_put_is_an_unknown_outcome_at_the_deadline(void **state)
+static void unsettled_put_is_not_durable_at_the_deadline(void **state)
 {
     char *root = scratch_directory_new();
     struct store *local;
@@ -357,7 +357,7 @@ static void unsettled_put_is_an_unknown_outcome_at_the_deadline(void **state)
     arm_stuck(store, FAULT_WRITES, 1, false);
     struct store_set *set = put_many(store, 2, AMPLE_MS, &code);
     assert_int_equal(code, ERR_DEADLINE);
-    assert_int_equal(answer_code(set, 0), ERR_OUTCOME_UNKNOWN);
+    assert_int_equal(answer_code(set, 0), ERR_NOT_DURABLE);
     assert_int_equal(answer_code(set, 1), ERR_OUTCOME_UNKNOWN);
     fault_store_release(store);
     store_set_unref(set);
@@ -418,7 +418,7 @@ int main(void)
         PARALLEL(stuck_read_is_late_at_the_deadline),
         PARALLEL(stuck_single_put_reports_the_unknown_outcome),
         ONE(answers_before_the_deadline_are_kept),
-        cmocka_unit_test(unsettled_put_is_an_unknown_outcome_at_the_deadline),
+        cmocka_unit_test(unsettled_put_is_not_durable_at_the_deadline),
         PARALLEL(store_answers_others_while_calls_are_stuck),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -343,7 +343,7 @@ static void unreadable_directories_fail_with_access(void **state)
 }
 
 /* The entry is made, but the directory cannot be opened to be synced. */
-static void what_cannot_be_made_durable_has_an_unknown_outcome(void **state)
+static void what_cannot_be_made_durable_is_not_durable(void **state)
 {
     struct fixture *fixture = *state;
     bool root = geteuid() == 0;
@@ -354,8 +354,8 @@ static void what_cannot_be_made_durable_has_an_unknown_outcome(void **state)
     put_text(fixture->store, "d/k", "x");
     g_autofree char *path = scratch_path(fixture->root, "d");
     assert_int_equal(chmod(path, 0300), 0);
-    assert_int_equal(put_text(fixture->store, "d/l", "x"), ERR_OUTCOME_UNKNOWN);
-    assert_int_equal(delete_key(fixture->store, "d/k"), ERR_OUTCOME_UNKNOWN);
+    assert_int_equal(put_text(fixture->store, "d/l", "x"), ERR_NOT_DURABLE);
+    assert_int_equal(delete_key(fixture->store, "d/k"), ERR_NOT_DURABLE);
     assert_int_equal(put_text(fixture->store, "e/k", "x"), 0);
     assert_int_equal(chmod(path, 0755), 0);
     assert_text(list_keys(fixture->store, "", NULL, 0), "d/l e/k");
@@ -421,7 +421,7 @@ int main(void)
         LOCAL(put_survives_pruning_of_its_directory),
         LOCAL(readers_never_see_half_an_object),
         LOCAL(unreadable_directories_fail_with_access),
-        LOCAL(what_cannot_be_made_durable_has_an_unknown_outcome),
+        LOCAL(what_cannot_be_made_durable_is_not_durable),
         LOCAL(too_large_objects_are_refused),
         LOCAL(overlong_names_are_an_error),
         LOCAL(lock_keeps_a_second_store_out_until_freed),
