@@ -36,7 +36,7 @@ struct create {
     const struct fork_point *point; /* owned by the round */
     GPtrArray *plans;               /* struct branch_plan */
     struct fork_entry *entry;       /* pending */
-    struct bytes *overlay;
+    struct bytes *overlay;          /* NULL: no files have been written yet */
     bool late_entry;      /* the entry's commit had no known outcome: it may still arrive */
     bool is_active;       /* when it was to be undone it was seen to be active */
     struct error problem; /* what could not be undone */

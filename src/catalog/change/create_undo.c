@@ -96,7 +96,8 @@ static void delete_files(struct round *round, const GPtrArray *undone)
                                           .id = &create->task.change->id,
                                           .branches = create->entry->datasets,
                                           .err = &create->problem};
-        deletions_add(deletions, &deletion);
+        if (create->overlay) /* else none was written: the entry could not be made durable */
+            deletions_add(deletions, &deletion);
     }
     deletions_run(deletions, &round->finishing);
     deletions_free(deletions);
