@@ -79,6 +79,9 @@ struct store_request {
     struct bytes *body;                   /* PUT */
     enum store_precondition precondition; /* PUT */
     char *etag;                           /* PUT with STORE_IF_MATCH */
+    bool through_link;                    /* PUT: what is a symbolic link in a directory stays one,
+                                             and what it leads to is replaced; set it after
+                                             creation */
     char *start_after;                    /* LIST: only keys after this one; NULL: from the start */
     size_t limit;                         /* LIST: at most so many rows; 0: all of them */
     bool shallow;                         /* LIST: rows directly below the prefix only */

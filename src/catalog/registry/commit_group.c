@@ -102,9 +102,14 @@ static int put_image(const struct group *group, char **ret_etag, struct error *e
     auto_operation struct operation attempt;
     attempt_begin(&attempt, group);
     const char *base_etag = group->base->etag;
-    return store_put(group->committer->store, group->committer->key, group->body,
-                     base_etag ? STORE_IF_MATCH : STORE_IF_ABSENT, base_etag, &attempt, ret_etag,
-                     err);
+    auto_store_set struct store_set *set = store_set_new();
+    struct store_request *put =
+        store_set_put(set, group->committer->key, group->body,
+                      base_etag ? STORE_IF_MATCH : STORE_IF_ABSENT, base_etag);
+    put->through_link = true; /* an administrator may keep the registry elsewhere */
+    store_run(group->committer->store, set, &attempt, NULL); /* the answer says more */
+    *ret_etag = g_steal_pointer(&put->answer.etag);
+    return store_set_failure(set, 0, err);
 }
 
 /* What the store holds, into *ret; group deadlines apply. */

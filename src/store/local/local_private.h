@@ -67,6 +67,23 @@ struct local_entry {
 int local_read_directory(int fd, GArray **ret);
 unsigned char local_type_of_mode(mode_t mode); /* a DT_ constant */
 
+/* ---- local_ownership.c ---- */
+
+struct local_ownership {
+    uid_t uid;
+    gid_t gid;
+    mode_t mode; /* permissions, and the setgid bit of a directory */
+};
+
+/* What a file at `path` is to have, which is made or replaced, and a directory made in `parent`. 0
+ * or an errno value; paths are relative to the root, or absolute. */
+int local_ownership_of_file(struct local_store *store, const char *path, const char *directory,
+                            struct local_ownership *ret);
+int local_ownership_of_directory(struct local_store *store, const char *parent,
+                                 struct local_ownership *ret);
+/* Gives it to what was just made, as far as we may. */
+void local_give(int fd, const struct local_ownership *ownership);
+
 /* ---- local_put.c, local_list.c, local_prune.c ---- */
 
 void local_put(struct local_store *store, const struct store_request *request,

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,13 +16,16 @@
 
 /* How often directories may be pruned away under a put before it gives up. */
 #define MOST_ATTEMPTS 64
+/* As many links as Linux follows. */
+#define MOST_LINKS 40
 
 struct put {
     struct local_store *store;
     const struct store_request *request;
     struct store_answer *answer;
-    char *directory; /* key of the target's directory */
-    char *temporary; /* key of the temporary file; NULL: there is none */
+    char *target;    /* path of what is put, from the root: its key, or where a link leads */
+    char *directory; /* of the target */
+    char *temporary; /* path of the temporary file; NULL: there is none */
     bool published;  /* the temporary name has gone */
     char *etag;      /* of the temporary file, which it keeps */
     int fd;          /* of the temporary file, until it is written */
@@ -53,10 +57,10 @@ static int create_temporary(struct put *put)
     struct local_store *store = put->store;
     for (;;) {
         uint64_t number = __atomic_add_fetch(&store->counter, 1, __ATOMIC_RELAXED);
-        g_autofree char *name = g_strdup_printf("%s#%" G_GUINT64_FORMAT, put->request->key, number);
+        g_autofree char *name = g_strdup_printf("%s#%" G_GUINT64_FORMAT, put->target, number);
         note_writing(store, name);
         put->fd = TEMP_FAILURE_RETRY(
-            openat(store->root, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
+            openat(store->root, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
         if (put->fd >= 0) {
             put->temporary = g_steal_pointer(&name);
             return 0;
@@ -94,15 +98,19 @@ static struct timespec next_mtime(struct local_store *store)
     return timespec_from_ns(next);
 }
 
-/* Content, time, etag, durability. 0 or an errno value. */
+/* Owner, content, time, etag, durability. 0 or an errno value. */
 static int fill_temporary(struct put *put)
 {
     struct timespec mtime = next_mtime(put->store);
     struct timespec times[] = {{.tv_nsec = UTIME_OMIT}, mtime};
+    struct local_ownership ownership;
     struct stat status;
-    int failure = write_whole(put->fd, put->request->body);
+    int failure = local_ownership_of_file(put->store, put->target, put->directory, &ownership);
+    if (failure == 0)
+        failure = write_whole(put->fd, put->request->body);
     if (failure)
         return failure;
+    local_give(put->fd, &ownership);
     if (futimens(put->fd, times) != 0 || TEMP_FAILURE_RETRY(fsync(put->fd)) != 0 ||
         fstat(put->fd, &status) != 0)
         return errno;
@@ -137,7 +145,7 @@ static int fail_precondition(struct put *put, const char *reason)
 static int fail_exists(struct put *put)
 {
     struct stat status;
-    if (fstatat(put->store->root, put->request->key, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+    if (fstatat(put->store->root, put->target, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
         S_ISDIR(status.st_mode))
         return local_fail(put->answer, put->request, EISDIR, "link");
     return fail_precondition(put, "the object exists");
@@ -148,8 +156,8 @@ static int fail_exists(struct put *put)
 static int publish_if_absent(struct put *put)
 {
     int root = put->store->root;
-    const char *key = put->request->key;
-    if (linkat(root, put->temporary, root, key, 0) == 0) {
+    const char *target = put->target;
+    if (linkat(root, put->temporary, root, target, 0) == 0) {
         /* It is there, whatever becomes of its other name: pruning would remove that, too. */
         unlinkat(root, put->temporary, 0);
         put->published = true;
@@ -158,7 +166,7 @@ static int publish_if_absent(struct put *put)
     int failure = errno;
     /* File systems without hard links. */
     if (failure == EPERM || failure == EOPNOTSUPP || failure == ENOSYS || failure == EMLINK) {
-        if (renameat2(root, put->temporary, root, key, RENAME_NOREPLACE) == 0) {
+        if (renameat2(root, put->temporary, root, target, RENAME_NOREPLACE) == 0) {
             put->published = true;
             return 0;
         }
@@ -177,7 +185,7 @@ static int publish_if_absent(struct put *put)
 static int check_match(struct put *put)
 {
     struct stat status;
-    if (fstatat(put->store->root, put->request->key, &status, 0) != 0) {
+    if (fstatat(put->store->root, put->target, &status, 0) != 0) {
         if (errno == ENOENT || errno == ENOTDIR)
             fail_precondition(put, "the object does not exist");
         else
@@ -197,7 +205,7 @@ static int publish_by_rename(struct put *put)
     LOCK_SCOPE(&put->store->lock);
     if (put->request->precondition == STORE_IF_MATCH && check_match(put) != 0)
         return -1;
-    if (renameat(root, put->temporary, root, put->request->key) == 0) {
+    if (renameat(root, put->temporary, root, put->target) == 0) {
         put->published = true;
         return 0;
     }
@@ -235,11 +243,31 @@ static int attempt_put(struct put *put)
     return publish_by_rename(put);
 }
 
+/* g_free(). */
+static char *find_target(struct local_store *store, const struct store_request *request)
+{
+    char link[PATH_MAX];
+    g_autofree char *path = g_strdup(request->key);
+    for (int i = 0; request->through_link && i < MOST_LINKS; i++) {
+        ssize_t length = readlinkat(store->root, path, link, sizeof link - 1);
+        if (length < 0)
+            break;
+        link[length] = '\0';
+        g_autofree char *directory = local_parent(path);
+        char *next = link[0] == '/' || !directory[0] ? g_strdup(link)
+                                                     : g_strconcat(directory, "/", link, NULL);
+        g_free(path);
+        path = next;
+    }
+    return g_steal_pointer(&path);
+}
+
 void local_put(struct local_store *store, const struct store_request *request,
                struct store_answer *answer)
 {
     struct put put = {.store = store, .request = request, .answer = answer, .fd = -1};
-    put.directory = local_parent(request->key);
+    put.target = find_target(store, request);
+    put.directory = local_parent(put.target);
     int result = ENOENT;
     for (int i = 0; i < MOST_ATTEMPTS && result == ENOENT; i++) {
         result = attempt_put(&put);
@@ -255,4 +283,5 @@ void local_put(struct local_store *store, const struct store_request *request,
     }
     g_free(put.etag);
     g_free(put.directory);
+    g_free(put.target);
 }

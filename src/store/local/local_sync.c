@@ -49,14 +49,29 @@ static void note(struct local_store *store, GHashTable *table, char *directory)
     g_hash_table_replace(table, directory, serial);
 }
 
+static void give_directory(struct local_store *store, const char *directory,
+                           const struct local_ownership *ownership)
+{
+    auto_close int fd = TEMP_FAILURE_RETRY(
+        openat(store->root, directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (fd >= 0)
+        local_give(fd, ownership);
+}
+
 /* One level. Making and remembering are one step under the lock, so that nobody who finds the
  * directory misses that it may not be durable. */
 static int make_directory(struct local_store *store, const char *directory)
 {
+    g_autofree char *parent = local_parent(directory);
+    struct local_ownership ownership;
+    int failure = local_ownership_of_directory(store, parent, &ownership);
     LOCK_SCOPE(&store->lock);
-    if (mkdirat(store->root, directory, 0755) != 0)
-        return errno == EEXIST ? 0 : errno;
-    note(store, store->unsettled, local_parent(directory));
+    if (failure || mkdirat(store->root, directory, ownership.mode) != 0) {
+        failure = failure ? failure : errno;
+        return failure == EEXIST ? 0 : failure;
+    }
+    give_directory(store, directory, &ownership);
+    note(store, store->unsettled, g_steal_pointer(&parent));
     return 0;
 }
 

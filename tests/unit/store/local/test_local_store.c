@@ -60,6 +60,7 @@ static void put_leaves_one_file_of_the_usual_mode(void **state)
 {
     struct fixture *fixture = *state;
     mode_t mask = umask(0);
+    assert_int_equal(chmod(fixture->root, 0755), 0);
     assert_int_equal(put_text(fixture->store, "d/e/k", "x"), 0);
     assert_int_equal(put_text(fixture->store, "d/e/k", "y"), 0);
     assert_int_equal(put_if(fixture->store, "d/e/l", "z", STORE_IF_ABSENT, NULL), 0);
