@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -29,17 +28,6 @@ int local_fail_undurable(struct store_answer *answer, const struct store_request
     local_fail(answer, request, errno_value, stage);
     answer->code = answer->error.code = ERR_NOT_DURABLE;
     return answer->code;
-}
-
-int64_t local_mtime_ns(const struct stat *status)
-{
-    return timespec_ns(status->st_mtim);
-}
-
-char *local_etag(const struct stat *status)
-{
-    return g_strdup_printf("%" PRIx64 "-%" PRIx64 "-%" PRIx64, (uint64_t)status->st_ino,
-                           (uint64_t)local_mtime_ns(status), (uint64_t)status->st_size);
 }
 
 char *local_parent(const char *key)
@@ -84,16 +72,18 @@ static void fail_lookup(struct local_store *store, struct store_answer *answer,
         local_fail(answer, request, errno_value, stage);
 }
 
-/* Fills etag, size and time from the status of a regular file; fails for anything else. */
-static int describe_file(const struct store_request *request, const struct stat *status,
+static int check_regular(const struct store_request *request, const struct stat *status,
                          struct store_answer *answer)
 {
-    if (!S_ISREG(status->st_mode))
-        return fail_in_the_way(answer, request, "not a regular file");
-    answer->etag = local_etag(status);
+    return S_ISREG(status->st_mode) ? 0 : fail_in_the_way(answer, request, "not a regular file");
+}
+
+/* Takes over the etag. */
+static void describe(const struct stat *status, char *etag, struct store_answer *answer)
+{
+    answer->etag = etag;
     answer->size = (uint64_t)status->st_size;
     answer->modified_ns = local_mtime_ns(status);
-    return 0;
 }
 
 void local_head(struct local_store *store, const struct store_request *request,
@@ -102,12 +92,13 @@ void local_head(struct local_store *store, const struct store_request *request,
     struct stat status;
     if (fstatat(store->root, request->key, &status, 0) != 0)
         fail_lookup(store, answer, request, errno, "stat");
-    else
-        describe_file(request, &status, answer);
+    else if (check_regular(request, &status, answer) == 0) {
+        char *etag = local_etag(store, request->key, &status);
+        describe(&status, etag, answer);
+    }
 }
 
-/* Exactly `size` bytes; less is EIO: somebody writes into the file. */
-static int read_whole(int fd, char *data, size_t size)
+int local_read_whole(int fd, char *data, size_t size)
 {
     while (size > 0) {
         ssize_t got = TEMP_FAILURE_RETRY(read(fd, data, size));
@@ -119,24 +110,27 @@ static int read_whole(int fd, char *data, size_t size)
     return 0;
 }
 
-static void read_body(int fd, const struct stat *status, const struct store_request *request,
-                      struct store_answer *answer)
+static void read_body(struct local_store *store, int fd, const struct stat *status,
+                      const struct store_request *request, struct store_answer *answer)
 {
     struct stat after;
+    int64_t looked_ns = timestamp_now_ns();
     if (status->st_size > LARGEST_OBJECT) {
         store_answer_fail(answer, ERR_INVALID, "get %s: larger than 1 GiB", request->key);
         return;
     }
     auto_bytes struct bytes *body = bytes_allocate((size_t)status->st_size);
-    int failure = read_whole(fd, body->data, body->size);
+    int failure = local_read_whole(fd, body->data, body->size);
     if (failure == 0 && fstat(fd, &after) != 0)
         failure = errno;
     if (failure)
         local_fail(answer, request, failure, "read");
     else if (after.st_size != status->st_size || local_mtime_ns(&after) != local_mtime_ns(status))
         store_answer_fail(answer, ERR_IO, "get %s: changed while it was being read", request->key);
-    else
+    else {
+        describe(status, local_etag_of_content(store, status, body, looked_ns), answer);
         answer->body = g_steal_pointer(&body);
+    }
 }
 
 void local_get(struct local_store *store, const struct store_request *request,
@@ -150,8 +144,8 @@ void local_get(struct local_store *store, const struct store_request *request,
         fail_lookup(store, answer, request, errno, "open");
     else if (fstat(fd, &status) != 0)
         local_fail(answer, request, errno, "stat");
-    else if (describe_file(request, &status, answer) == 0)
-        read_body(fd, &status, request, answer);
+    else if (check_regular(request, &status, answer) == 0)
+        read_body(store, fd, &status, request, answer);
 }
 
 /* ---- Directories ---- */

@@ -31,13 +31,13 @@ static void fail_walk(struct walk *walk, int errno_value, const char *stage)
     walk->finished = true;
 }
 
-static void add_row(struct walk *walk, const char *key, const struct stat *status)
+static void add_row(struct walk *walk, const char *key, struct stat *status)
 {
     struct store_object *row = g_new0(struct store_object, 1);
     row->key = g_strdup(key);
     row->is_directory = !status;
     if (status) {
-        row->etag = local_etag(status);
+        row->etag = local_etag(walk->store, key, status);
         row->size = (uint64_t)status->st_size;
         row->modified_ns = local_mtime_ns(status);
     }

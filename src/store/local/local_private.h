@@ -25,6 +25,10 @@ struct local_store {
     GHashTable *doubted;   /* as that */
     uint64_t last_serial;  /* guarded by lock: of these two */
     GHashTable *writing;   /* guarded by lock: keys of the temporary files of running puts */
+
+    pthread_mutex_t versions_lock; /* may be taken while `lock` is held; guards the two below */
+    GHashTable *versions;          /* see local_version.c */
+    GQueue versions_order;         /* their keys, the oldest first */
 };
 
 /* ---- local_file.c: one file or directory ---- */
@@ -43,8 +47,8 @@ static inline bool local_is_absent(int errno_value)
     return errno_value == ENOENT || errno_value == ENOTDIR || errno_value == ENAMETOOLONG;
 }
 
-char *local_etag(const struct stat *status); /* g_free() */
-int64_t local_mtime_ns(const struct stat *status);
+/* Exactly `size` bytes; less is EIO: somebody writes into the file. 0 or an errno value. */
+int local_read_whole(int fd, char *data, size_t size);
 
 /* The key of the directory that holds `key`; "" for the root. g_free(). */
 char *local_parent(const char *key);
@@ -66,6 +70,21 @@ struct local_entry {
  * closed in any case. */
 int local_read_directory(int fd, GArray **ret);
 unsigned char local_type_of_mode(mode_t mode); /* a DT_ constant */
+
+/* ---- local_version.c: etags; all are to be g_free()d ---- */
+
+/* Of the file at `path`, whose status was just read; which becomes that of the version told if
+ * another one is found there by now. */
+char *local_etag(struct local_store *store, const char *path, struct stat *status);
+/* Of a file whose content was read after `looked_ns`, CLOCK_REALTIME, and did not change meanwhile.
+ */
+char *local_etag_of_content(struct local_store *store, const struct stat *status,
+                            const struct bytes *body, int64_t looked_ns);
+/* Of a file that we have just made, for which we wanted that time. */
+char *local_etag_of_put(struct local_store *store, const struct stat *status,
+                        const struct bytes *body, struct timespec wanted);
+int64_t local_mtime_ns(const struct stat *status);
+void local_version_free(gpointer version); /* for the table */
 
 /* ---- local_ownership.c ---- */
 

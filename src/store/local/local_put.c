@@ -115,7 +115,7 @@ static int fill_temporary(struct put *put)
         fstat(put->fd, &status) != 0)
         return errno;
     g_free(put->etag);
-    put->etag = local_etag(&status);
+    put->etag = local_etag_of_put(put->store, &status, put->request->body, mtime);
     int fd = put->fd;
     put->fd = -1;
     return close(fd) == 0 || errno == EINTR ? 0 : errno;
@@ -192,8 +192,9 @@ static int check_match(struct put *put)
             local_fail(put->answer, put->request, errno, "stat");
         return -1;
     }
-    g_autofree char *etag = local_etag(&status);
-    if (S_ISREG(status.st_mode) && strcmp(etag, put->request->etag) == 0)
+    g_autofree char *etag =
+        S_ISREG(status.st_mode) ? local_etag(put->store, put->target, &status) : g_strdup("");
+    if (strcmp(etag, put->request->etag) == 0)
         return 0;
     fail_precondition(put, "the object is at another version");
     return -1;

@@ -29,6 +29,9 @@ static void destroy(struct store *base)
     g_hash_table_unref(store->doubted);
     g_hash_table_unref(store->writing);
     pthread_mutex_destroy(&store->lock);
+    g_hash_table_unref(store->versions);
+    g_queue_clear_full(&store->versions_order, g_free);
+    pthread_mutex_destroy(&store->versions_lock);
     g_free(store->path);
 }
 
@@ -51,6 +54,9 @@ int local_store_open(const char *root, unsigned jobs, struct store **ret, struct
     store->unsettled = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     store->doubted = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     store->writing = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    pthread_mutex_init(&store->versions_lock, NULL);
+    store->versions = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, local_version_free);
+    g_queue_init(&store->versions_order);
     *ret = &store->base;
     return 0;
 }

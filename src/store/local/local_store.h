@@ -8,10 +8,10 @@
  * are made on demand. Directories touched by a set, new ones and their parents included, are made
  * durable in settle(), each once.
  *
- * Etag: hex inode-mtime_ns-size, as unique as the file system makes it. Symbolic links inside the
- * root are followed (an administrator may place datasets elsewhere); keys cannot name "..". What is
- * made takes owner, group and mode from what it replaces, or from its directory
- * (local_ownership.c).
+ * Etag: hex inode-mtime_ns-size, and "-" with a hash of the content where these need not tell two
+ * changes apart (local_version.c). Symbolic links inside the root are followed (an administrator
+ * may place datasets elsewhere); keys cannot name "..". What is made takes owner, group and mode
+ * from what it replaces, or from its directory (local_ownership.c).
  *
  * Objects above 1 GiB are refused on read (ERR_INVALID): nothing that forkfs reads is near that.
  */
