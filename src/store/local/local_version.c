@@ -8,6 +8,8 @@
  * remembered; once the time is over the content is hashed a last time. The versions of files that
  * are older when they are first looked at need none of this.
  *
+ * The clock of the file system is taken to be that of this machine.
+ *
  * A put sets a time of its own, which no other put of this store has had, nor any other writer, if
  * it is exact.
  */

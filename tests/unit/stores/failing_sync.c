@@ -52,8 +52,8 @@ unsigned failing_sync_count(void)
     return failed;
 }
 
-/* g_free(); NULL when there is no such file. Of directories it is believed that the next sync writes
- * them, as they cannot be made anew. */
+/* g_free(); NULL when there is no such file. Of directories it is believed that the next sync
+ * writes them, as they cannot be made anew. */
 static char *entry_of(const char *path)
 {
     struct stat status;
