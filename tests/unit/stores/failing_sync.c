@@ -13,6 +13,9 @@
 #include "base/timestamp.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards all below */
+static pthread_cond_t released = PTHREAD_COND_INITIALIZER;
+static char *held; /* NULL: nothing */
+static void (*call_when_held)(void);
 static char *part;
 static unsigned first, last, count, failed;
 /* Entries of directories, each as "path:inode:time", that a sync has made durable, and that one has
@@ -44,6 +47,20 @@ void failing_sync_disarm(void)
 {
     LOCK_SCOPE(&lock);
     last = 0;
+}
+
+void failing_sync_hold(const char *wanted, void (*when_held)(void))
+{
+    LOCK_SCOPE(&lock);
+    call_when_held = when_held;
+    held = g_strdup(wanted);
+}
+
+void failing_sync_release(void)
+{
+    LOCK_SCOPE(&lock);
+    g_clear_pointer(&held, g_free);
+    pthread_cond_broadcast(&released);
 }
 
 unsigned failing_sync_count(void)
@@ -119,6 +136,10 @@ static void note_entries(const char *directory, bool well)
 static int sync_directory(const char *directory)
 {
     LOCK_SCOPE(&lock);
+    if (held && strstr(directory, held))
+        call_when_held();
+    while (held && strstr(directory, held))
+        pthread_cond_wait(&released, &lock);
     make_sets();
     bool counts = part && strstr(directory, part);
     count += counts;

@@ -18,6 +18,11 @@
 void failing_sync_arm(const char *part, unsigned first, unsigned last);
 void failing_sync_disarm(void);
 
+/* Holds up all syncs of directories whose paths contain `wanted`, until failing_sync_release();
+ * calls `when_held` for each. */
+void failing_sync_hold(const char *wanted, void (*when_held)(void));
+void failing_sync_release(void);
+
 /* How many have failed since arming. */
 unsigned failing_sync_count(void);
 

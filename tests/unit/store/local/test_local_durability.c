@@ -10,6 +10,7 @@
 #include "store/local/local_store.h"
 #include "unit/store/store_bench.h"
 #include "unit/stores/failing_sync.h"
+#include "unit/virtual_clock.h"
 
 struct fixture {
     struct store *store;
@@ -148,6 +149,29 @@ static void an_own_text_that_was_read_is_confirmed_by_a_new_put(void **state)
     assert_string_not_equal(before, after);
 }
 
+static void let_time_pass(void)
+{
+    virtual_clock_jump(2 * AMPLE_MS);
+}
+
+/* Nobody waits for it, but what comes later builds on it. */
+static void what_was_given_up_is_made_durable_nevertheless(void **state)
+{
+    struct fixture *fixture = *state;
+    auto_bytes struct bytes *body = bytes_new_text("x");
+    struct operation operation;
+    assert_int_equal(put_text(fixture->store, "d/other", "x"), 0);
+    failing_sync_arm("/d", 1, 1);
+    failing_sync_hold("/d", let_time_pass);
+    operation_init(&operation, AMPLE_MS);
+    int code = store_put(fixture->store, "d/k", body, STORE_ALWAYS, NULL, &operation, NULL, NULL);
+    operation_destroy(&operation);
+    assert_int_equal(code, ERR_NOT_DURABLE);
+    failing_sync_release();
+    AWAIT(failing_sync_count() == 1 && is_durable(fixture, "d/k"));
+    assert_text(get_text(fixture->store, "d/k"), "x");
+}
+
 #define LOCAL(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -160,6 +184,7 @@ int main(void)
         LOCAL(a_later_delete_of_what_is_gone_makes_that_durable),
         LOCAL(a_later_prune_makes_durable_what_was_deleted_below),
         LOCAL(a_put_below_a_directory_that_is_not_durable_makes_it_so_or_fails),
+        LOCAL(what_was_given_up_is_made_durable_nevertheless),
         LOCAL(an_own_text_that_was_read_is_confirmed_by_a_new_put),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
