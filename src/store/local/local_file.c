@@ -98,18 +98,6 @@ void local_head(struct local_store *store, const struct store_request *request,
     }
 }
 
-int local_read_whole(int fd, char *data, size_t size)
-{
-    while (size > 0) {
-        ssize_t got = TEMP_FAILURE_RETRY(read(fd, data, size));
-        if (got <= 0)
-            return got < 0 ? errno : EIO;
-        data += got;
-        size -= (size_t)got;
-    }
-    return 0;
-}
-
 static void read_body(struct local_store *store, int fd, const struct stat *status,
                       const struct store_request *request, struct store_answer *answer)
 {

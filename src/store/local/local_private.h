@@ -47,9 +47,6 @@ static inline bool local_is_absent(int errno_value)
     return errno_value == ENOENT || errno_value == ENOTDIR || errno_value == ENAMETOOLONG;
 }
 
-/* Exactly `size` bytes; less is EIO: somebody writes into the file. 0 or an errno value. */
-int local_read_whole(int fd, char *data, size_t size);
-
 /* The key of the directory that holds `key`; "" for the root. g_free(). */
 char *local_parent(const char *key);
 /* A path for the *at() functions: the directory `key`, "." for the root. */
@@ -70,6 +67,11 @@ struct local_entry {
  * closed in any case. */
 int local_read_directory(int fd, GArray **ret);
 unsigned char local_type_of_mode(mode_t mode); /* a DT_ constant */
+
+/* ---- local_read.c ---- */
+
+/* Exactly `size` bytes; less is EIO: somebody writes into the file. 0 or an errno value. */
+int local_read_whole(int fd, char *data, size_t size);
 
 /* ---- local_version.c: etags; all are to be g_free()d ---- */
 
