@@ -54,7 +54,7 @@ enum store_precondition { STORE_ALWAYS, STORE_IF_ABSENT, STORE_IF_MATCH };
 /* One row of a listing. */
 struct store_object {
     char *key;           /* whole key; a directory of a shallow listing ends in '/' */
-    char *etag;          /* unquoted; NULL for directories */
+    char *etag;          /* unquoted; NULL for directories, and where keys only are told */
     uint64_t size;       /* bytes */
     int64_t modified_ns; /* since 1970; 0 when unknown */
     bool is_directory;   /* shallow listings only */
@@ -68,7 +68,8 @@ struct store_answer {
     char *etag;          /* GET, HEAD, and PUT where the store tells; unquoted */
     uint64_t size;       /* GET, HEAD */
     int64_t modified_ns; /* GET, HEAD: since 1970, 0 when unknown */
-    GPtrArray *objects;  /* LIST: struct store_object, in key order; never NULL after success */
+    GPtrArray *objects;  /* LIST: struct store_object, in key order; never NULL after success.
+                            PRUNE kept within: what it left; may be NULL */
     bool truncated;      /* LIST: there is more after the last row (limit reached) */
     GPtrArray *touched;  /* the implementation's own: what settle() must make durable */
 };
@@ -86,6 +87,7 @@ struct store_request {
     size_t limit;                         /* LIST: at most so many rows; 0: all of them */
     bool shallow;                         /* LIST: rows directly below the prefix only */
     bool with_temporary;                  /* LIST: temporary files too; set it after creation */
+    size_t own;                           /* LIST, DELETE, PRUNE: see store_request_keep_within() */
     struct store_answer answer;           /* filled when store_run() returns */
 };
 
@@ -124,6 +126,27 @@ struct store_request *store_set_list_shallow(struct store_set *set, const char *
 struct store_request *store_set_prune(struct store_set *set, const char *prefix);
 /* As any of these but put, with a key that it takes over; a listing is one of everything. */
 struct store_request *store_set_add(struct store_set *set, enum store_method method, char *key);
+
+/* For removing all that somebody has in a place of his own, and nothing else. `own` is the length
+ * of the part of the key that is above that place; it ends in '/', and what follows it is a name or
+ * several. Set it after creation, before the run. From that name on, it included, the local store
+ * follows no symbolic link and enters no file system that is mounted there; stores without
+ * directories ignore it.
+ *  - LIST shows everything that is no directory, links and special files, too, but for temporary
+ *    files: keys only. When it is the place itself that is no directory, its key without the '/' is
+ *    the only row. Neither shallow nor with start_after; a limit shows any rows.
+ *  - DELETE removes what LIST shows. What a link or something else has taken the place of, so that
+ *    the key leads nowhere any more, is absent.
+ *  - PRUNE answers in `objects` what it left, as LIST does: an answer of success without rows says
+ *    that nothing is there any more. For a prefix without '/' that is what is below it, when it is
+ * a directory. What is written at that moment is ERR_HELD. A link between `own` and the last name
+ * is ERR_CORRUPT (DELETE: absent), a mounted file system ERR_HELD. */
+void store_request_keep_within(struct store_request *request, size_t own);
+/* Adds deletes, kept within the same, for all that a listing or prune that is kept within tells of,
+ * once it has been run. Returns their number. */
+size_t store_set_delete_found(struct store_set *set, const struct store_request *found);
+/* The length of the part of a key or prefix that is above its last name. */
+size_t store_key_above(const char *key);
 
 struct store;
 

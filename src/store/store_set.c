@@ -120,6 +120,31 @@ struct store_request *store_set_prune(struct store_set *set, const char *prefix)
     return store_set_add(set, STORE_PRUNE, g_strdup(prefix));
 }
 
+void store_request_keep_within(struct store_request *request, size_t own)
+{
+    request->own = own;
+}
+
+size_t store_set_delete_found(struct store_set *set, const struct store_request *found)
+{
+    const GPtrArray *rows = found->answer.objects;
+    for (guint i = 0; rows && i < rows->len; i++) {
+        const struct store_object *row = g_ptr_array_index(rows, i);
+        store_request_keep_within(store_set_delete(set, row->key), found->own);
+    }
+    return rows ? rows->len : 0;
+}
+
+size_t store_key_above(const char *key)
+{
+    size_t length = strlen(key);
+    if (length > 0 && key[length - 1] == '/')
+        length--;
+    while (length > 0 && key[length - 1] != '/')
+        length--;
+    return length;
+}
+
 int store_set_failure(struct store_set *set, int ignored, struct error *err)
 {
     for (size_t i = 0; i < store_set_size(set); i++) {
@@ -186,10 +211,22 @@ static bool is_valid_prefix(const char *prefix)
     return !slash || is_valid_key(prefix, (size_t)(slash - prefix));
 }
 
+/* What store_request_keep_within() demands. */
+static bool is_valid_own(const struct store_request *request)
+{
+    size_t own = request->own;
+    if (own == 0)
+        return true;
+    if (own >= strlen(request->key) || request->key[own - 1] != '/')
+        return false;
+    return request->method != STORE_LIST ||
+           (g_str_has_suffix(request->key, "/") && !request->shallow && !request->start_after);
+}
+
 static bool is_valid_for(const struct store_request *request)
 {
     const char *key = request->key;
-    if (!key)
+    if (!key || !is_valid_own(request))
         return false;
     size_t length = strlen(key);
     bool ends_in_slash = length > 0 && key[length - 1] == '/';

@@ -175,6 +175,10 @@ static void walk_directory(struct walk *walk, const char *key, const char *name_
 void local_list(struct local_store *store, const struct store_request *request,
                 struct store_answer *answer)
 {
+    if (request->own) {
+        local_list_own(store, request, answer);
+        return;
+    }
     const char *slash = strrchr(request->key, '/');
     size_t length = slash ? (size_t)(slash + 1 - request->key) : 0;
     g_autofree char *directory = g_strndup(request->key, length);

@@ -105,7 +105,34 @@ int local_ownership_of_directory(struct local_store *store, const char *parent,
 /* Gives it to what was just made, as far as we may. */
 void local_give(int fd, const struct local_ownership *ownership);
 
-/* ---- local_put.c, local_list.c, local_prune.c ---- */
+/* ---- local_within.c: no link is followed ---- */
+
+/* Opens a directory below the directory `fd`, to look names up in it (O_PATH); "": that one itself.
+ * -1 with errno: ELOOP for a symbolic link in the path, EXDEV for a mounted file system. */
+int local_open_within(int fd, const char *path);
+/* Opens the directory that holds the last name of a key without '/' at its end, the first `own`
+ * bytes of the key as any path, the rest as local_open_within(). */
+int local_open_above(struct local_store *store, const char *key, size_t own);
+
+/* ---- local_walk.c ---- */
+
+/* What a walk meets, `directory` being a descriptor of what holds it. The functions return 0 or an
+ * errno value, which ends the walk. */
+struct local_visitor {
+    bool follows_first; /* where it begins it goes through a link or a mount, but nowhere below */
+    /* No directory, or (DT_DIR) one that another file system is mounted on. */
+    int (*leaf)(void *data, int directory, const struct local_entry *entry, const char *key);
+    /* A directory, after everything in it; EAGAIN: it is to be walked again. NULL: nothing. */
+    int (*leave)(void *data, int directory, const char *name, const char *key);
+};
+
+/* Walks the directory `name` of the directory `above`. `key`: that of `above`, with a '/' unless it
+ * is empty; after a failure it is that of what failed. 0 or an errno value: ENOTDIR or ELOOP when
+ * `name` is no directory, EBUSY when one was walked again too often, ESTALE when one was moved. */
+int local_walk(int above, const char *name, const struct local_visitor *visitor, void *data,
+               GString *key);
+
+/* ---- local_put.c, local_list.c, local_own.c, local_prune.c ---- */
 
 void local_put(struct local_store *store, const struct store_request *request,
                struct store_answer *answer);
@@ -113,6 +140,17 @@ void local_put(struct local_store *store, const struct store_request *request,
 bool local_is_being_written(struct local_store *store, const char *key);
 void local_list(struct local_store *store, const struct store_request *request,
                 struct store_answer *answer);
+/* LIST of what is kept within (store_request_keep_within()). */
+void local_list_own(struct local_store *store, const struct store_request *request,
+                    struct store_answer *answer);
+/* Adds a row of a key only. */
+void local_add_key(struct store_answer *answer, const char *key);
+/* Adds a row of `key`, which is the `name` of the directory `above`, if that is there and is no
+ * directory. 0 or an errno value. */
+int local_add_place(int above, const char *name, const char *key, struct store_answer *answer);
+/* Fails the answer for what stands in the way of a request that is kept within. */
+int local_fail_within(struct store_answer *answer, const struct store_request *request,
+                      int errno_value, const char *key);
 void local_delete(struct local_store *store, const struct store_request *request,
                   struct store_answer *answer);
 void local_prune(struct local_store *store, const struct store_request *request,

@@ -12,51 +12,64 @@
 #include "base/cleanup.h"
 #include "store/local/local_private.h"
 
+/* ---- Deleting ---- */
+
+static int delete_own(struct local_store *store, const struct store_request *request)
+{
+    auto_close int above = local_open_above(store, request->key, request->own);
+    if (above < 0)
+        return errno;
+    LOCK_SCOPE(&store->lock);
+    return unlinkat(above, request->key + store_key_above(request->key), 0) == 0 ? 0 : errno;
+}
+
+static int delete_any(struct local_store *store, const struct store_request *request)
+{
+    LOCK_SCOPE(&store->lock);
+    return unlinkat(store->root, request->key, 0) == 0 ? 0 : errno;
+}
+
 void local_delete(struct local_store *store, const struct store_request *request,
                   struct store_answer *answer)
 {
     g_autofree char *directory = local_parent(request->key);
     /* An absent object is touched, too: an earlier delete of it may not have become durable. */
     local_touch(answer, directory);
-    LOCK_SCOPE(&store->lock);
-    if (unlinkat(store->root, request->key, 0) == 0)
+    int failure = request->own ? delete_own(store, request) : delete_any(store, request);
+    if (failure == 0 || local_is_absent(failure) || failure == EISDIR)
         return;
-    if (!local_is_absent(errno) && errno != EISDIR)
-        local_fail(answer, request, errno, "unlink");
+    if (request->own && failure == EXDEV)
+        local_fail_within(answer, request, failure, directory);
+    else if (!request->own || failure != ELOOP)
+        local_fail(answer, request, failure, "unlink");
 }
+
+/* ---- Pruning ---- */
 
 struct prune {
     struct local_store *store;
     const struct store_request *request;
     struct store_answer *answer;
+    GHashTable
+        *changed; /* set of char *: directories that are still there, and have lost entries */
 };
 
-/* unlinkat() that takes in its stride what does not want to go. `directory` holds the name. */
-static void remove_name(struct prune *prune, const char *directory, const char *key, int flags)
+/* What goes with its directory need not be made durable on its own. */
+static void note_removed(struct prune *prune, const char *key)
 {
-    if (unlinkat(prune->store->root, key, flags) == 0)
-        local_touch(prune->answer, directory);
+    g_hash_table_remove(prune->changed, key);
+    g_hash_table_add(prune->changed, local_parent(key));
+}
+
+/* unlinkat() that takes in its stride what does not want to go. */
+static int remove_name(struct prune *prune, int directory, const char *name, const char *key,
+                       int flags)
+{
+    if (unlinkat(directory, name, flags) == 0)
+        note_removed(prune, key);
     else if (!local_is_absent(errno) && errno != ENOTEMPTY && errno != EEXIST && errno != EBUSY)
-        local_fail(prune->answer, prune->request, errno, key);
-}
-
-/* The entries of a directory; NULL when there is none, or after a failure. */
-static GArray *read_entries(struct prune *prune, const char *directory, int flags)
-{
-    GArray *entries = NULL;
-    int fd = TEMP_FAILURE_RETRY(openat(prune->store->root, local_path(directory),
-                                       O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags));
-    if (fd < 0 && local_is_absent(errno))
-        return NULL;
-    int failure = fd < 0 ? errno : local_read_directory(fd, &entries);
-    if (failure)
-        local_fail(prune->answer, prune->request, failure, "read the directory");
-    return entries;
-}
-
-static char *join_path(const char *directory, const char *name)
-{
-    return directory[0] ? g_strconcat(directory, "/", name, NULL) : g_strdup(name);
+        return errno;
+    return 0;
 }
 
 static bool is_abandoned(struct prune *prune, const struct local_entry *entry, const char *key)
@@ -65,47 +78,131 @@ static bool is_abandoned(struct prune *prune, const struct local_entry *entry, c
            !local_is_being_written(prune->store, key);
 }
 
-static void prune_tree(struct prune *prune, const char *directory, int flags)
+static int prune_leaf(void *data, int directory, const struct local_entry *entry, const char *key)
 {
-    g_autofree char *parent = local_parent(directory);
-    g_autoptr(GArray) entries = read_entries(prune, directory, flags);
-    if (!entries)
-        return;
-    for (guint i = 0; i < entries->len && prune->answer->code == 0; i++) {
-        const struct local_entry *entry = &g_array_index(entries, struct local_entry, i);
-        g_autofree char *key = join_path(directory, entry->name);
-        if (entry->type == DT_DIR)
-            prune_tree(prune, key, O_NOFOLLOW);
-        else if (is_abandoned(prune, entry, key))
-            remove_name(prune, directory, key, 0);
+    struct prune *prune = data;
+    return is_abandoned(prune, entry, key) ? remove_name(prune, directory, entry->name, key, 0) : 0;
+}
+
+static int prune_directory(void *data, int directory, const char *name, const char *key)
+{
+    return remove_name(data, directory, name, key, AT_REMOVEDIR);
+}
+
+/* ---- Pruning what is kept within: what stays is told ---- */
+
+static int prune_own_leaf(void *data, int directory, const struct local_entry *entry,
+                          const char *key)
+{
+    struct prune *prune = data;
+    if (entry->type == DT_DIR)
+        return EXDEV;
+    if (is_abandoned(prune, entry, key))
+        return remove_name(prune, directory, entry->name, key, 0);
+    if (entry->type == DT_REG && store_name_is_temporary(entry->name))
+        return EBUSY;
+    local_add_key(prune->answer, key);
+    return 0;
+}
+
+/* Whether it was told that something stays in the directory that was left just now. */
+static bool has_rows(const struct prune *prune, const char *key)
+{
+    const GPtrArray *rows = prune->answer->objects;
+    const struct store_object *last = rows->len ? g_ptr_array_index(rows, rows->len - 1) : NULL;
+    size_t length = strlen(key);
+    return last && strncmp(last->key, key, length) == 0 && last->key[length] == '/';
+}
+
+static int prune_own_directory(void *data, int directory, const char *name, const char *key)
+{
+    struct prune *prune = data;
+    if (has_rows(prune, key))
+        return 0;
+    if (unlinkat(directory, name, AT_REMOVEDIR) == 0) {
+        note_removed(prune, key);
+        return 0;
     }
-    if (prune->answer->code == 0)
-        remove_name(prune, parent, directory, AT_REMOVEDIR);
+    if (errno == ENOTEMPTY || errno == EEXIST)
+        return EAGAIN; /* somebody has just put something there */
+    return local_is_absent(errno) ? 0 : errno;
+}
+
+/* ---- All of it ---- */
+
+/* Below and including the directory `place`. */
+static void prune_any(struct prune *prune, const char *place)
+{
+    static const struct local_visitor visitor = {
+        .follows_first = true, .leaf = prune_leaf, .leave = prune_directory};
+    size_t length = store_key_above(place);
+    g_autoptr(GString) key = g_string_new_len(place, (gssize)length);
+    auto_close int above = local_open_above(prune->store, place, length);
+    int failure = above < 0 ? errno : local_walk(above, place + length, &visitor, prune, key);
+    if (failure && !local_is_absent(failure))
+        local_fail(prune->answer, prune->request, failure, key->str);
+}
+
+/* As a prefix (`is_prefix`) it tells of the place itself, too, when that is no directory. */
+static void prune_own(struct prune *prune, const char *place, bool is_prefix)
+{
+    static const struct local_visitor visitor = {.leaf = prune_own_leaf,
+                                                 .leave = prune_own_directory};
+    size_t length = store_key_above(place);
+    g_autoptr(GString) key = g_string_new_len(place, (gssize)length);
+    auto_close int above = local_open_above(prune->store, place, prune->request->own);
+    int failure = above < 0 ? errno : 0;
+    prune->answer->objects = store_objects_new();
+    if (failure == 0) {
+        failure = local_walk(above, place + length, &visitor, prune, key);
+        if (failure == ENOTDIR || failure == ELOOP)
+            failure = is_prefix ? local_add_place(above, place + length, place, prune->answer) : 0;
+    }
+    if (failure && !local_is_absent(failure))
+        local_fail_within(prune->answer, prune->request, failure, key->str);
+    if (prune->answer->code || prune->answer->objects->len == 0)
+        g_clear_pointer(&prune->answer->objects, g_ptr_array_unref);
 }
 
 static void prune_siblings(struct prune *prune)
 {
     g_autofree char *directory = local_parent(prune->request->key);
-    const char *slash = strrchr(prune->request->key, '/');
-    const char *target = slash ? slash + 1 : prune->request->key;
-    g_autoptr(GArray) entries = read_entries(prune, directory, 0);
-    for (guint i = 0; entries && i < entries->len && prune->answer->code == 0; i++) {
+    const char *target = prune->request->key + store_key_above(prune->request->key);
+    g_autoptr(GArray) entries = NULL;
+    auto_close int fd = TEMP_FAILURE_RETRY(
+        openat(prune->store->root, local_path(directory), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    int stream = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    int failure = stream < 0 ? errno : local_read_directory(stream, &entries);
+    for (guint i = 0; failure == 0 && i < entries->len; i++) {
         const struct local_entry *entry = &g_array_index(entries, struct local_entry, i);
-        g_autofree char *key = join_path(directory, entry->name);
+        g_autofree char *key =
+            directory[0] ? g_strconcat(directory, "/", entry->name, NULL) : g_strdup(entry->name);
         if (store_name_is_temporary_of(entry->name, target) && is_abandoned(prune, entry, key))
-            remove_name(prune, directory, key, 0);
+            failure = remove_name(prune, fd, entry->name, key, 0);
     }
+    if (failure && !local_is_absent(failure))
+        local_fail(prune->answer, prune->request, failure, "prune");
 }
 
 void local_prune(struct local_store *store, const struct store_request *request,
                  struct store_answer *answer)
 {
-    struct prune prune = {store, request, answer};
+    g_autoptr(GHashTable) changed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    struct prune prune = {store, request, answer, changed};
+    GHashTableIter iterator;
+    void *directory;
     size_t length = strlen(request->key);
-    if (request->key[length - 1] == '/') {
+    bool is_prefix = request->key[length - 1] == '/';
+    g_autofree char *place = g_strndup(request->key, is_prefix ? length - 1 : length);
+    if (is_prefix)
         local_touch_doubted(store, answer, request->key);
-        g_autofree char *directory = g_strndup(request->key, length - 1);
-        prune_tree(&prune, directory, 0);
-    } else
+    else
         prune_siblings(&prune);
+    if (answer->code == 0 && request->own)
+        prune_own(&prune, place, is_prefix);
+    else if (answer->code == 0 && is_prefix)
+        prune_any(&prune, place);
+    g_hash_table_iter_init(&iterator, changed);
+    while (g_hash_table_iter_next(&iterator, &directory, NULL))
+        local_touch(answer, directory);
 }
