@@ -78,11 +78,19 @@ void lance_branch_put_requests(struct store_set *set, const char *dataset, const
     store_set_put(set, ref_key, ref, STORE_IF_ABSENT, NULL);
 }
 
+/* What a branch's name begins after, in keys of its files. */
+static size_t above_branches(const char *dataset)
+{
+    return strlen(dataset) + strlen("/tree/");
+}
+
 struct store_request *lance_branch_tree_request(struct store_set *set, const char *dataset,
                                                 const char *branch)
 {
     g_autofree char *tree = lance_branch_tree_prefix(dataset, branch);
-    return store_set_list(set, tree, NULL, 0);
+    struct store_request *listing = store_set_list(set, tree, NULL, 0);
+    store_request_keep_within(listing, above_branches(dataset));
+    return listing;
 }
 
 /* Whether a path below a branch's directory lies in one of its own directories, and in which. */
@@ -105,45 +113,92 @@ static bool is_nested(const char *path)
     return false;
 }
 
-/* Adds deletes for the rows in `directory`; NULL: for what is in none of the directories and of no
- * nested branch. */
-static size_t delete_rows(struct store_set *set, const GPtrArray *rows, const char *tree,
+/* What is to be deleted of a branch. */
+struct branch_rows {
+    const GPtrArray *rows; /* struct store_object */
+    char *tree;            /* prefix of the branch */
+    size_t above;          /* see above_branches() */
+};
+
+/* Below the branch's directory; "" for what is in its place. */
+static const char *path_of_row(const struct branch_rows *branch, const struct store_object *row)
+{
+    return g_str_has_prefix(row->key, branch->tree) ? row->key + strlen(branch->tree) : "";
+}
+
+/* Whether it is in none of the branch's own directories, though perhaps in the place of one, and of
+ * no nested branch. */
+static bool is_loose(const char *path)
+{
+    size_t length = strcspn(path, "/");
+    g_autofree char *first = g_strndup(path, length);
+    if (path[length] == '\0')
+        return true;
+    return !lance_is_own_directory(first) && !is_nested(path);
+}
+
+/* Adds deletes for the rows in `directory`; NULL: for the loose ones. */
+static size_t delete_rows(struct store_set *set, const struct branch_rows *branch,
                           const char *directory)
 {
     size_t added = 0;
-    for (guint i = 0; i < rows->len; i++) {
-        const struct store_object *row = rows->pdata[i];
-        const char *path = row->key + strlen(tree);
-        g_autofree char *first = g_strndup(path, strcspn(path, "/"));
-        bool chosen = directory ? is_below(path, directory)
-                                : !lance_is_own_directory(first) && !is_nested(path);
-        if (!chosen)
+    for (guint i = 0; i < branch->rows->len; i++) {
+        const struct store_object *row = branch->rows->pdata[i];
+        const char *path = path_of_row(branch, row);
+        if (directory ? !is_below(path, directory) : !is_loose(path))
             continue;
-        store_set_delete(set, row->key);
+        store_request_keep_within(store_set_delete(set, row->key), branch->above);
         added++;
     }
     return added;
 }
 
+/* Manifests first: without them nothing refers to the rest. */
+static size_t delete_branch_rows(struct store_set *set, const char *dataset, const char *branch,
+                                 const GPtrArray *rows)
+{
+    if (!rows)
+        return 0;
+    g_autofree char *tree = lance_branch_tree_prefix(dataset, branch);
+    const struct branch_rows listed = {rows, tree, above_branches(dataset)};
+    size_t added = 0;
+    for (const char *const *directory = lance_own_directories; *directory; directory++)
+        added += delete_rows(set, &listed, *directory);
+    return added + delete_rows(set, &listed, NULL);
+}
+
 size_t lance_branch_delete_requests(struct store_set *set, const char *dataset, const char *branch,
                                     const struct store_request *listing)
 {
-    g_autofree char *tree = lance_branch_tree_prefix(dataset, branch);
-    const GPtrArray *rows = listing->answer.objects;
-    size_t added = 1;
     store_set_add(set, STORE_DELETE, lance_branch_ref_key(dataset, branch));
-    if (!rows)
-        return added;
-    /* Manifests first: without them nothing refers to the rest. */
-    for (const char *const *directory = lance_own_directories; *directory; directory++)
-        added += delete_rows(set, rows, tree, *directory);
-    return added + delete_rows(set, rows, tree, NULL);
+    return 1 + delete_branch_rows(set, dataset, branch, listing->answer.objects);
 }
 
-void lance_branch_prune_requests(struct store_set *set, const char *dataset, const char *branch)
+void lance_branch_file_delete_request(struct store_set *set, const char *dataset, const char *key)
 {
-    store_set_add(set, STORE_PRUNE, lance_branch_tree_prefix(dataset, branch));
-    store_set_add(set, STORE_PRUNE, lance_branch_ref_key(dataset, branch));
+    g_autofree char *trees = lance_branch_trees_prefix(dataset);
+    struct store_request *request = store_set_delete(set, key);
+    if (g_str_has_prefix(key, trees))
+        store_request_keep_within(request, strlen(trees));
+}
+
+struct lance_branch_prunes lance_branch_prune_requests(struct store_set *set, const char *dataset,
+                                                       const char *branch)
+{
+    struct store_request *pruned_tree =
+        store_set_add(set, STORE_PRUNE, lance_branch_tree_prefix(dataset, branch));
+    struct store_request *pruned_ref =
+        store_set_add(set, STORE_PRUNE, lance_branch_ref_key(dataset, branch));
+    store_request_keep_within(pruned_tree, above_branches(dataset));
+    store_request_keep_within(pruned_ref, store_key_above(pruned_ref->key));
+    return (struct lance_branch_prunes){pruned_tree, pruned_ref};
+}
+
+size_t lance_branch_rest_requests(struct store_set *set, const char *dataset, const char *branch,
+                                  const struct lance_branch_prunes *prunes)
+{
+    return delete_branch_rows(set, dataset, branch, prunes->tree->answer.objects) +
+           store_set_delete_found(set, prunes->ref);
 }
 
 struct store_request *lance_branch_refs_request(struct store_set *set, const char *dataset)

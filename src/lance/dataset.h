@@ -46,7 +46,8 @@ struct store_request *lance_tip_request_all(struct store_set *set, const char *d
 void lance_branch_put_requests(struct store_set *set, const char *dataset, const char *branch,
                                uint64_t version, struct bytes *manifest, struct bytes *ref);
 
-/* Deleting a branch takes two waves. First: a listing of tree/BRANCH/. */
+/* Deleting a branch takes two waves. First: a listing of tree/BRANCH/. From "tree/" on nothing
+ * leads out of it (store_request_keep_within()). */
 struct store_request *lance_branch_tree_request(struct store_set *set, const char *dataset,
                                                 const char *branch);
 /* Second: deletes the ref file and what the listing found, manifests first, but never anything of a
@@ -54,10 +55,21 @@ struct store_request *lance_branch_tree_request(struct store_set *set, const cha
  * returned, after its run. Returns the number of deletes added. */
 size_t lance_branch_delete_requests(struct store_set *set, const char *dataset, const char *branch,
                                     const struct store_request *listing);
+/* Deletes a file of a branch, by its key: a manifest, a ref. */
+void lance_branch_file_delete_request(struct store_set *set, const char *dataset, const char *key);
 /* Last, after the deletes: temporary files and empty directories below and including tree/BRANCH/,
  * and temporary files of the ref. "tree/" and "_refs/branches/" stay even when empty: other
- * branches may be under way in them. */
-void lance_branch_prune_requests(struct store_set *set, const char *dataset, const char *branch);
+ * branches may be under way in them. The requests live as the set does. */
+struct lance_branch_prunes {
+    const struct store_request *tree;
+    const struct store_request *ref;
+};
+struct lance_branch_prunes lance_branch_prune_requests(struct store_set *set, const char *dataset,
+                                                       const char *branch);
+/* Adds deletes for what the prunes, which have been run, found to be still there and the branch's.
+ * Returns their number; after them, it is pruned again. 0: nothing of the branch is left. */
+size_t lance_branch_rest_requests(struct store_set *set, const char *dataset, const char *branch,
+                                  const struct lance_branch_prunes *prunes);
 
 /* One listing each of the dataset's branch refs and tag refs. */
 struct store_request *lance_branch_refs_request(struct store_set *set, const char *dataset);

@@ -5,12 +5,17 @@
 #include "lance/dataset.h"
 #include "lance/ref_catalog.h"
 
+/* How often what others have put into a fork's directories meanwhile is deleted before the deletion
+ * is given up. */
+#define MOST_REPEATS 8
+
 /* A branch whose deletion is under way. */
 struct doomed_branch {
     char *dataset_key;
     const char *dataset, *branch; /* owned by the deletion's list */
     struct store_request *listing;
     struct store_request *catalog; /* whether its refs may be elsewhere; NULL: known not to be */
+    struct lance_branch_prunes prunes;
 };
 
 /* A fork whose deletion is under way. */
@@ -20,6 +25,9 @@ struct doomed_fork {
     struct store_request *listed_files;
     struct store_request *listed_wal;
     struct store_request *tombstone_deleted; /* NULL: it is not (yet) to be */
+    GPtrArray *prunes;                       /* struct store_request, those of no branch */
+    bool pruned;                             /* all prunes, also of branches, have just been run */
+    bool has_rest;                           /* something was found by them */
     size_t first;                            /* its requests in the set at hand: first to end - 1 */
     size_t end;
 };
@@ -42,6 +50,7 @@ static void doomed_fork_free(void *pointer)
 {
     struct doomed_fork *fork = pointer;
     g_ptr_array_unref(fork->branches);
+    g_ptr_array_unref(fork->prunes);
     g_free(fork);
 }
 
@@ -91,6 +100,7 @@ void deletions_add(struct deletions *deletions, const struct deletion *deletion)
     struct doomed_fork *fork = g_new0(struct doomed_fork, 1);
     fork->deletion = *deletion;
     fork->branches = choose_branches(deletions, deletion);
+    fork->prunes = g_ptr_array_new();
     g_ptr_array_add(deletions->forks, fork);
 }
 
@@ -118,6 +128,14 @@ static struct store_request *catalog_request(GHashTable *catalogs, struct store_
     return request;
 }
 
+/* Nothing leads out of a directory that is named after the fork. Takes the prefix over. */
+static struct store_request *list_own(struct store_set *set, char *prefix)
+{
+    struct store_request *listing = store_set_add(set, STORE_LIST, prefix);
+    store_request_keep_within(listing, store_key_above(prefix));
+    return listing;
+}
+
 static void add_listings(struct deletions *deletions, struct store_set *set,
                          struct doomed_fork *fork)
 {
@@ -131,16 +149,8 @@ static void add_listings(struct deletions *deletions, struct store_set *set,
     }
     if (fork->deletion.extent == DELETION_OF_BRANCHES)
         return;
-    fork->listed_files = store_set_add(set, STORE_LIST, layout_fork_prefix(layout, id));
-    fork->listed_wal = store_set_add(set, STORE_LIST, layout_fork_wal_prefix(layout, id));
-}
-
-static void add_listed(struct store_set *set, const struct store_request *listing)
-{
-    for (guint i = 0; i < listing->answer.objects->len; i++) {
-        const struct store_object *object = g_ptr_array_index(listing->answer.objects, i);
-        store_set_delete(set, object->key);
-    }
+    fork->listed_files = list_own(set, layout_fork_prefix(layout, id));
+    fork->listed_wal = list_own(set, layout_fork_wal_prefix(layout, id));
 }
 
 /* What makes branches and fork visible comes first. */
@@ -160,26 +170,51 @@ static void add_deletes(struct deletions *deletions, struct store_set *set,
         store_set_add(set, STORE_DELETE, layout_registration_key(layout, id));
         store_set_add(set, STORE_DELETE, layout_tagging_key(layout, id));
     }
-    add_listed(set, fork->listed_files);
-    add_listed(set, fork->listed_wal);
+    store_set_delete_found(set, fork->listed_files);
+    store_set_delete_found(set, fork->listed_wal);
 }
 
-/* Directories that the deletes have left empty. */
+/* Takes the key over. */
+static void add_prune(struct store_set *set, struct doomed_fork *fork, char *key)
+{
+    struct store_request *prune = store_set_add(set, STORE_PRUNE, key);
+    store_request_keep_within(prune, store_key_above(key));
+    g_ptr_array_add(fork->prunes, prune);
+}
+
+/* Directories that the deletes have left empty, also one in the place of a document. */
 static void add_prunes(struct deletions *deletions, struct store_set *set, struct doomed_fork *fork)
 {
     const struct layout *layout = deletions->catalog->layout;
     const struct ulid *id = fork->deletion.id;
     for (guint i = 0; i < fork->branches->len; i++) {
-        const struct doomed_branch *doomed = g_ptr_array_index(fork->branches, i);
-        lance_branch_prune_requests(set, doomed->dataset_key, doomed->branch);
+        struct doomed_branch *doomed = g_ptr_array_index(fork->branches, i);
+        doomed->prunes = lance_branch_prune_requests(set, doomed->dataset_key, doomed->branch);
     }
+    fork->pruned = true;
+    g_ptr_array_set_size(fork->prunes, 0);
     if (fork->deletion.extent == DELETION_OF_BRANCHES)
         return;
-    store_set_add(set, STORE_PRUNE, layout_overlay_key(layout, id));
-    store_set_add(set, STORE_PRUNE, layout_registration_key(layout, id));
-    store_set_add(set, STORE_PRUNE, layout_tagging_key(layout, id));
-    store_set_add(set, STORE_PRUNE, layout_fork_prefix(layout, id));
-    store_set_add(set, STORE_PRUNE, layout_fork_wal_prefix(layout, id));
+    add_prune(set, fork, layout_overlay_key(layout, id));
+    add_prune(set, fork, layout_registration_key(layout, id));
+    add_prune(set, fork, layout_tagging_key(layout, id));
+    add_prune(set, fork, layout_fork_prefix(layout, id));
+    add_prune(set, fork, layout_fork_wal_prefix(layout, id));
+    if (fork->deletion.extent == DELETION_OF_FORK)
+        add_prune(set, fork, layout_tombstone_key(layout, id));
+}
+
+/* What the prunes have found. */
+static void add_rest(struct deletions *deletions, struct store_set *set, struct doomed_fork *fork)
+{
+    for (guint i = 0; fork->pruned && i < fork->branches->len; i++) {
+        const struct doomed_branch *doomed = g_ptr_array_index(fork->branches, i);
+        lance_branch_rest_requests(set, doomed->dataset_key, doomed->branch, &doomed->prunes);
+    }
+    for (guint i = 0; fork->pruned && i < fork->prunes->len; i++)
+        store_set_delete_found(set, g_ptr_array_index(fork->prunes, i));
+    fork->pruned = false;
+    fork->has_rest = store_set_size(set) > fork->first;
 }
 
 /* ---- The waves, for all that are well ---- */
@@ -272,17 +307,68 @@ static void take_tombstones(struct deletions *deletions, int run_code)
     }
 }
 
+/* ---- What is left ---- */
+
+/* Fails those of which something is left, however often it was deleted. */
+static void fail_unfinished(struct deletions *deletions, struct store_set *rest)
+{
+    for (guint i = 0; i < deletions->forks->len; i++) {
+        const struct doomed_fork *fork = g_ptr_array_index(deletions->forks, i);
+        if (fork->deletion.err->code == 0 && fork->first < fork->end)
+            error_set(
+                fork->deletion.err, ERR_HELD,
+                "somebody goes on writing into what fork %s has on the store: %.600s has come "
+                "while it was being deleted",
+                fork->deletion.id->text, store_set_at(rest, fork->first)->key);
+    }
+}
+
+/* Forks of which the last deletes have left nothing need not be pruned again. */
+static void add_prunes_again(struct deletions *deletions, struct store_set *set,
+                             struct doomed_fork *fork)
+{
+    if (fork->has_rest)
+        add_prunes(deletions, set, fork);
+}
+
+/* After the prunes: deletes what they found, and prunes again. `prunes` is theirs, and is taken
+ * over. */
+static void delete_rest(struct deletions *deletions, struct store_set *prunes,
+                        struct operation *operation)
+{
+    struct store *store = deletions->catalog->store;
+    for (unsigned i = 0; i <= MOST_REPEATS; i++) {
+        auto_store_set struct store_set *rest = store_set_new();
+        add_requests(deletions, rest, add_rest);
+        store_set_unref(prunes);
+        prunes = store_set_new();
+        if (store_set_size(rest) == 0)
+            break;
+        if (i == MOST_REPEATS) {
+            fail_unfinished(deletions, rest);
+            break;
+        }
+        int code = store_run(store, rest, operation, NULL);
+        take_answers(deletions, rest, code);
+        add_requests(deletions, prunes, add_prunes_again);
+        code = store_run(store, prunes, operation, NULL);
+        take_answers(deletions, prunes, code);
+    }
+    store_set_unref(prunes);
+}
+
 /* A crash between the prunes and the tombstones is no harm as long as there is an entry, for which
  * all of this is done again. */
 void deletions_carry_out(struct deletions *deletions, struct operation *operation)
 {
     delete_files(deletions, operation);
-    auto_store_set struct store_set *set = store_set_new();
+    struct store_set *set = store_set_new();
     add_tombstones(deletions, set);
     add_requests(deletions, set, add_prunes);
     int code = store_run(deletions->catalog->store, set, operation, NULL);
     take_tombstones(deletions, code);
     take_answers(deletions, set, code);
+    delete_rest(deletions, set, operation);
 }
 
 /* ---- All of it ---- */
@@ -291,7 +377,7 @@ void deletions_run(struct deletions *deletions, struct operation *operation)
 {
     struct store *store = deletions->catalog->store;
     auto_store_set struct store_set *listings = store_set_new();
-    auto_store_set struct store_set *prunes = store_set_new();
+    struct store_set *prunes = store_set_new();
     auto_store_set struct store_set *tombstones = store_set_new();
     deletions_add_listings(deletions, listings);
     int code = store_run(store, listings, operation, NULL);
@@ -300,6 +386,7 @@ void deletions_run(struct deletions *deletions, struct operation *operation)
     add_requests(deletions, prunes, add_prunes);
     code = store_run(store, prunes, operation, NULL);
     take_answers(deletions, prunes, code);
+    delete_rest(deletions, prunes, operation);
     add_tombstones(deletions, tombstones);
     code = store_run(store, tombstones, operation, NULL);
     take_tombstones(deletions, code);

@@ -152,14 +152,15 @@ static int drop_registered(struct registration *registration, struct operation *
     return 0;
 }
 
-static void delete_puts_of(const struct addition *addition, struct store_set *puts,
-                           struct store_set *deletes)
+static void delete_puts_of(const struct layout *layout, const struct addition *addition,
+                           struct store_set *puts, struct store_set *deletes)
 {
+    g_autofree char *dataset = layout_dataset_key(layout, addition->dataset);
     for (size_t i = addition->first; i < addition->end; i++) {
         const struct store_request *request = store_set_at(puts, i);
         const int code = request->answer.code;
         if (code == 0 || code == ERR_OUTCOME_UNKNOWN || code == ERR_NOT_DURABLE)
-            store_set_delete(deletes, request->key);
+            lance_branch_file_delete_request(deletes, dataset, request->key);
     }
 }
 
@@ -171,7 +172,7 @@ static int delete_puts(struct registration *registration, struct store_set *puts
     auto_store_set struct store_set *deletes = store_set_new();
     auto_store_set struct store_set *prunes = store_set_new();
     for (guint i = 0; i < additions->len; i++)
-        delete_puts_of(g_ptr_array_index(additions, i), puts, deletes);
+        delete_puts_of(catalog->layout, g_ptr_array_index(additions, i), puts, deletes);
     int code = store_run_all(catalog->store, deletes, 0, &registration->undoing, err);
     if (code)
         return code;

@@ -68,13 +68,16 @@ static void forget_known(struct catalog *catalog, GPtrArray *directories)
             g_ptr_array_remove_index(directories, i - 1);
 }
 
-/* Forgets those that hold objects: these are not ours to judge. */
+/* Forgets those that hold anything, and links: these are not ours to judge. */
 static int forget_filled(struct catalog *catalog, GPtrArray *directories,
                          struct operation *operation, struct error *err)
 {
     auto_store_set struct store_set *set = store_set_new();
-    for (guint i = 0; i < directories->len; i++)
-        store_set_list(set, g_ptr_array_index(directories, i), NULL, 1);
+    for (guint i = 0; i < directories->len; i++) {
+        const char *directory = g_ptr_array_index(directories, i);
+        store_request_keep_within(store_set_list(set, directory, NULL, 1),
+                                  store_key_above(directory));
+    }
     int code = store_run_all(catalog->store, set, 0, operation, err);
     for (guint i = directories->len; code == 0 && i > 0; i--)
         if (store_set_at(set, i - 1)->answer.objects->len > 0)
@@ -87,8 +90,10 @@ static int prune_directories(struct catalog *catalog, const GPtrArray *directori
                              struct error *err)
 {
     auto_store_set struct store_set *set = store_set_new();
-    for (guint i = 0; i < directories->len; i++)
-        store_set_prune(set, g_ptr_array_index(directories, i));
+    for (guint i = 0; i < directories->len; i++) {
+        const char *directory = g_ptr_array_index(directories, i);
+        store_request_keep_within(store_set_prune(set, directory), store_key_above(directory));
+    }
     int code = store_run(catalog->store, set, operation, err);
     for (size_t i = 0; code == 0 && i < store_set_size(set); i++) {
         const struct store_request *prune = store_set_at(set, i);

@@ -257,6 +257,73 @@ static void deleting_a_branch_takes_files_that_no_rule_names(void **state)
     store_free(store);
 }
 
+/* As the local store shows it: rows of things that are no objects, and of the place itself. */
+static void set_rows(const struct store_request *found, const char *const *keys)
+{
+    struct store_answer *answer = (struct store_answer *)&found->answer;
+    if (!answer->objects)
+        answer->objects = store_objects_new();
+    for (; *keys; keys++) {
+        struct store_object *row = g_new0(struct store_object, 1);
+        row->key = g_strdup(*keys);
+        g_ptr_array_add(answer->objects, row);
+    }
+}
+
+static void what_takes_the_place_of_a_directory_is_deleted_with_the_branch(void **state)
+{
+    static const char *const rows[] = {DATASET "/tree/b/data", DATASET "/tree/b/x/data",
+                                       DATASET "/tree/b/x/y", NULL};
+    static const char *const place[] = {DATASET "/tree/b", NULL};
+    struct store_set *first = store_set_new();
+    struct store_set *second = store_set_new();
+    struct store_request *listing = lance_branch_tree_request(first, DATASET, "b");
+    struct store_request *itself = lance_branch_tree_request(first, DATASET, "b");
+    assert_int_equal(listing->own, strlen(DATASET "/tree/"));
+    set_rows(listing, rows);
+    assert_int_equal(lance_branch_delete_requests(second, DATASET, "b", listing), 3);
+    assert_string_equal(store_set_at(second, 1)->key, DATASET "/tree/b/data");
+    assert_string_equal(store_set_at(second, 2)->key, DATASET "/tree/b/x/y");
+    assert_int_equal(store_set_at(second, 2)->own, strlen(DATASET "/tree/"));
+    set_rows(itself, place);
+    assert_int_equal(lance_branch_delete_requests(second, DATASET, "b", itself), 2);
+    assert_string_equal(store_set_at(second, 4)->key, DATASET "/tree/b");
+    store_set_unref(first);
+    store_set_unref(second);
+}
+
+static void the_rest_of_a_branch_is_what_is_not_nested(void **state)
+{
+    static const char *const tree[] = {DATASET "/tree/b/data/new",
+                                       DATASET "/tree/b/x/_versions/" V3, NULL};
+    static const char *const ref[] = {DATASET "/_refs/branches/b.json/data/file", NULL};
+    struct store *store = memory_store_new(1);
+    struct store_set *prunes = store_set_new();
+    struct store_set *rest = store_set_new();
+    struct lance_branch_prunes pruned = lance_branch_prune_requests(prunes, DATASET, "b");
+    assert_int_equal(store_run(store, prunes, NULL, NULL), 0);
+    assert_int_equal(lance_branch_rest_requests(rest, DATASET, "b", &pruned), 0);
+    set_rows(pruned.tree, tree);
+    set_rows(pruned.ref, ref);
+    assert_int_equal(lance_branch_rest_requests(rest, DATASET, "b", &pruned), 2);
+    assert_string_equal(store_set_at(rest, 0)->key, DATASET "/tree/b/data/new");
+    assert_string_equal(store_set_at(rest, 1)->key, ref[0]);
+    assert_int_equal(store_set_at(rest, 1)->own, strlen(DATASET "/_refs/branches/"));
+    store_set_unref(prunes);
+    store_set_unref(rest);
+    store_free(store);
+}
+
+static void files_of_a_branch_are_deleted_within_its_tree(void **state)
+{
+    struct store_set *set = store_set_new();
+    lance_branch_file_delete_request(set, DATASET, DATASET "/tree/b/_versions/" V3);
+    lance_branch_file_delete_request(set, DATASET, DATASET "/_refs/branches/b.json");
+    assert_int_equal(store_set_at(set, 0)->own, strlen(DATASET "/tree/"));
+    assert_int_equal(store_set_at(set, 1)->own, 0);
+    store_set_unref(set);
+}
+
 static void manifests_are_deleted_before_what_they_refer_to(void **state)
 {
     struct store *store = memory_store_new(1);
@@ -305,6 +372,9 @@ int main(void)
         cmocka_unit_test(deleting_a_branch_takes_the_directories_of_new_engines),
         cmocka_unit_test(deleting_a_branch_spares_what_new_engines_wrote_on_nested_ones),
         cmocka_unit_test(deleting_a_branch_takes_files_that_no_rule_names),
+        cmocka_unit_test(what_takes_the_place_of_a_directory_is_deleted_with_the_branch),
+        cmocka_unit_test(the_rest_of_a_branch_is_what_is_not_nested),
+        cmocka_unit_test(files_of_a_branch_are_deleted_within_its_tree),
         cmocka_unit_test(manifests_are_deleted_before_what_they_refer_to),
         cmocka_unit_test(refs_are_listed_by_kind),
     };

@@ -20,6 +20,62 @@ static void nothing_is_left_of_a_dropped_fork(void **state)
     assert_int_equal(fixture_status(fixture->store, "audit"), -1);
 }
 
+/* Writes into the branch, each time in a file of its own. */
+static struct fork_fixture *written;
+static unsigned files_written;
+
+static void write_into_branch(int64_t unused)
+{
+    g_autofree char *key = g_strdup_printf(FORK_DATASET "/tree/%s/data/%u.lance", written->branch,
+                                           __atomic_add_fetch(&files_written, 1, __ATOMIC_RELAXED));
+    fixture_put(written->store, key, "rows");
+}
+
+static void write_at_prunes(struct fork_fixture *fixture, bool each)
+{
+    written = fixture;
+    fault_store_match(fixture->faults, fixture->branch);
+    fault_store_set_delay(fixture->faults, 0);
+    fault_store_when_fired(fixture->faults, write_into_branch, 0);
+    fault_store_arm(fixture->faults, FAULT_DELAY, 1u << STORE_PRUNE, 1, each, 0);
+}
+
+static void what_comes_after_the_deletes_is_deleted_as_well(void **state)
+{
+    struct fork_fixture *fixture = *state;
+    write_at_prunes(fixture, false);
+    assert_drops(fixture);
+    assert_true(fault_store_fired(fixture->faults));
+}
+
+static void a_fork_that_somebody_goes_on_writing_into_stays_tombstoned(void **state)
+{
+    struct fork_fixture *fixture = *state;
+    struct error err = {0};
+    write_at_prunes(fixture, true);
+    assert_int_equal(catalog_drop(fixture->catalog, "audit", NULL, NULL, &err), ERR_HELD);
+    assert_non_null(strstr(err.text, "goes on writing"));
+    assert_non_null(strstr(err.text, "stays tombstoned"));
+    assert_int_equal(fixture_status(fixture->store, "audit"), FORK_TOMBSTONED);
+    fault_store_disarm(fixture->faults);
+    assert_drops(fixture);
+}
+
+static void recovery_finishes_what_somebody_went_on_writing_into(void **state)
+{
+    struct fork_fixture *fixture = *state;
+    unsigned problems;
+    write_at_prunes(fixture, true);
+    assert_int_equal(drop(fixture), ERR_HELD);
+    fixture_recover(fixture->catalog, &problems);
+    assert_int_equal(problems, 1);
+    assert_int_equal(fixture_status(fixture->store, "audit"), FORK_TOMBSTONED);
+    fault_store_disarm(fixture->faults);
+    fixture_recover(fixture->catalog, &problems);
+    assert_int_equal(problems, 0);
+    assert_int_equal(fixture_mentions(fixture->store, fixture->id.text), 0);
+}
+
 static void dropping_leaves_other_forks_and_unknown_members(void **state)
 {
     struct fork_fixture *fixture = *state;
@@ -342,6 +398,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(nothing_is_left_of_a_dropped_fork),
         TEST_ON_DISK(nothing_is_left_of_a_dropped_fork),
+        TEST_ON_DISK(what_comes_after_the_deletes_is_deleted_as_well),
+        TEST_ON_DISK(a_fork_that_somebody_goes_on_writing_into_stays_tombstoned),
+        TEST_ON_DISK(recovery_finishes_what_somebody_went_on_writing_into),
         TEST(dropping_leaves_other_forks_and_unknown_members),
         TEST(the_name_is_free_afterwards),
         TEST(there_is_a_limit_to_dependent_requests),
