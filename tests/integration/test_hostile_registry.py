@@ -79,6 +79,81 @@ def test_names_of_datasets_and_branches_do_not_escape(new_mount, small_database,
         assert stream.read() == "precious"
 
 
+def put_precious(database):
+    """Files that hostile names could lead to."""
+    keys = [place + "/_versions/file" for place in (
+        "storage/victim", "victim", database.dataset_key("vertices") + "/victim", database.dataset_key("victim"),
+        database.dataset_prefix + "victim", database.dataset_key("vertices") + "/tree/victim")]
+    for key in keys:
+        database.put_object(key, b"precious")
+    return keys
+
+
+NUL = ["vertices\0", "\0", "vertices\0/../victim", "../victim\0x"]
+
+
+@pytest.mark.single_writer
+@pytest.mark.parametrize("what", ["dataset", "branch"])
+def test_names_in_tombstones_without_entry_do_not_escape(new_mount, small_database, template, what):
+    database = small_database
+    keys = put_precious(database)
+    for number, bad in enumerate(HOSTILE + NUL):
+        fork_id = ULIDS[0][:-2] + f"{number:02d}"
+        datasets = {bad: f"fork_{fork_id}_{bad}"} if what == "dataset" else {"vertices": f"fork_{fork_id}_{bad}"}
+        database.put_json(database.tombstone_key(fork_id),
+                          {**template, "id": fork_id, "name": f"evil-{number}", "datasets": datasets})
+    mount = new_mount(database)
+    assert alive(mount)
+    assert [database.read_object(key) for key in keys] == [b"precious"] * len(keys)
+
+
+@pytest.mark.single_writer
+@pytest.mark.parametrize("known", [True, False], ids=["of_a_fork", "of_no_fork"])
+@pytest.mark.parametrize("kind", ["registration", "tagging"])
+def test_names_in_intents_do_not_escape(new_mount, small_database, template, kind, known):
+    database = small_database
+    keys = put_precious(database)
+    for number, bad in enumerate(HOSTILE + NUL):
+        fork_id = template["id"] if known else ULIDS[0][:-2] + f"{number:02d}"
+        intent = {"datasets": {bad: f"fork_{fork_id}_{bad}"}} if kind == "registration" else {"tag": bad, "refs": 99}
+        database.put_json(f"{database.storage}catalog/fork_{kind}s/{fork_id}.json", {"writer": fork_id, **intent})
+        if known:
+            mount = new_mount(database)
+            assert mount.read("forks", "good", "status") == "active\n"
+            assert mount.unmount() == 0
+    mount = new_mount(database)
+    assert mount.read("forks", "good", "status") == "active\n"
+    assert_whole(database, "good")
+    assert [database.read_object(key) for key in keys] == [b"precious"] * len(keys)
+
+
+@pytest.mark.single_writer
+@pytest.mark.parametrize("what", ["dataset", "branch"])
+def test_names_that_are_no_c_strings_are_not_cut(new_mount, small_database, template, what):
+    for bad in NUL:
+        datasets = {bad: "x"} if what == "dataset" else {"vertices": template["datasets"]["vertices"] + bad}
+        small_database.put_forks({"good": template, "evil": entry(template, "evil", status="tombstoned",
+                                                                  datasets=datasets)})
+        before = small_database.snapshot()
+        refused(new_mount, small_database, "evil", "U+0000")
+        assert_unchanged(before, small_database)
+
+
+@pytest.mark.single_writer
+@pytest.mark.parametrize("name", ["..", "../../victim", "a/../../victim", "/victim", "victim\0"])
+def test_a_snapshot_pointer_does_not_escape(new_mount, small_database, name):
+    database = small_database
+    keys = put_precious(database)
+    database.put_object("victim.json", database.read_object(database.snapshot_key(
+        database.read_object(database.pointer_key).decode().strip())))
+    database.put_object(database.pointer_key, name)
+    mount = new_mount(database)
+    with pytest.raises(OSError, match="."):
+        os.mkdir(mount.fork("a"))
+    assert os.listdir(mount.forks) == []
+    assert [database.read_object(key) for key in keys] == [b"precious"] * len(keys)
+
+
 @pytest.mark.parametrize("status", ["active", "pending", "tombstoned"])
 def test_an_entry_that_names_the_branches_of_another_fork_does_not_harm_it(new_mount, small_database,
                                                                           template, status):
