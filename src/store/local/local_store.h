@@ -10,7 +10,8 @@
  *
  * Etag: hex inode-mtime_ns-size, and "-" with a hash of the content where these need not tell two
  * changes apart (local_version.c). Symbolic links inside the root are followed (an administrator
- * may place datasets elsewhere); keys cannot name "..". What is made takes owner, group and mode
+ * may place datasets elsewhere), but by requests that are kept within a place
+ * (store_request_keep_within()); keys cannot name "..". What is made takes owner, group and mode
  * from what it replaces, or from its directory (local_ownership.c).
  *
  * Objects above 1 GiB are refused on read (ERR_INVALID): nothing that forkfs reads is near that.
