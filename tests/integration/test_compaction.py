@@ -97,14 +97,18 @@ def test_the_rest_of_the_mount_answers_meanwhile(mount, new_child, database, loc
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["SIGINT", "SIGKILL"])
 def test_a_wait_for_uni_can_be_interrupted(mount, new_child, database, lock_path, number):
-    with compacting(lock_path):
+    def interrupted():
+        """One mkdir; whether forkfs had it by then: what waits in the kernel's queue leaves no word."""
         child = starts_mkdir(new_child, mount.fork("a"))
         child.signal(number)
         if number == signal.SIGINT:
             assert child.result() in ("EINTR", "EAGAIN")  # the latter when it took 5 s to get there
         else:
             assert child.wait() == -signal.SIGKILL
-        wait_until(lambda: any("forks/a" in line for line in mount.errors()))
+        return any("forks/a" in line for line in mount.errors())
+
+    with compacting(lock_path):
+        wait_until(interrupted)
     assert database.forks() == {}
     assert_fsck_clean(database)
 
