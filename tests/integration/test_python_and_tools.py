@@ -73,8 +73,30 @@ def test_diff_of_two_reads_finds_nothing(forked, tmp_path):
     assert run("diff", "-r", forked.forks, tmp_path / "copy").stdout == ""
 
 
-def test_du_counts_no_blocks(forked):
-    assert run("du", "-s", forked.path).stdout.split()[0] == "0"
+def contents(top):
+    """What the files below a directory hold; without those that change by being read."""
+    return {name: open(os.path.join(top, name), "rb").read() for name in names_under(top)
+            if os.path.isfile(os.path.join(top, name)) and not name.endswith(("holders", "stats"))}
+
+
+@pytest.mark.parametrize("way", ["seek", "raw"])
+def test_tar_finds_no_holes(forked, tmp_path, way):
+    for _ in range(8):
+        with pytest.raises(FileExistsError):
+            os.mkdir(forked.fork("alpha"))
+    expected = contents(forked.path)
+    assert sum(len(content) > 512 for content in expected.values()) >= 3
+    packed = subprocess.run(["tar", "-S", "--hole-detection=" + way, "-cf", "-", "-C", forked.path, "--exclude=./stats",
+                             "."], stdout=subprocess.PIPE, timeout=PATIENCE, check=True).stdout
+    (tmp_path / "copy").mkdir()
+    subprocess.run(["tar", "-xf", "-", "-C", tmp_path / "copy"], input=packed, timeout=PATIENCE, check=True)
+    assert contents(tmp_path / "copy") == expected
+
+
+def test_du_adds_up_the_lengths(forked):
+    blocks = int(run("du", "-s", "--block-size=512", forked.forks).stdout.split()[0])
+    lengths = [len(content) for content in contents(forked.forks).values()]
+    assert blocks >= sum((length + 511) // 512 for length in lengths) > 0
     size = sum(os.path.getsize(forked.top(name)) for name in names_under(forked.path)
                if os.path.isfile(forked.top(name)) and not os.path.islink(forked.top(name))
                and not name.startswith("by-id"))

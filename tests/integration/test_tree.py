@@ -273,8 +273,18 @@ def test_readdir_gives_dot_and_dotdot(forked):
     assert listing == [".", "..", "alpha", "beta"]
 
 
-def test_virtual_files_take_no_blocks(forked):
-    assert {os.lstat(path).st_blocks for path in every_path(forked)} == {0}
+def test_files_have_blocks_for_all_of_them(forked):
+    for path in every_path(forked):
+        status = os.lstat(path)
+        blocks = (status.st_size + 511) // 512 if stat.S_ISREG(status.st_mode) else 0
+        assert status.st_blocks == blocks, path
+
+
+def test_inode_numbers_fit_into_signed_integers(forked):
+    for name in map(str, range(20)):
+        os.mkdir(forked.fork(name))
+    numbers = [os.lstat(path).st_ino for path in every_path(forked)]
+    assert all(0 < number < 2 ** 63 for number in numbers)
 
 
 def test_statfs_counts_forks_as_inodes(forked):

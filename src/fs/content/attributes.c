@@ -7,6 +7,8 @@
 
 /* Numbers below this are for what belongs to no fork. */
 #define FIRST_FORK_INODE 4096
+/* Programs keep numbers of inodes in signed integers. */
+#define LARGEST_INODE ((uint64_t)INT64_MAX)
 
 /* The finalizer of MurmurHash3: every bit of the input changes about half of the result. */
 static uint64_t mix(uint64_t value)
@@ -40,7 +42,7 @@ uint64_t attributes_inode(const struct tree_child *child)
         return (uint64_t)child->kind + 1; /* the root is 1 */
     uint64_t seed = ulid_hash(&child->entry->id) + (uint64_t)child->kind;
     const char *tag = tag_name(child);
-    uint64_t inode = mix(tag ? seed ^ hash_text(tag) : seed);
+    uint64_t inode = mix(tag ? seed ^ hash_text(tag) : seed) & LARGEST_INODE;
     return inode < FIRST_FORK_INODE ? inode + FIRST_FORK_INODE : inode;
 }
 
@@ -88,5 +90,11 @@ void attributes_of_file(const struct attribute_settings *settings, const struct 
                         const struct document *document, struct stat *ret)
 {
     fill_attributes(settings, child, document->modified, ret);
-    ret->st_size = (off_t)document_size(document);
+    attributes_set_size(ret, document_size(document));
+}
+
+void attributes_set_size(struct stat *attributes, size_t size)
+{
+    attributes->st_size = (off_t)size;
+    attributes->st_blocks = (blkcnt_t)(size / 512 + (size % 512 > 0));
 }

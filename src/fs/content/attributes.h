@@ -24,7 +24,7 @@ struct attribute_settings {
     struct timespec mounted_at; /* stands for a time that is unknown */
 };
 
-/* Stable over remounts, not zero, and the same by every path. */
+/* Stable over remounts, neither zero nor above INT64_MAX, and the same by every path. */
 uint64_t attributes_inode(const struct tree_child *child);
 
 /* Attributes of a directory or symbolic link. */
@@ -34,5 +34,9 @@ void attributes_of_node(const struct attribute_settings *settings, const struct 
 /* Attributes of a file with these contents. */
 void attributes_of_file(const struct attribute_settings *settings, const struct tree_child *child,
                         const struct document *document, struct stat *ret);
+
+/* The length of a file in bytes, and the blocks that go with it: a file that has fewer is taken for
+ * one with holes, which programs do not read. */
+void attributes_set_size(struct stat *attributes, size_t size);
 
 #endif

@@ -29,7 +29,7 @@ static void reply_attributes(const struct call *call, const struct view *view,
     entries_attributes(view, self, document, &attributes);
     struct write_buffer *buffer = buffer_of(call);
     if (buffer)
-        attributes.st_size = (off_t)write_buffer_size(buffer);
+        attributes_set_size(&attributes, write_buffer_size(buffer));
     if (handle_of(call))
         timeout = 0;
     fuse_reply_attr(call->request, &attributes, timeout);

@@ -53,6 +53,30 @@ static void a_file_has_its_true_size_and_time(void **state)
     document_clear(&document);
 }
 
+static blkcnt_t blocks_of(struct fork_entry *entry, size_t length)
+{
+    g_autofree char *text = g_strnfill(length, 'x');
+    struct document document = {.body = bytes_new_text(text)};
+    struct tree_child child = {.kind = NODE_STATUS, .entry = entry};
+    struct stat status;
+    attributes_of_file(&settings, &child, &document, &status);
+    document_clear(&document);
+    return status.st_blocks;
+}
+
+static void a_file_has_blocks_for_all_of_it(void **state)
+{
+    struct fork_entry *entry = registry_find(*state, "a");
+    assert_int_equal(blocks_of(entry, 0), 0);
+    assert_int_equal(blocks_of(entry, 1), 1);
+    assert_int_equal(blocks_of(entry, 512), 1);
+    assert_int_equal(blocks_of(entry, 513), 2);
+    struct stat written = {.st_blocks = 0};
+    attributes_set_size(&written, 1025);
+    assert_int_equal(written.st_size, 1025);
+    assert_int_equal(written.st_blocks, 3);
+}
+
 static mode_t mode_of_schema(bool read_only, struct fork_entry *entry)
 {
     const struct attribute_settings own = {.umask = 022, .read_only = read_only};
@@ -126,6 +150,19 @@ static void inode_numbers_are_distinct_and_stable(void **state)
     assert_int_equal(inode_of(NODE_ROOT, NULL, NULL), 1);
 }
 
+static void inode_numbers_fit_into_signed_integers(void **state)
+{
+    struct fork_entry entry = *registry_find(*state, "a");
+    for (unsigned i = 0; i < 1000; i++) {
+        /* The last characters of the id, in its alphabet: digits alone. */
+        g_snprintf(entry.id.text + ULID_LENGTH - 4, 5, "%04u", i);
+        for (enum node_kind kind = 0; kind < NODE_KINDS; kind++) {
+            uint64_t inode = inode_of(kind, &entry, NULL);
+            assert_true(inode > NODE_KINDS && inode <= INT64_MAX);
+        }
+    }
+}
+
 static void tags_have_numbers_of_their_own(void **state)
 {
     struct fork_entry *a = registry_find(*state, "a");
@@ -145,11 +182,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(owner_and_umask_apply),
         TEST(a_file_has_its_true_size_and_time),
+        TEST(a_file_has_blocks_for_all_of_it),
         TEST(a_fork_has_the_time_of_its_creation),
         TEST(listings_have_the_time_of_the_registry),
         TEST(nothing_is_of_1970),
         TEST(a_link_is_as_long_as_its_target),
         TEST(inode_numbers_are_distinct_and_stable),
+        TEST(inode_numbers_fit_into_signed_integers),
         TEST(tags_have_numbers_of_their_own),
         TEST(files_can_be_written_unless_the_mount_is_read_only),
     };
