@@ -259,6 +259,27 @@ def test_with_single_writer_it_is_mounted_with_a_warning(new_mount, careless):
     assert_sound(careless)
 
 
+@pytest.fixture
+def versioned(small_database):
+    """The database in a bucket that keeps versions, with which this gateway mixes up preconditions."""
+    small_database.keep_from_others()
+    small_database.client.put_bucket_versioning(Bucket=small_database.bucket,
+                                                VersioningConfiguration={"Status": "Enabled"})
+    return small_database
+
+
+@pytest.mark.parametrize("options", ["", "single_writer"])
+def test_where_versions_undo_preconditions_nothing_is_mounted_writable(new_mount, versioned, options):
+    before = versioned.everything()
+    refused(new_mount, versioned, "keeps versions", options=options)
+    assert versioned.everything() == before
+
+
+def test_what_keeps_versions_is_mounted_read_only(new_mount, versioned):
+    mount = new_mount(versioned, "ro")
+    assert os.listdir(mount.forks) == []
+
+
 def test_read_only_it_is_mounted_without_a_word(new_mount, careless):
     mount = new_mount(careless, "ro")
     assert os.listdir(mount.forks) == []

@@ -224,6 +224,8 @@ static void examine_answer(struct s3_effort *effort, const struct s3_wire *used,
     compare_wires(effort, used, answer->result);
     if (answer->result == S3_WIRE_TIMED_OUT)
         effort->timeouts++;
+    if (answer->versioned)
+        __atomic_store_n(&effort->store->keeps_versions, true, __ATOMIC_RELAXED);
     bool is_unknown = s3_result_is_unknown(answer->result) && !s3_answer_is_no_space(answer);
     if ((request->method == S3_WIRE_PUT || request->method == S3_WIRE_DELETE) &&
         (is_unknown || answer->repeated))

@@ -87,16 +87,26 @@ static int try_put(const struct probe *probe, const char *text,
     return code;
 }
 
-/* A put that must be refused. */
+/* A put that must be refused. *ret_ignored: the header that the server ignores, if it is not. */
 static int expect_refusal(const struct probe *probe, const char *text,
                           enum store_precondition precondition, const char *etag,
-                          const char *header, struct error *err)
+                          const char *header, const char **ret_ignored, struct error *err)
 {
     int code = try_put(probe, text, precondition, etag, err);
-    if (code == 0)
-        return error_set(err, ERR_UNSUPPORTED,
-                         "the server ignores %s: it overwrote what the condition protects", header);
+    if (code == 0 && !*ret_ignored)
+        *ret_ignored = header;
     return code == ERR_PRECONDITION ? 0 : code;
+}
+
+/* A put that must be taken: without it nobody can write. */
+static int expect_success(const struct probe *probe, const char *text,
+                          enum store_precondition precondition, const char *etag, struct error *err)
+{
+    struct error failure;
+    int code = try_put(probe, text, precondition, etag, &failure);
+    if (code == ERR_PRECONDITION || code == ERR_UNSUPPORTED)
+        return error_set(err, ERR_IO, "it does not work with this server: %s", failure.text);
+    return code == 0 ? 0 : error_copy(err, &failure);
 }
 
 /* If-Match with the etag that the object has; which quotes the server wants comes out of it. */
@@ -105,26 +115,44 @@ static int match_right_etag(const struct probe *probe, struct error *err)
     auto_bytes struct bytes *body = NULL;
     g_autofree char *etag = NULL;
     int code = store_get(probe->store, probe->key, probe->operation, &body, &etag, err);
-    if (code)
-        return code;
-    struct error failure;
-    code = try_put(probe, "matched", STORE_IF_MATCH, etag, &failure);
-    if (code == ERR_PRECONDITION || code == ERR_UNSUPPORTED)
-        return error_set(err, ERR_IO, "it does not work with this server: %s", failure.text);
-    return code == 0 ? 0 : error_copy(err, &failure);
+    return code ? code : expect_success(probe, "matched", STORE_IF_MATCH, etag, err);
 }
 
 static int run_probe(const struct probe *probe, struct error *err)
 {
-    int code = try_put(probe, "created", STORE_IF_ABSENT, NULL, err);
+    const char *ignored = NULL;
+    int code = expect_success(probe, "created", STORE_IF_ABSENT, NULL, err);
     if (code == 0)
-        code = expect_refusal(probe, "created twice", STORE_IF_ABSENT, NULL, "If-None-Match", err);
+        code = expect_refusal(probe, "created twice", STORE_IF_ABSENT, NULL, "If-None-Match",
+                              &ignored, err);
     if (code == 0)
         code = match_right_etag(probe, err);
-    /* This comes last, because it must be refused in the way of quoting that works. */
+    /* This comes after that, because it must be refused in the way of quoting that works. */
     if (code == 0)
-        code = expect_refusal(probe, "not matched", STORE_IF_MATCH, WRONG_ETAG, "If-Match", err);
+        code = expect_refusal(probe, "not matched", STORE_IF_MATCH, WRONG_ETAG, "If-Match",
+                              &ignored, err);
+    if (code == 0)
+        code = expect_success(probe, "replaced", STORE_ALWAYS, NULL, err);
+    if (code == 0 && ignored)
+        return error_set(err, ERR_UNSUPPORTED,
+                         "the server ignores %s: it overwrote what the condition protects",
+                         ignored);
     return code;
+}
+
+/* With versioning on, gateways of Ceph overwrite what If-None-Match protects, and refuse If-Match
+ * for the version that an object has. */
+static void name_versioning(const struct store *base, struct error *failure)
+{
+    const struct s3_store *store = (const struct s3_store *)base;
+    if ((failure->code != ERR_IO && failure->code != ERR_UNSUPPORTED) ||
+        !__atomic_load_n(&store->keeps_versions, __ATOMIC_RELAXED))
+        return;
+    const struct error cause = *failure;
+    error_set(failure, cause.code,
+              "%.800s; the bucket keeps versions, with which servers of Ceph mind no conditions: "
+              "use a bucket that never had versioning on",
+              cause.text);
 }
 
 int s3_store_probe(struct store *store, const char *prefix, struct operation *operation,
@@ -137,6 +165,7 @@ int s3_store_probe(struct store *store, const char *prefix, struct operation *op
                           .key = g_strdup_printf("%sforkfs_probe_%s", prefix, id.text),
                           .operation = operation};
     int code = run_probe(&probe, &failure);
+    name_versioning(store, &failure);
     /* The key goes whatever has happened to the operation. */
     operation_init(&cleaning, CLEAN_UP_MS);
     int deleted = store_delete(store, probe.key, &cleaning, &left);

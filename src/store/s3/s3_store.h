@@ -67,10 +67,12 @@ struct store *s3_store_open_wires(struct s3_wire *reads, struct s3_wire *writes,
 int s3_store_check(struct store *store, const char *prefix, struct operation *operation,
                    struct error *err);
 
-/* Tries on a key of its own below `prefix` (removed afterwards) whether the server minds
- * If-None-Match and If-Match, and which quotes it wants. ERR_UNSUPPORTED when it ignores them:
- * commits of several writers would then overwrite each other. ERR_IO when it refuses what it should
- * not. */
+/* Tries on a key of its own below `prefix` (removed afterwards) puts of all three kinds: whether
+ * the server minds If-None-Match and If-Match, which quotes it wants, and whether it takes what it
+ * should. ERR_UNSUPPORTED when it ignores a condition: commits of several writers would then
+ * overwrite each other. ERR_IO when it refuses what it should not, so that nobody can write, and
+ * whatever it ignores besides. Says that the bucket keeps versions where it does: with that
+ * gateways of Ceph do both. */
 int s3_store_probe(struct store *store, const char *prefix, struct operation *operation,
                    struct error *err);
 

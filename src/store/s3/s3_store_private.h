@@ -39,6 +39,7 @@ struct s3_store {
     unsigned reading;     /* atomic: exchanges under way on the wire for reads, if it counts them */
     unsigned rescued;     /* atomic: reads in a row that only the other wire could answer */
     bool bare_if_match;   /* atomic: If-Match wants the etag without quotes */
+    bool keeps_versions;  /* atomic: a put was told the version that it has made */
     uint64_t repeats;     /* atomic */
     char *clients;        /* what s3_store_clients() says with both wires in use */
 };

@@ -78,14 +78,15 @@ struct s3_wire_row {
 
 struct s3_wire_answer {
     enum s3_wire_result result;
-    bool repeated; /* it was sent a second time, because a kept connection was dead: the answer may
-                      be to a repetition of what was executed before */
-    int status;    /* of HTTP; 0 when there is none or the library does not tell */
-    char *s3_code; /* "SlowDown"; NULL when the answer had none */
-    char *message; /* what the server or the library said, for people; may be NULL */
-    char *region;  /* that the server asks for (x-amz-bucket-region); NULL mostly */
-    char *etag;    /* unquoted; GET, HEAD, PUT; may be NULL */
-    uint64_t size; /* GET, HEAD: Content-Length */
+    bool repeated;  /* it was sent a second time, because a kept connection was dead: the answer may
+                       be to a repetition of what was executed before */
+    int status;     /* of HTTP; 0 when there is none or the library does not tell */
+    char *s3_code;  /* "SlowDown"; NULL when the answer had none */
+    char *message;  /* what the server or the library said, for people; may be NULL */
+    char *region;   /* that the server asks for (x-amz-bucket-region); NULL mostly */
+    bool versioned; /* PUT, with libcurl: what it replaced stays, as a version of its own */
+    char *etag;     /* unquoted; GET, HEAD, PUT; may be NULL */
+    uint64_t size;  /* GET, HEAD: Content-Length */
     int64_t modified_ns; /* GET, HEAD; since 1970, 0 when unknown */
     struct bytes *body;  /* GET after S3_WIRE_OK */
     GPtrArray *rows;     /* LIST after S3_WIRE_OK: struct s3_wire_row, in key order */

@@ -43,6 +43,7 @@ static void forget_headers(struct s3_exchange *exchange)
     g_clear_pointer(&exchange->etag, g_free);
     g_clear_pointer(&exchange->region, g_free);
     g_clear_pointer(&exchange->content_type, g_free);
+    g_clear_pointer(&exchange->version, g_free);
     exchange->has_amz_header = false;
     exchange->is_chunked = false;
 }
@@ -56,6 +57,7 @@ static size_t on_header(char *data, size_t size, size_t count, void *context)
     keep_header(&exchange->etag, line, "etag");
     keep_header(&exchange->region, line, "x-amz-bucket-region");
     keep_header(&exchange->content_type, line, "content-type");
+    keep_header(&exchange->version, line, "x-amz-version-id");
     if (g_ascii_strncasecmp(line, "x-amz-", strlen("x-amz-")) == 0)
         exchange->has_amz_header = true;
     g_autofree char *encoding = header_value(line, "transfer-encoding");
@@ -300,16 +302,24 @@ static void conclude_list(struct s3_exchange *exchange)
     s3_list_page_clear(&page);
 }
 
+/* Some servers type everything as a page, and answer a change with nothing. */
+static bool is_page(const struct s3_exchange *exchange)
+{
+    return exchange->body->len > 0 && has_type(exchange, "text/html");
+}
+
 static void conclude_change(struct s3_exchange *exchange)
 {
     struct s3_error_document document;
     take_etag(exchange);
+    /* "null": what has no version of its own, as versioning is suspended */
+    exchange->answer->versioned = exchange->version && strcmp(exchange->version, "null") != 0;
     bool is_error =
         s3_xml_parse_error((const char *)exchange->body->data, exchange->body->len, &document);
     s3_error_document_clear(&document);
     if (is_error)
         lost(exchange, "with an error document");
-    else if (has_type(exchange, "text/html"))
+    else if (is_page(exchange))
         lost(exchange, "with a page for people");
     else if (exchange->request->method == S3_WIRE_PUT && !exchange->answer->etag)
         lost(exchange, "without an etag");

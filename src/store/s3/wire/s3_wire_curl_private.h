@@ -21,6 +21,7 @@ struct s3_exchange {
     char *etag;   /* as written */
     char *region; /* x-amz-bucket-region */
     char *content_type;
+    char *version;       /* x-amz-version-id */
     bool has_amz_header; /* any */
     bool is_chunked;
     GByteArray *body;

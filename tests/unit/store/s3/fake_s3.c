@@ -92,6 +92,7 @@ static bool etag_matches(const struct fake_s3 *server, const struct fake_object 
     case FAKE_S3_MATCH_BARE:
         return bare_equal;
     case FAKE_S3_MATCH_NEVER:
+    case FAKE_S3_MATCH_VERSIONED:
         return false;
     case FAKE_S3_MATCH_EITHER:
     case FAKE_S3_MATCH_IGNORED:
@@ -108,7 +109,8 @@ static enum s3_wire_result check_condition(const struct fake_s3 *server,
     if (request->condition == S3_WIRE_ALWAYS || server->match == FAKE_S3_MATCH_IGNORED)
         return S3_WIRE_OK;
     if (request->condition == S3_WIRE_IF_NONE_MATCH_ANY)
-        return object ? S3_WIRE_PRECONDITION : S3_WIRE_OK;
+        return object && server->match != FAKE_S3_MATCH_VERSIONED ? S3_WIRE_PRECONDITION
+                                                                  : S3_WIRE_OK;
     if (!object)
         return server->absent_is_404 ? S3_WIRE_NOT_FOUND : S3_WIRE_PRECONDITION;
     if (etag_matches(server, object, request->etag))
@@ -131,6 +133,7 @@ static void put(struct fake_s3 *server, const struct s3_wire_request *request,
     set_object(server, request->key, request->body);
     object = g_tree_lookup(server->objects, request->key);
     answer->etag = server->no_etag_of_put ? NULL : g_strdup(object->etag);
+    answer->versioned = server->match == FAKE_S3_MATCH_VERSIONED;
 }
 
 struct page {

@@ -14,11 +14,13 @@
 #define FAKE_S3_METHODS 5
 
 enum fake_s3_match {
-    FAKE_S3_MATCH_EITHER,  /* If-Match with quotes or without */
-    FAKE_S3_MATCH_QUOTED,  /* AWS */
-    FAKE_S3_MATCH_BARE,    /* Ceph RGW before 2025 */
-    FAKE_S3_MATCH_NEVER,   /* refuses everything */
-    FAKE_S3_MATCH_IGNORED, /* s3rver: no conditions at all */
+    FAKE_S3_MATCH_EITHER,    /* If-Match with quotes or without */
+    FAKE_S3_MATCH_QUOTED,    /* AWS */
+    FAKE_S3_MATCH_BARE,      /* Ceph RGW before 2025 */
+    FAKE_S3_MATCH_NEVER,     /* refuses everything */
+    FAKE_S3_MATCH_IGNORED,   /* s3rver: no conditions at all */
+    FAKE_S3_MATCH_VERSIONED, /* Ceph RGW 16 with versioning on: refuses every If-Match, ignores
+                                If-None-Match, and tells versions */
 };
 
 struct fake_s3;

@@ -74,6 +74,39 @@ static void refuses_a_server_that_refuses_every_if_match(void **state)
     assert_non_null(strstr(err.text, "If-Match"));
 }
 
+/* Nothing but unconditional puts works there, and versions are why. */
+static void refuses_a_bucket_whose_versions_undo_conditions(void **state)
+{
+    struct fake_s3_fixture *fixture = *state;
+    struct error err;
+    fixture->server->match = FAKE_S3_MATCH_VERSIONED;
+    assert_int_equal(probe(fixture, &err), ERR_IO);
+    assert_non_null(strstr(err.text, "keeps versions"));
+    fixture->server->match = FAKE_S3_MATCH_EITHER;
+    assert_int_equal(probe(fixture, NULL), 0);
+}
+
+static void a_server_without_versions_is_not_told_to_have_them(void **state)
+{
+    struct fake_s3_fixture *fixture = *state;
+    struct error err;
+    fixture->server->match = FAKE_S3_MATCH_IGNORED;
+    assert_int_equal(probe(fixture, &err), ERR_UNSUPPORTED);
+    assert_null(strstr(err.text, "versions"));
+}
+
+/* Somebody may put on conditions only, which forkfs cannot do with. */
+static void refuses_a_server_that_takes_puts_on_conditions_only(void **state)
+{
+    struct fake_s3_fixture *fixture = *state;
+    struct error err;
+    fake_s3_fault(fixture->server, &(struct fake_s3_fault){.method = S3_WIRE_PUT,
+                                                           .from = 5,
+                                                           .result = S3_WIRE_DENIED,
+                                                           .s3_code = "AccessDenied"});
+    assert_int_equal(probe(fixture, &err), ERR_ACCESS);
+}
+
 static void survives_a_bad_connection(void **state)
 {
     struct fake_s3_fixture *fixture = *state;
@@ -263,6 +296,9 @@ int main(void)
         TEST(refuses_a_server_that_ignores_conditions),
         TEST(refuses_a_server_that_ignores_if_match),
         TEST(refuses_a_server_that_refuses_every_if_match),
+        TEST(refuses_a_bucket_whose_versions_undo_conditions),
+        TEST(a_server_without_versions_is_not_told_to_have_them),
+        TEST(refuses_a_server_that_takes_puts_on_conditions_only),
         TEST(survives_a_bad_connection),
         TEST(tells_what_goes_wrong),
         TEST(check_says_what_is_wrong_and_does_not_insist),

@@ -197,6 +197,17 @@ static void pages_that_say_ok_are_not_taken_for_success(void **state)
     assert_result(fixture, S3_WIRE_LOST, "page");
 }
 
+/* moto types every answer so. */
+static void changes_answered_with_nothing_are_no_pages_whatever_their_type(void **state)
+{
+    struct wire_fixture *fixture = *state;
+    scripted_server_add_body(fixture->server, 200, HTML "ETag: \"abc\"\n", "");
+    scripted_server_add(fixture->server, SCRIPT_KEEP, "HTTP/1.1 204 No Content\n" HTML "\n");
+    assert_put(fixture, S3_WIRE_OK, NULL);
+    wire_delete(fixture, "key");
+    assert_result(fixture, S3_WIRE_OK, NULL);
+}
+
 static void errors_that_say_ok_are_not_taken_for_success(void **state)
 {
     struct wire_fixture *fixture = *state;
@@ -371,6 +382,7 @@ int main(void)
         TEST(error_document_that_was_cut_is_no_absence),
         TEST(pages_of_proxies_count_by_their_status),
         TEST(pages_that_say_ok_are_not_taken_for_success),
+        TEST(changes_answered_with_nothing_are_no_pages_whatever_their_type),
         TEST(errors_that_say_ok_are_not_taken_for_success),
         TEST(nonsense_is_lost),
         TEST(short_body_is_lost),
