@@ -208,19 +208,24 @@ struct store *fixture_database_on_disk(void)
 
 /* ---- The catalog ---- */
 
-struct catalog *fixture_open_with(struct store *inner, const struct catalog_settings *settings,
-                                  struct store **ret_faults)
+struct catalog *fixture_open_on(struct store *store, const struct catalog_settings *settings)
 {
     struct error err = {0};
-    struct store *faults = fault_store_new(inner, false);
     struct layout *layout = NULL;
     struct catalog *catalog = NULL;
     if (layout_new("", "storage/", "/srv/graph/storage", &layout, &err) ||
-        catalog_open(faults, layout, settings, NULL, &catalog, &err))
+        catalog_open(store, layout, settings, NULL, &catalog, &err))
         fail_msg("%s", err.text);
+    return catalog;
+}
+
+struct catalog *fixture_open_with(struct store *inner, const struct catalog_settings *settings,
+                                  struct store **ret_faults)
+{
+    struct store *faults = fault_store_new(inner, false);
     if (ret_faults)
         *ret_faults = faults;
-    return catalog;
+    return fixture_open_on(faults, settings);
 }
 
 struct catalog *fixture_open(struct store *inner, struct store **ret_faults)

@@ -25,6 +25,8 @@ struct store *fixture_database_on_disk(void);
 struct catalog *fixture_open(struct store *inner, struct store **ret_faults);
 struct catalog *fixture_open_with(struct store *inner, const struct catalog_settings *settings,
                                   struct store **ret_faults);
+/* Opens it on this store, which belongs to it from then on. */
+struct catalog *fixture_open_on(struct store *store, const struct catalog_settings *settings);
 struct catalog *fixture_open_read_only(struct store *inner);
 
 /* Recovers, fails the test on an error, and returns the number of things done; problems are counted

@@ -1,8 +1,10 @@
 #include "unit/unit.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "unit/catalog/fault_fixture.h"
+#include "unit/stores/power_store.h"
 #include "unit/virtual_clock.h"
 
 const struct fault faults[FAULTS] = {
@@ -12,6 +14,8 @@ const struct fault faults[FAULTS] = {
     [FAULT_LOST] = {"lose the answer once", FAULT_LOSE_ANSWER, false, ERR_IO},
     [FAULT_KILLED] = {"kill before", FAULT_KILL, true, ERR_IO},
     [FAULT_KILLED_AFTER] = {"kill after", FAULT_KILL_AFTER, true, ERR_IO},
+    [FAULT_POWER_LOSES_ALL] = {"power, all lost", FAULT_POWER, true, ERR_IO},
+    [FAULT_POWER_LOSES_SOME] = {"power, some lost", FAULT_POWER, true, ERR_IO},
 };
 
 /* The store that a group of tests runs on. */
@@ -67,6 +71,24 @@ int run_change(struct catalog *catalog, change_function *change, struct error *e
     return code;
 }
 
+static uint32_t power_seed(const struct fault *fault, unsigned n)
+{
+    const char *given = getenv("FORKFS_POWER_SEED");
+    uint32_t seed = given ? (uint32_t)strtoul(given, NULL, 10) : 1;
+    return fault == &faults[FAULT_POWER_LOSES_SOME] ? seed * FAULT_STEPS_MAX + n : POWER_LOSE_ALL;
+}
+
+struct catalog *fault_open(struct store *store, const struct fault *fault, unsigned n,
+                           struct store **ret_wrapper)
+{
+    static const struct catalog_settings settings = {0};
+    if (fault->kind != FAULT_POWER)
+        return fixture_open(store, ret_wrapper);
+    struct store *power = power_store_new(store, false, power_seed(fault, n));
+    *ret_wrapper = fault_store_new(power, true);
+    return fixture_open_on(*ret_wrapper, &settings);
+}
+
 void arm_fault(struct store *wrapper, const struct fault *fault, unsigned n)
 {
     if (fault->persistent)
@@ -107,7 +129,7 @@ void recover_completely(struct store *store)
 bool recover_meeting_fault(struct store *store, const struct fault *fault, unsigned n)
 {
     struct store *wrapper;
-    struct catalog *catalog = fixture_open(store, &wrapper);
+    struct catalog *catalog = fault_open(store, fault, n, &wrapper);
     arm_fault(wrapper, fault, n);
     struct operation operation;
     operation_init(&operation, TIME_MS);
@@ -126,6 +148,9 @@ bool recover_meeting_fault(struct store *store, const struct fault *fault, unsig
 void sweep_faults(bool (*attempt)(const struct fault *, unsigned), unsigned least)
 {
     for (size_t i = 0; i < FAULTS; i++) {
+        /* Of a directory more than objects can be lost. */
+        if (faults[i].kind == FAULT_POWER && database != fixture_database)
+            continue;
         unsigned n = 1;
         while (attempt(&faults[i], n)) {
             n++;

@@ -22,9 +22,11 @@ enum {
     FAULT_NO_SPACE,
     FAULT_LOST,
     FAULT_KILLED,
-    FAULT_KILLED_AFTER
+    FAULT_KILLED_AFTER,
+    FAULT_POWER_LOSES_ALL,
+    FAULT_POWER_LOSES_SOME,
 };
-#define FAULTS 6
+#define FAULTS 8
 extern const struct fault faults[FAULTS];
 
 typedef int change_function(struct catalog *catalog, struct operation *operation,
@@ -36,6 +38,12 @@ struct store *fault_database(void);
 void fault_fixture_use(struct store *(*make_database)(void));
 
 int run_change(struct catalog *catalog, change_function *change, struct error *err);
+
+/* fixture_open() for a catalog that is going to meet the fault: where that is FAULT_POWER, on a
+ * store that can lose what is not settled. What is lost where only some is depends on n and on the
+ * environment's FORKFS_POWER_SEED, a number. */
+struct catalog *fault_open(struct store *store, const struct fault *fault, unsigned n,
+                           struct store **ret_wrapper);
 
 /* With each of the first faults a part of the time of an operation passes, until it is over. */
 void pass_time_with_faults(struct store *wrapper);
@@ -59,7 +67,7 @@ void assert_memory_equals_store(struct catalog *catalog, struct store *store);
 void recover_completely(struct store *store);
 
 /* Calls `attempt` for each fault with n = 1, 2, 3 ... until it says that none fired; at least
- * `least` times. */
+ * `least` times. The power goes in memory only. */
 void sweep_faults(bool (*attempt)(const struct fault *fault, unsigned n), unsigned least);
 
 #endif

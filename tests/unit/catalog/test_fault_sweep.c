@@ -34,7 +34,7 @@ static bool create_with_fault(const struct fault *fault, unsigned n)
     struct store *store = fault_database();
     g_autofree char *before = fixture_dump(store, NULL);
     struct store *wrapper;
-    struct catalog *catalog = fixture_open(store, &wrapper);
+    struct catalog *catalog = fault_open(store, fault, n, &wrapper);
     arm_fault(wrapper, fault, n);
     struct error err = {0};
     int code = run_change(catalog, make_fork, &err);
@@ -76,7 +76,7 @@ static bool drop_with_fault(const struct fault *fault, unsigned n)
 {
     struct store *store = database_with_fork();
     struct store *wrapper;
-    struct catalog *catalog = fixture_open(store, &wrapper);
+    struct catalog *catalog = fault_open(store, fault, n, &wrapper);
     auto_registry struct registry *registry = catalog_registry(catalog);
     struct ulid id = registry_find(registry, "what_if")->id;
     arm_fault(wrapper, fault, n);
@@ -144,7 +144,7 @@ static bool recover_with_fault(change_function *change, unsigned k, const struct
 static void sweep_recovery(change_function *change)
 {
     const struct fault *chosen[] = {&faults[FAULT_FAIL_ONCE], &faults[FAULT_LOST],
-                                    &faults[FAULT_KILLED]};
+                                    &faults[FAULT_KILLED], &faults[FAULT_POWER_LOSES_SOME]};
     bool crashed = true;
     for (unsigned k = 1; crashed; k += 3) {
         for (size_t i = 0; i < G_N_ELEMENTS(chosen); i++) {

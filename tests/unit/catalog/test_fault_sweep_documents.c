@@ -178,7 +178,7 @@ static bool change_with_fault(const struct fault *fault, unsigned n)
     struct store *store = fault_database(), *wrapper;
     if (mutation->prepare)
         mutation->prepare(store);
-    struct catalog *catalog = fixture_open(store, &wrapper);
+    struct catalog *catalog = fault_open(store, fault, n, &wrapper);
     struct error err = {0};
     arm_fault(wrapper, fault, n);
     int code = run_change(catalog, mutation->change, &err);
@@ -249,7 +249,7 @@ static bool recover_with_fault(unsigned k, const struct fault *fault, unsigned n
 
 static void recovery_of_a_killed_registration_survives_a_fault_at_any_request(void **state)
 {
-    static const int chosen[] = {FAULT_FAIL_ONCE, FAULT_LOST, FAULT_KILLED};
+    static const int chosen[] = {FAULT_FAIL_ONCE, FAULT_LOST, FAULT_KILLED, FAULT_POWER_LOSES_SOME};
     bool crashed = true;
     for (unsigned k = 1; crashed; k++) {
         for (size_t i = 0; i < G_N_ELEMENTS(chosen); i++) {

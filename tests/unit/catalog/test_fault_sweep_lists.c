@@ -72,7 +72,7 @@ static bool list_with_fault(const struct fault *fault, unsigned n)
         list.changes[i].error.code = ERR_IO;
         list.changes[i].error = (struct error){0};
     }
-    catalog = fixture_open(store, &wrapper);
+    catalog = fault_open(store, fault, n, &wrapper);
     arm_fault(wrapper, fault, n);
     run_change(catalog, run_list, NULL);
     bool fired = fault_store_fired(wrapper);
@@ -141,7 +141,7 @@ static struct store *database_with_expired(void)
 static bool sweep_with_fault(const struct fault *fault, unsigned n)
 {
     struct store *store = database_with_expired(), *wrapper;
-    struct catalog *catalog = fixture_open(store, &wrapper);
+    struct catalog *catalog = fault_open(store, fault, n, &wrapper);
     arm_fault(wrapper, fault, n);
     run_change(catalog, sweep_expired, NULL);
     bool fired = fault_store_fired(wrapper);

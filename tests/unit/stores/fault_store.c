@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "base/timestamp.h"
+#include "unit/stores/power_store.h"
 
 #define DEFAULT_DELAY_MS 60000
 
@@ -46,7 +47,8 @@ static enum fault_kind next_fault(struct fault_store *store, const struct store_
     if (!matches || !due || store->kind == FAULT_NONE)
         return FAULT_NONE;
     store->fired = true;
-    store->killed = store->kind == FAULT_KILL || store->kind == FAULT_KILL_AFTER;
+    store->killed =
+        store->kind == FAULT_KILL || store->kind == FAULT_KILL_AFTER || store->kind == FAULT_POWER;
     return store->kind;
 }
 
@@ -105,6 +107,8 @@ static void perform(struct store *base, const struct store_request *request,
     base->wrapped->operations->perform(base->wrapped, request, operation, answer);
     if (fault == FAULT_LOSE_ANSWER)
         lose_answer(request, code, answer);
+    if (fault == FAULT_POWER)
+        power_store_cut(base->wrapped);
 }
 
 static void begin(struct store *base, const struct store_set *set)

@@ -19,6 +19,8 @@ enum fault_kind {
     FAULT_KILL,        /* this and every later request has no effect and is answered with the armed
                           code: what a killed process leaves */
     FAULT_KILL_AFTER,  /* as FAULT_KILL, but this request still takes effect */
+    FAULT_POWER, /* as FAULT_KILL_AFTER, and the power goes: the store stands on a power_store.h,
+                    which loses what is not settled */
 };
 
 #define FAULT_READS ((1u << STORE_GET) | (1u << STORE_HEAD) | (1u << STORE_LIST))
@@ -32,7 +34,8 @@ struct store *fault_store_new(struct store *inner, bool owns_inner);
  * n-th on every matching request fails, not only that one. `code`: e.g. ERR_IO. */
 void fault_store_arm(struct store *store, enum fault_kind kind, unsigned method_mask, unsigned n,
                      bool persistent, int code);
-/* Everything works again, also after FAULT_KILL. Counting goes on with the mask armed last. */
+/* Everything works again, also after FAULT_KILL, but no power comes back. Counting goes on with the
+ * mask armed last. */
 void fault_store_disarm(struct store *store);
 
 /* Restricts the next faults to keys that contain `part`; NULL: all keys. Kept until changed. */
@@ -51,7 +54,7 @@ void fault_store_wait_held(struct store *store);
 
 /* Whether the armed fault has happened; stays true after disarming. */
 bool fault_store_fired(struct store *store);
-/* Whether FAULT_KILL or FAULT_KILL_AFTER has, and all fails until disarming. */
+/* Whether one that kills has, and all fails until disarming. */
 bool fault_store_killed(struct store *store);
 
 /* Matching requests started since arming, and all requests since creation. */
