@@ -173,7 +173,7 @@ static char *make_directory(void)
     return path;
 }
 
-static const char *path_on_disk(struct store *store)
+const char *fixture_path_on_disk(struct store *store)
 {
     return store->operations->destroy == dispose ? ((struct disposable_store *)store)->path : NULL;
 }
@@ -316,7 +316,8 @@ unsigned fixture_mentions(struct store *store, const char *text)
 {
     const struct store_request *listing;
     struct store_set *set = list_all(store, &listing);
-    unsigned mentions = path_on_disk(store) ? count_names(path_on_disk(store), text) : 0;
+    unsigned mentions =
+        fixture_path_on_disk(store) ? count_names(fixture_path_on_disk(store), text) : 0;
     for (guint i = 0; i < listing->answer.objects->len; i++) {
         const struct store_object *object = g_ptr_array_index(listing->answer.objects, i);
         auto_bytes struct bytes *body = NULL;

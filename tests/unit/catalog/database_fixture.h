@@ -19,6 +19,8 @@ struct store *fixture_database(void);
 struct store *fixture_database_with_jobs(unsigned jobs);
 /* The same as a local store in a directory of its own, which store_free() removes. */
 struct store *fixture_database_on_disk(void);
+/* That directory; NULL: the store is in memory. */
+const char *fixture_path_on_disk(struct store *store);
 
 /* Opens the catalog on a fault store around `inner`, which stays the caller's; *ret_faults (may be
  * NULL) belongs to the catalog. Fails the test if it cannot be opened. */

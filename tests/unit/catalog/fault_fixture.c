@@ -179,3 +179,40 @@ int untag_fork(struct catalog *catalog, struct operation *operation, struct erro
     struct ulid id = neighbour_of(catalog);
     return catalog_untag(catalog, &id, "v1", operation, err);
 }
+
+int make_what_if(struct catalog *catalog, struct operation *operation, struct error *err)
+{
+    return catalog_create(catalog, "what_if", NULL, operation, NULL, err);
+}
+
+int drop_what_if(struct catalog *catalog, struct operation *operation, struct error *err)
+{
+    return catalog_drop(catalog, "what_if", NULL, operation, err);
+}
+
+int expire_neighbour(struct catalog *catalog, struct operation *operation, struct error *err)
+{
+    struct ulid id = neighbour_of(catalog);
+    return catalog_set_ttl(catalog, &id, true, 3600, operation, err);
+}
+
+int overlay_neighbour(struct catalog *catalog, struct operation *operation, struct error *err)
+{
+    struct ulid id = neighbour_of(catalog);
+    struct overlay *seen = NULL;
+    int code = catalog_overlay(catalog, &id, operation, &seen, err);
+    if (code)
+        return code;
+    auto_bytes struct bytes *text = bytes_new_text(FAULT_OVERLAY);
+    g_autofree char *version = NULL;
+    code = catalog_write_overlay(catalog, &id, text, seen->version, operation, &version, err);
+    overlay_free(seen);
+    return code;
+}
+
+int enroll_ghost(struct catalog *catalog, struct operation *operation, struct error *err)
+{
+    struct ulid id = neighbour_of(catalog);
+    auto_bytes struct bytes *text = bytes_new_text("{\"" FAULT_GHOST "\": null}");
+    return catalog_register_datasets(catalog, &id, text, operation, err);
+}

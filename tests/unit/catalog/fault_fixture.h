@@ -55,9 +55,18 @@ void arm_fault(struct store *wrapper, const struct fault *fault, unsigned n);
 bool recover_meeting_fault(struct store *store, const struct fault *fault, unsigned n);
 
 struct ulid neighbour_of(struct catalog *catalog);
-/* Changes that make and remove the tag "v1" of that fork. */
-int tag_fork(struct catalog *catalog, struct operation *operation, struct error *err);
-int untag_fork(struct catalog *catalog, struct operation *operation, struct error *err);
+
+/* A dataset of main that exists where a test puts it: a fork has it then, or can get it. */
+#define FAULT_GHOST "vertices_Ghost"
+/* An overlay, as it is written. */
+#define FAULT_OVERLAY                                                                              \
+    "{\n  \"added_labels\": [\n    [\n      \"Draft\",\n      {\n        \"id\": 7\n"              \
+    "      }\n    ]\n  ]\n}"
+
+/* Changes: the fork "what_if" comes and goes; the unrelated fork gets the tag "v1", and loses it,
+ * the overlay, an hour to live, and the dataset FAULT_GHOST. */
+change_function make_what_if, drop_what_if, tag_fork, untag_fork, overlay_neighbour,
+    expire_neighbour, enroll_ghost;
 
 /* The unrelated fork is as it was, and every active fork is whole. */
 void assert_neighbour_unharmed(struct store *store);

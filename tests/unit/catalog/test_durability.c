@@ -11,7 +11,6 @@
 #include "unit/stores/failing_sync.h"
 
 #define HERE "forkfs-test-" /* in the path of every database on disk */
-#define GHOST "vertices_Ghost"
 
 struct mutation {
     const char *name;
@@ -22,50 +21,12 @@ struct mutation {
 
 /* ---- The changes ---- */
 
-static int make_fork(struct catalog *catalog, struct operation *operation, struct error *err)
-{
-    return catalog_create(catalog, "what_if", NULL, operation, NULL, err);
-}
-
-static int drop_fork(struct catalog *catalog, struct operation *operation, struct error *err)
-{
-    return catalog_drop(catalog, "what_if", NULL, operation, err);
-}
-
-static int set_expiry(struct catalog *catalog, struct operation *operation, struct error *err)
-{
-    struct ulid id = neighbour_of(catalog);
-    return catalog_set_ttl(catalog, &id, true, 3600, operation, err);
-}
-
-static int write_overlay(struct catalog *catalog, struct operation *operation, struct error *err)
-{
-    struct ulid id = neighbour_of(catalog);
-    struct overlay *seen = NULL;
-    int code = catalog_overlay(catalog, &id, operation, &seen, err);
-    if (code)
-        return code;
-    auto_bytes struct bytes *text =
-        bytes_new_text("{\"added_labels\": [[\"Draft\", {\"id\": 7}]]}");
-    g_autofree char *version = NULL;
-    code = catalog_write_overlay(catalog, &id, text, seen->version, operation, &version, err);
-    overlay_free(seen);
-    return code;
-}
-
-static int enroll(struct catalog *catalog, struct operation *operation, struct error *err)
-{
-    struct ulid id = neighbour_of(catalog);
-    auto_bytes struct bytes *text = bytes_new_text("{\"" GHOST "\": null}");
-    return catalog_register_datasets(catalog, &id, text, operation, err);
-}
-
 static const struct mutation mutations[] = {
-    {"mkdir", NULL, make_fork, "no such name"},
-    {"rmdir", make_fork, drop_fork, "no such name"},
-    {"ttl", NULL, set_expiry, "no such name"},
-    {"schema.json", NULL, write_overlay, "no such name"},
-    {"datasets", NULL, enroll, "fork_registrations"},
+    {"mkdir", NULL, make_what_if, "no such name"},
+    {"rmdir", make_what_if, drop_what_if, "no such name"},
+    {"ttl", NULL, expire_neighbour, "no such name"},
+    {"schema.json", NULL, overlay_neighbour, "no such name"},
+    {"datasets", NULL, enroll_ghost, "fork_registrations"},
     {"tag", NULL, tag_fork, "fork_taggings"},
     {"untag", tag_fork, untag_fork, "fork_taggings"},
 };
@@ -76,7 +37,7 @@ static struct store *database_for(const struct mutation *mutation)
 {
     struct store *store = fault_database();
     struct error err = {0};
-    fixture_put_dataset(store, GHOST, "plain", 2);
+    fixture_put_dataset(store, FAULT_GHOST, "plain", 2);
     if (!mutation->prepare)
         return store;
     struct catalog *catalog = fixture_open(store, NULL);
@@ -185,7 +146,7 @@ static void an_activation_that_is_not_durable_leaves_an_active_fork_and_fails(vo
     for (unsigned n = 1; !found; n++) {
         struct error err = {0};
         failing_sync_arm(HERE "", n, UINT_MAX);
-        int code = run_change(catalog, make_fork, &err);
+        int code = run_change(catalog, make_what_if, &err);
         failing_sync_disarm();
         assert_true(n < FAULT_STEPS_MAX);
         found = fixture_status(store, "what_if") == FORK_ACTIVE && code;
@@ -194,7 +155,7 @@ static void an_activation_that_is_not_durable_leaves_an_active_fork_and_fails(vo
         else
             assert_int_not_equal(code, 0);
         if (fixture_status(store, "what_if") >= 0)
-            assert_int_equal(run_change(catalog, drop_fork, &err), 0);
+            assert_int_equal(run_change(catalog, drop_what_if, &err), 0);
     }
     catalog_free(catalog);
     recover_completely(store);
@@ -208,14 +169,14 @@ static void a_drop_goes_on_only_after_a_durable_decision(void **state)
     struct catalog *catalog = fixture_open(store, NULL);
     struct error err = {0};
     failing_sync_arm("/catalog", 1, UINT_MAX);
-    assert_int_equal(run_change(catalog, drop_fork, &err), ERR_NOT_DURABLE);
+    assert_int_equal(run_change(catalog, drop_what_if, &err), ERR_NOT_DURABLE);
     assert_int_equal(fixture_status(store, "what_if"), FORK_TOMBSTONED);
     g_autofree char *decided = fixture_dump(store, "catalog/");
-    assert_int_equal(run_change(catalog, drop_fork, &err), ERR_NOT_DURABLE);
+    assert_int_equal(run_change(catalog, drop_what_if, &err), ERR_NOT_DURABLE);
     g_autofree char *again = fixture_dump(store, "catalog/");
     assert_string_equal(decided, again);
     failing_sync_disarm();
-    assert_int_equal(run_change(catalog, drop_fork, &err), 0);
+    assert_int_equal(run_change(catalog, drop_what_if, &err), 0);
     catalog_free(catalog);
     recover_completely(store);
     store_free(store);

@@ -6,22 +6,12 @@
 
 #include "unit/catalog/fault_fixture.h"
 
-static int make_fork(struct catalog *catalog, struct operation *operation, struct error *err)
-{
-    return catalog_create(catalog, "what_if", NULL, operation, NULL, err);
-}
-
-static int drop_fork(struct catalog *catalog, struct operation *operation, struct error *err)
-{
-    return catalog_drop(catalog, "what_if", NULL, operation, err);
-}
-
 static struct store *database_with_fork(void)
 {
     struct store *store = fault_database();
     struct catalog *catalog = fixture_open(store, NULL);
     struct error err = {0};
-    if (make_fork(catalog, NULL, &err))
+    if (make_what_if(catalog, NULL, &err))
         fail_msg("%s", err.text);
     catalog_free(catalog);
     return store;
@@ -37,7 +27,7 @@ static bool create_with_fault(const struct fault *fault, unsigned n)
     struct catalog *catalog = fault_open(store, fault, n, &wrapper);
     arm_fault(wrapper, fault, n);
     struct error err = {0};
-    int code = run_change(catalog, make_fork, &err);
+    int code = run_change(catalog, make_what_if, &err);
     bool fired = fault_store_fired(wrapper);
     fault_store_disarm(wrapper);
     bool died = fault->persistent;
@@ -81,7 +71,7 @@ static bool drop_with_fault(const struct fault *fault, unsigned n)
     struct ulid id = registry_find(registry, "what_if")->id;
     arm_fault(wrapper, fault, n);
     struct error err = {0};
-    int code = run_change(catalog, drop_fork, &err);
+    int code = run_change(catalog, drop_what_if, &err);
     bool fired = fault_store_fired(wrapper);
     fault_store_disarm(wrapper);
     assert_neighbour_unharmed(store);
@@ -132,8 +122,8 @@ static struct store *killed_at(struct store *store, change_function *change, uns
 static bool recover_with_fault(change_function *change, unsigned k, const struct fault *fault,
                                unsigned n, bool *crashed)
 {
-    struct store *store = killed_at(change == make_fork ? fault_database() : database_with_fork(),
-                                    change, k, crashed);
+    struct store *store = killed_at(
+        change == make_what_if ? fault_database() : database_with_fork(), change, k, crashed);
     bool fired = recover_meeting_fault(store, fault, n);
     int status = fixture_status(store, "what_if");
     assert_true(status < 0 || status == FORK_ACTIVE);
@@ -158,12 +148,12 @@ static void sweep_recovery(change_function *change)
 
 static void recovery_of_a_killed_mkdir_survives_a_fault_at_any_request(void **state)
 {
-    sweep_recovery(make_fork);
+    sweep_recovery(make_what_if);
 }
 
 static void recovery_of_a_killed_rmdir_survives_a_fault_at_any_request(void **state)
 {
-    sweep_recovery(drop_fork);
+    sweep_recovery(drop_what_if);
 }
 
 int main(void)

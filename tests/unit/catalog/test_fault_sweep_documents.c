@@ -7,11 +7,6 @@
 
 #include "unit/catalog/fault_fixture.h"
 
-#define GHOST "vertices_Ghost"
-#define OVERLAY                                                                                    \
-    "{\n  \"added_labels\": [\n    [\n      \"Draft\",\n      {\n        \"id\": 7\n"              \
-    "      }\n    ]\n  ]\n}"
-
 /* A change, and what it looks like on the store afterwards. */
 struct mutation {
     void (*prepare)(struct store *store); /* NULL: nothing */
@@ -52,20 +47,6 @@ static void make_tag(struct store *store)
     catalog_free(catalog);
 }
 
-static int write_overlay(struct catalog *catalog, struct operation *operation, struct error *err)
-{
-    struct ulid id = neighbour_of(catalog);
-    struct overlay *seen = NULL;
-    int code = catalog_overlay(catalog, &id, operation, &seen, err);
-    if (code)
-        return code;
-    auto_bytes struct bytes *text = bytes_new_text(OVERLAY);
-    g_autofree char *version = NULL;
-    code = catalog_write_overlay(catalog, &id, text, seen->version, operation, &version, err);
-    overlay_free(seen);
-    return code;
-}
-
 static char *read_overlay(struct store *store)
 {
     struct catalog *catalog = fixture_open(store, NULL);
@@ -78,7 +59,7 @@ static char *read_overlay(struct store *store)
 static bool is_overlay_new(struct store *store)
 {
     g_autofree char *text = read_overlay(store);
-    return strcmp(text, OVERLAY) == 0;
+    return strcmp(text, FAULT_OVERLAY) == 0;
 }
 
 static bool is_overlay_old(struct store *store)
@@ -89,31 +70,18 @@ static bool is_overlay_old(struct store *store)
 
 static void add_dataset(struct store *store)
 {
-    fixture_put_dataset(store, GHOST, "plain", 2);
-}
-
-static int enroll(struct catalog *catalog, struct operation *operation, struct error *err)
-{
-    struct ulid id = neighbour_of(catalog);
-    auto_bytes struct bytes *text = bytes_new_text("{\"" GHOST "\": null}");
-    return catalog_register_datasets(catalog, &id, text, operation, err);
+    fixture_put_dataset(store, FAULT_GHOST, "plain", 2);
 }
 
 static bool is_enrolled(struct store *store)
 {
     g_autofree char *text = fixture_read(store, FIXTURE_REGISTRY);
-    return strstr(text, GHOST) != NULL;
+    return strstr(text, FAULT_GHOST) != NULL;
 }
 
 static bool is_not_enrolled(struct store *store)
 {
-    return !is_enrolled(store) && fixture_mentions(store, "_" GHOST) == 0;
-}
-
-static int set_expiry(struct catalog *catalog, struct operation *operation, struct error *err)
-{
-    struct ulid id = neighbour_of(catalog);
-    return catalog_set_ttl(catalog, &id, true, 3600, operation, err);
+    return !is_enrolled(store) && fixture_mentions(store, "_" FAULT_GHOST) == 0;
 }
 
 static bool lives_forever(struct store *store)
@@ -135,11 +103,13 @@ static const struct mutation untagging = {.prepare = make_tag,
                                           .is_undone = is_tagged,
                                           .goes_forward = true};
 static const struct mutation overlay_writing = {
-    .change = write_overlay, .is_done = is_overlay_new, .is_undone = is_overlay_old};
-static const struct mutation enrolling = {
-    .prepare = add_dataset, .change = enroll, .is_done = is_enrolled, .is_undone = is_not_enrolled};
+    .change = overlay_neighbour, .is_done = is_overlay_new, .is_undone = is_overlay_old};
+static const struct mutation enrolling = {.prepare = add_dataset,
+                                          .change = enroll_ghost,
+                                          .is_done = is_enrolled,
+                                          .is_undone = is_not_enrolled};
 static const struct mutation expiring = {
-    .change = set_expiry, .is_done = expires, .is_undone = lives_forever};
+    .change = expire_neighbour, .is_done = expires, .is_undone = lives_forever};
 
 /* ---- The sweep ---- */
 
@@ -238,7 +208,7 @@ static bool recover_with_fault(unsigned k, const struct fault *fault, unsigned n
     struct catalog *catalog = fixture_open(store, &wrapper);
     pass_time_with_faults(wrapper);
     fault_store_arm(wrapper, FAULT_KILL_AFTER, FAULT_WRITES, k, true, ERR_IO);
-    run_change(catalog, enroll, NULL);
+    run_change(catalog, enroll_ghost, NULL);
     *crashed = fault_store_fired(wrapper);
     catalog_free(catalog);
     bool fired = recover_meeting_fault(store, fault, n);

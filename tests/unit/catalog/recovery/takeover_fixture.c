@@ -3,23 +3,11 @@
 #include "unit/catalog/recovery/takeover_fixture.h"
 #include "unit/virtual_clock.h"
 
-#define GHOST "vertices_Ghost"
-
 /* ---- The work ---- */
-
-static int make_fork(struct catalog *catalog, struct operation *operation, struct error *err)
-{
-    return catalog_create(catalog, "what_if", NULL, operation, NULL, err);
-}
 
 static int make_child(struct catalog *catalog, struct operation *operation, struct error *err)
 {
     return catalog_create(catalog, "child", "neighbour", operation, NULL, err);
-}
-
-static int drop_fork(struct catalog *catalog, struct operation *operation, struct error *err)
-{
-    return catalog_drop(catalog, "what_if", NULL, operation, err);
 }
 
 static int run_batch(struct catalog *catalog, struct operation *operation, struct error *err)
@@ -35,24 +23,17 @@ static int run_batch(struct catalog *catalog, struct operation *operation, struc
     return code;
 }
 
-static int enroll(struct catalog *catalog, struct operation *operation, struct error *err)
-{
-    struct ulid id = neighbour_of(catalog);
-    auto_bytes struct bytes *text = bytes_new_text("{\"" GHOST "\": null}");
-    return catalog_register_datasets(catalog, &id, text, operation, err);
-}
-
 const struct work works[WORKS] = {
-    [WORK_CREATE] = {NULL, make_fork},     [WORK_CREATE_CHILD] = {NULL, make_child},
-    [WORK_DROP] = {make_fork, drop_fork},  [WORK_BATCH] = {make_fork, run_batch},
-    [WORK_REGISTER] = {NULL, enroll},      [WORK_TAG] = {NULL, tag_fork},
+    [WORK_CREATE] = {NULL, make_what_if},       [WORK_CREATE_CHILD] = {NULL, make_child},
+    [WORK_DROP] = {make_what_if, drop_what_if}, [WORK_BATCH] = {make_what_if, run_batch},
+    [WORK_REGISTER] = {NULL, enroll_ghost},     [WORK_TAG] = {NULL, tag_fork},
     [WORK_UNTAG] = {tag_fork, untag_fork},
 };
 
 struct store *database_for(const struct work *work)
 {
     struct store *store = fault_database();
-    fixture_put_dataset(store, GHOST, "plain", 2);
+    fixture_put_dataset(store, FAULT_GHOST, "plain", 2);
     struct catalog *catalog = fixture_open(store, NULL);
     struct error err = {0};
     if (work->prepare && work->prepare(catalog, NULL, &err))
@@ -81,9 +62,9 @@ void assert_settled(struct store *store, struct catalog *catalog)
 
 void assert_answer(struct store *store, const struct work *work, int code)
 {
-    if (code == 0 && work->change == make_fork)
+    if (code == 0 && work->change == make_what_if)
         assert_int_equal(fixture_status(store, "what_if"), FORK_ACTIVE);
-    if (code == 0 && (work->change == drop_fork || work->change == run_batch))
+    if (code == 0 && (work->change == drop_what_if || work->change == run_batch))
         assert_int_equal(fixture_status(store, "what_if"), -1);
     if (code == 0 && work->change == tag_fork)
         assert_int_equal(fixture_mentions(store, "_refs/tags/fork_v1_"), FIXTURE_DATASETS);
