@@ -87,6 +87,7 @@ struct store_request {
     size_t limit;                         /* LIST: at most so many rows; 0: all of them */
     bool shallow;                         /* LIST: rows directly below the prefix only */
     bool with_temporary;                  /* LIST: temporary files too; set it after creation */
+    char *bare;                           /* LIST: see store_request_list_bare() */
     size_t own;                           /* LIST, DELETE, PRUNE: see store_request_keep_within() */
     struct store_answer answer;           /* filled when store_run() returns */
 };
@@ -116,13 +117,17 @@ struct store_request *store_set_put(struct store_set *set, const char *key, stru
  * start_after may be NULL; limit 0 means no limit. */
 struct store_request *store_set_list(struct store_set *set, const char *prefix,
                                      const char *start_after, size_t limit);
+/* For a listing: nothing but the keys is wanted of rows whose keys start with `prefix`, which is
+ * copied. Other rows are told whole; where that is as cheap, so are these. */
+void store_request_list_bare(struct store_request *listing, const char *prefix);
 /* As a directory: objects and sub-directories directly below `prefix`, which ends in '/' or is "".
  * The local store also shows sub-directories that hold no object (yet, or any more). */
 struct store_request *store_set_list_shallow(struct store_set *set, const char *prefix);
 /* Removes what is no object: below a prefix that ends in '/', temporary files of crashed writers
  * and empty directories, the prefix's own included (a directory that holds objects stays, without
- * error); for a prefix without '/', the temporary files of that object. Stores without directories
- * answer success at once. */
+ * error); for a prefix without '/', the temporary files of that object, as far as they are known:
+ * the directory is read only when that was never done before. Stores without directories answer
+ * success at once. */
 struct store_request *store_set_prune(struct store_set *set, const char *prefix);
 /* As any of these but put, with a key that it takes over; a listing is one of everything. */
 struct store_request *store_set_add(struct store_set *set, enum store_method method, char *key);
@@ -202,8 +207,8 @@ bool store_key_is_valid(const char *key);
 /* Whether a name (the last segment of a key) is that of a temporary file: ".*#[0-9]+", as we, Uni
  * and the library below Lance write them, or ".+\.tmp\.[0-9a-f]{32}", as Lance does. */
 bool store_name_is_temporary(const char *name);
-/* Whether it is one that was to become `target`, another such segment. */
-bool store_name_is_temporary_of(const char *name, const char *target);
+/* Of such a name: how much of it is the name that it was to become. */
+size_t store_temporary_target(const char *name);
 
 /* The requests answered so far, by method: outcome and latency of each. Lives as the store does;
  * wrappers count what goes through them. */

@@ -22,6 +22,7 @@ static void free_request(gpointer data)
     g_free(request->key);
     g_free(request->etag);
     g_free(request->start_after);
+    g_free(request->bare);
     bytes_unref(request->body);
     store_answer_clear(&request->answer);
     g_free(request);
@@ -106,6 +107,12 @@ struct store_request *store_set_list(struct store_set *set, const char *prefix,
     request->start_after = g_strdup(start_after);
     request->limit = limit;
     return request;
+}
+
+void store_request_list_bare(struct store_request *listing, const char *prefix)
+{
+    g_free(listing->bare);
+    listing->bare = g_strdup(prefix);
 }
 
 struct store_request *store_set_list_shallow(struct store_set *set, const char *prefix)
@@ -198,10 +205,9 @@ bool store_name_is_temporary(const char *name)
     return temporary_mark(name);
 }
 
-bool store_name_is_temporary_of(const char *name, const char *target)
+size_t store_temporary_target(const char *name)
 {
-    const char *mark = temporary_mark(name);
-    return mark && (size_t)(mark - name) == strlen(target) && g_str_has_prefix(name, target);
+    return (size_t)(temporary_mark(name) - name);
 }
 
 /* A listing compares the segment after the last slash only, so any text will do there. */

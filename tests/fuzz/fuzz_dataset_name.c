@@ -70,7 +70,7 @@ static void check_files(const char *name)
     if (layout_id_of_key(name, "", ".json", &id))
         HOLDS(strncmp(name, id.text, ULID_LENGTH) == 0);
     lance_manifest_version(name, &version, NULL);
-    HOLDS(!store_name_is_temporary_of(name, "x") || store_name_is_temporary(name));
+    HOLDS(!store_name_is_temporary(name) || store_temporary_target(name) < strlen(name));
     if (layout_id_of_branch(name, &id))
         HOLDS(g_ascii_strncasecmp(name + strlen("fork_"), id.text, ULID_LENGTH) == 0);
 }

@@ -1,5 +1,7 @@
 #include "catalog/fork/descendants.h"
 
+#include <string.h>
+
 #include "catalog/fork/kept_reason.h"
 #include "lance/branch_name.h"
 #include "lance/branch_ref.h"
@@ -109,9 +111,13 @@ static struct dataset_refs *obtain_dataset(struct check *check, const char *data
 
 static void request_listing(struct dataset_refs *refs, struct store_set *set, bool tags_only)
 {
-    if (!tags_only && !refs->all)
+    if (!tags_only && !refs->all) {
+        g_autofree char *branches = lance_branch_refs_prefix(refs->key);
+        g_autofree char *forks = g_strconcat(branches, layout_branch_mark, NULL);
         refs->all = lance_refs_request(set, refs->key);
-    else if (!refs->all && !refs->tags)
+        store_request_list_bare(refs->all, forks); /* theirs are hardly ever looked into */
+    }
+    if (!refs->all && !refs->tags)
         refs->tags = lance_tag_refs_request(set, refs->key);
 }
 
@@ -133,7 +139,8 @@ static void add_query(struct check *check, struct store_set *set, struct descend
 
 /* ---- Second wave: the refs that matter ---- */
 
-/* Whether a branch is a fork's own: "fork_<ULID of an entry>_...". */
+/* Whether a branch, by its name or its file's, which begins the same, is a fork's own:
+ * "fork_<ULID of an entry>_...". */
 static bool belongs_to_known_fork(const struct registry *registry, const char *branch)
 {
     struct ulid id;
@@ -154,10 +161,25 @@ static void add_foreign(struct check *check, struct dataset_refs *refs,
     g_ptr_array_add(refs->foreign, ref);
 }
 
-static bool is_tag_key(const struct dataset_refs *refs, const char *key)
+/* A listing may be one of thousands of forks' refs. */
+static void request_listed(struct check *check, struct dataset_refs *refs, const GPtrArray *objects,
+                           struct store_set *set)
 {
-    g_autofree char *prefix = lance_tag_refs_prefix(refs->key);
-    return g_str_has_prefix(key, prefix) && g_str_has_suffix(key, ".json");
+    g_autofree char *branches = lance_branch_refs_prefix(refs->key);
+    g_autofree char *tags = lance_tag_refs_prefix(refs->key);
+    size_t length = strlen(branches);
+    for (guint i = 0; i < objects->len; i++) {
+        const struct store_object *object = g_ptr_array_index(objects, i);
+        bool is_tag = g_str_has_prefix(object->key, tags);
+        if (!is_tag && (!g_str_has_prefix(object->key, branches) ||
+                        belongs_to_known_fork(check->registry, object->key + length)))
+            continue;
+        g_autofree char *branch = lance_branch_of_ref_key(refs->key, object->key);
+        if (branch && !belongs_to_known_fork(check->registry, branch))
+            add_foreign(check, refs, object, g_steal_pointer(&branch), set);
+        else if (is_tag && g_str_has_suffix(object->key, ".json"))
+            add_foreign(check, refs, object, NULL, set);
+    }
 }
 
 static void request_foreign(struct check *check, struct dataset_refs *refs, struct store_set *set)
@@ -167,14 +189,7 @@ static void request_foreign(struct check *check, struct dataset_refs *refs, stru
         refs->has_catalog = listing->answer.code == 0;
         return;
     }
-    for (guint i = 0; i < listing->answer.objects->len; i++) {
-        const struct store_object *object = g_ptr_array_index(listing->answer.objects, i);
-        g_autofree char *branch = lance_branch_of_ref_key(refs->key, object->key);
-        if (branch && !belongs_to_known_fork(check->registry, branch))
-            add_foreign(check, refs, object, g_steal_pointer(&branch), set);
-        else if (is_tag_key(refs, object->key))
-            add_foreign(check, refs, object, NULL, set);
-    }
+    request_listed(check, refs, listing->answer.objects, set);
 }
 
 static void request_own(struct dependence *dependence, struct store_set *set)

@@ -7,8 +7,8 @@
 #include "lance/branch_name.h"
 #include "store/store.h"
 
-/* Before the id in the name of a fork's branch. */
 #define BRANCH_MARK "fork_"
+const char layout_branch_mark[] = BRANCH_MARK;
 
 struct layout {
     char *metadata;

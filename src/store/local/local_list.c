@@ -31,11 +31,12 @@ static void fail_walk(struct walk *walk, int errno_value, const char *stage)
     walk->finished = true;
 }
 
-static void add_row(struct walk *walk, const char *key, struct stat *status)
+/* status: NULL for a directory, and where the key says enough. */
+static void add_row(struct walk *walk, const char *key, bool is_directory, struct stat *status)
 {
     struct store_object *row = g_new0(struct store_object, 1);
     row->key = g_strdup(key);
-    row->is_directory = !status;
+    row->is_directory = is_directory;
     if (status) {
         row->etag = local_etag(walk->store, key, status);
         row->size = (uint64_t)status->st_size;
@@ -44,7 +45,7 @@ static void add_row(struct walk *walk, const char *key, struct stat *status)
     g_ptr_array_add(walk->answer->objects, row);
 }
 
-/* A row if it is wanted. Only rows that are returned cost a stat. */
+/* A row if it is wanted. Only rows that are returned cost a stat, and not the bare ones. */
 static void emit_row(struct walk *walk, const char *key, bool is_directory)
 {
     const struct store_request *request = walk->request;
@@ -54,11 +55,11 @@ static void emit_row(struct walk *walk, const char *key, bool is_directory)
     if (request->limit && walk->answer->objects->len == request->limit) {
         walk->answer->truncated = true;
         walk->finished = true;
-    } else if (is_directory)
-        add_row(walk, key, NULL);
+    } else if (is_directory || (request->bare && g_str_has_prefix(key, request->bare)))
+        add_row(walk, key, is_directory, NULL);
     else if (fstatat(walk->store->root, key, &status, 0) == 0) {
         if (S_ISREG(status.st_mode))
-            add_row(walk, key, &status);
+            add_row(walk, key, false, &status);
     } else if (errno != ENOENT && errno != ENOTDIR) /* else: removed since it was listed */
         fail_walk(walk, errno, key);
 }
@@ -108,10 +109,12 @@ static GPtrArray *select_names(struct walk *walk, const char *directory, GArray 
         if (!g_str_has_prefix(entry->name, name_prefix))
             continue;
         unsigned char type = resolve_type(walk, directory, entry);
+        bool is_temporary = type == DT_REG && store_name_is_temporary(entry->name);
+        if (is_temporary && entry->type == DT_REG)
+            local_note_met(walk->store, directory, entry->name);
         if (type == DT_DIR)
             g_ptr_array_add(names, g_strconcat(entry->name, "/", NULL));
-        else if (type == DT_REG &&
-                 (walk->request->with_temporary || !store_name_is_temporary(entry->name)))
+        else if (type == DT_REG && (walk->request->with_temporary || !is_temporary))
             g_ptr_array_add(names, g_strdup(entry->name));
     }
     return names;

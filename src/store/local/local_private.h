@@ -26,6 +26,11 @@ struct local_store {
     uint64_t last_serial;  /* guarded by lock: of these two */
     GHashTable *writing;   /* guarded by lock: keys of the temporary files of running puts */
 
+    pthread_mutex_t leftovers_lock; /* a leaf; guards the two below, see local_leftovers.c */
+    pthread_cond_t leftovers_changed;
+    GHashTable *looked;    /* directory to what is known of it */
+    GHashTable *leftovers; /* key to the keys of its temporary files (a set of char *) */
+
     pthread_mutex_t versions_lock; /* may be taken while `lock` is held; guards the two below */
     GHashTable *versions;          /* see local_version.c */
     GQueue versions_order;         /* their keys, the oldest first */
@@ -131,6 +136,19 @@ struct local_visitor {
  * `name` is no directory, EBUSY when one was walked again too often, ESTALE when one was moved. */
 int local_walk(int above, const char *name, const struct local_visitor *visitor, void *data,
                GString *key);
+
+/* ---- local_leftovers.c: temporary files of keys ---- */
+
+/* Known temporary files of `key`: *ret, keys, g_ptr_array_unref(). Reads its directory if that was
+ * never looked at. Some may be gone, or be written right now. 0 or an errno value. */
+int local_leftovers(struct local_store *store, const char *key, GPtrArray **ret);
+/* All temporary files have been removed that were in `directory`, no '/' at its end. */
+void local_note_looked(struct local_store *store, const char *directory);
+/* A temporary file that this store could not remove. */
+void local_note_leftover(struct local_store *store, const char *key);
+/* One that was met in a directory, "" or with a '/' at its end. */
+void local_note_met(struct local_store *store, const char *directory, const char *name);
+void local_forget_leftover(struct local_store *store, const char *key); /* it is gone */
 
 /* ---- local_put.c, local_list.c, local_own.c, local_prune.c ---- */
 

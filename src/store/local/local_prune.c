@@ -164,23 +164,21 @@ static void prune_own(struct prune *prune, const char *place, bool is_prefix)
         g_clear_pointer(&prune->answer->objects, g_ptr_array_unref);
 }
 
+/* The temporary files of a key. */
 static void prune_siblings(struct prune *prune)
 {
-    g_autofree char *directory = local_parent(prune->request->key);
-    const char *target = prune->request->key + store_key_above(prune->request->key);
-    g_autoptr(GArray) entries = NULL;
-    auto_close int fd = TEMP_FAILURE_RETRY(
-        openat(prune->store->root, local_path(directory), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    int stream = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    int failure = stream < 0 ? errno : local_read_directory(stream, &entries);
-    for (guint i = 0; failure == 0 && i < entries->len; i++) {
-        const struct local_entry *entry = &g_array_index(entries, struct local_entry, i);
-        g_autofree char *key =
-            directory[0] ? g_strconcat(directory, "/", entry->name, NULL) : g_strdup(entry->name);
-        if (store_name_is_temporary_of(entry->name, target) && is_abandoned(prune, entry, key))
-            failure = remove_name(prune, fd, entry->name, key, 0);
+    struct local_store *store = prune->store;
+    g_autoptr(GPtrArray) leftovers = NULL;
+    int failure = local_leftovers(store, prune->request->key, &leftovers);
+    for (guint i = 0; failure == 0 && i < leftovers->len; i++) {
+        const char *key = g_ptr_array_index(leftovers, i);
+        if (local_is_being_written(store, key))
+            continue;
+        failure = remove_name(prune, store->root, key, key, 0);
+        if (failure == 0)
+            local_forget_leftover(store, key);
     }
-    if (failure && !local_is_absent(failure))
+    if (failure)
         local_fail(prune->answer, prune->request, failure, "prune");
 }
 
@@ -202,6 +200,8 @@ void local_prune(struct local_store *store, const struct store_request *request,
         prune_own(&prune, place, is_prefix);
     else if (answer->code == 0 && is_prefix)
         prune_any(&prune, place);
+    if (answer->code == 0 && is_prefix && !request->own)
+        local_note_looked(store, place);
     g_hash_table_iter_init(&iterator, changed);
     while (g_hash_table_iter_next(&iterator, &directory, NULL))
         local_touch(answer, directory);

@@ -26,7 +26,8 @@ struct put {
     char *target;    /* path of what is put, from the root: its key, or where a link leads */
     char *directory; /* of the target */
     char *temporary; /* path of the temporary file; NULL: there is none */
-    bool published;  /* the temporary name has gone */
+    bool published;  /* the temporary name has gone, or should have */
+    bool stays;      /* it could not be removed */
     char *etag;      /* of the temporary file, which it keeps */
     int fd;          /* of the temporary file, until it is written */
 };
@@ -122,6 +123,11 @@ static int fill_temporary(struct put *put)
 }
 
 /* Failing to remove a temporary file matters little: listings skip it, pruning removes it. */
+static void remove_temporary(struct put *put)
+{
+    put->stays = unlinkat(put->store->root, put->temporary, 0) != 0 && !local_is_absent(errno);
+}
+
 static void discard_temporary(struct put *put)
 {
     if (put->fd >= 0)
@@ -130,8 +136,13 @@ static void discard_temporary(struct put *put)
     if (!put->temporary)
         return;
     if (!put->published)
-        unlinkat(put->store->root, put->temporary, 0);
+        remove_temporary(put);
     forget_writing(put->store, put->temporary);
+    if (put->stays)
+        local_note_leftover(put->store, put->temporary);
+    else
+        local_forget_leftover(put->store, put->temporary);
+    put->stays = false;
     g_clear_pointer(&put->temporary, g_free);
 }
 
@@ -159,7 +170,7 @@ static int publish_if_absent(struct put *put)
     const char *target = put->target;
     if (linkat(root, put->temporary, root, target, 0) == 0) {
         /* It is there, whatever becomes of its other name: pruning would remove that, too. */
-        unlinkat(root, put->temporary, 0);
+        remove_temporary(put);
         put->published = true;
         return 0;
     }

@@ -28,6 +28,10 @@ static void destroy(struct store *base)
     g_hash_table_unref(store->unsettled);
     g_hash_table_unref(store->doubted);
     g_hash_table_unref(store->writing);
+    g_hash_table_unref(store->looked);
+    g_hash_table_unref(store->leftovers);
+    pthread_cond_destroy(&store->leftovers_changed);
+    pthread_mutex_destroy(&store->leftovers_lock);
     pthread_mutex_destroy(&store->lock);
     g_hash_table_unref(store->versions);
     g_queue_clear_full(&store->versions_order, g_free);
@@ -54,6 +58,11 @@ int local_store_open(const char *root, unsigned jobs, struct store **ret, struct
     store->unsettled = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     store->doubted = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     store->writing = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    pthread_mutex_init(&store->leftovers_lock, NULL);
+    pthread_cond_init(&store->leftovers_changed, NULL);
+    store->looked = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    store->leftovers =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_hash_table_unref);
     pthread_mutex_init(&store->versions_lock, NULL);
     store->versions = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, local_version_free);
     g_queue_init(&store->versions_order);
