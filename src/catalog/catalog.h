@@ -184,6 +184,9 @@ struct refreshed_overlay {
 };
 int catalog_refresh(struct catalog *catalog, const char *key, struct operation *operation,
                     struct refreshed_overlay *ret_overlay, struct error *err);
+/* Which key to refresh when `key` has changed: another one where that takes many changes at once.
+ * g_free(). */
+char *catalog_refresh_key(const struct catalog *catalog, const char *key);
 
 /* Looks at all that others may have changed, in one wave (one request for the registry, one listing
  * each of tombstones, overlays and leases), and re-reads or forgets what differs; when nothing

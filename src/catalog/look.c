@@ -113,6 +113,13 @@ int catalog_refresh(struct catalog *catalog, const char *key, struct operation *
     return code;
 }
 
+/* Tombstones are listed, and come and go by the hundred when a list of forks is dropped. */
+char *catalog_refresh_key(const struct catalog *catalog, const char *key)
+{
+    g_autofree char *tombstones = layout_tombstones_prefix(catalog->layout);
+    return g_str_has_prefix(key, tombstones) ? g_steal_pointer(&tombstones) : g_strdup(key);
+}
+
 /* ---- Looking at everything ---- */
 
 /* The one wave that looks at everything. */

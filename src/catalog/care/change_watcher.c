@@ -36,7 +36,13 @@ static void note_changes(struct change_watcher *watcher)
 {
     int64_t now_ns = monotonic_now_ns();
     bool first = g_hash_table_size(watcher->changed) == 0;
-    local_watch_take(watcher->settings.watch, watcher->changed);
+    g_autoptr(GHashTable) told = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    GHashTableIter iterator;
+    gpointer key;
+    local_watch_take(watcher->settings.watch, told);
+    g_hash_table_iter_init(&iterator, told);
+    while (g_hash_table_iter_next(&iterator, &key, NULL))
+        g_hash_table_add(watcher->changed, catalog_refresh_key(watcher->settings.catalog, key));
     if (g_hash_table_size(watcher->changed) == 0)
         return;
     if (first)

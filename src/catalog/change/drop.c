@@ -240,8 +240,10 @@ static void add_tombstone(struct round *round, struct task *task, struct store_s
 static void take_tombstone(struct round *round, struct task *task, struct store_set *set)
 {
     const struct drop *drop = (struct drop *)task;
+    const struct store_request *put = store_set_at(set, task->first);
     if (task_is_well(task))
-        tombstones_note_put(round->catalog->tombstones, drop->tombstone_key, NULL, drop->tombstone);
+        tombstones_note_put(round->catalog->tombstones, drop->tombstone_key, put->answer.etag,
+                            drop->tombstone);
 }
 
 static void add_listings(struct round *round, struct store_set *set)
