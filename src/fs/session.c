@@ -7,6 +7,7 @@
 #include "fs/mount_options.h"
 #include "fs/operations/operations.h"
 #include "fs/state/session_state.h"
+#include "fs/unmount.h"
 
 /* Handlers answer from memory, so a few threads are enough; these only bound a burst. */
 #define FUSE_THREADS 32
@@ -75,6 +76,7 @@ int session_mount(struct session *session, struct catalog *catalog, struct error
     if (fuse_session_mount(session->fuse, session->mountpoint) != 0)
         return error_set(err, ERR_IO, "cannot mount on %s", session->mountpoint);
     session->mounted = true;
+    session->mount_id = unmount_id(session->mountpoint);
     if (!notifier_start(session->notifier, session->fuse))
         return error_set(err, ERR_IO, "cannot start the notifier's thread");
     return 0;
@@ -108,15 +110,25 @@ static int serve_all(struct session *session, struct error *err)
     return result >= 0 ? 0 : error_set_errno(err, -result, "serving the mount");
 }
 
-static void end_mount(struct session *session)
+/* Libfuse unmounts at the path that it was given, where by now something else may be. */
+static int take_mount_away(struct session *session, struct error *err)
+{
+    g_autofree char *moved = unmount_moved_path(session->mountpoint, session->mount_id);
+    if (moved)
+        return unmount_path(moved, err);
+    fuse_session_unmount(session->fuse);
+    return 0;
+}
+
+static int end_mount(struct session *session, struct error *err)
 {
     if (!session->mounted)
-        return;
+        return 0;
     /* Requests in flight are answered while the mount still stands. */
     worker_pool_drain(session->workers);
     notifier_stop(session->notifier);
-    fuse_session_unmount(session->fuse);
     session->mounted = false;
+    return take_mount_away(session, err);
 }
 
 int session_serve(struct session *session, void (*ready)(void *argument), void *argument,
@@ -130,7 +142,9 @@ int session_serve(struct session *session, void (*ready)(void *argument), void *
             ready(argument);
         code = serve_all(session, err);
     }
-    end_mount(session);
+    struct error failure;
+    if (end_mount(session, &failure) != 0 && code == 0)
+        code = error_copy(err, &failure);
     fuse_remove_signal_handlers(session->fuse);
     return code;
 }
@@ -139,7 +153,7 @@ void session_free(struct session *session)
 {
     if (!session)
         return;
-    end_mount(session);
+    end_mount(session, NULL);
     worker_pool_free(session->workers);
     notifier_free(session->notifier);
     if (session->fuse)

@@ -23,7 +23,7 @@
 struct session;
 
 struct session_settings {
-    const char *source;     /* CATALOG as given, shown as the source in /proc/mounts */
+    const char *source;     /* CATALOG, a path absolute; shown as the source in /proc/mounts */
     const char *mountpoint; /* absolute path of a directory (mountpoint_resolve()) */
     const char
         *fuse_options; /* further comma-separated options for libfuse or the kernel; or NULL */

@@ -1,0 +1,25 @@
+/*
+ * Taking our own mount away, wherever it is by now: the directories above a mountpoint can be
+ * renamed, and mount(8) can move a mount. libfuse only knows where it was.
+ *
+ * No state; one thread.
+ */
+#ifndef FORKFS_FS_UNMOUNT_H
+#define FORKFS_FS_UNMOUNT_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+
+/* The id of the mount that is seen at a path, 0 when that cannot be told. */
+uint64_t unmount_id(const char *path);
+
+/* Where the mount with an id is by now, when that is another path than `path`; else (also when it
+ * is gone, or the id is 0) NULL. g_free(). */
+char *unmount_moved_path(const char *path, uint64_t id);
+
+/* Unmounts what is seen at a path, at once for those who look, later for those who have files open
+ * in it; as a user, through fusermount3. ERR_IO and others, with the path. */
+int unmount_path(const char *path, struct error *err);
+
+#endif
