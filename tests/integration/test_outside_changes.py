@@ -2,12 +2,14 @@
 import errno
 import os
 import shutil
+import subprocess
 
 import pytest
 
+from support import mounts
 from support.checks import shows
 from support.database import serde_pretty
-from support.process import wait_until
+from support.process import run, wait_until
 
 
 def error_of(call, *arguments, **options):
@@ -198,3 +200,39 @@ def test_many_changes_in_a_row(mounted, database):
     for i in range(200):
         replace_registry(database, forks if i % 2 else {"a": forks["a"]})
     wait_until(lambda: shows(mounted, "a", "b"))
+
+
+def allowed_a_user_namespace():
+    return run("unshare", "-Urm", "true", check=False).returncode == 0
+
+
+@pytest.mark.local_only("buckets are not watched")
+@pytest.mark.parametrize("limit", ["instances", "watches"])
+def test_without_a_watch_changes_are_looked_for_every_second_and_that_is_said(new_mount, database, tmp_path, limit):
+    """In a user namespace, whose limits are its own; its mounts are seen through /proc only."""
+    if not allowed_a_user_namespace():
+        pytest.skip("no user namespace")
+    wrapper = tmp_path / "forkfs-without-watch"
+    wrapper.write_text(f"#!/bin/sh\necho 0 >/proc/sys/user/max_inotify_{limit} && exec {mounts.forkfs()} \"$@\"\n",
+                       encoding="utf-8")
+    wrapper.chmod(0o755)
+    writer = new_mount(database)
+    os.mkdir(writer.fork("a"))
+    registry = database.registry_text()
+    writer.unmount()
+    database.replace_object(database.registry_key, serde_pretty({"forks": {}}))
+    mountpoint = tmp_path / "mnt"
+    mountpoint.mkdir()
+    with open(tmp_path / "stderr", "w+", encoding="utf-8") as stderr:
+        server = subprocess.Popen(["unshare", "-Urm", wrapper, "-f", *database.arguments("ro"), mountpoint],
+                                  stderr=stderr)
+        try:
+            seen = f"/proc/{server.pid}/root{mountpoint}"
+            wait_until(lambda: os.path.exists(f"{seen}/registry.json") or server.poll() is not None)
+            assert os.listdir(f"{seen}/forks") == []
+            database.replace_object(database.registry_key, registry)
+            wait_until(lambda: os.listdir(f"{seen}/forks") == ["a"])
+            wait_until(lambda: "only looked for, every second" in (tmp_path / "stderr").read_text(encoding="utf-8"))
+        finally:
+            server.terminate()
+            server.wait()

@@ -10,6 +10,9 @@
 #define RETRY_SHORTEST_NS (100 * NS_PER_MS)
 #define RETRY_LONGEST_NS (10000 * NS_PER_MS)
 
+/* How often to look while the watch is blind, unless the settings say how often in any case. */
+#define BLIND_LOOK_MS 1000
+
 struct change_watcher {
     struct caretaker_settings settings;
     struct thread thread;
@@ -21,6 +24,7 @@ struct change_watcher {
     int64_t retry_pause_ns;
     GHashTable *unread; /* key of an object to code of the failure reported last */
     int64_t poll_due_ns;
+    bool blind;   /* the watch is, and it was reported */
     int unpolled; /* code of the failure reported last; 0: it went well */
 };
 
@@ -31,6 +35,18 @@ static void report_failure(struct change_watcher *watcher, const struct error *f
 }
 
 /* ---- What a watch tells ---- */
+
+static void note_blindness(struct change_watcher *watcher)
+{
+    struct error reason;
+    bool blind = local_watch_is_blind(watcher->settings.watch, &reason);
+    if (blind && !watcher->blind) {
+        watcher->poll_due_ns = MIN(watcher->poll_due_ns, monotonic_now_ns());
+        error_prefix(&reason, reason.code, "changes by others are only looked for, every second");
+        report_failure(watcher, &reason);
+    }
+    watcher->blind = blind;
+}
 
 static void note_changes(struct change_watcher *watcher)
 {
@@ -43,6 +59,7 @@ static void note_changes(struct change_watcher *watcher)
     g_hash_table_iter_init(&iterator, told);
     while (g_hash_table_iter_next(&iterator, &key, NULL))
         g_hash_table_add(watcher->changed, catalog_refresh_key(watcher->settings.catalog, key));
+    note_blindness(watcher);
     if (g_hash_table_size(watcher->changed) == 0)
         return;
     if (first)
@@ -95,6 +112,14 @@ static void refresh_all(struct change_watcher *watcher)
 
 /* ---- Looking ---- */
 
+static int64_t next_look_ns(const struct change_watcher *watcher, int64_t began_ns)
+{
+    int64_t every_ms = watcher->settings.refresh_ms;
+    if (watcher->blind && every_ms == 0)
+        every_ms = BLIND_LOOK_MS;
+    return every_ms > 0 ? began_ns + every_ms * NS_PER_MS : INT64_MAX;
+}
+
 static void poll_store(struct change_watcher *watcher)
 {
     const struct caretaker_settings *settings = &watcher->settings;
@@ -109,7 +134,7 @@ static void poll_store(struct change_watcher *watcher)
         report_failure(watcher, &failure);
     watcher->unpolled = failure.code;
     /* From the beginning, so that a slow store does not make it more seldom. */
-    watcher->poll_due_ns = began_ns + settings->refresh_ms * NS_PER_MS;
+    watcher->poll_due_ns = next_look_ns(watcher, began_ns);
 }
 
 /* ---- The thread ---- */
@@ -119,9 +144,11 @@ static void run_watcher(void *argument)
     struct change_watcher *watcher = argument;
     struct local_watch *watch = watcher->settings.watch;
     int fd = watch ? local_watch_fd(watch) : -1;
+    if (watch)
+        note_blindness(watcher);
     while (!thread_is_ending(&watcher->thread)) {
         int64_t due_ns = MIN(watcher->refresh_due_ns, watcher->poll_due_ns);
-        if (thread_wait(&watcher->thread, fd, due_ns))
+        if (thread_wait(&watcher->thread, fd, due_ns) || watcher->blind)
             note_changes(watcher);
         if (monotonic_now_ns() >= watcher->refresh_due_ns)
             refresh_all(watcher);

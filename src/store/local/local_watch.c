@@ -24,6 +24,7 @@ struct local_watch {
     char *root;
     int fd;
     GPtrArray *directories; /* struct directory, parents before children */
+    struct error blind;     /* code 0: every directory that is there is watched */
 };
 
 static void free_directory(gpointer data)
@@ -65,15 +66,12 @@ static void enter_prefix(struct local_watch *watch, const char *prefix)
     directory->reported = true;
 }
 
-/* 0 also when it does not exist. */
-static int watch_directory(struct local_watch *watch, struct directory *directory,
-                           struct error *err)
+static void watch_directory(struct local_watch *watch, struct directory *directory)
 {
     g_autofree char *path = g_strconcat(watch->root, "/", directory->key, NULL);
     directory->descriptor = inotify_add_watch(watch->fd, path, WATCHED);
-    if (directory->descriptor >= 0 || errno == ENOENT || errno == ENOTDIR)
-        return 0;
-    return error_set_errno(err, errno, "watching the directory %s", path);
+    if (directory->descriptor < 0 && errno != ENOENT && errno != ENOTDIR)
+        error_set_errno(&watch->blind, errno, "watching the directory %s", path);
 }
 
 static void report_key(const struct directory *directory, const char *name, GHashTable *keys)
@@ -85,10 +83,11 @@ static void report_key(const struct directory *directory, const char *name, GHas
 /* Looks again which directories there are. */
 static void look_at_displaced(struct local_watch *watch, GHashTable *keys)
 {
+    watch->blind = (struct error){0};
     for (guint i = 0; i < watch->directories->len; i++) {
         struct directory *directory = g_ptr_array_index(watch->directories, i);
         int before = directory->descriptor;
-        watch_directory(watch, directory, NULL);
+        watch_directory(watch, directory);
         if (before != directory->descriptor)
             report_key(directory, "", keys);
     }
@@ -104,16 +103,12 @@ int local_watch_new(const char *root, const char *const *prefixes, struct local_
     watch->root = g_strdup(root);
     watch->fd = fd;
     watch->directories = g_ptr_array_new_with_free_func(free_directory);
-    int code = 0;
     for (; *prefixes; prefixes++)
         enter_prefix(watch, *prefixes);
-    for (guint i = 0; code == 0 && i < watch->directories->len; i++)
-        code = watch_directory(watch, g_ptr_array_index(watch->directories, i), err);
-    if (code != 0)
-        local_watch_free(watch);
-    else
-        *ret = watch;
-    return code;
+    for (guint i = 0; i < watch->directories->len; i++)
+        watch_directory(watch, g_ptr_array_index(watch->directories, i));
+    *ret = watch;
+    return 0;
 }
 
 void local_watch_free(struct local_watch *watch)
@@ -129,6 +124,13 @@ void local_watch_free(struct local_watch *watch)
 int local_watch_fd(const struct local_watch *watch)
 {
     return watch->fd;
+}
+
+bool local_watch_is_blind(const struct local_watch *watch, struct error *reason)
+{
+    if (watch->blind.code != 0 && reason)
+        *reason = watch->blind;
+    return watch->blind.code != 0;
 }
 
 /* What an event says about one directory. True: it is time to look again which there are. */
@@ -185,6 +187,6 @@ void local_watch_take(struct local_watch *watch, GHashTable *keys)
     bool displaced = false;
     while (take_some(watch, keys, &displaced))
         ;
-    if (displaced)
+    if (displaced || watch->blind.code != 0)
         look_at_displaced(watch, keys);
 }

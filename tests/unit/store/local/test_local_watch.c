@@ -3,7 +3,9 @@
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -232,6 +234,49 @@ static void a_root_that_goes_away_is_survived(void **state)
     assert_int_equal(g_hash_table_size(place->keys), 0);
 }
 
+static bool allow_watches(const char *number)
+{
+    auto_close int fd = open("/proc/sys/user/max_inotify_watches", O_WRONLY);
+    return fd >= 0 && write(fd, number, strlen(number)) > 0;
+}
+
+/* What is wrong, 0: nothing. In a process of its own, whose limits are its own, too. */
+static int watch_with_a_limit(struct place *place)
+{
+    struct local_watch *watch = NULL;
+    struct error reason = {0};
+    if (local_watch_new(place->root, prefixes, &watch, NULL) != 0)
+        return 1;
+    int wrong = 0;
+    if (!local_watch_is_blind(watch, &reason) || !strstr(reason.text, "catalog"))
+        wrong = 2;
+    local_watch_take(watch, place->keys);
+    if (!local_watch_is_blind(watch, NULL))
+        wrong = 3;
+    if (!allow_watches("100"))
+        wrong = 4;
+    local_watch_take(watch, place->keys);
+    if (local_watch_is_blind(watch, NULL) || !g_hash_table_contains(place->keys, "catalog/"))
+        wrong = 5;
+    local_watch_free(watch);
+    return wrong;
+}
+
+static void without_a_watch_left_it_is_blind_until_there_is_one(void **state)
+{
+    enum { NOT_ALLOWED = 77 };
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0)
+        _exit(unshare(CLONE_NEWUSER) != 0 || !allow_watches("0") ? NOT_ALLOWED
+                                                                 : watch_with_a_limit(*state));
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_ALLOWED)
+        skip();
+    assert_int_equal(status, 0);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -249,6 +294,7 @@ int main(void)
         TEST(a_tree_that_is_not_there_yet_can_be_watched),
         TEST(lost_events_mean_that_everything_may_have_changed),
         TEST(a_root_that_goes_away_is_survived),
+        TEST(without_a_watch_left_it_is_blind_until_there_is_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
