@@ -5,8 +5,8 @@ _forkfs()
     local current=${COMP_WORDS[COMP_CWORD]}
     local previous=${COMP_WORDS[COMP_CWORD - 1]}
     local options='ro allow_other uid= gid= umask= drain_timeout= op_timeout= max_forks= default_ttl=
-        sweep_interval= refresh= jobs= log_level= metadata= storage= endpoint= region= profile= path_style
-        ca_file= s3_client= local_metadata= single_writer'
+        sweep_interval= refresh= jobs= log_level= log_level_file= metadata= storage= endpoint= region=
+        profile= path_style ca_file= s3_client= local_metadata= single_writer'
 
     # bash splits words at "=": "log_level=" and its value are separate words then.
     if [[ $current == "=" || $previous == "=" && $current != *,* ]]; then
@@ -16,7 +16,7 @@ _forkfs()
             mapfile -t COMPREPLY < <(compgen -W 'error warning info debug' -- "${current#=}")
         elif [[ $option == *s3_client ]]; then
             mapfile -t COMPREPLY < <(compgen -W 'libs3 curl' -- "${current#=}")
-        elif [[ $option == *ca_file ]]; then
+        elif [[ $option == *ca_file || $option == *log_level_file ]]; then
             compopt -o filenames
             mapfile -t COMPREPLY < <(compgen -f -- "${current#=}")
         elif [[ $option == *local_metadata ]]; then

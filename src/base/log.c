@@ -12,8 +12,8 @@
 #include "base/printable.h"
 
 struct log {
-    unsigned references; /* atomic */
-    enum log_level level;
+    unsigned references;  /* atomic */
+    enum log_level level; /* atomic */
     pthread_mutex_t lock;
     enum log_target target; /* guarded by lock */
 };
@@ -54,6 +54,12 @@ void log_unref(struct log *log)
     g_free(log);
 }
 
+void log_set_level(struct log *log, enum log_level level)
+{
+    if (log)
+        __atomic_store_n(&log->level, level, __ATOMIC_RELAXED);
+}
+
 void log_set_target(struct log *log, enum log_target target)
 {
     if (!log)
@@ -66,7 +72,7 @@ void log_set_target(struct log *log, enum log_target target)
 void log_write(struct log *log, enum log_level level, const char *format, ...)
 {
     static const int priorities[] = {LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG};
-    if (!log || level > log->level)
+    if (!log || level > __atomic_load_n(&log->level, __ATOMIC_RELAXED))
         return;
     va_list arguments;
     va_start(arguments, format);

@@ -18,6 +18,9 @@ struct log *log_new(enum log_level level, enum log_target target); /* log_unref(
 struct log *log_ref(struct log *log);                              /* NULL: NULL */
 void log_unref(struct log *log);                                   /* NULL: nothing */
 
+/* Messages above `level` are dropped from now on. */
+void log_set_level(struct log *log, enum log_level level);
+
 /* Switches the target, when a daemon lets go of its terminal. */
 void log_set_target(struct log *log, enum log_target target);
 

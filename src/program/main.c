@@ -10,6 +10,7 @@
 #include "config.h"
 #include "fs/session.h"
 #include "program/daemon.h"
+#include "program/hangup.h"
 #include "program/open_catalog.h"
 #include "program/options.h"
 #include "program/paths.h"
@@ -29,9 +30,26 @@ struct program {
     struct catalog *catalog;
     struct local_watch *watch; /* until the caretaker takes it over; NULL: there is none */
     struct caretaker *caretaker;
+    struct hangup hangup;
+    bool hangup_is_ours; /* SIGHUP does not mean that the terminal is gone */
+    bool looks_instead;  /* at the store from time to time, as there is no watch */
     bool on_s3;
     bool warn_single_writer;
 };
+
+/* Where all is, as absolute paths. */
+struct places {
+    char *path;           /* of the catalog; NULL: on S3 */
+    char *local_metadata; /* NULL: none */
+    char *mountpoint;
+};
+
+static void places_clear(struct places *places)
+{
+    g_free(places->path);
+    g_free(places->local_metadata);
+    g_free(places->mountpoint);
+}
 
 static void complain(const struct error *failure)
 {
@@ -43,12 +61,12 @@ static int64_t operation_timeout_ms(const struct program *program)
     return (int64_t)program->options->operation_timeout_s * 1000;
 }
 
-static struct session *make_session(const struct program *program, const char *mountpoint)
+static struct session *make_session(const struct program *program, const struct places *places)
 {
     const struct options *options = program->options;
     const struct session_settings settings = {
-        .source = options->catalog,
-        .mountpoint = mountpoint,
+        .source = places->path ? places->path : options->catalog,
+        .mountpoint = places->mountpoint,
         .fuse_options = options->fuse_options->len > 0 ? options->fuse_options->str : NULL,
         .read_only = options->read_only,
         .allow_other = options->allow_other,
@@ -103,13 +121,21 @@ static int recover_catalog(struct program *program, struct error *err)
     return code;
 }
 
+static int64_t refresh_ms(const struct program *program)
+{
+    uint64_t every_s = program->options->refresh_s;
+    if (program->looks_instead && every_s == 0)
+        every_s = 1;
+    return (int64_t)every_s * 1000;
+}
+
 static int start_caretaker(struct program *program, struct error *err)
 {
     const struct caretaker_settings settings = {
         .catalog = program->catalog,
         .sweep_interval_ms = (int64_t)program->options->sweep_interval_s * 1000,
         .recovery_interval_ms = catalog_recovery_interval_ms(program->catalog),
-        .refresh_ms = (int64_t)program->options->refresh_s * 1000,
+        .refresh_ms = refresh_ms(program),
         .operation_timeout_ms = operation_timeout_ms(program),
         .watch = g_steal_pointer(&program->watch),
         .sweeping = session_sweeping,
@@ -147,33 +173,23 @@ static int mount_and_serve(struct program *program, struct error *err)
         code = session_mount(program->session, program->catalog, err);
     if (code == 0)
         code = start_caretaker(program, err);
+    if (code == 0 && program->hangup_is_ours)
+        code = hangup_start(&program->hangup, err);
     if (code == 0)
         code = session_serve(program->session, mount_answers, program, err);
     return code;
 }
 
-/* From before the first read, so that no change is missed. What others change is then seen late, or
- * at the next commit; that is no reason not to mount. */
+/* From before the first read, so that no change is missed. Without a watch changes are looked for.
+ */
 static void watch_catalog(struct program *program, const char *path, const struct layout *layout)
 {
     struct error failure;
-    if (open_watch(path, layout, &program->watch, &failure) != 0)
-        log_warning(program->log, "changes by other programs will not be noticed: %s",
-                    failure.text);
-}
-
-/* Where all is, as absolute paths. */
-struct places {
-    char *path;           /* of the catalog; NULL: on S3 */
-    char *local_metadata; /* NULL: none */
-    char *mountpoint;
-};
-
-static void places_clear(struct places *places)
-{
-    g_free(places->path);
-    g_free(places->local_metadata);
-    g_free(places->mountpoint);
+    if (open_watch(path, layout, &program->watch, &failure) == 0)
+        return;
+    program->looks_instead = true;
+    log_warning(program->log, "changes by others are only looked for, every second: %s",
+                failure.text);
 }
 
 /* Where everything lies, checked before anything is touched. */
@@ -207,6 +223,7 @@ static int open_place(struct program *program, const struct places *places,
     int code = open_catalog(&location, operation, ret, err);
     if (code != 0)
         return code;
+    program->hangup.profile = ret->profile;
     program->warn_single_writer = ret->needs_single_writer;
     warn_single_writer(program);
     if (places->path)
@@ -226,7 +243,7 @@ static int load_catalog(struct program *program, const struct places *places,
         opened_catalog_close(&opened);
         return error_set_errno(err, errno, "changing to the root directory");
     }
-    program->session = make_session(program, places->mountpoint);
+    program->session = make_session(program, places);
     return start_catalog(program, places->path, &opened, operation, err);
 }
 
@@ -249,6 +266,7 @@ static int run_program(struct program *program, struct error *err)
     int code = load_from_places(program, err);
     if (code == 0)
         code = mount_and_serve(program, err);
+    hangup_stop(&program->hangup);
     caretaker_stop(program->caretaker);
     session_free(program->session);
     catalog_free(program->catalog);
@@ -256,19 +274,38 @@ static int run_program(struct program *program, struct error *err)
     return code;
 }
 
+/* The log begins with the level of its file. */
+static int start_log(struct program *program, const char *level_file, struct error *err)
+{
+    const struct options *options = program->options;
+    enum log_level level = options->debug ? LOG_LEVEL_DEBUG : options->log_level;
+    program->log = log_new(level, LOG_TO_STDERR);
+    program->hangup.log = program->log;
+    program->hangup.level = level;
+    program->hangup.level_file = level_file;
+    int code = hangup_log_level(level_file, level, &level, err);
+    if (code == 0)
+        log_set_level(program->log, level);
+    return code;
+}
+
 /* In the background errors after the start go to syslog; before it, to the terminal. */
 static int run_logged(const struct options *options, struct daemon *daemon)
 {
-    enum log_level level = options->debug ? LOG_LEVEL_DEBUG : options->log_level;
+    bool background = daemon->ready_fd >= 0;
+    /* A daemon does not stay in the directory where a relative path leads there. */
+    g_autofree char *level_file =
+        options->log_level_file ? g_canonicalize_filename(options->log_level_file, NULL) : NULL;
     struct program program = {
         .options = options,
         .daemon = daemon,
-        .log = log_new(level, LOG_TO_STDERR),
+        .hangup_is_ours = hangup_claim(background),
         .on_s3 = s3_url_is(options->catalog),
     };
-    bool background = daemon->ready_fd >= 0;
     struct error failure;
-    int code = run_program(&program, &failure);
+    int code = start_log(&program, level_file, &failure);
+    if (code == 0)
+        code = run_program(&program, &failure);
     if (code != 0 && background && daemon->ready_fd < 0)
         log_error(program.log, "%s", failure.text);
     else if (code != 0)
@@ -314,6 +351,8 @@ int main(int argc, char *argv[])
 {
     daemon_open_standard_descriptors();
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGUSR1, SIG_IGN); /* asked of many daemons for other things, so harmless here */
+    signal(SIGUSR2, SIG_IGN);
     struct options options;
     struct error failure;
     int status;

@@ -3,6 +3,7 @@
 #include <glib.h>
 #include <string.h>
 
+#include "program/lock_owner.h"
 #include "program/open_s3_catalog.h"
 #include "store/local/local_store.h"
 #include "store/s3/wire/s3_endpoint.h"
@@ -24,10 +25,11 @@ static int lock_store(struct store *store, const char *path, struct error *err)
 {
     struct error failure;
     int code = local_store_lock(store, &failure);
-    if (code == ERR_HELD)
-        return error_set(err, code, "another forkfs has this catalog mounted for writing: %s",
-                         path);
-    return code == 0 ? 0 : error_copy(err, &failure);
+    if (code != ERR_HELD)
+        return code == 0 ? 0 : error_copy(err, &failure);
+    g_autofree char *owner = lock_owner_text(path);
+    return error_set(err, code, "another forkfs has this catalog mounted for writing: %s%s", path,
+                     owner);
 }
 
 static int open_local_catalog(const struct catalog_location *location, struct opened_catalog *ret,

@@ -135,7 +135,8 @@ static int open_hybrid(const struct catalog_location *location, struct operation
 /* ---- All of it ---- */
 
 static int open_bucket(const struct catalog_location *location, const char *bucket,
-                       struct s3_endpoint *endpoint, struct store **ret, struct error *err)
+                       struct s3_endpoint *endpoint, struct opened_catalog *opened,
+                       struct error *err)
 {
     const struct catalog_options *options = location->options;
     struct s3_profile *profile;
@@ -143,10 +144,12 @@ static int open_bucket(const struct catalog_location *location, const char *buck
     if (code != 0)
         return code;
     code = set_endpoint(options, profile, bucket, endpoint, err);
-    if (code == 0)
-        return open_store(location, profile, endpoint, ret, err);
-    s3_profile_free(profile);
-    return code;
+    if (code != 0) {
+        s3_profile_free(profile);
+        return code;
+    }
+    opened->profile = profile;
+    return open_store(location, profile, endpoint, &opened->store, err);
 }
 
 int open_s3_catalog(const struct catalog_location *location, struct operation *operation,
@@ -162,7 +165,7 @@ int open_s3_catalog(const struct catalog_location *location, struct operation *o
     if (code != 0)
         return code;
     struct s3_endpoint endpoint = {0};
-    code = open_bucket(location, bucket, &endpoint, &opened.store, err);
+    code = open_bucket(location, bucket, &endpoint, &opened, err);
     if (code == 0)
         code = try_out(location, &endpoint, operation, &opened, err);
     if (code == 0)

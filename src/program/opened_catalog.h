@@ -7,12 +7,14 @@
 #include <stdbool.h>
 
 #include "catalog/format/layout.h"
+#include "store/s3/credentials/s3_profile.h"
 #include "store/store.h"
 
 struct opened_catalog {
     struct store *store;
     struct layout *layout;
-    bool needs_single_writer; /* its server ignores preconditions */
+    struct s3_profile *profile; /* the store's; NULL: it needs no credentials */
+    bool needs_single_writer;   /* its server ignores preconditions */
 };
 
 /* Unless a struct catalog has taken it over. Does not wait long for a store that is stuck:

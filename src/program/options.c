@@ -39,6 +39,8 @@ static const struct option_row rows[] = {
      "how often to ask for changes (default: 1 on S3, else 0, never)"},
     {"log_level", OPTION_LOG_LEVEL, 0, 0, FIELD(log_level), "LEVEL",
      "error, warning, info (default) or debug"},
+    {"log_level_file", OPTION_TEXT, 0, 0, FIELD(log_level_file), "FILE",
+     "where to read the level at the start and at SIGHUP"},
     CATALOG_OPTION_ROWS(struct options, where),
     {"single_writer", OPTION_SET, 0, 0, FIELD(single_writer), NULL,
      "S3: nothing else writes; accept a server without conditional puts"},
@@ -179,6 +181,7 @@ void options_clear(struct options *options)
 {
     g_free(options->catalog);
     g_free(options->mountpoint);
+    g_free(options->log_level_file);
     catalog_options_clear(&options->where);
     if (options->fuse_options)
         g_string_free(options->fuse_options, TRUE);

@@ -35,6 +35,7 @@ struct options {
     uint64_t refresh_s;        /* how often to ask for changes by others; 0: never */
     bool single_writer;        /* S3: there is no other, whatever the server can do */
     enum log_level log_level;
+    char *log_level_file; /* as given; NULL: none */
     struct catalog_options where;
     GString *fuse_options; /* comma-separated, for libfuse and the kernel; may be empty */
 };

@@ -4,9 +4,9 @@
  *
  * Changes that a watch tells are read once they have been quiet for a moment; what cannot be read
  * (a half-written registry), or is just being written by this mount, is tried again, more and more
- * seldom. While the watch is blind (local_watch.h), the store is looked at every second instead, and
- * that is reported once. A look that fails is tried again at the time of the next. A failure is reported once for
- * each code, until it has gone.
+ * seldom. While the watch is blind (local_watch.h), the store is looked at every second instead,
+ * and that is reported once. A look that fails is tried again at the time of the next. A failure is
+ * reported once for each code, until it has gone.
  */
 #ifndef FORKFS_CATALOG_CARE_CHANGE_WATCHER_H
 #define FORKFS_CATALOG_CARE_CHANGE_WATCHER_H

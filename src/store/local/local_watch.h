@@ -4,8 +4,8 @@
  * What is watched are the objects directly below some prefixes. Directories that do not exist yet,
  * or go away and come back, are watched as soon as they are there: so the directories above them
  * are watched, too. One that is there but cannot be watched makes the watch blind, until a later
- * local_watch_take() finds that it can. Temporary files ("name#digits") do not count. Changes made over a network file
- * system by another machine are not seen.
+ * local_watch_take() finds that it can. Temporary files ("name#digits") do not count. Changes made
+ * over a network file system by another machine are not seen.
  *
  * One thread at a time.
  */

@@ -202,6 +202,15 @@ bool s3_profile_refused(struct s3_profile *profile, const struct s3_credentials 
     return true;
 }
 
+int s3_profile_read_again(struct s3_profile *profile, struct error *err)
+{
+    if (profile->from_environment)
+        return 0;
+    LOCK_SCOPE(&profile->lock);
+    profile->doubted = true;
+    return look_at_sources(profile, profile->now_ns(profile->clock_argument), err);
+}
+
 /* ---- Opening ---- */
 
 /* Credentials of the environment, if it has some. */

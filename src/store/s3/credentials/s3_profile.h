@@ -38,6 +38,10 @@ int s3_profile_credentials(struct s3_profile *profile, struct s3_credentials **r
  * may give others: the files have not been read since these were. */
 bool s3_profile_refused(struct s3_profile *profile, const struct s3_credentials *credentials);
 
+/* Reads them again at once, whatever the files look like; those known stay when that fails.
+ * ERR_ACCESS, ERR_INVALID, ... Those of the environment do not change. */
+int s3_profile_read_again(struct s3_profile *profile, struct error *err);
+
 /* AWS_REGION, AWS_DEFAULT_REGION or the profile's region; NULL: none says. Owned by the profile. */
 const char *s3_profile_region(const struct s3_profile *profile);
 /* AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, or the profile's endpoint_url (that of its services

@@ -118,6 +118,20 @@ static void an_expiry_that_is_no_time_is_left_to_the_server(void **state)
     s3_profile_free(open_watched(home, "expiration = soon\n"));
 }
 
+static void credentials_can_be_read_again_at_once(void **state)
+{
+    struct profile_home *home = *state;
+    struct s3_profile *profile = open_watched(home, "");
+    profile_write_file(home->credentials, second_keys);
+    assert_int_equal(s3_profile_read_again(profile, NULL), 0);
+    profile_assert_credentials(profile, "B", "T", NULL);
+    profile_write_file(home->credentials, "[default]\naws_access_key_id=A\naws_secret");
+    struct error failure;
+    assert_int_equal(s3_profile_read_again(profile, &failure), ERR_INVALID);
+    profile_assert_credentials(profile, "B", "T", NULL);
+    s3_profile_free(profile);
+}
+
 /* ---- Refused by the server ---- */
 
 static struct s3_credentials *credentials_of(struct s3_profile *profile)
@@ -208,6 +222,7 @@ int main(void)
         TEST(expired_credentials_are_not_given_on),
         TEST(what_has_expired_before_is_refused),
         TEST(an_expiry_that_is_no_time_is_left_to_the_server),
+        TEST(credentials_can_be_read_again_at_once),
         TEST(refused_credentials_are_read_again_once),
         TEST(refused_credentials_of_the_environment_are_final),
         TEST(credentials_outlive_their_profile),
