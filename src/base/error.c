@@ -154,6 +154,7 @@ const char *error_code_name(int code)
         NAME(IO);
         NAME(TOO_BIG);
         NAME(NOT_DURABLE);
+        NAME(BUILT_IN);
     default:
         return "UNKNOWN";
     }

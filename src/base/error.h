@@ -40,6 +40,7 @@ enum error_code {
     ERR_IO = -25,              /* any other failure of the store */
     ERR_TOO_BIG = -26,         /* more is written than a document may have */
     ERR_NOT_DURABLE = -27,     /* it has taken effect, but a power failure may undo that */
+    ERR_BUILT_IN = -28,        /* a directory that the mount itself consists of */
     ERR_CODES_END,             /* no code, but the last one plus 1: stays at the end; for tests */
 };
 

@@ -39,6 +39,7 @@ static const struct mapping mappings[] = {
     {ERR_IO, EIO, "EIO"},
     {ERR_TOO_BIG, EFBIG, "EFBIG"},
     {ERR_NOT_DURABLE, EIO, "EIO"},
+    {ERR_BUILT_IN, EBUSY, "EBUSY"},
 };
 #define MAPPINGS (sizeof mappings / sizeof mappings[0])
 

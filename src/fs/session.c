@@ -29,6 +29,7 @@ struct session *session_new(const struct session_settings *settings)
         .gid = settings->gid,
         .umask = settings->umask,
         .read_only = settings->read_only,
+        .confirm_drop = settings->confirm_drop,
         .mounted_at = timestamp_now(),
     };
     session->log = settings->log;
@@ -38,6 +39,7 @@ struct session *session_new(const struct session_settings *settings)
     session->handles = handles_new();
     session->failures = failures_new();
     session->delete_guard = delete_guard_new();
+    session->drop_marks = drop_marks_new();
     session->events = events_new();
     session->pollers = pollers_new();
     session->operations = operation_counts_new();
@@ -162,6 +164,7 @@ void session_free(struct session *session)
     node_table_free(session->nodes);
     failures_free(session->failures);
     delete_guard_free(session->delete_guard);
+    drop_marks_free(session->drop_marks);
     pollers_free(session->pollers);
     events_free(session->events);
     operation_counts_free(session->operations);

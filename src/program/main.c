@@ -73,6 +73,7 @@ static struct session *make_session(const struct program *program, const struct 
         .uid = options->uid,
         .gid = options->gid,
         .umask = options->umask,
+        .confirm_drop = options->confirm_drop,
         .operation_timeout_ms = operation_timeout_ms(program),
         .max_forks = options->max_forks,
         .debug = options->debug,

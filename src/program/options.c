@@ -25,6 +25,8 @@ static const struct option_row rows[] = {
     {"gid", OPTION_NUMBER, 0, LARGEST_ID, FIELD(gid), "ID", "group of all files (default: yours)"},
     {"umask", OPTION_OCTAL, 0, 0777, FIELD(umask), "OCTAL",
      "permissions to take away (default: 022)"},
+    {"confirm_drop", OPTION_SET, 0, 0, FIELD(confirm_drop), NULL,
+     "rmdir drops only a fork whose status was written 'drop'"},
     {"drain_timeout", OPTION_NUMBER, 0, 60000, FIELD(drain_timeout_ms), "MS",
      "how long rmdir waits for open handles (default: 250)"},
     {"op_timeout", OPTION_NUMBER, 1, 60, FIELD(operation_timeout_s), "SECONDS",

@@ -27,6 +27,7 @@ struct options {
     uint64_t uid; /* default: the caller's effective ids */
     uint64_t gid;
     uint64_t umask;
+    bool confirm_drop;
     uint64_t drain_timeout_ms;
     uint64_t operation_timeout_s;
     uint64_t max_forks;        /* 0: no limit */

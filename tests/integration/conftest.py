@@ -16,6 +16,7 @@ import contextlib
 import os
 import shutil
 import signal
+import tempfile
 
 import pytest
 
@@ -192,6 +193,15 @@ def new_mount(tmp_path):
 def mount(new_mount, database):
     """The sample database, mounted."""
     return new_mount(database)
+
+
+@pytest.fixture
+def open_place():
+    """Where a mountpoint is reached by every user, as those of the tests' own directories are not."""
+    place = tempfile.mkdtemp(prefix="forkfs-test")
+    os.chmod(place, 0o755)
+    yield os.path.join(os.path.realpath(place), "mnt")
+    shutil.rmtree(place, ignore_errors=True)
 
 
 @pytest.fixture

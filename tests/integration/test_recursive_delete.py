@@ -1,24 +1,14 @@
 """Tools that delete trees do not drop forks."""
+import errno
 import os
 import sys
 
 import pytest
 
 from support.checks import assert_unchanged, assert_whole
+from support.deleting import RMDIR_FIRST, TOOLS, delete
 from support.process import run, wait_until
 
-RMTREE = "import shutil, sys; shutil.rmtree(sys.argv[1], ignore_errors=True)"
-BOTTOM_UP = """
-import os, sys
-for folder, folders, names in os.walk(sys.argv[1], topdown=False):
-    for name in names + folders:
-        path = os.path.join(folder, name)
-        for remove in (os.unlink, os.rmdir):
-            try:
-                remove(path)
-            except OSError:
-                pass
-"""
 IN_THREADS = """
 import os, sys, threading
 def in_thread(function, path):
@@ -33,23 +23,6 @@ def in_thread(function, path):
 in_thread(os.unlink, sys.argv[1] + "/status")
 in_thread(os.rmdir, sys.argv[1])
 """
-
-TOOLS = {
-    "rm": ["rm", "-rf"],
-    "rm_verbose": ["rm", "-rfv", "--one-file-system"],
-    "find_delete": ["find", None, "-delete"],
-    "find_exec": ["find", None, "-depth", "-exec", "rm", "-rf", "{}", "+"],
-    "python": [sys.executable, "-c", RMTREE],
-    "python_walk": [sys.executable, "-c", BOTTOM_UP],
-    "perl": ["perl", "-MFile::Path=remove_tree", "-e", "remove_tree($ARGV[0])"],
-    "perl_keep_root": ["perl", "-MFile::Path=remove_tree", "-e", "remove_tree($ARGV[0], {keep_root => 1})"],
-}
-
-
-def delete(tool, path):
-    words = TOOLS[tool]
-    command = [path if word is None else word for word in words] if None in words else words + [path]
-    run(*command, check=False)
 
 
 @pytest.fixture
@@ -68,6 +41,73 @@ def test_a_recursive_delete_leaves_the_forks_alive(forked, database, tool, place
     for name in ("alpha", "beta"):
         assert_whole(database, name)
         assert forked.read("forks", name, "status") == "active\n"
+
+
+@pytest.mark.parametrize("tool", RMDIR_FIRST)
+@pytest.mark.parametrize("place", ["forks", "forks/alpha", "forks/alpha/children", ""],
+                         ids=["forks", "parent", "children", "top"])
+def test_what_tries_the_directory_first_leaves_the_forks_alive(forked, database, tool, place):
+    os.mkdir(forked.fork("alpha", "children", "gamma"))
+    os.mkdir(forked.fork("alpha", "children", "gamma", "children", "delta"))
+    os.mkdir(forked.fork("alpha", "tags", "t"))
+    before = database.snapshot()
+    delete(tool, forked.top(place))
+    assert_unchanged(before, database)
+    assert sorted(os.listdir(forked.forks)) == ["alpha", "beta", "delta", "gamma"]
+
+
+def refused(number, call, *arguments):
+    with pytest.raises(OSError) as failure:
+        call(*arguments)
+    assert failure.value.errno == number
+
+
+def test_directories_that_the_mount_consists_of_are_busy(forked):
+    for path in ("forks", "by-id", "forks/alpha/children", "forks/alpha/tags"):
+        refused(errno.EBUSY, os.rmdir, forked.top(path))
+        assert "EBUSY" in forked.errors()[-1] and "the mount consists of" in forked.errors()[-1]
+
+
+def test_after_a_refused_rmdir_of_all_forks_the_process_drops_none(forked, database):
+    refused(errno.EBUSY, os.rmdir, forked.forks)
+    for name in ("alpha", "beta"):
+        refused(errno.EPERM, os.rmdir, forked.fork(name))
+    run("rmdir", forked.fork("alpha"))
+    assert list(database.forks()) == ["beta"]
+
+
+def test_after_a_refused_rmdir_of_a_parent_the_process_drops_nothing_through_it(forked, database):
+    for path in ("alpha/children/c1", "alpha/children/c2", "alpha/children/c1/children/d"):
+        os.mkdir(forked.fork(path))
+    refused(errno.ENOTEMPTY, os.rmdir, forked.fork("alpha"))
+    refused(errno.EPERM, os.rmdir, forked.fork("alpha/children/c1/children/d"))
+    refused(errno.EPERM, os.rmdir, forked.fork("alpha/children/c2"))
+    # Who names the forks one by one means them.
+    os.mkdir(forked.fork("alpha/children/c3"))
+    os.rmdir(forked.fork("c3"))
+    os.rmdir(forked.fork("beta"))
+    assert sorted(database.forks()) == ["alpha", "c1", "c2", "d"]
+    # A shell runs each rmdir in a process of its own.
+    run("sh", "-c", """cd "$1"; env rmdir alpha; rmdir c1; rmdir alpha/children/c1/children/d alpha/children/c1 &&
+        rmdir alpha/children/c2 && rmdir alpha""", "sh", forked.forks)
+    assert not database.forks()
+
+
+def test_one_command_drops_the_children_that_it_names_behind_their_parent(forked, database):
+    os.mkdir(forked.fork("alpha/children/c"))
+    done = run("rmdir", *(forked.fork(name) for name in ("alpha", "beta", "c")), check=False)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1 and "alpha" in done.stderr
+    assert list(database.forks()) == ["alpha"]
+
+
+EACH_DIRECTORY = ["find", None, "-depth", "-type", "d", "-exec", "rmdir", "{}", ";"]
+
+
+@pytest.mark.parametrize("tool", [*RMDIR_FIRST, "rmdir", "find_exec_rmdir"])
+def test_an_rmdir_of_one_fork_is_a_drop_whoever_sends_it(forked, database, tool):
+    commands = {"rmdir": ["rmdir", None], "find_exec_rmdir": EACH_DIRECTORY}
+    delete(tool, forked.fork("alpha"), commands)
+    assert list(database.forks()) == ["beta"]
 
 
 @pytest.mark.parametrize("tool", ["find_delete", "python", "perl"])

@@ -46,17 +46,29 @@ uint64_t attributes_inode(const struct tree_child *child)
     return inode < FIRST_FORK_INODE ? inode + FIRST_FORK_INODE : inode;
 }
 
+bool attributes_let_write(const struct attribute_settings *settings, enum node_kind kind)
+{
+    return !settings->read_only &&
+           (node_kind_is_writable(kind) || (settings->confirm_drop && kind == NODE_STATUS));
+}
+
+static mode_t mode_of(const struct attribute_settings *settings, enum node_kind kind)
+{
+    mode_t mode = node_rules(kind)->mode;
+    if (S_ISLNK(mode))
+        return mode;
+    if (S_ISREG(mode))
+        mode = attributes_let_write(settings, kind) ? mode | S_IWUSR : mode & ~(mode_t)0222;
+    return mode & ~settings->umask;
+}
+
 static void fill_attributes(const struct attribute_settings *settings,
                             const struct tree_child *child, struct timespec changed,
                             struct stat *ret)
 {
     memset(ret, 0, sizeof *ret);
     ret->st_ino = attributes_inode(child);
-    ret->st_mode = node_rules(child->kind)->mode;
-    if (!S_ISLNK(ret->st_mode))
-        ret->st_mode &= ~settings->umask;
-    if (S_ISREG(ret->st_mode) && settings->read_only)
-        ret->st_mode &= ~(mode_t)0222;
+    ret->st_mode = mode_of(settings, child->kind);
     ret->st_nlink = 1;
     ret->st_uid = settings->uid;
     ret->st_gid = settings->gid;

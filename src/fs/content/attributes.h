@@ -21,11 +21,15 @@ struct attribute_settings {
     gid_t gid;
     mode_t umask;
     bool read_only;             /* no file can be written */
+    bool confirm_drop;          /* status can be written, to mark the fork */
     struct timespec mounted_at; /* stands for a time that is unknown */
 };
 
 /* Stable over remounts, neither zero nor above INT64_MAX, and the same by every path. */
 uint64_t attributes_inode(const struct tree_child *child);
+
+/* Whether a file can be opened for writing, by those whom its mode lets. */
+bool attributes_let_write(const struct attribute_settings *settings, enum node_kind kind);
 
 /* Attributes of a directory or symbolic link. */
 void attributes_of_node(const struct attribute_settings *settings, const struct registry *registry,

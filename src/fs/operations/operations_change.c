@@ -14,6 +14,7 @@ struct change_job {
     char *parent;          /* key of the parent of a new fork; NULL: none */
     struct ulid parent_id; /* and its id */
     struct ulid id;        /* of the fork made, dropped, or tagged */
+    bool has_children;     /* the fork to be dropped, as of the request */
 };
 
 static void release_change(struct job *job)
@@ -37,16 +38,11 @@ static struct change_job *change_job_new(const struct view *view, const char *na
     return change;
 }
 
-/* The checks that mkdir and rmdir have in common. */
-static int check_directory(const struct view *view, struct error *err)
+/* Whether directories are made and removed in it. */
+static bool is_changeable(const struct view *view)
 {
     enum node_kind kind = view->node->kind;
-    if (view->session->read_only)
-        return error_set(err, ERR_READ_ONLY, "the mount is read-only");
-    if (kind != NODE_FORKS && kind != NODE_CHILDREN && kind != NODE_TAGS)
-        return error_set(err, ERR_NOT_PERMITTED,
-                         "directories are made and removed in forks/, children/ and tags/ only");
-    return 0;
+    return kind == NODE_FORKS || kind == NODE_CHILDREN || kind == NODE_TAGS;
 }
 
 /* ESTALE would make the kernel try again, on a fork that has the name by now. */
@@ -125,9 +121,12 @@ static int check_children(const struct view *view, struct error *err)
 /* Checks an mkdir; *ret_key is the name of the new fork. */
 static int check_mkdir(const struct view *view, const char *name, char **ret_key, struct error *err)
 {
-    int code = check_directory(view, err);
-    if (code == 0)
-        code = check_children(view, err);
+    if (view->session->read_only)
+        return error_set(err, ERR_READ_ONLY, "the mount is read-only");
+    if (!is_changeable(view))
+        return error_set(err, ERR_NOT_PERMITTED,
+                         "directories are made in forks/, children/ and tags/ only");
+    int code = check_children(view, err);
     if (code == 0 && view->node->kind != NODE_TAGS)
         code = entry_name_decode(name, ret_key, err);
     return code;
@@ -161,6 +160,8 @@ static int drop_fork(struct job *job, struct error *err)
 {
     struct change_job *change = (struct change_job *)job;
     int code = catalog_drop(job->session->catalog, change->key, &change->id, &job->operation, err);
+    if (code == 0)
+        drop_marks_use(job->session->drop_marks, &change->id);
     wait_until_forgotten(job->session);
     return gone_for_good(code, &change->id, err);
 }
@@ -173,32 +174,72 @@ static int untag_fork(struct job *job, struct error *err)
     return gone_for_good(code, &change->id, err);
 }
 
+/* Whoever deletes a tree tries its directory first, and then perhaps what is in it. */
+static void refuse_drop(struct session *session, fuse_req_t request, const struct node *directory,
+                        const char *name, const struct ulid *parent, const struct error *failure)
+{
+    if (parent)
+        delete_guard_directory_refused(session->delete_guard, fuse_req_ctx(request)->pid, directory,
+                                       parent);
+    refuse(session, request, "rmdir", directory, name, failure);
+}
+
 static void answer_rmdir(struct job *job)
 {
     struct change_job *change = (struct change_job *)job;
     if (job->code == 0)
         fuse_reply_err(job->request, 0);
     else
-        refuse(job->session, job->request, "rmdir", change->directory, change->name, &job->error);
+        refuse_drop(job->session, job->request, change->directory, change->name,
+                    change->has_children ? &change->id : NULL, &job->error);
+}
+
+static bool has_children(const struct view *view, const struct fork_entry *entry)
+{
+    size_t first;
+    return view->node->kind != NODE_TAGS &&
+           registry_children(view->registry, &entry->id, &first) > 0;
+}
+
+/* A fork with children would not be dropped anyway, and is told so, unless something in it was to
+ * be deleted. */
+static int check_guard(const struct view *view, pid_t thread, const struct fork_entry *entry,
+                       struct error *err)
+{
+    struct delete_guard *guard = view->session->delete_guard;
+    bool is_parent = has_children(view, entry);
+    int code = delete_guard_check(guard, thread, is_parent ? NULL : view->node, &entry->id, err);
+    if (code == 0 && is_parent && delete_guard_covers(guard, thread, view->node))
+        code = error_set(err, ERR_NOT_EMPTY, "the fork has child forks");
+    return code;
+}
+
+static int check_mark(const struct view *view, uid_t user, const struct ulid *id, struct error *err)
+{
+    if (!view->session->attributes.confirm_drop)
+        return 0;
+    return drop_marks_check(view->session->drop_marks, id, user, monotonic_now_ns(), err);
 }
 
 /* *ret_entry: the fork to be dropped, or whose tag goes. */
-static int check_rmdir(const struct view *view, pid_t thread, const char *name,
+static int check_rmdir(const struct view *view, const struct fuse_ctx *caller, const char *name,
                        struct fork_entry **ret_entry, struct error *err)
 {
     const struct tree_place place = view_place(view);
     struct tree_child child;
     bool of_tag = view->node->kind == NODE_TAGS;
-    int code = check_directory(view, err);
-    if (code != 0) {
-        /* Whoever deletes directories only has come to children/ or tags/ of some fork. */
-        delete_guard_note_path(view->session->delete_guard, thread, view->node);
-        return code;
+    if (view->session->read_only)
+        return error_set(err, ERR_READ_ONLY, "the mount is read-only");
+    if (!is_changeable(view)) {
+        delete_guard_directory_refused(view->session->delete_guard, caller->pid, view->node, NULL);
+        return error_set(err, ERR_BUILT_IN,
+                         "the mount consists of this directory; only forks and tags are removed");
     }
     if (!of_tag && !tree_find(&place, name, &child))
         return error_set(err, ERR_NOT_FOUND, "there is no such fork");
     *ret_entry = of_tag ? view->entry : child.entry;
-    return delete_guard_check(view->session->delete_guard, thread, &(*ret_entry)->id, err);
+    int code = check_guard(view, caller->pid, *ret_entry, err);
+    return code == 0 && !of_tag ? check_mark(view, caller->uid, &(*ret_entry)->id, err) : code;
 }
 
 void operation_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name)
@@ -208,16 +249,19 @@ void operation_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name)
     struct error err = {0};
     int code = view_open(&view, request, parent, &err);
     if (code == 0)
-        code = check_rmdir(&view, fuse_req_ctx(request)->pid, name, &entry, &err);
+        code = check_rmdir(&view, fuse_req_ctx(request), name, &entry, &err);
+    bool is_parent = entry && has_children(&view, entry);
     if (code != 0) {
-        refuse(view.session, request, "rmdir", view.node, name, &err);
+        refuse_drop(view.session, request, view.node, name, is_parent ? &entry->id : NULL, &err);
         return;
     }
     struct change_job *change = change_job_new(&view, name);
+    bool of_tag = view.node->kind == NODE_TAGS;
     change->key = g_strdup(entry->key);
     change->id = entry->id;
+    change->has_children = is_parent;
     change->job.name = counted_as("rmdir", view.node);
-    change->job.work = view.node->kind == NODE_TAGS ? untag_fork : drop_fork;
+    change->job.work = of_tag ? untag_fork : drop_fork;
     change->job.answer = answer_rmdir;
     job_start(&change->job, view.session, request);
 }

@@ -21,7 +21,7 @@ static int check_flags(const struct view *view, int flags, struct error *err)
         return 0;
     if (view->session->read_only)
         return error_set(err, ERR_READ_ONLY, "the mount is read-only");
-    if (!node_kind_is_writable(view->node->kind))
+    if (!attributes_let_write(&view->session->attributes, view->node->kind))
         return error_set(err, ERR_ACCESS, "this file cannot be written");
     return 0;
 }
@@ -29,7 +29,10 @@ static int check_flags(const struct view *view, int flags, struct error *err)
 static int hold_fork(const struct view *view, struct call *call, struct error *err)
 {
     enum hold_rule rule = node_rules(view->node->kind)->hold;
-    bool must_hold = rule == HOLD_ALWAYS || wants_to_write(call->file->flags);
+    /* The status of any fork can be written: the mark of one that was half dropped is wanted, too.
+     */
+    bool must_hold = rule == HOLD_ALWAYS ||
+                     (wants_to_write(call->file->flags) && view->node->kind != NODE_STATUS);
     if (call->hold || rule == HOLD_NEVER)
         return 0;
     struct caller caller = caller_of_thread(fuse_req_ctx(call->request)->pid);

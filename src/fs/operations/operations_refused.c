@@ -30,7 +30,7 @@ void operation_unlink(fuse_req_t request, fuse_ino_t parent, const char *name)
     struct session *session = fuse_req_userdata(request);
     auto_node struct node *directory = node_table_get(session->nodes, parent);
     if (directory)
-        delete_guard_note_path(session->delete_guard, fuse_req_ctx(request)->pid, directory);
+        delete_guard_file_refused(session->delete_guard, fuse_req_ctx(request)->pid, directory);
     refuse_change(request, "unlink", parent, name, "the files of the mount cannot be deleted");
 }
 

@@ -1,6 +1,6 @@
 /*
- * write, flush, fsync: ttl, datasets and schema.json, which are taken over when they are closed or
- * synced.
+ * write, flush, fsync: ttl, datasets, schema.json and status, which are taken over when they are
+ * closed or synced.
  */
 #include <fcntl.h>
 
@@ -51,6 +51,16 @@ static int commit_ttl(struct catalog *catalog, const struct ulid *fork_id, const
     return catalog_set_ttl(catalog, fork_id, has_ttl, seconds, operation, err);
 }
 
+/* The mark of who closes the file. */
+static int commit_mark(const struct commit_job *commit, const struct bytes *text, struct error *err)
+{
+    int code = drop_marks_parse(text, err);
+    if (code == 0)
+        drop_marks_set(commit->job.session->drop_marks, &commit->node->fork_id,
+                       fuse_req_ctx(commit->job.request)->uid, monotonic_now_ns());
+    return code;
+}
+
 static int commit_text(const struct commit_job *commit, const struct write_attempt *attempt,
                        struct operation *operation, char **ret_version, struct error *err)
 {
@@ -64,6 +74,8 @@ static int commit_text(const struct commit_job *commit, const struct write_attem
     case NODE_SCHEMA_JSON:
         return catalog_write_overlay(catalog, fork_id, attempt->text, attempt->version, operation,
                                      ret_version, err);
+    case NODE_STATUS:
+        return commit_mark(commit, attempt->text, err);
     default:
         return error_set(err, ERR_NOT_PERMITTED, "this file cannot be written");
     }

@@ -16,6 +16,7 @@
 #include "fs/fuse.h"
 #include "fs/session.h"
 #include "fs/state/delete_guard.h"
+#include "fs/state/drop_marks.h"
 #include "fs/state/handles.h"
 #include "fs/state/notifier.h"
 #include "fs/state/pollers.h"
@@ -43,6 +44,7 @@ struct session {
     struct handles *handles;
     struct failures *failures;
     struct delete_guard *delete_guard;
+    struct drop_marks *drop_marks; /* used with attributes.confirm_drop */
     struct events *events;
     struct pollers *pollers; /* of the file `events` */
     struct operation_counts *operations;

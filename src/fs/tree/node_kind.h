@@ -60,7 +60,8 @@ static inline bool node_kind_is_file(enum node_kind kind)
     return S_ISREG(node_rules(kind)->mode);
 }
 
-/* Whether the file can be opened for writing; such a handle holds the fork always. */
+/* Whether the file can be opened for writing on every mount; such a handle holds the fork always.
+ */
 static inline bool node_kind_is_writable(enum node_kind kind)
 {
     return node_kind_is_file(kind) && node_rules(kind)->mode & S_IWUSR;
