@@ -86,8 +86,9 @@ static int code_of_errno(int errno_value)
         return ERR_NO_SPACE;
     case EACCES:
     case EPERM:
-    case EROFS:
         return ERR_ACCESS;
+    case EROFS:
+        return ERR_READ_ONLY;
     case ETIMEDOUT:
         return ERR_DEADLINE;
     case EHOSTUNREACH:

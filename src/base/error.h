@@ -33,7 +33,7 @@ enum error_code {
     ERR_INTERRUPTED = -18,     /* cancelled before anything was decided */
     ERR_OUTCOME_UNKNOWN = -19, /* it may or may not have taken effect, even after re-reading */
     ERR_PRECONDITION = -20,    /* store: the object is not at the version demanded */
-    ERR_READ_ONLY = -21,       /* mounted read-only */
+    ERR_READ_ONLY = -21,       /* mounted read-only, or the file system below is */
     ERR_STALE = -22,           /* the fork went away while it was being used */
     ERR_NOT_PERMITTED = -23,   /* refused on principle (guard against recursive deletes, ...) */
     ERR_PENDING = -24,         /* the fork is still being made */
@@ -63,8 +63,8 @@ int error_prefix(struct error *err, int code, const char *format, ...)
 int error_copy(struct error *to, const struct error *from);
 
 /* Sets *err from an errno value: maps it to a code (ENOENT to ERR_NOT_FOUND, ENOSPC and EDQUOT to
- * ERR_NO_SPACE, EACCES and EPERM to ERR_ACCESS, ...) and appends ": " and its strerror text to
- * the formatted text. Returns the code. */
+ * ERR_NO_SPACE, EACCES and EPERM to ERR_ACCESS, EROFS to ERR_READ_ONLY, ...) and appends ": " and
+ * its strerror text to the formatted text. Returns the code. */
 int error_set_errno(struct error *err, int errno_value, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

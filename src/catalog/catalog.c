@@ -41,8 +41,9 @@ static int check_status(struct catalog *catalog, const struct ulid *id, bool mus
     *is_active = entry->status == FORK_ACTIVE;
     if (*is_active || !must_hold)
         return 0;
-    return error_set(err, entry->status == FORK_PENDING ? ERR_PENDING : ERR_STALE, "fork %s is %s",
-                     id->text, fork_status_name(entry->status));
+    bool is_pending = entry->status == FORK_PENDING;
+    return error_set(err, is_pending ? ERR_PENDING : ERR_STALE, "fork %s is %s", id->text,
+                     is_pending ? "pending" : "being dropped");
 }
 
 int catalog_hold(struct catalog *catalog, const struct ulid *id, bool must_hold, pid_t pid,

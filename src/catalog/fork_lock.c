@@ -28,9 +28,10 @@ static int find_active(struct catalog *catalog, const struct ulid *id, struct fo
     int code = find_any(catalog, id, &entry, err);
     if (code)
         return code;
+    bool is_pending = entry->status == FORK_PENDING;
     if (entry->status != FORK_ACTIVE)
-        return error_set(err, entry->status == FORK_PENDING ? ERR_PENDING : ERR_STALE,
-                         "fork %s is %s", id->text, fork_status_name(entry->status));
+        return error_set(err, is_pending ? ERR_PENDING : ERR_STALE, "fork %s is %s", id->text,
+                         is_pending ? "pending" : "being dropped");
     *ret = g_steal_pointer(&entry);
     return 0;
 }

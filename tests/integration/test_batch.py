@@ -95,10 +95,37 @@ def test_an_incomplete_line_waits_for_its_end(mount):
         assert batch.ask("b\n") == ["ok b"]
 
 
-def test_a_line_without_end_is_never_carried_out(mount):
-    with Batch(mount) as batch:
-        batch.write("create a")
+def test_a_line_without_newline_is_not_carried_out_and_close_says_so(mount):
+    for mode in (os.O_WRONLY, os.O_RDWR):
+        handle = os.open(mount.top("batch"), mode)
+        os.write(handle, b"create a\ncreate b")
+        with pytest.raises(OSError) as failure:
+            os.close(handle)
+        assert failure.value.errno == errno.EINVAL
+        assert os.listdir(mount.forks) == ["a"]
+        line = mount.errors()[-1]
+        assert "EINVAL" in line and "without newline" in line and line.endswith("create b")
+        os.rmdir(mount.fork("a"))
+
+
+def test_programs_report_a_line_without_newline(mount):
+    for command in ("cp /dev/stdin \"$1\"", "dd of=\"$1\" status=none", "cat >\"$1\""):
+        run("sh", "-c", "printf 'create a' | " + command + " && exit 1; exit 0", "sh", mount.top("batch"))
+    run("sh", "-c", "printf 'create a' >\"$1\"", "sh", mount.top("batch"))
     assert os.listdir(mount.forks) == []
+    assert sum("without newline" in line for line in mount.errors()) == 4
+
+
+def test_a_closed_copy_leaves_a_line_without_newline_waiting(mount):
+    with Batch(mount) as batch:
+        batch.write("create ")
+        for _ in range(3):
+            with pytest.raises(OSError) as failure:
+                os.close(os.dup(batch.handle))
+            assert failure.value.errno == errno.EINVAL
+        assert sum("without newline" in line for line in mount.errors()) == 1
+        batch.write("b\n")
+        assert batch.answers() == ["ok b"]
 
 
 def test_a_bad_line_fails_alone(mount):
@@ -186,6 +213,17 @@ def test_names_are_written_as_in_directories_with_blanks_encoded(mount, database
         assert sorted(database.forks()) == ["Gr\u00f6\u00dfe", "a b/c%"]
         assert batch.ask("drop Gr\u00f6\u00dfe\ndrop a%20b%2Fc%25\n") == ["ok Gr\u00f6\u00dfe",
                                                                       "ok a%20b%2Fc%25"]
+
+
+def test_forks_are_nested_as_deep_as_by_mkdir(new_mount, small_database):
+    mount = new_mount(small_database)
+    with Batch(mount) as batch:
+        lines = batch.ask("create f0\n" + "".join(f"create f{n} parent=f{n - 1}\n" for n in range(1, 67)))
+        assert lines[:-1] == [f"ok f{number}" for number in range(66)]
+        assert lines[-1].startswith("error f66 EPERM ") and "64 deep" in lines[-1]
+        with pytest.raises(PermissionError):
+            os.mkdir(mount.fork("f65", "children", "f66"))
+        assert "64 deep" in mount.errors()[-1]
 
 
 def test_nested_forks_and_their_parents_in_one_group(mount, database):

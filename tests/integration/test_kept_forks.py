@@ -49,6 +49,23 @@ def drop_as_uni(database, name="a", tombstone=True):
 
 
 @pytest.mark.single_writer
+def test_nothing_is_made_below_a_fork_that_is_being_dropped(new_mount, tagged):
+    drop_as_uni(tagged)
+    before = tagged.snapshot()
+    mount = new_mount(tagged)
+    for path in (("children", "c"), ("tags", "new")):
+        refused(errno.ESTALE, os.mkdir, mount.fork("a", *path))
+        assert "ESTALE" in mount.errors()[-1] and "is being dropped" in mount.errors()[-1]
+    with open(mount.top("batch"), "r+b", buffering=0) as batch:
+        batch.write(b"create c parent=a\n")
+        answer = batch.read().decode()
+    assert answer.startswith("error c ESTALE ") and "is being dropped" in answer
+    refused(errno.ESTALE, os.open, mount.fork("a", "ttl"), os.O_WRONLY)
+    assert "is being dropped" in mount.errors()[-1]
+    assert_unchanged(before, tagged)
+
+
+@pytest.mark.single_writer
 @pytest.mark.parametrize("tombstone", [True, False], ids=["tombstone", "no_tombstone"])
 def test_a_tagged_fork_stays_and_users_are_told_what_to_do(new_mount, tagged, tombstone):
     entry = drop_as_uni(tagged, tombstone=tombstone)

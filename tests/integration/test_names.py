@@ -5,6 +5,7 @@ import os
 import pytest
 
 from support.checks import assert_no_trace, assert_sound
+from support.process import run
 
 # Fork name -> directory name.
 MAPPING = {
@@ -48,6 +49,26 @@ def test_every_legal_name_is_taken_as_it_is(new_mount, small_database):
     for name in PLAIN:
         os.rmdir(mount.fork(name))
     assert small_database.forks() == {}
+
+
+def test_programs_take_the_longest_entry(new_mount, small_database):
+    mount = new_mount(small_database)
+    entry = "%25" * 255
+    assert int(run("getconf", "NAME_MAX", mount.forks).stdout) == len(entry)
+    run("mkdir", mount.fork(entry))
+    assert list(small_database.forks()) == ["%" * 255]
+    assert run("ls", mount.forks).stdout == entry + "\n"
+    assert run("find", mount.forks, "-name", "status").stdout == mount.fork(entry, "status") + "\n"
+    assert run("cat", mount.fork(entry, "status")).stdout == "active\n"
+    link = mount.top("by-id", small_database.fork("%" * 255)["id"])
+    assert os.path.samefile(link, mount.fork(entry))
+    with open(mount.top("batch"), "r+b", buffering=0) as batch:
+        batch.write(f"create {'/' * 254}x parent={entry}\ndrop {'%2F' * 254}x\ndrop {entry}\n"
+                    .replace("/" * 254, "%2F" * 254).encode())
+        assert [line.split()[0] for line in batch.read().decode().splitlines()] == ["ok"] * 3
+    with pytest.raises(OSError) as failure:
+        os.mkdir(mount.fork("%25" * 256))
+    assert failure.value.errno == errno.ENAMETOOLONG
 
 
 def test_255_counts_the_decoded_name(new_mount, small_database):

@@ -48,6 +48,8 @@ static int find_parent(struct round *round, struct create *create)
         return transition_refuse_parent(entry, catalog_is_shared(round->catalog), err);
     if (registry_id_is_ambiguous(registry, &entry->id))
         return error_set(err, ERR_CORRUPT, "several entries of the registry have the parent's id");
+    if (!registry_allows_children(registry, entry))
+        return error_set(err, ERR_NOT_PERMITTED, "forks can be nested %d deep", FORK_ANCESTORS_MAX);
     create->parent = fork_entry_ref(entry);
     return 0;
 }

@@ -185,7 +185,8 @@ static int recover_found(struct catalog *catalog, const struct intent_kind *kind
         report->orphans++;
     else if (code == ERR_HELD)
         return 0;
-    else if (code == ERR_CORRUPT || code == ERR_IO || code == ERR_NOT_DURABLE || code == ERR_ACCESS)
+    else if (code == ERR_CORRUPT || code == ERR_IO || code == ERR_NOT_DURABLE ||
+             code == ERR_ACCESS || code == ERR_READ_ONLY)
         recovery_report_problem(report, &problem, kind->what, get->key);
     else
         return error_copy(err, &problem);

@@ -49,6 +49,11 @@ bool registry_id_is_ambiguous(const struct registry *registry, const struct ulid
  * number. */
 size_t registry_children(const struct registry *registry, const struct ulid *id, size_t *first);
 
+/* How many ancestors the parent of a new fork may have. */
+#define FORK_ANCESTORS_MAX 64
+/* Whether `entry` has at most so many. In a hostile registry a lineage may have no end. */
+bool registry_allows_children(const struct registry *registry, const struct fork_entry *entry);
+
 /* Whether the document named by `own` must keep its hands off a branch: another entry names it,
  * or its name carries the id of another fork ("fork_<other ULID>_", or any other id of the
  * registry anywhere in the name). When several entries carry the id `own`, every branch is

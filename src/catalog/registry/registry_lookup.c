@@ -40,6 +40,16 @@ static int order_after_children(const struct fork_entry *a, const struct fork_en
     return order_by_parent(a, b) > 0 ? 1 : -1;
 }
 
+bool registry_allows_children(const struct registry *registry, const struct fork_entry *entry)
+{
+    for (unsigned ancestors = 0; ancestors <= FORK_ANCESTORS_MAX; ancestors++) {
+        if (!entry || !entry->has_parent)
+            return true;
+        entry = registry_find_id(registry, &entry->parent_id);
+    }
+    return false;
+}
+
 size_t registry_children(const struct registry *registry, const struct ulid *id, size_t *first)
 {
     const struct fork_entry probe = {.parent_id = *id};

@@ -29,9 +29,8 @@ int transition_refuse_parent(const struct fork_entry *parent, bool shared, struc
     const char *name = fork_entry_name(parent);
     if (parent->status == FORK_PENDING)
         return error_set(err, ERR_PENDING, "parent fork '%s' is pending", name);
-    return error_set(err, shared ? ERR_HELD : ERR_STALE, "parent fork '%s' is %s", name,
-                     shared ? "tombstoned: it is being dropped, which may be taken back"
-                            : "tombstoned");
+    return error_set(err, shared ? ERR_HELD : ERR_STALE, "parent fork '%s' is being dropped%s",
+                     name, shared ? ", which may be taken back" : "");
 }
 
 static int apply_insert(struct registry_edit *edit, struct transition *transition,

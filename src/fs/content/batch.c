@@ -15,6 +15,7 @@ struct batch {
     GString *waiting; /* what was written and not carried out */
     size_t complete;  /* bytes of it up to the last newline */
     size_t lines;     /* newlines in it */
+    size_t told;      /* bytes of the incomplete line that batch_check_end() has told of */
     GString *answers; /* what was not read yet starts at `read` */
     size_t read;
 };
@@ -90,6 +91,30 @@ bool batch_has_work(struct batch *batch)
 {
     LOCK_SCOPE(&batch->lock);
     return batch->running || batch->complete > 0;
+}
+
+static bool is_blank(const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if (text[i] != ' ' && text[i] != '\t')
+            return false;
+    return true;
+}
+
+int batch_check_end(struct batch *batch, bool *ret_is_news, struct error *err)
+{
+    LOCK_SCOPE(&batch->lock);
+    const char *line = batch->waiting->str + batch->complete;
+    size_t length = batch->waiting->len - batch->complete;
+    *ret_is_news = length != batch->told;
+    batch->told = length;
+    if (is_blank(line, length))
+        return 0;
+    g_autoptr(GString) shown = g_string_new(NULL);
+    g_autofree char *start = g_strndup(line, length);
+    printable_append(shown, start);
+    return error_set(err, ERR_INVALID, "a line without newline at the end is not carried out: %s",
+                     shown->str);
 }
 
 size_t batch_read(struct batch *batch, char *buffer, size_t size)
@@ -197,6 +222,7 @@ static int begin_run(struct batch *batch, struct operation *operation, struct by
     g_string_erase(batch->waiting, 0, (gssize)batch->complete);
     batch->complete = 0;
     batch->lines = 0;
+    batch->told = 0;
     batch->running = true;
     return 0;
 }

@@ -8,9 +8,9 @@
  *   ok NAME
  *   error NAME ERRNO reason
  *
- * Blank lines are skipped. An incomplete last line waits for its end. Answers are read once, from
- * the first to the last, whatever the offset. Both are bounded: writing more than is carried out,
- * or carrying out more than is read, is ERR_TOO_BIG.
+ * Blank lines are skipped. An incomplete last line waits for its end, and is told of when a handle
+ * is closed. Answers are read once, from the first to the last, whatever the offset. Both are
+ * bounded: writing more than is carried out, or carrying out more than is read, is ERR_TOO_BIG.
  *
  * Thread-safe. Groups of one handle are carried out one after the other. Reference-counted, since a
  * handle may be closed while its group is being carried out.
@@ -51,6 +51,10 @@ typedef void batch_observer(void *argument, const struct batch_line *line,
 int batch_run(struct batch *batch, struct catalog *catalog, batch_observer *observer,
               void *argument, struct operation *operation, struct error *first_failure,
               struct error *err);
+
+/* Whether all that was written ends in a newline, for who closes a handle: a line without may be
+ * the beginning of another, and is not guessed at. ERR_INVALID; *ret_is_news: not said before. */
+int batch_check_end(struct batch *batch, bool *ret_is_news, struct error *err);
 
 /* Takes at most `size` bytes of the answers that were not read yet; returns how many. */
 size_t batch_read(struct batch *batch, char *buffer, size_t size);

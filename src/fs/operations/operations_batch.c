@@ -7,6 +7,7 @@ struct batch_job {
     struct job job;
     struct batch *batch;
     size_t size;                /* READ: of the buffer; 0 for FLUSH and FSYNC */
+    bool closes;                /* FLUSH */
     bool tells_failure;         /* FLUSH and FSYNC of a handle that cannot read */
     struct error first_failure; /* of a line */
 };
@@ -36,6 +37,19 @@ static void reply_answers(fuse_req_t request, struct batch *batch, size_t size)
     fuse_reply_buf(request, buffer, batch_read(batch, buffer, size));
 }
 
+/* The answer to FLUSH, after the lines have been carried out. */
+static void reply_closed(struct session *session, fuse_req_t request, struct batch *batch)
+{
+    struct error err = {0};
+    bool is_news = false;
+    if (batch_check_end(batch, &is_news, &err) == 0)
+        fuse_reply_err(request, 0);
+    else if (is_news)
+        refuse_batch(session, request, &err);
+    else
+        reply_failure(request, err.code);
+}
+
 static int carry_out(struct job *job, struct error *err)
 {
     struct batch_job *batch_job = (struct batch_job *)job;
@@ -55,6 +69,8 @@ static void answer_batch(struct job *job)
         reply_answers(job->request, batch_job->batch, batch_job->size);
     else if (batch_job->tells_failure && batch_job->first_failure.code != 0)
         reply_failure(job->request, batch_job->first_failure.code);
+    else if (batch_job->closes)
+        reply_closed(job->session, job->request, batch_job->batch);
     else
         fuse_reply_err(job->request, 0);
 }
@@ -66,11 +82,13 @@ static void release_batch(struct job *job)
     g_free(batch_job);
 }
 
-static void start_batch(fuse_req_t request, struct handle *handle, size_t size)
+/* size: of a READ; 0: FLUSH (`closes`) or FSYNC. */
+static void start_batch(fuse_req_t request, struct handle *handle, size_t size, bool closes)
 {
     struct batch_job *batch_job = g_new0(struct batch_job, 1);
     batch_job->batch = batch_ref(handle->batch);
     batch_job->size = size;
+    batch_job->closes = closes;
     batch_job->tells_failure = !handle->reads_answers;
     batch_job->job.name = "batch";
     batch_job->job.work = carry_out;
@@ -82,7 +100,7 @@ static void start_batch(fuse_req_t request, struct handle *handle, size_t size)
 void batch_answer_read(fuse_req_t request, struct handle *handle, size_t size)
 {
     if (batch_has_work(handle->batch))
-        start_batch(request, handle, size);
+        start_batch(request, handle, size, false);
     else
         reply_answers(request, handle->batch, size);
 }
@@ -96,10 +114,12 @@ void batch_answer_write(fuse_req_t request, struct handle *handle, const char *d
         refuse_batch(fuse_req_userdata(request), request, &err);
 }
 
-void batch_answer_settle(fuse_req_t request, struct handle *handle)
+void batch_answer_settle(fuse_req_t request, struct handle *handle, bool closes)
 {
     if (batch_has_work(handle->batch))
-        start_batch(request, handle, 0);
+        start_batch(request, handle, 0, closes);
+    else if (closes)
+        reply_closed(fuse_req_userdata(request), request, handle->batch);
     else
         fuse_reply_err(request, 0);
 }

@@ -11,7 +11,8 @@
 /* Takes some of the answers, after what was written has been carried out. */
 void batch_answer_read(fuse_req_t request, struct handle *handle, size_t size);
 void batch_answer_write(fuse_req_t request, struct handle *handle, const char *data, size_t size);
-/* FLUSH and FSYNC. Fails with the first line that failed if the handle cannot read the answers. */
-void batch_answer_settle(fuse_req_t request, struct handle *handle);
+/* FLUSH (`closes`) and FSYNC. Fails with the first line that failed if the handle cannot read the
+ * answers; FLUSH also when what was written does not end in a newline. */
+void batch_answer_settle(fuse_req_t request, struct handle *handle, bool closes);
 
 #endif

@@ -53,6 +53,15 @@ static int gone_for_good(int code, const struct ulid *id, struct error *err)
     return code;
 }
 
+/* The same for what makes nothing go: there the kernel may try again while the fork is there, so
+ * that users hear that it is being dropped. */
+static int gone_or_stale(struct session *session, int code, const struct ulid *id,
+                         struct error *err)
+{
+    auto_registry struct registry *registry = catalog_registry(session->catalog);
+    return registry_find_id(registry, id) ? code : gone_for_good(code, id, err);
+}
+
 /* ---- mkdir ---- */
 
 static int create_fork(struct job *job, struct error *err)
@@ -67,14 +76,14 @@ static int create_fork(struct job *job, struct error *err)
     if (code == 0)
         job_change->id = change.id;
     wait_until_forgotten(job->session);
-    return gone_for_good(code, &job_change->parent_id, err);
+    return gone_or_stale(job->session, code, &job_change->parent_id, err);
 }
 
 static int tag_fork(struct job *job, struct error *err)
 {
     struct change_job *change = (struct change_job *)job;
     int code = catalog_tag(job->session->catalog, &change->id, change->name, &job->operation, err);
-    return gone_for_good(code, &change->id, err);
+    return gone_or_stale(job->session, code, &change->id, err);
 }
 
 /* The directory that was made, as it is now. */
@@ -113,8 +122,6 @@ static int check_children(const struct view *view, struct error *err)
         return 0;
     if (!view->entry->key)
         return error_set(err, ERR_INVALID, "a fork with such a name cannot have children");
-    if (!tree_shows_children(view->registry, view->entry))
-        return error_set(err, ERR_NOT_PERMITTED, "forks can be nested %d deep", TREE_DEPTH_MAX);
     return 0;
 }
 

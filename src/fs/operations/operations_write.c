@@ -115,14 +115,15 @@ static void release_commit(struct job *job)
 }
 
 /* The answer to FLUSH and FSYNC. */
-static void settle_write(fuse_req_t request, fuse_ino_t node_id, const struct fuse_file_info *file)
+static void settle_write(fuse_req_t request, fuse_ino_t node_id, const struct fuse_file_info *file,
+                         bool closes)
 {
     struct session *session = fuse_req_userdata(request);
     struct handle *handle = (struct handle *)(uintptr_t)file->fh;
     struct write_buffer *buffer = handle->buffer;
     struct node *node = NULL;
     if (handle->batch) {
-        batch_answer_settle(request, handle);
+        batch_answer_settle(request, handle, closes);
         return;
     }
     if (buffer && !write_buffer_is_settled(buffer))
@@ -145,11 +146,11 @@ static void settle_write(fuse_req_t request, fuse_ino_t node_id, const struct fu
  * whole mount. */
 void operation_flush(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *file)
 {
-    settle_write(request, node, file);
+    settle_write(request, node, file, true);
 }
 
 void operation_fsync(fuse_req_t request, fuse_ino_t node, int data_only,
                      struct fuse_file_info *file)
 {
-    settle_write(request, node, file);
+    settle_write(request, node, file, false);
 }

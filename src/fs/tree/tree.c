@@ -79,16 +79,6 @@ static void id_name(const struct fork_entry *entry, char name[static ENTRY_NAME_
 
 /* ---- children/ ---- */
 
-bool tree_shows_children(const struct registry *registry, const struct fork_entry *entry)
-{
-    for (unsigned depth = 0; depth <= TREE_DEPTH_MAX; depth++) {
-        if (!entry || !entry->has_parent)
-            return true;
-        entry = registry_find_id(registry, &entry->parent_id);
-    }
-    return false;
-}
-
 static bool is_child(const struct fork_entry *entry, const struct fork_entry *parent)
 {
     return entry->has_parent && ulid_equal(&entry->parent_id, &parent->id);
@@ -98,7 +88,7 @@ static struct fork_entry *find_child(const struct registry *registry, const stru
                                      const char *name)
 {
     struct fork_entry *entry = entry_name_find(registry, name);
-    return entry && is_child(entry, own) && tree_shows_children(registry, own) ? entry : NULL;
+    return entry && is_child(entry, own) && registry_allows_children(registry, own) ? entry : NULL;
 }
 
 static struct fork_entry *child_at(const struct registry *registry, const struct fork_entry *own,
@@ -113,7 +103,8 @@ static struct fork_entry *child_at(const struct registry *registry, const struct
 static size_t child_count(const struct registry *registry, const struct fork_entry *own)
 {
     size_t first = 0;
-    return tree_shows_children(registry, own) ? registry_children(registry, &own->id, &first) : 0;
+    return registry_allows_children(registry, own) ? registry_children(registry, &own->id, &first)
+                                                   : 0;
 }
 
 static const struct fork_listing listings[] = {

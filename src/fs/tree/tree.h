@@ -8,7 +8,7 @@
  * A fork with a parent is shown in forks/ and in the children/ of its parent, and so by as many
  * paths as it has ancestors, and one. A registry can claim that two forks descend from each other;
  * so that no path goes on for ever, children/ shows nothing when the directory's own fork has more
- * than TREE_DEPTH_MAX ancestors, or ancestors without end. In forks/ all are shown.
+ * than FORK_ANCESTORS_MAX ancestors, or ancestors without end. In forks/ all are shown.
  *
  * Pure, thread-safe.
  */
@@ -22,8 +22,6 @@
 #include "catalog/registry/registry.h"
 #include "fs/tree/entry_name.h"
 #include "fs/tree/node_table.h"
-
-#define TREE_DEPTH_MAX 64
 
 /* A node, and what decides what it is and holds. */
 struct tree_place {
@@ -60,9 +58,6 @@ bool tree_find(const struct tree_place *place, const char *name, struct tree_chi
 /* Walks a directory without "." and "..": gives a child at or after `position` (start with 0) and
  * returns where to go on, or 0 at the end. */
 size_t tree_next(const struct tree_place *place, size_t position, struct tree_child *ret);
-
-/* Whether forks can be made and shown in the children/ of `entry`. */
-bool tree_shows_children(const struct registry *registry, const struct fork_entry *entry);
 
 /* Where a symbolic link points to, g_free(); NULL when what it leads to is not there any more. The
  * link to the parent is "../P" in forks/, and "../.." in a children/ directory: each is right at

@@ -95,7 +95,7 @@ static void errno_values_map_to_codes(void **state)
     } cases[] = {{ENOENT, ERR_NOT_FOUND},   {EEXIST, ERR_EXISTS},
                  {ENOSPC, ERR_NO_SPACE},    {EDQUOT, ERR_NO_SPACE},
                  {EACCES, ERR_ACCESS},      {EPERM, ERR_ACCESS},
-                 {EROFS, ERR_ACCESS},       {ENAMETOOLONG, ERR_NAME_TOO_LONG},
+                 {EROFS, ERR_READ_ONLY},    {ENAMETOOLONG, ERR_NAME_TOO_LONG},
                  {ETIMEDOUT, ERR_DEADLINE}, {ECONNREFUSED, ERR_UNREACHABLE},
                  {EINTR, ERR_INTERRUPTED},  {EIO, ERR_IO},
                  {ELOOP, ERR_IO},           {ENOTDIR, ERR_IO}};

@@ -266,7 +266,20 @@ static void a_parent_must_be_there_and_active(void **state)
     fork_fixture_set_status(fixture, &fixture->id, "pending");
     assert_refuses_child(fixture, ERR_PENDING, "audit");
     fork_fixture_set_status(fixture, &fixture->id, "tombstoned");
-    assert_refuses_child(fixture, ERR_STALE, "audit");
+    assert_refuses_child(fixture, ERR_STALE, "'audit' is being dropped");
+}
+
+static void forks_are_nested_to_a_depth_only(void **state)
+{
+    struct fork_fixture *fixture = *state;
+    g_autofree char *parent = g_strdup("audit");
+    for (int depth = 1; depth <= FORK_ANCESTORS_MAX + 1; depth++) {
+        char *child = g_strdup_printf("level%d", depth);
+        fixture_create(fixture->catalog, child, parent);
+        g_free(parent);
+        parent = child;
+    }
+    assert_not_created(fixture, "newer", parent, ERR_NOT_PERMITTED, "64 deep");
 }
 
 static void a_parent_whose_id_is_another_forks_too_is_refused(void **state)
@@ -370,6 +383,7 @@ int main(void)
         TEST(one_of_an_undeclared_type_is_refused_once_uni_5_has_flushed),
         TEST(so_is_one_that_the_parent_has),
         TEST(a_parent_must_be_there_and_active),
+        TEST(forks_are_nested_to_a_depth_only),
         TEST(a_parent_whose_id_is_another_forks_too_is_refused),
         TEST(a_parent_with_names_that_lead_elsewhere_is_refused),
         TEST(a_parent_without_its_branch_is_refused),

@@ -94,6 +94,28 @@ static void an_incomplete_line_waits_for_its_end(void **state)
     assert_answers(place, "ok b\n");
 }
 
+static void a_line_without_newline_at_the_end_is_told_of(void **state)
+{
+    struct place *place = *state;
+    struct error err = {0};
+    bool is_news = false;
+    assert_int_equal(batch_check_end(place->batch, &is_news, NULL), 0);
+    write_text(place, "create a\ncreate b");
+    assert_int_equal(run(place, NULL), 0);
+    assert_int_equal(batch_check_end(place->batch, &is_news, &err), ERR_INVALID);
+    assert_true(is_news);
+    assert_non_null(strstr(err.text, "create b"));
+    assert_int_equal(batch_check_end(place->batch, &is_news, NULL), ERR_INVALID);
+    assert_false(is_news);
+    write_text(place, "c");
+    assert_int_equal(batch_check_end(place->batch, &is_news, NULL), ERR_INVALID);
+    assert_true(is_news);
+    write_text(place, "\n ");
+    assert_int_equal(batch_check_end(place->batch, &is_news, NULL), 0);
+    assert_int_equal(run(place, NULL), 0);
+    assert_answers(place, "ok a\nok bc\n");
+}
+
 static void answers_are_read_once_and_in_any_pieces(void **state)
 {
     struct place *place = *state;
@@ -267,6 +289,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(complete_lines_are_carried_out_and_answered_in_order),
         TEST(an_incomplete_line_waits_for_its_end),
+        TEST(a_line_without_newline_at_the_end_is_told_of),
         TEST(answers_are_read_once_and_in_any_pieces),
         TEST(a_bad_line_fails_alone),
         TEST(lines_may_depend_on_earlier_ones),

@@ -280,7 +280,7 @@ static void forks_that_descend_from_each_other_have_no_children(void **state)
         struct fork_entry *entry = registry_find(registry, cycle[i].key_source);
         g_autofree char *names = names_in(registry, NODE_CHILDREN, entry);
         assert_string_equal(names, "");
-        assert_false(tree_shows_children(registry, entry));
+        assert_false(registry_allows_children(registry, entry));
     }
     struct tree_child child;
     assert_false(find(registry, NODE_CHILDREN, registry_find(registry, "b"), "c", &child));
@@ -290,7 +290,7 @@ static void forks_that_descend_from_each_other_have_no_children(void **state)
 
 static void children_end_at_the_greatest_depth(void **state)
 {
-    enum { FORKS = TREE_DEPTH_MAX + 2 };
+    enum { FORKS = FORK_ANCESTORS_MAX + 2 };
     struct fixture_fork chain[FORKS];
     char ids[FORKS][27];
     char names[FORKS][8];
@@ -302,7 +302,7 @@ static void children_end_at_the_greatest_depth(void **state)
     auto_registry struct registry *registry = fixture_registry(chain, FORKS);
     for (int i = 0; i < FORKS; i++) {
         struct fork_entry *entry = registry_find(registry, names[i]);
-        assert_int_equal(tree_shows_children(registry, entry), i <= TREE_DEPTH_MAX);
+        assert_int_equal(registry_allows_children(registry, entry), i <= FORK_ANCESTORS_MAX);
     }
 }
 
