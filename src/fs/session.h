@@ -31,7 +31,7 @@ struct session_settings {
     bool allow_other;
     uid_t uid; /* owner shown for everything */
     gid_t gid;
-    mode_t umask;      /* taken off the modes 0755 and 0644/0444 */
+    mode_t umask;      /* taken off the modes 0777 and 0666/0444 */
     bool confirm_drop; /* rmdir of a fork wants a mark first (drop_marks.h) */
     int64_t operation_timeout_ms;
     uint64_t max_forks; /* budget, for statfs; 0: none */

@@ -1,7 +1,9 @@
 #include "program/option_table.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <inttypes.h>
+#include <pwd.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +42,44 @@ static int parse_number(const struct option_row *row, const char *value, void *t
                          row->name, value, row->minimum, row->maximum);
     *(uint64_t *)field_of(row, target) = number;
     return 0;
+}
+
+/* How much getpwnam_r() and getgrnam_r() may need; a group may have many members. */
+#define NAME_BUFFER 1048576
+
+static int find_user(const char *name, char *buffer, uint64_t *ret)
+{
+    struct passwd entry, *found = NULL;
+    int number = getpwnam_r(name, &entry, buffer, NAME_BUFFER, &found);
+    if (found)
+        *ret = found->pw_uid;
+    return found ? 0 : number != 0 ? number : ENOENT;
+}
+
+static int find_group(const char *name, char *buffer, uint64_t *ret)
+{
+    struct group entry, *found = NULL;
+    int number = getgrnam_r(name, &entry, buffer, NAME_BUFFER, &found);
+    if (found)
+        *ret = found->gr_gid;
+    return found ? 0 : number != 0 ? number : ENOENT;
+}
+
+static int parse_owner(const struct option_row *row, const char *value, void *target,
+                       struct error *err)
+{
+    bool is_user = row->kind == OPTION_USER;
+    if (value[0] == '\0' || value[strspn(value, "0123456789")] == '\0')
+        return parse_number(row, value, target, err);
+    g_autofree char *buffer = g_malloc(NAME_BUFFER);
+    uint64_t *field = field_of(row, target);
+    int number = is_user ? find_user(value, buffer, field) : find_group(value, buffer, field);
+    if (number == 0)
+        return 0;
+    bool is_unknown = number == ENOENT || number == ESRCH || number == EBADF || number == EPERM;
+    return error_set(err, ERR_INVALID, "option '%s': '%s' is neither a number nor a %s%s%s",
+                     row->name, value, is_user ? "user" : "group", is_unknown ? "" : ": ",
+                     is_unknown ? "" : g_strerror(number));
 }
 
 static int parse_log_level(const struct option_row *row, const char *value, void *target,
@@ -105,6 +145,9 @@ static int apply_value(const struct option_row *row, const char *value, void *ta
     case OPTION_NUMBER:
     case OPTION_OCTAL:
         return parse_number(row, value, target, err);
+    case OPTION_USER:
+    case OPTION_GROUP:
+        return parse_owner(row, value, target, err);
     case OPTION_LOG_LEVEL:
         return parse_log_level(row, value, target, err);
     case OPTION_S3_CLIENT:

@@ -2,7 +2,8 @@
  * Mount options ("-o name=value,flag") by table: one row for each option, which says what it takes,
  * in which range, and which field of the caller's structure it fills.
  *
- * Pure but for the structure that is filled; no state of its own. Threading: as the structure.
+ * Fills the structure, and looks up names of users and groups in the system's databases; no state
+ * of its own. Threading: as the structure.
  */
 #ifndef FORKFS_PROGRAM_OPTION_TABLE_H
 #define FORKFS_PROGRAM_OPTION_TABLE_H
@@ -17,6 +18,8 @@ enum option_kind {
     OPTION_SET,       /* no value; field: bool, becomes true */
     OPTION_CLEAR,     /* no value; field: bool, becomes false */
     OPTION_NUMBER,    /* decimal, within the range; field: uint64_t */
+    OPTION_USER,      /* a number as above, or the name of a user; field: uint64_t */
+    OPTION_GROUP,     /* the same of a group */
     OPTION_OCTAL,     /* octal, within the range; field: uint64_t */
     OPTION_LOG_LEVEL, /* field: enum log_level */
     OPTION_S3_CLIENT, /* field: enum s3_client */
@@ -30,7 +33,7 @@ enum option_kind {
 struct option_row {
     const char *name;
     enum option_kind kind;
-    uint64_t minimum, maximum; /* OPTION_NUMBER, OPTION_OCTAL */
+    uint64_t minimum, maximum; /* of numbers */
     size_t field;              /* offset in the structure */
     const char *value_name;    /* for the usage: "SECONDS"; NULL when there is none */
     const char *help;          /* for the usage: one line; NULL hides the row */

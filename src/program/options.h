@@ -2,7 +2,8 @@
  * The command line of forkfs: `forkfs [options] CATALOG MOUNTPOINT`, also in the form in which
  * mount(8) calls its helpers, options last.
  *
- * Parses and checks ranges; touches neither file system nor store. Not thread-safe (getopt).
+ * Parses, checks ranges, looks up users and groups; touches neither catalog nor mountpoint. Not
+ * thread-safe (getopt).
  */
 #ifndef FORKFS_PROGRAM_OPTIONS_H
 #define FORKFS_PROGRAM_OPTIONS_H

@@ -58,7 +58,7 @@ static mode_t mode_of(const struct attribute_settings *settings, enum node_kind 
     if (S_ISLNK(mode))
         return mode;
     if (S_ISREG(mode))
-        mode = attributes_let_write(settings, kind) ? mode | S_IWUSR : mode & ~(mode_t)0222;
+        mode = attributes_let_write(settings, kind) ? mode | 0222 : mode & ~(mode_t)0222;
     return mode & ~settings->umask;
 }
 

@@ -3,9 +3,9 @@
 #include <assert.h>
 #include <stddef.h>
 
-#define DIRECTORY (S_IFDIR | 0755)
+#define DIRECTORY (S_IFDIR | 0777)
 #define READ_ONLY_FILE (S_IFREG | 0444)
-#define WRITABLE_FILE (S_IFREG | 0644)
+#define WRITABLE_FILE (S_IFREG | 0666)
 #define LINK (S_IFLNK | 0777)
 
 static const struct node_rules rules[NODE_KINDS] = {

@@ -39,6 +39,7 @@ static void defaults_are_those_of_the_manual(void **state)
     assert_string_equal(options.catalog, "/c");
     assert_string_equal(options.mountpoint, "/m");
     assert_false(options.foreground || options.debug || options.read_only || options.allow_other);
+    assert_false(options.confirm_drop);
     assert_int_equal(options.uid, geteuid());
     assert_int_equal(options.umask, 022);
     assert_int_equal(options.drain_timeout_ms, 250);
@@ -62,13 +63,15 @@ static void every_option_fills_its_field(void **state)
     assert_int_equal(
         PARSE(&options, &err, "-f", "-o", "ro,allow_other,uid=7,gid=8,umask=077,drain_timeout=1",
               "-o", "op_timeout=60,jobs=3,log_level=debug,metadata=m,storage=s/t/", "-o",
-              "max_forks=4,default_ttl=3155760000,sweep_interval=0,refresh=7", "/c", "/m"),
+              "max_forks=4,default_ttl=3155760000,sweep_interval=0,refresh=7,confirm_drop", "/c",
+              "/m"),
         0);
     assert_true(options.foreground && options.read_only && options.allow_other);
     assert_false(options.debug);
     assert_int_equal(options.uid, 7);
     assert_int_equal(options.gid, 8);
     assert_int_equal(options.umask, 077);
+    assert_true(options.confirm_drop);
     assert_int_equal(options.drain_timeout_ms, 1);
     assert_int_equal(options.operation_timeout_s, 60);
     assert_int_equal(options.where.jobs, 3);
@@ -247,6 +250,22 @@ static void numbers_out_of_range_are_refused(void **state)
     assert_refused("drain_timeout=60001", "drain_timeout");
 }
 
+static void owners_can_be_named(void **state)
+{
+    struct options options;
+    struct error err;
+    /* In any database of users root and its group are 0; the process's own are not that in general.
+     */
+    assert_int_equal(PARSE(&options, &err, "-o", "uid=root,gid=root", "/c", "/m"), 0);
+    assert_int_equal(options.uid, 0);
+    assert_int_equal(options.gid, 0);
+    options_clear(&options);
+    assert_refused("uid=nobody:here", "'nobody:here' is neither a number nor a user");
+    assert_refused("gid=nobody:here", "'nobody:here' is neither a number nor a group");
+    assert_refused("uid=-1", "'-1' is neither");
+    assert_refused("gid=", "gid");
+}
+
 static void what_is_no_number_is_refused(void **state)
 {
     assert_refused("jobs=", "jobs");
@@ -340,13 +359,30 @@ static void debug_implies_foreground(void **state)
 
 static void usage_names_every_option(void **state)
 {
-    static const char *const names[] = {
-        "ro",           "allow_other=",    "uid=",           "gid=",
-        "umask=",       "drain_timeout=",  "op_timeout=",    "max_forks=",
-        "default_ttl=", "sweep_interval=", "jobs=",          "log_level=",
-        "metadata=",    "storage=",        "refresh=",       "endpoint=",
-        "region=",      "profile=",        "path_style",     "ca_file=",
-        "s3_client=",   "single_writer",   "local_metadata="};
+    static const char *const names[] = {"ro",
+                                        "allow_other=",
+                                        "uid=",
+                                        "gid=",
+                                        "umask=",
+                                        "drain_timeout=",
+                                        "op_timeout=",
+                                        "max_forks=",
+                                        "default_ttl=",
+                                        "sweep_interval=",
+                                        "jobs=",
+                                        "log_level=",
+                                        "metadata=",
+                                        "storage=",
+                                        "refresh=",
+                                        "endpoint=",
+                                        "region=",
+                                        "profile=",
+                                        "path_style",
+                                        "ca_file=",
+                                        "s3_client=",
+                                        "single_writer",
+                                        "local_metadata=",
+                                        "confirm_drop"};
     g_autofree char *usage = options_usage();
     for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
         g_autofree char *bare = g_strndup(names[i], strcspn(names[i], "="));
@@ -372,6 +408,7 @@ int main(void)
         cmocka_unit_test(an_empty_prefix_is_the_top),
         cmocka_unit_test(unknown_options_are_refused_by_name),
         cmocka_unit_test(numbers_out_of_range_are_refused),
+        cmocka_unit_test(owners_can_be_named),
         cmocka_unit_test(what_is_no_number_is_refused),
         cmocka_unit_test(values_must_be_there_exactly_where_they_belong),
         cmocka_unit_test(other_values_are_checked),

@@ -94,6 +94,49 @@ static void files_can_be_written_unless_the_mount_is_read_only(void **state)
     assert_int_equal(mode_of_schema(true, entry), S_IFREG | 0444);
 }
 
+static mode_t mode_of_file(const struct attribute_settings *own, enum node_kind kind,
+                           struct fork_entry *entry)
+{
+    struct document document = {0};
+    struct tree_child child = {.kind = kind, .entry = entry};
+    struct stat status;
+    attributes_of_file(own, &child, &document, &status);
+    return status.st_mode & 07777;
+}
+
+static void modes_start_at_0777_and_0666(void **state)
+{
+    struct fork_entry *entry = registry_find(*state, "a");
+    struct tree_child directory = {.kind = NODE_FORKS};
+    struct stat status;
+    struct attribute_settings own = {.umask = 002};
+    attributes_of_node(&own, *state, &directory, &status);
+    assert_int_equal(status.st_mode, S_IFDIR | 0775);
+    assert_int_equal(mode_of_file(&own, NODE_TTL, entry), 0664);
+    assert_int_equal(mode_of_file(&own, NODE_INFO_JSON, entry), 0444);
+    own.umask = 0;
+    attributes_of_node(&own, *state, &directory, &status);
+    assert_int_equal(status.st_mode, S_IFDIR | 0777);
+    assert_int_equal(mode_of_file(&own, NODE_BATCH, NULL), 0666);
+    own.read_only = true;
+    assert_int_equal(mode_of_file(&own, NODE_TTL, entry), 0444);
+}
+
+static void the_status_can_be_written_where_drops_are_confirmed(void **state)
+{
+    struct fork_entry *entry = registry_find(*state, "a");
+    struct attribute_settings own = {.umask = 022};
+    assert_int_equal(mode_of_file(&own, NODE_STATUS, entry), 0444);
+    assert_false(attributes_let_write(&own, NODE_STATUS));
+    own.confirm_drop = true;
+    assert_int_equal(mode_of_file(&own, NODE_STATUS, entry), 0644);
+    assert_int_equal(mode_of_file(&own, NODE_INFO_JSON, entry), 0444);
+    assert_true(attributes_let_write(&own, NODE_STATUS));
+    own.read_only = true;
+    assert_int_equal(mode_of_file(&own, NODE_STATUS, entry), 0444);
+    assert_false(attributes_let_write(&own, NODE_STATUS));
+}
+
 static void a_fork_has_the_time_of_its_creation(void **state)
 {
     struct stat status = node_attributes(*state, NODE_FORK, registry_find(*state, "a"));
@@ -190,6 +233,8 @@ int main(void)
         TEST(inode_numbers_are_distinct_and_stable),
         TEST(inode_numbers_fit_into_signed_integers),
         TEST(tags_have_numbers_of_their_own),
+        TEST(modes_start_at_0777_and_0666),
+        TEST(the_status_can_be_written_where_drops_are_confirmed),
         TEST(files_can_be_written_unless_the_mount_is_read_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
