@@ -4,12 +4,13 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 
 import pytest
 
 from support.checks import assert_unchanged, assert_whole, fsck
 from support.database import serde_pretty
-from support.process import run
+from support.process import PATIENCE, run
 
 EMPTY = {"added_labels": [], "added_edge_types": [], "added_properties": []}
 FILES = ("schema.json", "datasets", "ttl")
@@ -80,6 +81,42 @@ def test_undeclared_edge_types_are_kept_and_shown(forked, schema, database):
     assert json.loads(forked.read("forks/a/schema.json")) == document
     assert database.read_json(database.overlay_key(database.fork("a")["id"])) == document
     assert fsck(database).returncode == 0
+
+
+# ---- Many at once ----
+
+WRITERS = [f"Label{number}" for number in range(8)]
+# The recipe of docs/operations.md.
+WITH_FLOCK = """cd "$1" && (flock 9 && new=$(jq --arg name "$2" --argjson id "$3" \
+    '.added_labels += [[$name, {"id": $id, "created_at": "2026-08-02T08:00:00.500Z", "state": "Active"}]]' \
+    schema.json) && printf '%s\\n' "$new" | tee schema.json >/dev/null) 9<schema.json"""
+WITH_ONE_HANDLE = """
+import errno, json, sys
+while True:
+    try:
+        with open(sys.argv[1] + "/schema.json", "r+", encoding="utf-8") as stream:
+            overlay = json.load(stream)
+            overlay["added_labels"].append([sys.argv[2], {"id": int(sys.argv[3]), "state": "Active",
+                                                          "created_at": "2026-08-02T08:00:00.500Z"}])
+            stream.seek(0)
+            stream.truncate()
+            json.dump(overlay, stream)
+        break
+    except OSError as failure:
+        if failure.errno != errno.EAGAIN:
+            raise
+"""
+
+
+@pytest.mark.parametrize("command", [["sh", "-c", WITH_FLOCK, "sh"], [sys.executable, "-c", WITH_ONE_HANDLE]],
+                         ids=["flock", "one_handle"])
+def test_of_many_that_change_it_at_once_all_are_stored(forked, command):
+    started = [subprocess.Popen([*command, forked.fork("a"), label, str(100 + number)], stderr=subprocess.PIPE)
+               for number, label in enumerate(WRITERS)]
+    for process in started:
+        _, complaint = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0, complaint
+    assert sorted(labels(forked)) == WRITERS
 
 
 def test_modes_and_sizes(forked, schema):
