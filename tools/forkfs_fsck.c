@@ -117,7 +117,9 @@ static int check_and_print(const struct fsck_options *options)
         return EXIT_FAILED;
     }
     for (guint i = 0; i < findings->len; i++)
-        printf("%s\n", (const char *)findings->pdata[i]);
+        printf("%s\n", ((const struct fsck_finding *)findings->pdata[i])->text);
+    g_autofree char *summary = fsck_summary(findings);
+    fprintf(stderr, "forkfs-fsck: %s\n", summary);
     return findings->len > 0 ? EXIT_FINDINGS : EXIT_CLEAN;
 }
 

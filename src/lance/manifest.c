@@ -385,3 +385,18 @@ int manifest_summarize(const struct bytes *manifest, struct manifest_summary *re
         memcpy(ret->branch, branch->data, branch->len);
     return 0;
 }
+
+int manifest_base_paths(const struct bytes *manifest, GPtrArray **ret, struct error *err)
+{
+    auto_parsed_manifest struct parsed_manifest parsed = {0};
+    int code = parse_manifest(manifest, &parsed, err);
+    if (code != 0)
+        return code;
+    *ret = g_ptr_array_new_with_free_func(g_free);
+    for (size_t i = 0; i < parsed.manifest->n_base_paths; i++) {
+        const Lance__BasePath *base = parsed.manifest->base_paths[i];
+        if (base->is_dataset_root && base->path.len > 0)
+            g_ptr_array_add(*ret, g_strndup((const char *)base->path.data, base->path.len));
+    }
+    return 0;
+}

@@ -7,6 +7,7 @@
 #ifndef FORKFS_LANCE_MANIFEST_H
 #define FORKFS_LANCE_MANIFEST_H
 
+#include <glib.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -28,6 +29,10 @@ struct manifest_branching {
  * `branching`, ERR_UNSUPPORTED. *ret: bytes_unref(). */
 int manifest_branch(const struct bytes *parent, const struct manifest_branching *branching,
                     struct bytes **ret, struct error *err);
+
+/* Where the manifest looks for files that are not its branch's own: the roots of datasets and
+ * branches, as they are recorded (char *, owned by the array). For fsck. ERR_CORRUPT. */
+int manifest_base_paths(const struct bytes *manifest, GPtrArray **ret, struct error *err);
 
 /* What a witness wants to know of a manifest; for tests and fsck. */
 struct manifest_summary {

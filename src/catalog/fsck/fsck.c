@@ -55,7 +55,7 @@ static int read_registry(struct fsck *fsck, bool *ret_usable, bool *ret_exists, 
         *ret_usable = registry_parse(answer->body, answer->etag, answer->modified_ns, NULL,
                                      &fsck->registry, &problem) == 0;
         if (!*ret_usable)
-            fsck_find(fsck, "%s: %s", key, problem.text);
+            fsck_find(fsck, FSCK_ERROR, "%s: %s", key, problem.text);
     }
     return code;
 }
@@ -73,7 +73,7 @@ static bool looks_like_a_database(const struct survey *survey)
 static void check_intents(struct fsck *fsck, const GPtrArray *rows, const char *what)
 {
     for (guint i = 0; i < rows->len; i++)
-        fsck_find(fsck, "%s: %s was not finished",
+        fsck_find(fsck, FSCK_UNFINISHED, "%s: %s was not finished",
                   ((const struct store_object *)rows->pdata[i])->key, what);
 }
 
@@ -83,7 +83,8 @@ static void check_allocator(struct fsck *fsck, const struct store_request *reque
     struct allocator allocator;
     struct error problem;
     if (allocator_parse(request->answer.body, &allocator, &problem) != 0)
-        fsck_find(fsck, "the allocator %s does not parse: %s", request->key, problem.text);
+        fsck_find(fsck, FSCK_ERROR, "the allocator %s does not parse: %s", request->key,
+                  problem.text);
 }
 
 static int check_against_registry(struct fsck *fsck, const struct survey *survey, struct error *err)
@@ -129,7 +130,7 @@ int catalog_fsck(struct store *store, const struct layout *layout, struct operat
         .store = store,
         .layout = layout,
         .operation = operation,
-        .findings = g_ptr_array_new_with_free_func(g_free),
+        .findings = g_ptr_array_new_with_free_func(fsck_finding_free),
         .lost = g_ptr_array_new_with_free_func((GDestroyNotify)fork_entry_unref),
     };
     struct survey survey = {.set = store_set_new()};
@@ -137,6 +138,7 @@ int catalog_fsck(struct store *store, const struct layout *layout, struct operat
     store_set_unref(survey.set);
     registry_unref(fsck.registry);
     g_ptr_array_unref(fsck.lost);
+    g_clear_pointer(&fsck.places, g_ptr_array_unref);
     if (code == 0)
         *ret_findings = fsck.findings;
     else

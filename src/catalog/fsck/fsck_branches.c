@@ -51,7 +51,7 @@ static void see_refs(struct dataset_check *check)
         if (name)
             see_branch(check, name)->has_ref = true;
         else
-            fsck_find(check->fsck, "%s: is no ref file", row->key);
+            fsck_find(check->fsck, FSCK_LEFTOVER, "%s: is no ref file", row->key);
     }
 }
 
@@ -59,7 +59,7 @@ static void see_tree_file(struct dataset_check *check, const char *key, size_t p
 {
     g_autofree char *name = lance_branch_of_tree_path(key + prefix_length);
     if (!name) {
-        fsck_find(check->fsck, "%s: belongs to no branch", key);
+        fsck_find(check->fsck, FSCK_LEFTOVER, "%s: belongs to no branch", key);
         return;
     }
     struct branch_seen *branch = see_branch(check, name);
@@ -106,7 +106,7 @@ static void check_empty_directories(struct dataset_check *check, size_t prefix_l
         const char *own = row->key + prefix_length;
         g_autofree char *name = g_strndup(own, strcspn(own, "/"));
         if (row->is_directory && !g_hash_table_contains(used, name))
-            fsck_find(check->fsck, "%s: empty directory left of a branch", row->key);
+            fsck_find(check->fsck, FSCK_LEFTOVER, "%s: empty directory left of a branch", row->key);
     }
 }
 
@@ -125,7 +125,7 @@ static int look_at_dataset(struct dataset_check *check, struct error *err)
         return code;
     struct error problem;
     if (lance_ref_catalog_check(check->catalog, check->root, &problem))
-        fsck_find(check->fsck, "%s", problem.text);
+        fsck_find(check->fsck, FSCK_ERROR, "%s", problem.text);
     see_refs(check);
     see_tree(check, strlen(tree));
     check_empty_directories(check, strlen(tree));
@@ -140,7 +140,7 @@ static void check_ref(const struct dataset_check *check, const struct branch_see
     struct error problem;
     if (branch->ref->answer.code == 0 &&
         branch_ref_parse(branch->ref->answer.body, &ref, &problem) != 0)
-        fsck_find(check->fsck, "%s: %s", branch->ref->key, problem.text);
+        fsck_find(check->fsck, FSCK_ERROR, "%s: %s", branch->ref->key, problem.text);
     branch_ref_free(ref);
 }
 
@@ -151,11 +151,13 @@ static void check_manifest(const struct dataset_check *check, const struct branc
     if (branch->manifest->answer.code != 0)
         return;
     if (manifest_summarize(branch->manifest->answer.body, &summary, &problem) != 0)
-        fsck_find(check->fsck, "%s: %s", branch->manifest_key, problem.text);
+        fsck_find(check->fsck, FSCK_ERROR, "%s: %s", branch->manifest_key, problem.text);
     else if (strcmp(summary.branch, branch->name) != 0 || summary.version != branch->version)
-        fsck_find(check->fsck,
+        fsck_find(check->fsck, FSCK_ERROR,
                   "%s: the manifest is that of version %" G_GUINT64_FORMAT " of branch '%s'",
                   branch->manifest_key, summary.version, summary.branch);
+    else
+        fsck_note_base_paths(check, branch);
 }
 
 static int check_documents(struct dataset_check *check, struct error *err)
@@ -191,23 +193,26 @@ static void check_owner(const struct dataset_check *check, const struct branch_s
         return;
     const struct fork_entry *entry = registry_find_id(check->fsck->registry, &id);
     if (!entry)
-        fsck_find(check->fsck, "%s: branch '%s' of an unknown fork", check->root, branch->name);
+        fsck_find(check->fsck, FSCK_LEFTOVER, "%s: branch '%s' of an unknown fork", check->root,
+                  branch->name);
     else if (entry->status == FORK_ACTIVE &&
              g_strcmp0(fork_entry_branch(entry, check->name), branch->name) != 0)
-        fsck_find(check->fsck, "%s: branch '%s' is not in the entry of fork %s", check->root,
-                  branch->name, entry->key_source);
+        fsck_find(check->fsck, FSCK_ERROR, "%s: branch '%s' is not in the entry of fork %s",
+                  check->root, branch->name, entry->key_source);
 }
 
 static void check_found_branches(struct dataset_check *check)
 {
     for (guint i = 0; i < check->in_order->len; i++) {
         const struct branch_seen *branch = check->in_order->pdata[i];
+        const enum fsck_kind kind =
+            fsck_is_orphan(check->fsck, branch->name) ? FSCK_LEFTOVER : FSCK_ERROR;
         check_owner(check, branch);
         if (!branch->has_ref)
-            fsck_find(check->fsck, "%s: files of branch '%s', which has no ref", check->root,
+            fsck_find(check->fsck, kind, "%s: files of branch '%s', which has no ref", check->root,
                       branch->name);
         else if (!branch->manifest_key)
-            fsck_find(check->fsck, "%s: branch '%s' has a ref but no manifest", check->root,
+            fsck_find(check->fsck, kind, "%s: branch '%s' has a ref but no manifest", check->root,
                       branch->name);
     }
 }
@@ -219,8 +224,8 @@ static void check_named_branches(struct dataset_check *check)
         const struct fork_entry *entry = entries->pdata[i];
         const char *name = fork_entry_branch(entry, check->name);
         if (entry->status == FORK_ACTIVE && name && !g_hash_table_lookup(check->by_name, name))
-            fsck_find(check->fsck, "fork %s: branch '%s' of %s is missing", entry->key_source, name,
-                      check->root);
+            fsck_find(check->fsck, FSCK_ERROR, "fork %s: branch '%s' of %s is missing",
+                      entry->key_source, name, check->root);
     }
 }
 
@@ -261,7 +266,7 @@ static void check_missing_datasets(struct fsck *fsck, GHashTable *present)
         for (guint j = 0; entry->status == FORK_ACTIVE && j < entry->datasets->len; j++) {
             const struct dataset_branch *pair = entry->datasets->pdata[j];
             if (!g_hash_table_contains(present, pair->dataset))
-                fsck_find(fsck, "fork %s: dataset '%s' is missing", entry->key_source,
+                fsck_find(fsck, FSCK_ERROR, "fork %s: dataset '%s' is missing", entry->key_source,
                           pair->dataset);
         }
     }
@@ -283,7 +288,9 @@ int fsck_check_branches(struct fsck *fsck, const GPtrArray *rows, struct error *
         g_hash_table_add(present, name);
         code = check_dataset(fsck, root, name, err);
     }
-    if (code == 0)
+    if (code == 0) {
         check_missing_datasets(fsck, present);
+        fsck_report_places(fsck);
+    }
     return code;
 }

@@ -1,6 +1,7 @@
 /*
- * The check of one dataset, shared by the files that implement it: branches (fsck_branches.c) and
- * tags (fsck_tags.c). Belongs to one thread.
+ * The check of one dataset, shared by the files that implement it: branches (fsck_branches.c),
+ * where they look for what they inherit (fsck_places.c), and tags (fsck_tags.c). Belongs to one
+ * thread.
  */
 #ifndef FORKFS_CATALOG_FSCK_FSCK_DATASET_H
 #define FORKFS_CATALOG_FSCK_FSCK_DATASET_H
@@ -27,6 +28,10 @@ struct dataset_check {
     struct store_request *refs, *tree, *tree_directories, *tags, *catalog;
     GPtrArray *tags_seen; /* struct tag_seen, of fsck_tags.c */
 };
+
+/* Notes the places where a branch, whose manifest has been read, looks for files that it inherits,
+ * and that are not this database's. */
+void fsck_note_base_paths(const struct dataset_check *check, const struct branch_seen *branch);
 
 /* Asks in the first wave which tags there are. */
 void fsck_list_tags(struct dataset_check *check);

@@ -5,7 +5,7 @@
 
 #include "base/printable.h"
 
-void fsck_find(struct fsck *fsck, const char *format, ...)
+void fsck_find(struct fsck *fsck, enum fsck_kind kind, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -13,7 +13,41 @@ void fsck_find(struct fsck *fsck, const char *format, ...)
     va_end(arguments);
     GString *line = g_string_new(NULL);
     printable_append(line, text);
-    g_ptr_array_add(fsck->findings, g_string_free(line, FALSE));
+    struct fsck_finding *finding = g_new0(struct fsck_finding, 1);
+    finding->kind = kind;
+    finding->text = g_string_free(line, FALSE);
+    g_ptr_array_add(fsck->findings, finding);
+}
+
+void fsck_finding_free(void *pointer)
+{
+    struct fsck_finding *finding = pointer;
+    g_free(finding->text);
+    g_free(finding);
+}
+
+char *fsck_summary(const GPtrArray *findings)
+{
+    static const char *const names[FSCK_KINDS][2] = {
+        [FSCK_ERROR] = {"error", "errors"},
+        [FSCK_UNFINISHED] = {"unfinished", "unfinished"},
+        [FSCK_LEFTOVER] = {"leftover", "leftovers"},
+    };
+    unsigned counts[FSCK_KINDS] = {0};
+    if (findings->len == 0)
+        return g_strdup("nothing found");
+    for (guint i = 0; i < findings->len; i++)
+        counts[((const struct fsck_finding *)g_ptr_array_index(findings, i))->kind]++;
+    GString *text = g_string_new(NULL);
+    g_string_printf(text, "%u finding%s", findings->len, findings->len == 1 ? "" : "s");
+    const char *separator = ": ";
+    for (unsigned i = 0; i < FSCK_KINDS; i++) {
+        if (counts[i] == 0)
+            continue;
+        g_string_append_printf(text, "%s%u %s", separator, counts[i], names[i][counts[i] != 1]);
+        separator = ", ";
+    }
+    return g_string_free(text, FALSE);
 }
 
 int fsck_run(struct fsck *fsck, struct store_set *set, const char *stage, struct error *err)
@@ -28,7 +62,7 @@ void fsck_check_temporary(struct fsck *fsck, const GPtrArray *rows)
         const struct store_object *row = rows->pdata[i];
         const char *slash = strrchr(row->key, '/');
         if (store_name_is_temporary(slash ? slash + 1 : row->key))
-            fsck_find(fsck, "%s: temporary file left by a writer", row->key);
+            fsck_find(fsck, FSCK_LEFTOVER, "%s: temporary file left by a writer", row->key);
     }
 }
 

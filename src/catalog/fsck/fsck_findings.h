@@ -9,6 +9,7 @@
 
 #include "base/operation.h"
 #include "catalog/format/layout.h"
+#include "catalog/fsck/fsck.h"
 #include "catalog/registry/registry.h"
 #include "store/store.h"
 
@@ -17,12 +18,14 @@ struct fsck {
     const struct layout *layout;
     struct operation *operation;
     struct registry *registry;
-    GPtrArray *findings; /* char *, owned */
+    GPtrArray *findings; /* struct fsck_finding, owned */
     GPtrArray *lost;     /* struct fork_entry: of tombstones whose forks have no entry */
+    GPtrArray *places;   /* of fsck_places.c; NULL until there is one */
 };
 
 /* Adds a finding; control characters come out as \xNN. */
-void fsck_find(struct fsck *fsck, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void fsck_find(struct fsck *fsck, enum fsck_kind kind, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* Reports each row that is a temporary file. */
 void fsck_check_temporary(struct fsck *fsck, const GPtrArray *rows);

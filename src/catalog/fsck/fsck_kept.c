@@ -57,10 +57,10 @@ static int report_kept(struct fsck *fsck, const struct unfinished *one,
     if (problem->code && !is_found)
         return error_copy(err, problem);
     if (is_found && query->entry)
-        fsck_find(fsck, "fork %s: it stays %s: %s", query->entry->key_source,
+        fsck_find(fsck, FSCK_UNFINISHED, "fork %s: it stays %s: %s", query->entry->key_source,
                   fork_status_name(query->entry->status), problem->text);
     else if (is_found)
-        fsck_find(fsck, "fork %s, of which only a tombstone is left: it stays: %s",
+        fsck_find(fsck, FSCK_UNFINISHED, "fork %s, of which only a tombstone is left: it stays: %s",
                   one->fork->id.text, problem->text);
     return 0;
 }

@@ -22,6 +22,10 @@ void fsck_check_fork_files(struct fsck *fsck, const char *prefix, const GPtrArra
  * prefix. */
 int fsck_check_kept(struct fsck *fsck, const struct store_request *storage, struct error *err);
 
+/* After all datasets: reports what fsck_note_base_paths() has noted, once for each fork and place.
+ */
+void fsck_report_places(struct fsck *fsck);
+
 /* Branches of all datasets; `rows` is the shallow listing of the storage prefix. */
 int fsck_check_branches(struct fsck *fsck, const GPtrArray *rows, struct error *err);
 

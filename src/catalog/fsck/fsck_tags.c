@@ -54,7 +54,7 @@ void fsck_read_tags(struct dataset_check *check)
         struct error problem;
         if (tag->get->answer.code == 0 &&
             tag_ref_parse(tag->get->answer.body, &tag->ref, &problem) != 0)
-            fsck_find(check->fsck, "%s: %s", tag->get->key, problem.text);
+            fsck_find(check->fsck, FSCK_ERROR, "%s: %s", tag->get->key, problem.text);
     }
 }
 
@@ -85,17 +85,17 @@ static void check_tag(const struct dataset_check *check, const struct tag_seen *
     const char *branch = tag->ref->branch;
     const struct branch_seen *seen = branch ? g_hash_table_lookup(check->by_name, branch) : NULL;
     if (seen && fsck_is_orphan(check->fsck, branch))
-        fsck_find(check->fsck,
+        fsck_find(check->fsck, FSCK_LEFTOVER,
                   "%s: tag '%s' keeps branch '%s' of an unknown fork; delete the tag, then the "
                   "branch, with the Lance engine",
                   check->root, tag->name, branch);
     else if (branch && (!seen || !seen->has_ref))
-        fsck_find(check->fsck,
+        fsck_find(check->fsck, FSCK_LEFTOVER,
                   "%s: tag '%s' points at branch '%s', which is gone; delete the tag with the "
                   "Lance engine",
                   check->root, tag->name, branch);
     else if (!is_there(tag))
-        fsck_find(check->fsck,
+        fsck_find(check->fsck, FSCK_LEFTOVER,
                   "%s: tag '%s' points at version %" PRIu64
                   " of %s, whose manifest is gone; delete "
                   "the tag with the Lance engine",

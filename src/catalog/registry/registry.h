@@ -45,6 +45,11 @@ struct fork_entry *registry_find_id(const struct registry *registry, const struc
 /* Whether more than one entry carries that id. */
 bool registry_id_is_ambiguous(const struct registry *registry, const struct ulid *id);
 
+/* The entry of the parent; NULL: it has none, or there is no such entry. */
+struct fork_entry *registry_parent(const struct registry *registry, const struct fork_entry *entry);
+/* The set of entries (borrowed) that descend from themselves, as no fork can. Linear. */
+GHashTable *registry_circular_entries(const struct registry *registry);
+
 /* Direct children, whatever their status: *first is the index in by_parent, the result their
  * number. */
 size_t registry_children(const struct registry *registry, const struct ulid *id, size_t *first);

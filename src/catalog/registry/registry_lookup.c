@@ -34,6 +34,28 @@ bool registry_id_is_ambiguous(const struct registry *registry, const struct ulid
            order_by_id(registry->by_id->pdata[second], &probe) == 0;
 }
 
+struct fork_entry *registry_parent(const struct registry *registry, const struct fork_entry *entry)
+{
+    return entry->has_parent ? registry_find_id(registry, &entry->parent_id) : NULL;
+}
+
+GHashTable *registry_circular_entries(const struct registry *registry)
+{
+    GHashTable *circular = g_hash_table_new(NULL, NULL);
+    g_autoptr(GHashTable) walks = g_hash_table_new(NULL, NULL); /* entry -> walk that met it */
+    for (guint i = 0; i < registry->entries->len; i++) {
+        void *walk = GUINT_TO_POINTER(i + 1);
+        struct fork_entry *at = registry->entries->pdata[i];
+        for (; at && !g_hash_table_contains(walks, at); at = registry_parent(registry, at))
+            g_hash_table_insert(walks, at, walk);
+        if (!at || g_hash_table_lookup(walks, at) != walk)
+            continue;
+        for (; !g_hash_table_contains(circular, at); at = registry_parent(registry, at))
+            g_hash_table_add(circular, at);
+    }
+    return circular;
+}
+
 /* Children of the same parent come before the probe: the lower bound is where they end. */
 static int order_after_children(const struct fork_entry *a, const struct fork_entry *b)
 {

@@ -380,7 +380,7 @@ void fixture_assert_clean(struct store *store)
         fail_msg("%s", err.text);
     layout_free(layout);
     if (findings->len > 0)
-        fail_msg("%s", (const char *)g_ptr_array_index(findings, 0));
+        fail_msg("%s", ((const struct fsck_finding *)g_ptr_array_index(findings, 0))->text);
 }
 
 struct ulid fixture_create(struct catalog *catalog, const char *name, const char *parent)

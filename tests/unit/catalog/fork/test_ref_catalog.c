@@ -169,10 +169,11 @@ static void the_check_names_it(void **state)
     g_autoptr(GPtrArray) findings = NULL;
     struct layout *layout;
     put_catalog(fixture);
-    assert_int_equal(layout_new("", "storage/", "/db/storage", &layout, NULL), 0);
+    assert_int_equal(layout_new("", "storage/", "/srv/graph/storage", &layout, NULL), 0);
     assert_int_equal(catalog_fsck(fixture->store, layout, NULL, &findings, NULL), 0);
     assert_int_equal(findings->len, 1);
-    assert_non_null(strstr(g_ptr_array_index(findings, 0), CATALOG_PREFIX));
+    const struct fsck_finding *finding = g_ptr_array_index(findings, 0);
+    assert_non_null(strstr(finding->text, CATALOG_PREFIX));
     layout_free(layout);
 }
 

@@ -76,6 +76,11 @@ GPtrArray *findings_of(struct fsck_fixture *fixture)
     return findings;
 }
 
+const struct fsck_finding *finding_at(const GPtrArray *findings, guint i)
+{
+    return g_ptr_array_index(findings, i);
+}
+
 void assert_findings_of(struct fsck_fixture *fixture, const char *const *parts)
 {
     g_autoptr(GPtrArray) findings = findings_of(fixture);
@@ -83,15 +88,16 @@ void assert_findings_of(struct fsck_fixture *fixture, const char *const *parts)
     for (; parts[expected]; expected++) {
         bool found = false;
         for (guint i = 0; i < findings->len; i++)
-            found = found || strstr(findings->pdata[i], parts[expected]);
+            found = found || strstr(finding_at(findings, i)->text, parts[expected]);
         if (!found)
             fail_msg("missing finding: %s (first of %u: %s)", parts[expected], findings->len,
-                     findings->len > 0 ? (const char *)findings->pdata[0] : "none");
+                     findings->len > 0 ? finding_at(findings, 0)->text : "none");
     }
     if (findings->len != expected) {
-        g_ptr_array_add(findings, NULL);
-        g_autofree char *all = g_strjoinv("\n", (char **)findings->pdata);
-        fail_msg("%u findings, not %u:\n%s", findings->len - 1, expected, all);
+        g_autoptr(GString) all = g_string_new(NULL);
+        for (guint i = 0; i < findings->len; i++)
+            g_string_append_printf(all, "%s\n", finding_at(findings, i)->text);
+        fail_msg("%u findings, not %u:\n%s", findings->len, expected, all->str);
     }
 }
 

@@ -31,8 +31,9 @@ void delete_key(struct fsck_fixture *fixture, const char *key);
 /* Replaces every `from` in the registry; fails the test when there is none. */
 void edit_registry(struct fsck_fixture *fixture, const char *from, const char *to);
 
-/* What the check finds, one text each, owned by the array; unref. */
+/* What the check finds: struct fsck_finding, owned by the array; unref. */
 GPtrArray *findings_of(struct fsck_fixture *fixture);
+const struct fsck_finding *finding_at(const GPtrArray *findings, guint i);
 /* Exactly these findings, each given by a part of its text, in any order; ended by NULL. */
 void assert_findings_of(struct fsck_fixture *fixture, const char *const *parts);
 #define assert_findings(fixture, ...)                                                              \

@@ -82,6 +82,39 @@ static void a_missing_parent_is_found(void **state)
     assert_findings(*state, "no parent fork " UNKNOWN);
 }
 
+static void parents_that_go_round_in_a_circle_are_found(void **state)
+{
+    struct fsck_fixture *fixture = *state;
+    struct ulid child;
+    g_autofree char *self = g_strdup_printf("\"parent_fork_id\": \"%s\"", fixture->id.text);
+    edit_registry(fixture, "\"parent_fork_id\": null", self);
+    assert_findings(fixture, "fork \"audit\": it is its own parent");
+    edit_registry(fixture, self, "\"parent_fork_id\": null");
+    assert_int_equal(catalog_create(fixture->catalog, "child", "audit", NULL, &child, NULL), 0);
+    g_autofree char *circle = g_strdup_printf("\"parent_fork_id\": \"%s\"", child.text);
+    edit_registry(fixture, "\"parent_fork_id\": null", circle);
+    assert_findings(fixture, "fork \"audit\": it descends from itself, by way of \"child\"",
+                    "fork \"child\": it descends from itself, by way of \"audit\"");
+}
+
+static void the_summary_says_how_many_findings_are_of_which_kind(void **state)
+{
+    struct fsck_fixture *fixture = *state;
+    g_autoptr(GPtrArray) nothing = findings_of(fixture);
+    g_autofree char *clean = fsck_summary(nothing);
+    assert_string_equal(clean, "nothing found");
+    put_text(fixture, "catalog/fork_schemas/" UNKNOWN ".json", "{}");
+    g_autoptr(GPtrArray) leftover = findings_of(fixture);
+    g_autofree char *one = fsck_summary(leftover);
+    assert_string_equal(one, "1 finding: 1 leftover");
+    put_text(fixture, "catalog/fork_schemas/" UNKNOWN ".json#1", "{}");
+    put_text(fixture, "id_allocator.json", "{");
+    edit_registry(fixture, "\"active\"", "\"pending\"");
+    g_autoptr(GPtrArray) several = findings_of(fixture);
+    g_autofree char *all = fsck_summary(several);
+    assert_string_equal(all, "4 findings: 1 error, 1 unfinished, 2 leftovers");
+}
+
 static void a_double_id_is_found_at_both_entries(void **state)
 {
     struct fsck_fixture *fixture = *state;
@@ -215,6 +248,8 @@ int main(void)
         TEST(names_that_break_rules_are_found),
         TEST(an_entry_under_a_wrong_key_is_found),
         TEST(a_missing_parent_is_found),
+        TEST(parents_that_go_round_in_a_circle_are_found),
+        TEST(the_summary_says_how_many_findings_are_of_which_kind),
         TEST(a_double_id_is_found_at_both_entries),
         TEST(names_that_cannot_be_keys_are_found),
         TEST(a_branch_of_another_fork_is_found),

@@ -193,14 +193,14 @@ static void what_keeps_a_tombstoned_fork_is_found(void **state)
                     "fork \"audit\": it stays tombstoned: the tag tags/v1 points at its branch");
     g_autoptr(GPtrArray) findings = findings_of(fixture);
     assert_non_null(
-        strstr(findings->pdata[1], "rmdir forks/audit/tags/v1, then rmdir forks/audit"));
+        strstr(finding_at(findings, 1)->text, "rmdir forks/audit/tags/v1, then rmdir forks/audit"));
     /* The entry need not name the branch. */
     edit_registry(fixture, fixture->branch, "unrelated");
     put_text(fixture, "storage/edges.lance/_refs/tags/fork_v1_edges.json",
              "{\"branch\": null, \"version\": 1, \"manifestSize\": 1}");
     g_autoptr(GPtrArray) again = findings_of(fixture);
     assert_non_null(
-        strstr(again->pdata[1], "the Lance tag 'fork_v1_vertices' of dataset vertices"));
+        strstr(finding_at(again, 1)->text, "the Lance tag 'fork_v1_vertices' of dataset vertices"));
 }
 
 static void what_keeps_a_fork_of_which_only_the_tombstone_is_left_is_found(void **state)
@@ -251,6 +251,46 @@ static void a_failing_look_at_tags_hides_nothing(void **state)
     }
 }
 
+/* ---- Where branches look for what they inherit ---- */
+
+/* Puts a newer manifest of the fork's branch, as it was made of a dataset at `uri`. */
+static void put_manifest_of(struct fsck_fixture *fixture, const char *uri)
+{
+    uint64_t version = version_of_fixture(fixture);
+    g_autofree char *main = lance_manifest_key("storage/vertices.lance", NULL, version);
+    g_autofree char *key = lance_manifest_key("storage/vertices.lance", fixture->branch, version);
+    const struct manifest_branching branching = {
+        .branch = fixture->branch, .parent_uri = uri, .version = version};
+    auto_bytes struct bytes *parent = NULL;
+    auto_bytes struct bytes *manifest = NULL;
+    assert_int_equal(store_get(fixture->store, main, NULL, &parent, NULL, NULL), 0);
+    assert_int_equal(manifest_branch(parent, &branching, &manifest, NULL), 0);
+    assert_int_equal(store_put(fixture->store, key, manifest, STORE_ALWAYS, NULL, NULL, NULL, NULL),
+                     0);
+}
+
+static void base_paths_that_lead_elsewhere_are_found(void **state)
+{
+    struct fsck_fixture *fixture = *state;
+    put_manifest_of(fixture, "/old/place/vertices.lance");
+    assert_findings(fixture, "fork \"audit\": 1 branch looks for inherited files below /old/place, "
+                             "where nothing is; this database is at /db/storage");
+    put_manifest_of(fixture, "s3://bucket/vertices.lance/tree/fork_" UNKNOWN "_vertices");
+    assert_findings(fixture, "inherited files below s3://bucket, ");
+}
+
+static void base_paths_that_are_spelt_otherwise_are_no_findings(void **state)
+{
+    struct fsck_fixture *fixture = *state;
+    put_manifest_of(fixture, "file:///db/st%6Frage/vertices.lance");
+    assert_findings_of(fixture, (const char *const[]){NULL});
+    put_manifest_of(fixture, "/db/storage/vertices.lance/tree/fork_" UNKNOWN "_vertices");
+    assert_findings_of(fixture, (const char *const[]){NULL});
+    /* A dataset that was cloned from another one has that from main. */
+    put_manifest_of(fixture, "/elsewhere/original.lance");
+    assert_findings_of(fixture, (const char *const[]){NULL});
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fsck_set_up, fsck_tear_down)
@@ -269,6 +309,8 @@ int main(void)
         TEST(what_keeps_a_fork_of_which_only_the_tombstone_is_left_is_found),
         TEST(a_ref_that_leaves_nobody_able_to_tell_is_found),
         TEST(a_failing_look_at_tags_hides_nothing),
+        TEST(base_paths_that_lead_elsewhere_are_found),
+        TEST(base_paths_that_are_spelt_otherwise_are_no_findings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,6 +13,7 @@
 #define ID "01KYYN40FVQ2D7R9S4TAX6BCE3"
 #define OTHER "01KYYN40FVQ2D7R9S4TAX6BCE4"
 #define THIRD "01KYYN40FVQ2D7R9S4TAX6BCE5"
+#define FOURTH "01KYYN40FVQ2D7R9S4TAX6BCE6"
 
 static const char example[] =
     "{\n"
@@ -267,6 +268,22 @@ static void cycles_of_parents_are_accepted(void **state)
     assert_string_equal(key_at(registry->by_parent, first), "self");
 }
 
+static void entries_that_descend_from_themselves_are_told(void **state)
+{
+    g_autofree char *a = entry_text("a", ID, OTHER, "", "");
+    g_autofree char *b = entry_text("b", OTHER, ID, "", "");
+    g_autofree char *self = entry_text("self", THIRD, THIRD, "", "");
+    g_autofree char *below = entry_text("below", FOURTH, OTHER, "", "");
+    g_autofree char *text = g_strdup_printf("{\"forks\":{%s,%s,%s,%s}}", a, b, self, below);
+    auto_registry struct registry *registry = parse(text);
+    g_autoptr(GHashTable) circular = registry_circular_entries(registry);
+    assert_int_equal(g_hash_table_size(circular), 3);
+    assert_false(g_hash_table_contains(circular, registry_find(registry, "below")));
+    auto_registry struct registry *sound = family();
+    g_autoptr(GHashTable) none = registry_circular_entries(sound);
+    assert_int_equal(g_hash_table_size(none), 0);
+}
+
 /* ---- Sharing with the previous image ---- */
 
 static void unchanged_entries_are_shared_with_the_previous_image(void **state)
@@ -396,6 +413,7 @@ int main(void)
         cmocka_unit_test(entries_are_found_by_id),
         cmocka_unit_test(children_are_a_range_sorted_by_key),
         cmocka_unit_test(cycles_of_parents_are_accepted),
+        cmocka_unit_test(entries_that_descend_from_themselves_are_told),
         cmocka_unit_test(unchanged_entries_are_shared_with_the_previous_image),
         cmocka_unit_test(a_key_written_differently_is_not_shared),
         cmocka_unit_test(a_stored_copy_shares_all_but_etag_and_time),
