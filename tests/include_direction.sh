@@ -42,6 +42,7 @@ tools/
 # What other layers may include; of base, lance and program everything. What joins the list joins it on purpose.
 public="
 store/store.h
+store/preview_store.h
 store/local/local_store.h
 store/local/local_watch.h
 store/local/routed_store.h

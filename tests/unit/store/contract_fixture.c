@@ -2,6 +2,7 @@
 
 #include "store/local/local_store.h"
 #include "store/local/routed_store.h"
+#include "store/preview_store.h"
 #include "unit/store/s3/fake_s3.h"
 #include "unit/store/store_bench.h"
 #include "unit/stores/fault_store.h"
@@ -49,6 +50,14 @@ int set_up_routed(void **state)
     const struct store_routing routing = {fixture->elsewhere, "", keys};
     struct store *inner = fixture->store;
     assert_int_equal(routed_store_new(inner, &routing, &fixture->store, NULL), 0);
+    return 0;
+}
+
+int set_up_preview(void **state)
+{
+    set_up_local(state);
+    struct fixture *fixture = *state;
+    fixture->store = preview_store_new(fixture->store);
     return 0;
 }
 
