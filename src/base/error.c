@@ -156,6 +156,7 @@ const char *error_code_name(int code)
         NAME(TOO_BIG);
         NAME(NOT_DURABLE);
         NAME(BUILT_IN);
+        NAME(AWAY);
     default:
         return "UNKNOWN";
     }

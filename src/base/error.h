@@ -41,6 +41,7 @@ enum error_code {
     ERR_TOO_BIG = -26,         /* more is written than a document may have */
     ERR_NOT_DURABLE = -27,     /* it has taken effect, but a power failure may undo that */
     ERR_BUILT_IN = -28,        /* a directory that the mount itself consists of */
+    ERR_AWAY = -29,            /* what was there is gone, and would be taken for "there is none" */
     ERR_CODES_END,             /* no code, but the last one plus 1: stays at the end; for tests */
 };
 

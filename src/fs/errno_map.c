@@ -40,6 +40,7 @@ static const struct mapping mappings[] = {
     {ERR_TOO_BIG, EFBIG, "EFBIG"},
     {ERR_NOT_DURABLE, EIO, "EIO"},
     {ERR_BUILT_IN, EBUSY, "EBUSY"},
+    {ERR_AWAY, EUCLEAN, "EUCLEAN"},
 };
 #define MAPPINGS (sizeof mappings / sizeof mappings[0])
 

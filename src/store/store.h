@@ -89,6 +89,7 @@ struct store_request {
     bool with_temporary;                  /* LIST: temporary files too; set it after creation */
     char *bare;                           /* LIST: see store_request_list_bare() */
     size_t own;                           /* LIST, DELETE, PRUNE: see store_request_keep_within() */
+    bool in_place;                        /* see store_request_in_place() */
     struct store_answer answer;           /* filled when store_run() returns */
 };
 
@@ -152,6 +153,11 @@ void store_request_keep_within(struct store_request *request, size_t own);
 size_t store_set_delete_found(struct store_set *set, const struct store_request *found);
 /* The length of the part of a key or prefix that is above its last name. */
 size_t store_key_above(const char *key);
+
+/* For what is going to write down where the store is: the request is carried out only while the
+ * path by which the store was opened still names the store, and is ERR_AWAY when that names another
+ * or none. Stores without a path ignore it. Set it after creation, before the run. */
+void store_request_in_place(struct store_request *request);
 
 struct store;
 

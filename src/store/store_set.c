@@ -132,6 +132,11 @@ void store_request_keep_within(struct store_request *request, size_t own)
     request->own = own;
 }
 
+void store_request_in_place(struct store_request *request)
+{
+    request->in_place = true;
+}
+
 size_t store_set_delete_found(struct store_set *set, const struct store_request *found)
 {
     const GPtrArray *rows = found->answer.objects;

@@ -93,7 +93,7 @@ static void refuse(const char *text, const char *what)
 
 static int parse_code(const char *name)
 {
-    for (int code = -1; code >= ERR_NOT_DURABLE; code--)
+    for (int code = -1; code >= ERR_CODES_END - 1; code--)
         if (strcmp(error_code_name(code), name) == 0)
             return code;
     refuse(name, "unknown error code");

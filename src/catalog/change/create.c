@@ -231,7 +231,7 @@ static void add_files(struct round *round, struct task *task, struct store_set *
                                   plan->ref);
     }
     create->overlay = overlay_of_new_fork(create->point->schemaless_types);
-    store_set_put(set, allocator_key, allocator, STORE_IF_ABSENT, NULL);
+    store_request_in_place(store_set_put(set, allocator_key, allocator, STORE_IF_ABSENT, NULL));
     store_set_put(set, overlay_key, create->overlay, STORE_IF_ABSENT, NULL);
 }
 

@@ -13,6 +13,7 @@ void database_state_request_common(struct database_state *state, struct store_se
     /* Its absence is told in one request, unlike that of HEAD. */
     state->intent = store_set_add(set, STORE_GET, layout_bulk_load_intent_key(layout));
     state->storage = store_set_list_shallow(set, storage);
+    store_request_in_place(state->storage); /* branches say where their parents are */
     state->schema = store_set_add(set, STORE_GET, layout_schema_key(layout));
     state->legacy_schema = store_set_add(set, STORE_GET, layout_legacy_schema_key(layout));
 }

@@ -10,6 +10,26 @@
 /* More threads than this do not make a disk faster. */
 #define MOST_JOBS 16
 
+/* Everything goes through the descriptor of the root, also when the directory has another name by
+ * now and the path is that of another one. */
+static int check_place(const struct local_store *store, struct error *err)
+{
+    struct stat opened, named;
+    if (fstat(store->root, &opened) != 0)
+        return error_set_errno(err, errno, "looking at the directory that was opened as %s",
+                               store->path);
+    bool is_there = stat(store->path, &named) == 0;
+    if (!is_there && !local_is_absent(errno) && errno != ELOOP)
+        return error_set_errno(err, errno, "looking whether %s is still what was opened",
+                               store->path);
+    if (is_there && named.st_dev == opened.st_dev && named.st_ino == opened.st_ino)
+        return 0;
+    return error_set(err, ERR_AWAY,
+                     "the directory that was opened as %s has been renamed or removed, and %s is "
+                     "there now: put it back, or mount it where it is",
+                     store->path, is_there ? "another one" : "nothing");
+}
+
 static void perform(struct store *base, const struct store_request *request,
                     const struct operation *operation, struct store_answer *answer)
 {
@@ -17,7 +37,12 @@ static void perform(struct store *base, const struct store_request *request,
                                                 struct store_answer *) = {
         [STORE_GET] = local_get, [STORE_HEAD] = local_head,     [STORE_LIST] = local_list,
         [STORE_PUT] = local_put, [STORE_DELETE] = local_delete, [STORE_PRUNE] = local_prune};
-    methods[request->method]((struct local_store *)base, request, answer);
+    struct local_store *store = (struct local_store *)base;
+    struct error displaced;
+    if (request->in_place && check_place(store, &displaced))
+        store_answer_fail(answer, displaced.code, "%s", displaced.text);
+    else
+        methods[request->method](store, request, answer);
 }
 
 static void destroy(struct store *base)

@@ -14,6 +14,9 @@
  * (store_request_keep_within()); keys cannot name "..". What is made takes owner, group and mode
  * from what it replaces, or from its directory (local_ownership.c).
  *
+ * The root is opened once; what is asked in_place compares it with what its path names at that
+ * time, by device and inode.
+ *
  * Objects above 1 GiB are refused on read (ERR_INVALID): nothing that forkfs reads is near that.
  */
 #ifndef FORKFS_STORE_LOCAL_LOCAL_STORE_H

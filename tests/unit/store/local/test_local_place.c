@@ -1,0 +1,116 @@
+/*
+ * Whether the directory of a local store is still what its path names.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "store/local/local_store.h"
+#include "unit/store/store_bench.h"
+#include "unit/unit.h"
+
+struct fixture {
+    struct store *store;
+    char *root;
+};
+
+static int set_up(void **state)
+{
+    struct fixture *fixture = g_new0(struct fixture, 1);
+    fixture->root = scratch_directory_new();
+    assert_int_equal(local_store_open(fixture->root, 4, &fixture->store, NULL), 0);
+    *state = fixture;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *fixture = *state;
+    store_free(fixture->store);
+    scratch_directory_free(fixture->root);
+    g_free(fixture);
+    return 0;
+}
+
+/* A listing that is only to be made where the store was opened. */
+static int list_in_place(struct fixture *fixture, struct error *err)
+{
+    auto_store_set struct store_set *set = store_set_new();
+    struct store_request *listing = store_set_list_shallow(set, "");
+    store_request_in_place(listing);
+    assert_int_equal(store_run(fixture->store, set, NULL, NULL), 0);
+    return error_copy(err, &listing->answer.error);
+}
+
+static int put_in_place(struct fixture *fixture, const char *key)
+{
+    auto_store_set struct store_set *set = store_set_new();
+    auto_bytes struct bytes *body = bytes_new_text("x");
+    struct store_request *put = store_set_put(set, key, body, STORE_ALWAYS, NULL);
+    store_request_in_place(put);
+    assert_int_equal(store_run(fixture->store, set, NULL, NULL), 0);
+    return put->answer.code;
+}
+
+static void a_directory_that_was_renamed_is_away_until_it_is_back(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error err;
+    g_autofree char *elsewhere = g_strconcat(fixture->root, ".away", NULL);
+    assert_int_equal(put_in_place(fixture, "a"), 0);
+    assert_int_equal(rename(fixture->root, elsewhere), 0);
+    assert_int_equal(list_in_place(fixture, &err), ERR_AWAY);
+    assert_non_null(strstr(err.text, fixture->root));
+    assert_non_null(strstr(err.text, "nothing is there now"));
+    assert_int_equal(put_in_place(fixture, "b"), ERR_AWAY);
+    assert_int_equal(put_text(fixture->store, "c", "x"), 0); /* who does not ask goes on */
+    assert_int_equal(rename(elsewhere, fixture->root), 0);
+    assert_int_equal(list_in_place(fixture, &err), 0);
+    assert_text(scratch_names(fixture->root, ""), "a c");
+}
+
+static void a_directory_that_was_replaced_is_away(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error err;
+    g_autofree char *elsewhere = g_strconcat(fixture->root, ".away", NULL);
+    assert_int_equal(rename(fixture->root, elsewhere), 0);
+    assert_int_equal(mkdir(fixture->root, 0755), 0);
+    assert_int_equal(put_in_place(fixture, "a"), ERR_AWAY);
+    assert_int_equal(list_in_place(fixture, &err), ERR_AWAY);
+    assert_non_null(strstr(err.text, "another one is there now"));
+    assert_text(scratch_names(fixture->root, ""), "");
+    assert_int_equal(rmdir(fixture->root), 0);
+    assert_int_equal(rename(elsewhere, fixture->root), 0);
+}
+
+static void a_link_to_the_directory_names_it_until_it_leads_elsewhere(void **state)
+{
+    struct fixture *fixture = *state;
+    g_autofree char *link = g_strconcat(fixture->root, ".link", NULL);
+    struct error err;
+    assert_int_equal(symlink(fixture->root, link), 0);
+    store_free(fixture->store);
+    assert_int_equal(local_store_open(link, 1, &fixture->store, NULL), 0);
+    assert_int_equal(list_in_place(fixture, &err), 0);
+    assert_int_equal(unlink(link), 0);
+    assert_int_equal(symlink("/", link), 0);
+    assert_int_equal(list_in_place(fixture, &err), ERR_AWAY);
+    assert_int_equal(unlink(link), 0);
+    assert_int_equal(symlink(link, link), 0);
+    assert_int_equal(list_in_place(fixture, &err), ERR_AWAY);
+    assert_int_equal(unlink(link), 0);
+}
+
+#define LOCAL(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        LOCAL(a_directory_that_was_renamed_is_away_until_it_is_back),
+        LOCAL(a_directory_that_was_replaced_is_away),
+        LOCAL(a_link_to_the_directory_names_it_until_it_leads_elsewhere),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
