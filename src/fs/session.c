@@ -36,6 +36,7 @@ struct session *session_new(const struct session_settings *settings)
     session->workers = worker_pool_new("forkfs-request", WORKER_THREADS);
     session->notifier = notifier_new();
     session->nodes = node_table_new();
+    session->write_budget = write_budget_new(settings->write_buffer_bytes);
     session->handles = handles_new();
     session->failures = failures_new();
     session->delete_guard = delete_guard_new();
@@ -161,6 +162,7 @@ void session_free(struct session *session)
     if (session->fuse)
         fuse_session_destroy(session->fuse);
     handles_free(session->handles);
+    write_budget_free(session->write_budget);
     node_table_free(session->nodes);
     failures_free(session->failures);
     delete_guard_free(session->delete_guard);

@@ -31,8 +31,9 @@ struct session_settings {
     bool allow_other;
     uid_t uid; /* owner shown for everything */
     gid_t gid;
-    mode_t umask;      /* taken off the modes 0777 and 0666/0444 */
-    bool confirm_drop; /* rmdir of a fork wants a mark first (drop_marks.h) */
+    mode_t umask;              /* taken off the modes 0777 and 0666/0444 */
+    bool confirm_drop;         /* rmdir of a fork wants a mark first (drop_marks.h) */
+    size_t write_buffer_bytes; /* of all open files together (write_budget.h) */
     int64_t operation_timeout_ms;
     uint64_t max_forks; /* budget, for statfs; 0: none */
     bool debug;         /* libfuse's own trace on stderr */

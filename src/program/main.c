@@ -74,6 +74,7 @@ static struct session *make_session(const struct program *program, const struct 
         .gid = options->gid,
         .umask = options->umask,
         .confirm_drop = options->confirm_drop,
+        .write_buffer_bytes = (size_t)options->write_buffer_mib << 20,
         .operation_timeout_ms = operation_timeout_ms(program),
         .max_forks = options->max_forks,
         .debug = options->debug,

@@ -12,6 +12,7 @@
 #define MOST_FORKS 1000000000
 #define LONGEST_TTL_S UINT64_C(3155760000) /* a hundred years */
 #define LONGEST_INTERVAL_S 86400
+#define LARGEST_WRITE_BUFFER_MIB 65536
 
 /* Stands for "not given": what an interval then is depends on the catalog. */
 #define NOT_GIVEN UINT64_MAX
@@ -41,6 +42,8 @@ static const struct option_row rows[] = {
      "how often expired forks are dropped (default: 60; 0: never)"},
     {"refresh", OPTION_NUMBER, 0, LONGEST_INTERVAL_S, FIELD(refresh_s), "SECONDS",
      "how often to ask for changes (default: 1 on S3, else 0, never)"},
+    {"write_buffer", OPTION_NUMBER, 1, LARGEST_WRITE_BUFFER_MIB, FIELD(write_buffer_mib), "MIB",
+     "memory for writes to all open files together (default: 256)"},
     {"log_level", OPTION_LOG_LEVEL, 0, 0, FIELD(log_level), "LEVEL",
      "error, warning, info (default) or debug"},
     {"log_level_file", OPTION_TEXT, 0, 0, FIELD(log_level_file), "FILE",
@@ -98,6 +101,7 @@ static void set_defaults(struct options *options)
         .operation_timeout_s = 30,
         .sweep_interval_s = 60,
         .refresh_s = NOT_GIVEN,
+        .write_buffer_mib = 256,
         .log_level = LOG_LEVEL_INFO,
         .fuse_options = g_string_new(NULL),
     };

@@ -35,7 +35,8 @@ struct options {
     uint64_t default_ttl_s;    /* 0: none */
     uint64_t sweep_interval_s; /* 0: no sweeps */
     uint64_t refresh_s;        /* how often to ask for changes by others; 0: never */
-    bool single_writer;        /* S3: there is no other, whatever the server can do */
+    uint64_t write_buffer_mib;
+    bool single_writer; /* S3: there is no other, whatever the server can do */
     enum log_level log_level;
     char *log_level_file; /* as given; NULL: none */
     struct catalog_options where;

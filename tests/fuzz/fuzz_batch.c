@@ -105,7 +105,7 @@ static GString *read_answers(struct batch *batch)
 static GString *carry_out(const char *data, size_t size, size_t cut)
 {
     auto_operation struct operation operation;
-    struct batch *batch = batch_new();
+    struct batch *batch = batch_new(NULL);
     operation_init(&operation, -1);
     HOLDS(batch_write(batch, data, cut, NULL) == 0);
     HOLDS(batch_write(batch, data + cut, size - cut, NULL) == 0);

@@ -83,6 +83,37 @@ def test_undeclared_edge_types_are_kept_and_shown(forked, schema, database):
     assert fsck(database).returncode == 0
 
 
+def test_all_that_is_written_and_not_stored_is_bounded(new_mount, database):
+    mount = new_mount(database, "write_buffer=1")
+    os.mkdir(mount.fork("a"))
+    os.mkdir(mount.fork("b"))
+    half = b" " * 524288
+    one = os.open(mount.fork("a", "schema.json"), os.O_WRONLY | os.O_TRUNC)
+    two = os.open(mount.fork("b", "datasets"), os.O_WRONLY | os.O_TRUNC)
+    batch = os.open(mount.top("batch"), os.O_WRONLY)
+    os.pwrite(one, half, 0)
+    os.pwrite(two, half[:-1], 0)
+    os.pwrite(two, b" ", 524287)
+    for handle in (one, two):
+        refused(errno.ENOSPC, os.pwrite, handle, b" ", 524288)
+        line = mount.errors()[-1]
+        assert "ENOSPC" in line and "1 MiB" in line and "write_buffer" in line
+    refused(errno.ENOSPC, os.write, batch, b"create c\n")
+    assert "ENOSPC" in mount.errors()[-1] and " batch " in mount.errors()[-1]
+    refused(errno.ENOSPC, os.open, mount.fork("a", "ttl"), os.O_RDWR)
+    # Reading takes nothing, and what is let go can be taken by others.
+    assert mount.read("forks/a/ttl") == "none\n"
+    os.ftruncate(one, 100)
+    assert os.write(batch, b"create c\n") == 9
+    os.close(batch)
+    assert sorted(os.listdir(mount.forks)) == ["a", "b", "c"]
+    for handle in (one, two):
+        refused(errno.EINVAL, os.close, handle)
+    assert put(mount.fork("a", "ttl"), "60\n") == 0
+    assert put(mount.fork("a", "schema.json"), text_of("Draft") + " " * 1000000) == 0
+    assert labels(mount) == ["Draft"]
+
+
 # ---- Many at once ----
 
 WRITERS = [f"Label{number}" for number in range(8)]

@@ -8,9 +8,10 @@
 #include "fs/errno_map.h"
 
 struct batch {
-    unsigned references;  /* atomic */
-    pthread_mutex_t lock; /* guards all below */
-    pthread_cond_t calm;  /* nobody carries out lines any more */
+    unsigned references;         /* atomic */
+    struct write_budget *budget; /* not owned; may be NULL */
+    pthread_mutex_t lock;        /* guards all below */
+    pthread_cond_t calm;         /* nobody carries out lines any more */
     bool running;
     GString *waiting; /* what was written and not carried out */
     size_t complete;  /* bytes of it up to the last newline */
@@ -26,9 +27,10 @@ struct group {
     GArray *changes; /* struct change, of the lines that are well-formed, in their order */
 };
 
-struct batch *batch_new(void)
+struct batch *batch_new(struct write_budget *budget)
 {
     struct batch *batch = g_new0(struct batch, 1);
+    batch->budget = budget;
     batch->references = 1;
     pthread_mutex_init(&batch->lock, NULL);
     monotonic_cond_init(&batch->calm);
@@ -47,6 +49,7 @@ void batch_unref(struct batch *batch)
 {
     if (!batch || __atomic_sub_fetch(&batch->references, 1, __ATOMIC_ACQ_REL) > 0)
         return;
+    write_budget_give_back(batch->budget, batch->waiting->len + batch->answers->len);
     g_string_free(batch->waiting, TRUE);
     g_string_free(batch->answers, TRUE);
     pthread_cond_destroy(&batch->calm);
@@ -80,6 +83,9 @@ int batch_write(struct batch *batch, const char *data, size_t size, struct error
                          BATCH_LINES_WAITING, BATCH_BYTES_WAITING);
     if (batch->answers->len - batch->read > BATCH_ANSWERS_UNREAD)
         return error_set(err, ERR_TOO_BIG, "the answers have to be read first");
+    int code = write_budget_take(batch->budget, size, err);
+    if (code != 0)
+        return code;
     g_string_append_len(batch->waiting, data, (gssize)size);
     batch->lines += lines;
     if (lines > 0)
@@ -123,8 +129,10 @@ size_t batch_read(struct batch *batch, char *buffer, size_t size)
     size_t length = MIN(size, batch->answers->len - batch->read);
     memcpy(buffer, batch->answers->str + batch->read, length);
     batch->read += length;
-    if (batch->read == batch->answers->len) {
-        g_string_truncate(batch->answers, 0);
+    if (batch->read == batch->answers->len && batch->read > 0) {
+        write_budget_give_back(batch->budget, batch->answers->len);
+        g_string_free(batch->answers, TRUE);
+        batch->answers = g_string_new(NULL);
         batch->read = 0;
     }
     return length;
@@ -219,6 +227,7 @@ static int begin_run(struct batch *batch, struct operation *operation, struct by
     if (code != 0 || batch->complete == 0)
         return code;
     *ret_text = bytes_new(batch->waiting->str, batch->complete);
+    write_budget_give_back(batch->budget, batch->complete);
     g_string_erase(batch->waiting, 0, (gssize)batch->complete);
     batch->complete = 0;
     batch->lines = 0;
@@ -230,6 +239,7 @@ static int begin_run(struct batch *batch, struct operation *operation, struct by
 static void end_run(struct batch *batch, const GString *answers)
 {
     LOCK_SCOPE(&batch->lock);
+    write_budget_overdraw(batch->budget, answers->len);
     g_string_append_len(batch->answers, answers->str, (gssize)answers->len);
     batch->running = false;
     pthread_cond_broadcast(&batch->calm);

@@ -11,6 +11,7 @@
  * Blank lines are skipped. An incomplete last line waits for its end, and is told of when a handle
  * is closed. Answers are read once, from the first to the last, whatever the offset. Both are
  * bounded: writing more than is carried out, or carrying out more than is read, is ERR_TOO_BIG.
+ * What waits and the answers count against the budget of all that is written.
  *
  * Thread-safe. Groups of one handle are carried out one after the other. Reference-counted, since a
  * handle may be closed while its group is being carried out.
@@ -24,6 +25,7 @@
 #include "base/operation.h"
 #include "catalog/catalog.h"
 #include "fs/content/batch_line.h"
+#include "fs/content/write_budget.h"
 
 #define BATCH_BYTES_WAITING 1048576
 #define BATCH_LINES_WAITING 10000
@@ -31,11 +33,12 @@
 
 struct batch;
 
-struct batch *batch_new(void);
+/* budget (NULL: no limit) has to outlive the batch. */
+struct batch *batch_new(struct write_budget *budget);
 struct batch *batch_ref(struct batch *batch);
 void batch_unref(struct batch *batch); /* NULL: nothing */
 
-/* Takes all of the data or nothing. ERR_TOO_BIG. */
+/* Takes all of the data or nothing. ERR_TOO_BIG, ERR_NO_SPACE. */
 int batch_write(struct batch *batch, const char *data, size_t size, struct error *err);
 
 /* Whether batch_run() would have to carry something out, or to wait for who does. */

@@ -8,7 +8,8 @@
 
 struct write_buffer {
     pthread_mutex_t lock;
-    pthread_cond_t idle; /* no attempt is under way */
+    pthread_cond_t idle;         /* no attempt is under way */
+    struct write_budget *budget; /* not owned; may be NULL */
     GByteArray *text;
     char *version;
     uint64_t changes; /* how many there were */
@@ -17,26 +18,32 @@ struct write_buffer {
     bool busy;        /* an attempt is under way */
 };
 
-struct write_buffer *write_buffer_new(const struct document *document, bool truncated)
+int write_buffer_new(const struct document *document, bool truncated, struct write_budget *budget,
+                     struct write_buffer **ret, struct error *err)
 {
-    struct write_buffer *buffer = g_new0(struct write_buffer, 1);
+    int code = write_budget_take(budget, truncated ? 0 : document_size(document), err);
+    if (code != 0)
+        return code;
+    struct write_buffer *buffer = *ret = g_new0(struct write_buffer, 1);
+    buffer->budget = budget;
     pthread_mutex_init(&buffer->lock, NULL);
     monotonic_cond_init(&buffer->idle);
     buffer->text = g_byte_array_new();
     buffer->version = g_strdup(document->version);
     if (truncated)
-        return buffer;
+        return 0;
     const struct bytes *body = document->body;
     g_byte_array_append(buffer->text, (const guint8 *)body->data, (guint)body->size);
     if (document->newline)
         g_byte_array_append(buffer->text, (const guint8 *)"\n", 1);
-    return buffer;
+    return 0;
 }
 
 void write_buffer_free(struct write_buffer *buffer)
 {
     if (!buffer)
         return;
+    write_budget_give_back(buffer->budget, buffer->text->len);
     g_byte_array_unref(buffer->text);
     g_free(buffer->version);
     pthread_cond_destroy(&buffer->idle);
@@ -57,12 +64,29 @@ struct bytes *write_buffer_read(struct write_buffer *buffer, size_t size, off_t 
     return bytes_new(buffer->text->data + start, MIN(size, buffer->text->len - start));
 }
 
+/* An array keeps its memory when it gets shorter; a new one does not have it. */
+static void shrink(struct write_buffer *buffer, size_t size)
+{
+    GByteArray *shorter = g_byte_array_sized_new((guint)size);
+    g_byte_array_append(shorter, buffer->text->data, (guint)size);
+    write_budget_give_back(buffer->budget, buffer->text->len - size);
+    g_byte_array_unref(buffer->text);
+    buffer->text = shorter;
+}
+
 /* The caller holds the lock. New bytes are zeros. */
 static int set_size(struct write_buffer *buffer, size_t size, struct error *err)
 {
     size_t before = buffer->text->len;
     if (size > WRITE_BUFFER_MAX)
         return error_set(err, ERR_TOO_BIG, "a document has at most %zu bytes", WRITE_BUFFER_MAX);
+    if (size < before) {
+        shrink(buffer, size);
+        return 0;
+    }
+    int code = write_budget_take(buffer->budget, size - before, err);
+    if (code != 0)
+        return code;
     g_byte_array_set_size(buffer->text, (guint)size);
     if (size > before)
         memset(buffer->text->data + before, 0, size - before);

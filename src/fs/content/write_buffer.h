@@ -19,13 +19,16 @@
 
 #include "base/operation.h"
 #include "fs/content/document.h"
+#include "fs/content/write_budget.h"
 
 #define WRITE_BUFFER_MAX ((size_t)64 * 1024 * 1024)
 
 struct write_buffer;
 
-/* Copies the document's text, unless `truncated`, and its version. */
-struct write_buffer *write_buffer_new(const struct document *document, bool truncated);
+/* Copies the document's text, unless `truncated`, and its version. The text counts against `budget`
+ * (NULL: no limit), which has to outlive the buffer. ERR_NO_SPACE. */
+int write_buffer_new(const struct document *document, bool truncated, struct write_budget *budget,
+                     struct write_buffer **ret, struct error *err);
 void write_buffer_free(struct write_buffer *buffer); /* NULL: nothing */
 
 size_t write_buffer_size(struct write_buffer *buffer);
@@ -33,7 +36,7 @@ size_t write_buffer_size(struct write_buffer *buffer);
 struct bytes *write_buffer_read(struct write_buffer *buffer, size_t size, off_t offset);
 
 /* A gap before `offset` is filled with zeros; `append`: at the end, whatever the offset.
- * ERR_TOO_BIG, and then nothing is written. */
+ * ERR_TOO_BIG, ERR_NO_SPACE, and then nothing is written. */
 int write_buffer_write(struct write_buffer *buffer, const char *data, size_t size, off_t offset,
                        bool append, struct error *err);
 int write_buffer_resize(struct write_buffer *buffer, off_t size, struct error *err);

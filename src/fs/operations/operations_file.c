@@ -44,7 +44,7 @@ static int hold_fork(const struct view *view, struct call *call, struct error *e
 static void equip_handle(const struct view *view, struct handle *handle, int flags)
 {
     if (view->node->kind == NODE_BATCH) {
-        handle->batch = batch_new();
+        handle->batch = batch_new(view->session->write_budget);
         handle->reads_answers = (flags & O_ACCMODE) != O_WRONLY;
     }
     handle->shows_events = view->node->kind == NODE_EVENTS;
@@ -60,6 +60,14 @@ static void count_open(struct session *session, const struct call *call)
     call_metrics_time(metrics, monotonic_now_ns() - call->started_ns);
 }
 
+static void refuse_open(const struct call *call, const struct node *node, const struct error *err)
+{
+    struct session *session = fuse_req_userdata(call->request);
+    if (call->hold)
+        holders_release(catalog_holders(session->catalog), call->hold);
+    refuse(session, call->request, "open", node, NULL, err);
+}
+
 /* Replies to an open. Takes over document and hold. */
 static void reply_open(const struct view *view, struct call *call, const struct tree_child *self,
                        struct document *document)
@@ -68,12 +76,17 @@ static void reply_open(const struct view *view, struct call *call, const struct 
     struct fuse_file_info *file = call->file;
     struct write_buffer *buffer = NULL;
     struct stat attributes;
+    struct error err;
+    if (wants_to_write(file->flags) && view->node->kind != NODE_BATCH &&
+        write_buffer_new(document, file->flags & O_TRUNC, view->session->write_budget, &buffer,
+                         &err) != 0) {
+        refuse_open(call, view->node, &err);
+        return;
+    }
     entries_attributes(view, self, document, &attributes);
     pid_t process = 0;
     if (view->node->kind == NODE_STATS) /* fstat wants to know, see operations_attributes.c */
         process = caller_of_thread(fuse_req_ctx(call->request)->pid).process;
-    if (wants_to_write(file->flags) && view->node->kind != NODE_BATCH)
-        buffer = write_buffer_new(document, file->flags & O_TRUNC);
     struct handle *handle = handles_open_file(handles, view->node->id, &attributes, process,
                                               document, buffer, call->hold);
     equip_handle(view, handle, file->flags);
@@ -84,14 +97,6 @@ static void reply_open(const struct view *view, struct call *call, const struct 
     count_open(view->session, call);
     if (fuse_reply_open(call->request, file) != 0)
         handles_close(handles, handle);
-}
-
-static void refuse_open(const struct call *call, const struct node *node, const struct error *err)
-{
-    struct session *session = fuse_req_userdata(call->request);
-    if (call->hold)
-        holders_release(catalog_holders(session->catalog), call->hold);
-    refuse(session, call->request, "open", node, NULL, err);
 }
 
 static void open_file(struct call *call)

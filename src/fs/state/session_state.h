@@ -41,6 +41,7 @@ struct session {
     struct worker_pool *workers;
     struct notifier *notifier;
     struct node_table *nodes;
+    struct write_budget *write_budget;
     struct handles *handles;
     struct failures *failures;
     struct delete_guard *delete_guard;

@@ -47,6 +47,7 @@ static void defaults_are_those_of_the_manual(void **state)
     assert_int_equal(options.max_forks, 0);
     assert_int_equal(options.default_ttl_s, 0);
     assert_int_equal(options.sweep_interval_s, 60);
+    assert_int_equal(options.write_buffer_mib, 256);
     assert_int_equal(options.where.jobs, 192);
     assert_int_equal(options.log_level, LOG_LEVEL_INFO);
     assert_string_equal(options.where.metadata, "");
@@ -60,18 +61,20 @@ static void every_option_fills_its_field(void **state)
 {
     struct options options;
     struct error err;
-    assert_int_equal(
-        PARSE(&options, &err, "-f", "-o", "ro,allow_other,uid=7,gid=8,umask=077,drain_timeout=1",
-              "-o", "op_timeout=60,jobs=3,log_level=debug,metadata=m,storage=s/t/", "-o",
-              "max_forks=4,default_ttl=3155760000,sweep_interval=0,refresh=7,confirm_drop", "/c",
-              "/m"),
-        0);
+    assert_int_equal(PARSE(&options, &err, "-f", "-o",
+                           "ro,allow_other,uid=7,gid=8,umask=077,drain_timeout=1", "-o",
+                           "op_timeout=60,jobs=3,log_level=debug,metadata=m,storage=s/t/", "-o",
+                           "max_forks=4,default_ttl=3155760000,sweep_interval=0,refresh=7,confirm_"
+                           "drop,write_buffer=9",
+                           "/c", "/m"),
+                     0);
     assert_true(options.foreground && options.read_only && options.allow_other);
     assert_false(options.debug);
     assert_int_equal(options.uid, 7);
     assert_int_equal(options.gid, 8);
     assert_int_equal(options.umask, 077);
     assert_true(options.confirm_drop);
+    assert_int_equal(options.write_buffer_mib, 9);
     assert_int_equal(options.drain_timeout_ms, 1);
     assert_int_equal(options.operation_timeout_s, 60);
     assert_int_equal(options.where.jobs, 3);
@@ -246,6 +249,7 @@ static void numbers_out_of_range_are_refused(void **state)
     assert_refused("default_ttl=3155760001", "default_ttl");
     assert_refused("sweep_interval=86401", "between 0 and 86400");
     assert_refused("uid=4294967295", "uid");
+    assert_refused("write_buffer=0", "between 1 and 65536");
     assert_refused("umask=1000", "between 0 and 0777");
     assert_refused("drain_timeout=60001", "drain_timeout");
 }
@@ -382,7 +386,8 @@ static void usage_names_every_option(void **state)
                                         "s3_client=",
                                         "single_writer",
                                         "local_metadata=",
-                                        "confirm_drop"};
+                                        "confirm_drop",
+                                        "write_buffer="};
     g_autofree char *usage = options_usage();
     for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
         g_autofree char *bare = g_strndup(names[i], strcspn(names[i], "="));

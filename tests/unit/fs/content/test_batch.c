@@ -20,7 +20,7 @@ static int set_up(void **state)
     struct place *place = g_new0(struct place, 1);
     place->store = fixture_database();
     place->catalog = fixture_open(place->store, &place->faults);
-    place->batch = batch_new();
+    place->batch = batch_new(NULL);
     operation_init(&place->operation, -1);
     *state = place;
     return 0;

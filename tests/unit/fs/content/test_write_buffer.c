@@ -8,15 +8,13 @@
 static int set_up(void **state)
 {
     auto_document struct document document = {bytes_new_text("old"), true, {0, 0}, g_strdup("1")};
-    *state = write_buffer_new(&document, false);
-    return 0;
+    return write_buffer_new(&document, false, NULL, (struct write_buffer **)state, NULL);
 }
 
 static int set_up_truncated(void **state)
 {
     auto_document struct document document = {bytes_new_text("old"), true, {0, 0}, NULL};
-    *state = write_buffer_new(&document, true);
-    return 0;
+    return write_buffer_new(&document, true, NULL, (struct write_buffer **)state, NULL);
 }
 
 static int tear_down(void **state)
