@@ -238,7 +238,7 @@ static void lose_power_during(const struct mutation *mutation)
     struct remains remains;
     guint before;
     change_collecting(mutation, store, &remains, &before);
-    assert_true(before > 2);
+    assert_true(before > 0); /* equal ones count once, so how many more is up to the seed */
     for (guint i = 0; i < remains.images->len; i++) {
         struct store *left = restored(remains.images->pdata[i], path);
         assert_settled(left, mutation, false, i >= before);
