@@ -1,10 +1,10 @@
 #include "program/open_s3_catalog.h"
 
 #include <glib.h>
-#include <string.h>
 
 #include "base/bytes.h"
 #include "base/timestamp.h"
+#include "lance/bucket_uri.h"
 #include "store/local/routed_store.h"
 #include "store/s3/credentials/s3_profile.h"
 #include "store/s3/s3_store.h"
@@ -49,9 +49,9 @@ static int make_layout(const struct catalog_options *options, const char *bucket
 {
     const char *storage = options->storage ? options->storage : "";
     const char *datasets = options->storage ? options->storage : prefix;
-    g_autofree char *uri = g_strconcat("s3://", bucket, "/", datasets, NULL);
-    uri[strlen(uri) - 1] = '\0'; /* there is a slash at the end in any case */
-    return layout_new_apart(options->metadata, storage, datasets, uri, ret, err);
+    g_autofree char *uri = NULL;
+    int code = lance_bucket_uri(bucket, datasets, &uri, err);
+    return code ? code : layout_new_apart(options->metadata, storage, datasets, uri, ret, err);
 }
 
 /* ---- Trying it out ---- */
