@@ -105,6 +105,8 @@ EACH_DIRECTORY = ["find", None, "-depth", "-type", "d", "-exec", "rmdir", "{}", 
 
 @pytest.mark.parametrize("tool", [*RMDIR_FIRST, "rmdir", "find_exec_rmdir"])
 def test_an_rmdir_of_one_fork_is_a_drop_whoever_sends_it(forked, database, tool):
+    if tool.startswith("node") and int(run("node", "-p", "parseInt(process.versions.node)").stdout) > 22:
+        pytest.skip("this node tries the files first")
     commands = {"rmdir": ["rmdir", None], "find_exec_rmdir": EACH_DIRECTORY}
     delete(tool, forked.fork("alpha"), commands)
     assert list(database.forks()) == ["beta"]
