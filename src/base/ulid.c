@@ -84,6 +84,14 @@ bool ulid_parse(const char *text, size_t length, struct ulid *ret)
     return true;
 }
 
+int64_t ulid_time_ms(const struct ulid *ulid)
+{
+    int64_t time_ms = 0;
+    for (int i = 0; i < 10; i++) /* 50 bits, of which the first two are 0 */
+        time_ms = time_ms << 5 | digit(ulid->text[i]);
+    return time_ms;
+}
+
 bool ulid_equal(const struct ulid *a, const struct ulid *b)
 {
     return memcmp(a->text, b->text, ULID_LENGTH) == 0;

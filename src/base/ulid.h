@@ -25,6 +25,9 @@ bool ulid_parse(const char *text, size_t length, struct ulid *ret);
 
 bool ulid_equal(const struct ulid *a, const struct ulid *b);
 
+/* The time in it, in milliseconds since 1970. */
+int64_t ulid_time_ms(const struct ulid *ulid);
+
 /* A stable non-zero 64-bit value derived from the id, for inode numbers. */
 uint64_t ulid_hash(const struct ulid *ulid);
 

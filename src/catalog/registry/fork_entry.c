@@ -401,6 +401,12 @@ struct fork_entry *fork_entry_with_expiry(const struct fork_entry *entry,
     return with_member(entry, "ttl_expires_at", expires_at ? time_value(*expires_at) : NULL);
 }
 
+struct fork_entry *fork_entry_with_parent(const struct fork_entry *entry, const struct ulid *parent)
+{
+    return with_member(entry, "parent_fork_id",
+                       parent ? json_object_new_string(parent->text) : NULL);
+}
+
 struct bytes *fork_entry_document(const struct fork_entry *entry)
 {
     return json_pretty((struct json_span){entry->text, entry->text_length});

@@ -84,6 +84,8 @@ struct fork_entry *fork_entry_with_datasets(const struct fork_entry *entry, GPtr
 struct fork_entry *fork_entry_with_expiry(const struct fork_entry *entry,
                                           const struct timespec *expires_at); /* NULL: none;
                                                                                 else as above */
+struct fork_entry *fork_entry_with_parent(const struct fork_entry *entry,
+                                          const struct ulid *parent); /* NULL: none */
 
 struct fork_entry *fork_entry_ref(struct fork_entry *entry);
 void fork_entry_unref(struct fork_entry *entry); /* NULL: nothing */

@@ -297,6 +297,28 @@ static bool datasets_landed(const struct registry *registry, const struct transi
     return entry != NULL;
 }
 
+/* ---- Correcting a parent ---- */
+
+static int apply_parent(struct registry_edit *edit, struct transition *transition,
+                        struct error *err)
+{
+    const struct fork_entry *entry = registry_find_id(edit->state, transition->id);
+    if (!entry || !fork_entry_same_text(entry, transition->entry))
+        return error_set(err, ERR_STALE, "the entry has %s", entry ? "changed" : "gone");
+    if (transition->new_parent && !registry_find_id(edit->state, transition->new_parent))
+        return error_set(err, ERR_NOT_FOUND, "parent fork %s is gone",
+                         transition->new_parent->text);
+    return replace_entry(edit, fork_entry_with_parent(entry, transition->new_parent));
+}
+
+static bool parent_landed(const struct registry *registry, const struct transition *transition)
+{
+    const struct fork_entry *entry = registry_find_id(registry, transition->id);
+    const struct ulid *parent = transition->new_parent;
+    return entry && entry->has_parent == (parent != NULL) &&
+           (!parent || ulid_equal(&entry->parent_id, parent));
+}
+
 /* ---- Committing ---- */
 
 static const struct {
@@ -312,6 +334,7 @@ static const struct {
     [TRANSITION_REMOVE] = {"removing the entry of", apply_remove, remove_landed},
     [TRANSITION_EXPIRY] = {"setting the expiry of", apply_expiry, expiry_landed},
     [TRANSITION_DATASETS] = {"registering datasets of", apply_datasets, datasets_landed},
+    [TRANSITION_PARENT] = {"correcting the parent of", apply_parent, parent_landed},
 };
 
 static int apply(struct registry_edit *edit, void *argument, struct error *err)

@@ -45,19 +45,23 @@ enum transition_kind {
      * to the same branch are fine. ERR_CONFLICT, ERR_STALE; ERR_CONFLICT also for a branch that
      * another fork names. */
     TRANSITION_DATASETS,
+    /* Corrects the parent of a fork of any status to `new_parent`. ERR_STALE when the entry is not
+     * `entry` any more; ERR_NOT_FOUND when there is no entry of the new parent. */
+    TRANSITION_PARENT,
 };
 
 struct transition {
     enum transition_kind kind;
     const struct ulid *id;             /* all but INSERT */
     const struct fork_entry *parent;   /* INSERT: as it was when the fork was planned; NULL: none */
-    struct fork_entry *entry;          /* INSERT, RESTORE, FENCE (may be NULL): borrowed */
+    struct fork_entry *entry;          /* INSERT, RESTORE, FENCE (may be NULL), PARENT: borrowed */
     size_t max_forks;                  /* INSERT: 0 means no limit */
     const struct ulid *expired;        /* TOMBSTONE: whose expiry is the reason; NULL: none */
     const struct timespec *expires_at; /* EXPIRY: NULL clears */
     const struct timespec *decided_at; /* INSERT (any), TOMBSTONE, FENCE, RESTORE: see above;
                                           NULL: the catalog has one writer only */
     const GPtrArray *datasets;         /* DATASETS */
+    const struct ulid *new_parent;     /* PARENT: NULL: the primary graph */
     struct fork_entry **ret_before;    /* TOMBSTONE: takes the entry as it was; fork_entry_unref().
                                           NULL: nobody wants it */
     bool *ret_active;                  /* FENCE: see above; NULL: ERR_EXISTS */

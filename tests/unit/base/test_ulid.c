@@ -34,6 +34,7 @@ static void new_id_carries_the_wall_clock(void **state)
         milliseconds = milliseconds * 32 + (strchr(alphabet, id.text[i]) - alphabet);
     assert_true(milliseconds >= before.tv_sec * 1000 + before.tv_nsec / 1000000);
     assert_true(milliseconds <= after.tv_sec * 1000 + after.tv_nsec / 1000000 + 1);
+    assert_int_equal(ulid_time_ms(&id), milliseconds);
 }
 
 #define IDS_PER_THREAD 5000

@@ -153,6 +153,31 @@ static void a_parent_is_not_dropped(void **state)
     assert_int_equal(status_of(fixture, &parent), FORK_ACTIVE);
 }
 
+static int correct_parent(struct committer_fixture *fixture, struct fork_entry *entry,
+                          const struct ulid *parent)
+{
+    const struct transition transition = {
+        .kind = TRANSITION_PARENT, .id = &entry->id, .entry = entry, .new_parent = parent};
+    return transition_commit(fixture->committer, transition, NULL, NULL);
+}
+
+static void a_parent_is_corrected_in_the_entry_that_was_seen_only(void **state)
+{
+    struct committer_fixture *fixture = *state;
+    struct ulid id = enter(fixture, "audit", FORK_ACTIVE), nobody = ulid_new();
+    struct ulid parent = enter(fixture, "parent", FORK_ACTIVE);
+    auto_registry struct registry *registry = committer_registry(fixture->committer);
+    struct fork_entry *seen = registry_find(registry, "audit");
+    assert_int_equal(correct_parent(fixture, seen, &nobody), ERR_NOT_FOUND);
+    assert_int_equal(correct_parent(fixture, seen, &parent), 0);
+    assert_int_equal(correct_parent(fixture, seen, NULL), ERR_STALE);
+    auto_registry struct registry *after = committer_registry(fixture->committer);
+    struct fork_entry *corrected = registry_find_id(after, &id);
+    assert_true(corrected->has_parent && ulid_equal(&corrected->parent_id, &parent));
+    fault_store_arm(fixture->outer, FAULT_LOSE_ANSWER, 1u << STORE_PUT, 1, true, 0);
+    assert_int_equal(correct_parent(fixture, corrected, NULL), 0);
+}
+
 static void each_transition_survives_a_lost_answer(void **state)
 {
     struct committer_fixture *fixture = *state;
@@ -175,6 +200,7 @@ int main(void)
         TEST(a_name_is_entered_once),
         TEST(a_child_is_entered_under_an_active_parent_only),
         TEST(a_parent_is_not_dropped),
+        TEST(a_parent_is_corrected_in_the_entry_that_was_seen_only),
         TEST(each_transition_survives_a_lost_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
