@@ -28,6 +28,7 @@ catalog/
 catalog/change/
 catalog/edit/
 catalog/recovery/
+catalog/repair/
 catalog/care/
 fs/
 fs/tree/
@@ -60,6 +61,7 @@ catalog/format/layout.h
 catalog/fsck/fsck.h
 catalog/registry/fork_entry.h
 catalog/registry/registry.h
+catalog/repair/repair.h
 catalog/sharing/holders.h
 fs/session.h
 "

@@ -5,11 +5,11 @@ import subprocess
 
 import pytest
 
-from support import misbehaving
+from support import misbehaving, mounts
 from support.checks import assert_sound, assert_whole, refused, shows
 from support.misbehaving import (Delay, Drip, Hang, MisbehavingProxy, Noise, Reset, Truncate, error, page,
                                  redirect)
-from support.process import outcomes, wait_until
+from support.process import outcomes, run, wait_until
 
 pytestmark = [pytest.mark.s3_only, pytest.mark.slow]
 
@@ -256,6 +256,21 @@ def test_with_single_writer_it_is_mounted_with_a_warning(new_mount, careless):
     os.mkdir(mount.fork("a"))
     assert_whole(careless, "a")
     os.rmdir(mount.fork("a"))
+    assert_sound(careless)
+
+
+def test_with_single_writer_it_is_repaired(new_mount, careless):
+    mount = new_mount(careless, "single_writer")
+    os.mkdir(mount.fork("a"))
+    assert mount.unmount() == 0
+    fork_id = careless.fork("a")["id"]
+    careless.delete_object(careless.registry_key)
+    words = ("--repair", *careless.arguments("watch=0"))
+    done = run(mounts.forkfs_fsck(), *words, check=False, variables=careless.environment)
+    assert done.returncode == 3 and "single_writer" in done.stderr
+    words = ("--repair", *careless.arguments("watch=0", "single_writer"))
+    run(mounts.forkfs_fsck(), *words, variables=careless.environment)
+    assert_whole(careless, f"recovered-{fork_id}")
     assert_sound(careless)
 
 

@@ -87,18 +87,18 @@ static void check_tag(const struct dataset_check *check, const struct tag_seen *
     if (seen && fsck_is_orphan(check->fsck, branch))
         fsck_find(check->fsck, FSCK_LEFTOVER,
                   "%s: tag '%s' keeps branch '%s' of an unknown fork; delete the tag, then the "
-                  "branch, with the Lance engine",
+                  "branch, with the Lance engine, or repair with --adopt or --purge",
                   check->root, tag->name, branch);
     else if (branch && (!seen || !seen->has_ref))
         fsck_find(check->fsck, FSCK_LEFTOVER,
                   "%s: tag '%s' points at branch '%s', which is gone; delete the tag with the "
-                  "Lance engine",
+                  "Lance engine, or with --repair",
                   check->root, tag->name, branch);
     else if (!is_there(tag))
         fsck_find(check->fsck, FSCK_LEFTOVER,
                   "%s: tag '%s' points at version %" PRIu64
                   " of %s, whose manifest is gone; delete "
-                  "the tag with the Lance engine",
+                  "the tag with the Lance engine, or with --repair",
                   check->root, tag->name, tag->ref->version, branch ? branch : "main");
 }
 
