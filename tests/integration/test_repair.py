@@ -171,6 +171,24 @@ def test_what_was_written_to_an_orphan_is_not_removed_unless_that_is_asked_for(f
     assert_no_trace(forked, entry["id"])
 
 
+@pytest.mark.local_only("links are for directories")
+def test_a_purge_does_not_follow_links_out_of_an_orphan(forked, new_mount):
+    place = forked.branch_key("vertices", f"fork_{UNKNOWN}_vertices")
+    os.makedirs(forked.path(place))
+    os.symlink("../../data", forked.path(f"{place}/data"))
+    os.symlink("/nowhere", forked.path(f"{place}/_versions"))
+    os.symlink("../../../../catalog", forked.path(f"{forked.storage}wal_forks"))
+    before = {key: body for key, body in forked.snapshot().items() if UNKNOWN not in key}
+    left = len(fsck(forked).stdout.splitlines())
+    assert repair(forked, left=left) == []
+    actions = repair(forked, "--purge")
+    assert actions == [f"remove what there is of fork {UNKNOWN}, which nothing knows: 1 branch"]
+    assert not os.path.lexists(forked.path(place))
+    os.unlink(forked.path(f"{forked.storage}wal_forks"))
+    assert_unchanged({key: body for key, body in before.items() if "wal_forks" not in key}, forked)
+    assert_works(new_mount, forked)
+
+
 def test_a_lost_registry_is_rebuilt(forked, new_mount):
     before = forked.forks()
     forked.delete_object(forked.registry_key)
@@ -189,6 +207,18 @@ def test_a_broken_registry_is_kept_beside_the_rebuilt_one(forked, new_mount):
     assert len(repair(forked)) == 4
     kept = forked.list_objects(forked.registry_key + ".broken-")
     assert [forked.read_object(key).decode() for key in kept] == [text]
+    assert_works(new_mount, forked)
+
+
+@pytest.mark.local_only("links are for directories")
+def test_a_registry_that_is_a_link_is_rebuilt_where_that_leads(forked, new_mount):
+    registry, elsewhere = forked.path(forked.registry_key), forked.path("registry.json")
+    os.rename(registry, elsewhere)
+    os.symlink("../registry.json", registry)
+    forked.put_object("registry.json", "{")
+    assert len(repair(forked)) == 4
+    assert os.readlink(registry) == "../registry.json"
+    assert len(forked.forks()) == 2
     assert_works(new_mount, forked)
 
 

@@ -105,9 +105,11 @@ static int put_registry(struct repair *repair, const struct lost_registry *lost,
     auto_registry struct registry *rebuilt = assemble(entries);
     auto_bytes struct bytes *body =
         repair->settings->shared ? unique_body(rebuilt->text) : bytes_ref(rebuilt->text);
-    int code =
-        store_put(repair->store, lost->key, body, lost->body ? STORE_IF_MATCH : STORE_IF_ABSENT,
-                  lost->etag, repair->operation, NULL, err);
+    auto_store_set struct store_set *set = store_set_new();
+    struct store_request *put = store_set_put(
+        set, lost->key, body, lost->body ? STORE_IF_MATCH : STORE_IF_ABSENT, lost->etag);
+    put->through_link = true; /* as the committer puts it */
+    int code = store_run_all(repair->store, set, 0, repair->operation, err);
     if (code)
         return error_prefix(err, code, "putting the registry that was rebuilt");
     repair_did(repair, "rebuild the registry %s with %u fork%s", lost->key, entries->len,
