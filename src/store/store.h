@@ -71,6 +71,8 @@ struct store_answer {
     GPtrArray *objects;  /* LIST: struct store_object, in key order; never NULL after success.
                             PRUNE kept within: what it left; may be NULL */
     bool truncated;      /* LIST: there is more after the last row (limit reached) */
+    bool late;           /* PUT, DELETE, PRUNE: something was sent and given up that may still take
+                            effect, whatever the answer is: STORE_LATE_NS */
     GPtrArray *touched;  /* the implementation's own: what settle() must make durable */
 };
 
@@ -170,7 +172,8 @@ struct store;
 int store_run(struct store *store, struct store_set *set, struct operation *operation,
               struct error *err);
 
-/* For so long after a put or delete was abandoned it may still take effect. */
+/* For so long after a put or delete was abandoned it may still take effect; so may one that was
+ * given up, and sent again, before it was answered (answer.late). */
 #define STORE_LATE_NS (60 * NS_PER_SECOND)
 
 /* The first failed answer of a set that was run, in request order: copies its error and returns its
@@ -300,7 +303,7 @@ const char *store_method_name(enum store_method method); /* "put" */
 /* What a request must look like to reach an implementation; ERR_INVALID. */
 int store_request_check(const struct store_request *request, struct error *err);
 
-/* The set's own reference counting, and the mark that it was run; for store.c. */
+/* The set's own reference counting, and the mark that it was run; for store_wave.c. */
 struct store_set *store_set_ref(struct store_set *set);
 void store_set_mark_run(struct store_set *set);
 

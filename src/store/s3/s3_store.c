@@ -33,11 +33,12 @@ static void perform(struct store *base, const struct store_request *request,
     struct s3_effort effort;
     struct error err = {0};
     s3_effort_begin(&effort, (struct s3_store *)base, request, operation);
-    if (dispatch(&effort, request, answer, &err) == 0)
-        return;
-    s3_effort_outcome(&effort, &err);
-    store_answer_clear(answer);
-    answer->code = error_copy(&answer->error, &err);
+    if (dispatch(&effort, request, answer, &err)) {
+        s3_effort_outcome(&effort, &err);
+        store_answer_clear(answer);
+        answer->code = error_copy(&answer->error, &err);
+    }
+    answer->late = effort.unknown;
 }
 
 static void destroy(struct store *base)

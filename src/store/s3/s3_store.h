@@ -16,6 +16,9 @@
  * object has its content. Who wants to be told apart from others that create the same object
  * writes something into it that only he writes: documents of the catalog hold random ids.
  *
+ * What was sent and given up may be carried out later; that it was is in the answer (`late`), also
+ * when a repetition has succeeded: the key may be free again by then.
+ *
  * Listings leave out what has no valid key (directory markers of S3 consoles), and names like those
  * of temporary files, as those of other stores do, although there are no temporary files. A prune
  * has nothing to do. Equal content may have equal etags.

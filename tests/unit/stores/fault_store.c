@@ -26,6 +26,7 @@ struct fault_store {
     int64_t argument; /* of that */
     unsigned totals[STORE_METHODS];
     unsigned waves;
+    struct store_set *late; /* what is still under way */
 };
 
 static struct fault_store *fault_of(struct store *base)
@@ -87,6 +88,31 @@ static void lose_answer(const struct store_request *request, int code, struct st
     fail(request, store_method_writes(request->method) ? ERR_OUTCOME_UNKNOWN : code, answer);
 }
 
+/* Keeps a put until it arrives, and answers it where it has no effect before. */
+static void put_late(struct fault_store *store, enum fault_kind fault,
+                     const struct store_request *request, struct store_answer *answer)
+{
+    LOCK_SCOPE(&store->lock);
+    store_set_put(store->late, request->key, request->body, request->precondition, request->etag);
+    if (fault == FAULT_LATE)
+        fail(request, ERR_OUTCOME_UNKNOWN, answer);
+    answer->late = true;
+}
+
+unsigned fault_store_arrive(struct store *base)
+{
+    struct fault_store *store = fault_of(base);
+    pthread_mutex_lock(&store->lock);
+    auto_store_set struct store_set *late = store->late;
+    store->late = store_set_new();
+    pthread_mutex_unlock(&store->lock);
+    unsigned arrived = 0;
+    store_run(base->wrapped, late, NULL, NULL);
+    for (size_t i = 0; i < store_set_size(late); i++)
+        arrived += store_set_at(late, i)->answer.code == 0;
+    return arrived;
+}
+
 static void perform(struct store *base, const struct store_request *request,
                     const struct operation *operation, struct store_answer *answer)
 {
@@ -104,11 +130,14 @@ static void perform(struct store *base, const struct store_request *request,
     }
     if (fault == FAULT_DELAY)
         hold_up(store);
-    base->wrapped->operations->perform(base->wrapped, request, operation, answer);
+    if (fault != FAULT_LATE || request->method != STORE_PUT)
+        base->wrapped->operations->perform(base->wrapped, request, operation, answer);
     if (fault == FAULT_LOSE_ANSWER)
         lose_answer(request, code, answer);
     if (fault == FAULT_POWER)
         power_store_cut(base->wrapped);
+    if ((fault == FAULT_LATE || fault == FAULT_LATE_AGAIN) && request->method == STORE_PUT)
+        put_late(store, fault, request, answer);
 }
 
 static void begin(struct store *base, const struct store_set *set)
@@ -125,6 +154,7 @@ static void destroy(struct store *base)
     if (store->owns_inner)
         store_free(base->wrapped);
     g_free(store->match);
+    store_set_unref(store->late);
     pthread_cond_destroy(&store->changed);
     pthread_mutex_destroy(&store->lock);
 }
@@ -137,6 +167,7 @@ struct store *fault_store_new(struct store *inner, bool owns_inner)
     store_initialize_wrapper(&store->base, &operations, inner);
     store->owns_inner = owns_inner;
     store->delay_ms = DEFAULT_DELAY_MS;
+    store->late = store_set_new();
     pthread_mutex_init(&store->lock, NULL);
     monotonic_cond_init(&store->changed);
     return &store->base;

@@ -15,6 +15,9 @@ enum fault_kind {
     FAULT_FAIL,        /* the request has no effect; answered with the armed code */
     FAULT_LOSE_ANSWER, /* the request takes effect; a put or delete is answered
                           ERR_OUTCOME_UNKNOWN, a read with the armed code */
+    FAULT_LATE,        /* a put has no effect until fault_store_arrive(): it is answered
+                          ERR_OUTCOME_UNKNOWN, and told to be late */
+    FAULT_LATE_AGAIN,  /* a put takes effect, is told to be late, and arrives once more then */
     FAULT_DELAY,       /* the request is held up until fault_store_release(), or the delay ends */
     FAULT_KILL,        /* this and every later request has no effect and is answered with the armed
                           code: what a killed process leaves */
@@ -51,6 +54,10 @@ void fault_store_set_delay(struct store *store, int64_t delay_ms);
 void fault_store_release(struct store *store);
 /* Waits until a FAULT_DELAY request is being held up, or has been since arming. */
 void fault_store_wait_held(struct store *store);
+
+/* What FAULT_LATE and FAULT_LATE_AGAIN have kept arrives, on the conditions that it was put with.
+ * The number of puts that took effect. */
+unsigned fault_store_arrive(struct store *store);
 
 /* Whether the armed fault has happened; stays true after disarming. */
 bool fault_store_fired(struct store *store);

@@ -24,6 +24,7 @@ struct trial {
     bool applies;
     bool lasts;
     int code; /* of the store's answer */
+    bool late;
     char *stored;
     unsigned sent; /* requests of the method */
 };
@@ -40,7 +41,7 @@ static enum s3_wire_method method_of(enum request_kind kind)
     return is_put(kind) ? S3_WIRE_PUT : methods[kind];
 }
 
-static int request(struct store *store, enum request_kind kind, const char *etag)
+static int request(struct store *store, enum request_kind kind, const char *etag, bool *ret_late)
 {
     struct store_set *set = store_set_new();
     auto_bytes struct bytes *body = bytes_new_text("new");
@@ -71,6 +72,7 @@ static int request(struct store *store, enum request_kind kind, const char *etag
     assert_int_equal(store_run(store, set, NULL, NULL), 0);
     int code = store_set_failure(set, 0, &err);
     assert_true(code == 0 || strstr(err.text, "d/"));
+    *ret_late = store_set_at(set, 0)->answer.late;
     store_set_unref(set);
     return code;
 }
@@ -107,7 +109,7 @@ static void run_trial(struct trial *trial)
                                           .applies = trial->applies,
                                           .meanwhile = tries_in_vain(trial) ? pass_time : NULL});
     fake_s3_hurry(store, PATIENCE_MS);
-    trial->code = request(store, trial->kind, etag);
+    trial->code = request(store, trial->kind, etag, &trial->late);
     trial->stored = fake_s3_get(server, "d/k");
     trial->sent = fake_s3_count(server, method_of(trial->kind));
     store_free(store);
@@ -208,6 +210,8 @@ static void check_trial(const struct trial *trial)
         expect(trial, trial->sent == 1, "sent again for nothing");
     if (trial->kind > PUT && s3_result_is_unknown(result) && trial->applies)
         expect(trial, trial->sent == 1, "sent again although it was done");
+    bool may_arrive = trial->kind >= DELETE && s3_result_is_unknown(result);
+    expect(trial, trial->late == may_arrive, "whether it may arrive later");
 }
 
 /* Whether the wire may say so after the request was carried out. */

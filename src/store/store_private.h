@@ -1,0 +1,18 @@
+/*
+ * What the files of this folder share. Nobody else includes this.
+ */
+#ifndef FORKFS_STORE_STORE_PRIVATE_H
+#define FORKFS_STORE_STORE_PRIVATE_H
+
+#include "store/store.h"
+
+/* The store itself or the one that it wraps which makes sets durable; NULL: each answer is. */
+struct store *store_settling(struct store *store);
+
+/* That its requests run on: its own, or that of what it wraps. */
+struct worker_pool *store_pool(const struct store *store);
+
+/* Whether a request that failed so may have had an effect. */
+bool store_code_has_effect(int code);
+
+#endif
