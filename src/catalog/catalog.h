@@ -41,8 +41,9 @@ struct catalog_settings {
     size_t max_forks;            /* budget, counting every status; 0: none */
     uint64_t default_ttl_s;      /* for forks made without one, in seconds; 0: none */
     bool shared;                 /* other mounts may write the same catalog */
-    int64_t takeover_ms;         /* shared: how long the unfinished work of another mount is watched
-                                    unchanged before it is taken over */
+    int64_t takeover_ms;         /* in a bucket: how long the unfinished work of another mount, and
+                                    what is left of gone forks, is watched unchanged before it is
+                                    taken over */
     int64_t lease_ms;            /* shared: how long a mount that does not renew its lease counts
                                     as alive; 0: LEASE_DEFAULT_MS; negative (for tests): there
                                     are no leases, holds count on their own mount only */
@@ -71,13 +72,15 @@ bool catalog_is_read_only(const struct catalog *catalog);
 int catalog_recover(struct catalog *catalog, struct operation *operation,
                     struct recovery_report *report, struct error *err);
 
-/* For a catalog that several mounts write, from time to time after that: finishes what this mount
- * left unfinished, and what it has watched others leave unchanged for takeover_ms; begins to watch
- * the rest. Without requests when nothing is to be done, but for a look at everything once in
- * takeover_ms. One thread at a time, the one that called catalog_recover() or a later one. */
+/* For a catalog in a bucket, from time to time after that: removes what has arrived late for forks
+ * that are gone (recovery/remnants.h). Where several mounts write, finishes what this mount left
+ * unfinished, and what it has watched others leave unchanged for takeover_ms; begins to watch the
+ * rest. Without requests when nothing is to be done, but for a look at everything once in
+ * takeover_ms, and at all branches once in an hour. One thread at a time, the one that called
+ * catalog_recover() or a later one. */
 int catalog_recover_due(struct catalog *catalog, struct operation *operation,
                         struct recovery_report *report, struct error *err);
-/* How often; 0: never, for a catalog that nobody else writes, or that is read-only. */
+/* How often; 0: never, for a catalog in a directory, or one that is read-only. */
 int64_t catalog_recovery_interval_ms(const struct catalog *catalog);
 /* How often to look for changes by others, in milliseconds, when the user wishes `refresh_ms` (0:
  * never). A mount that has a lease looks several times in the life of that, because a drop on

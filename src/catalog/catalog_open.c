@@ -17,13 +17,16 @@ static struct catalog *catalog_new(struct store *store, struct layout *layout,
     catalog->compaction = compaction_lock_new(settings->compaction_lock, COMPACTION_LOCK_WAIT_MS);
     catalog->tombstones = tombstones_new();
     catalog->kept = kept_forks_new();
-    catalog->overlays = overlays_new(store, layout, settings->shared);
+    catalog->late_forks = late_forks_new();
+    catalog->overlays = overlays_new(store, layout, catalog_is_in_bucket(catalog));
     catalog->fork_points = fork_point_reader_new(store, layout);
     catalog->refs = ref_cache_new();
     catalog->descendants = descendants_new(store, layout, catalog->refs);
     catalog->tags = tags_new(store, layout, catalog->refs);
     if (settings->shared)
         catalog->takeover = takeover_new(settings->takeover_ms);
+    if (catalog_is_in_bucket(catalog))
+        catalog->watched = takeover_new(settings->takeover_ms);
     return catalog;
 }
 
@@ -32,12 +35,14 @@ static void catalog_release(struct catalog *catalog)
 {
     lease_keeper_stop(catalog->keeper);
     committer_free(catalog->committer);
+    takeover_free(catalog->watched);
     takeover_free(catalog->takeover);
     tags_free(catalog->tags);
     descendants_free(catalog->descendants);
     ref_cache_free(catalog->refs);
     fork_point_reader_free(catalog->fork_points);
     overlays_free(catalog->overlays);
+    late_forks_free(catalog->late_forks);
     kept_forks_free(catalog->kept);
     tombstones_free(catalog->tombstones);
     compaction_lock_free(catalog->compaction);
@@ -136,7 +141,7 @@ int catalog_open(struct store *store, struct layout *layout,
     if (code == 0)
         code = read_all_but_registry(catalog, operation, &has_datasets, err);
     if (code == 0)
-        code = committer_new(store, key, catalog_is_shared(catalog), registry_changed, catalog,
+        code = committer_new(store, key, catalog_is_in_bucket(catalog), registry_changed, catalog,
                              operation, &catalog->committer, err);
     if (code == 0 && !has_datasets)
         code = check_forks_have_none(catalog, err);

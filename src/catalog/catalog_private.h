@@ -9,6 +9,7 @@
 #include "catalog/catalog.h"
 #include "catalog/fork/descendants.h"
 #include "catalog/fork/kept_forks.h"
+#include "catalog/fork/late_forks.h"
 #include "catalog/fork/overlays.h"
 #include "catalog/fork/tags.h"
 #include "catalog/fork/tombstones.h"
@@ -37,8 +38,11 @@ struct catalog {
     struct ref_cache *refs;
     struct descendants *descendants;
     struct tags *tags;
-    struct takeover *takeover;                      /* NULL: the catalog is not shared */
-    int64_t full_look_due_ns;                       /* of recovery; for the thread that recovers */
+    struct takeover *takeover;     /* NULL: the catalog is not shared */
+    struct late_forks *late_forks; /* what may still arrive, in a bucket */
+    struct takeover *watched;      /* remnants of forks, whoever left them; NULL: no bucket */
+    /* When recovery looks at everything, and for remnants; for the thread that recovers. */
+    int64_t full_look_due_ns, remnants_due_ns;
     uint64_t rolled_back, finished, orphans, swept; /* atomic counters */
 };
 
@@ -47,6 +51,12 @@ struct catalog {
 static inline bool catalog_is_shared(const struct catalog *catalog)
 {
     return catalog->settings.shared;
+}
+
+/* Whether it lies in a bucket, or is written as if it did: what is given up may arrive later. */
+static inline bool catalog_is_in_bucket(const struct catalog *catalog)
+{
+    return catalog_is_shared(catalog) || layout_is_remote(catalog->layout);
 }
 
 /* How long a lease lives, in milliseconds. */

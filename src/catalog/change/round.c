@@ -91,13 +91,13 @@ static void add_requests(struct round *round, const struct wave_part *const part
             parts[kind]->add_common(round, set);
 }
 
-/* The first failed answer among the task's requests; and whether a run that ended early has left
- * puts under way. */
+/* The first failed answer among the task's requests; and whether something was given up that may
+ * still take effect. */
 static void take_answers(struct task *task, struct store_set *set, int run_code)
 {
     for (size_t i = task->first; i < task->end; i++) {
         const struct store_answer *answer = &store_set_at(set, i)->answer;
-        task->late_writes |= run_code && answer->code == ERR_OUTCOME_UNKNOWN;
+        task->late_writes |= answer->late;
         if (task_is_well(task))
             store_answer_failure(answer, run_code, task->err);
     }
@@ -208,9 +208,20 @@ static void round_begin(struct round *round, struct catalog *catalog, const GPtr
     round->finishing.deadline_ns = operation->deadline_ns;
 }
 
+/* Whatever came of it: a fork that is active now may be dropped before all has arrived. */
+static void note_late(struct round *round, const struct task *task)
+{
+    const struct fork_entry *entry = task->change->kind == CHANGE_CREATE
+                                         ? ((const struct create *)task)->entry
+                                         : ((const struct drop *)task)->entry;
+    if (task->late_writes && entry)
+        late_forks_add(round->catalog->late_forks, &entry->id, entry->datasets, monotonic_now_ns());
+}
+
 static void task_end(struct round *round, struct task *task)
 {
     const bool creates = task->change->kind == CHANGE_CREATE;
+    note_late(round, task);
     if (task->is_locked)
         name_locks_release(round->catalog->names, task->lock_name);
     if (!task_is_well(task))

@@ -43,7 +43,7 @@ struct task {
     /* The task's requests in the wave at hand: first to end - 1. */
     size_t first;
     size_t end;
-    bool late_writes; /* puts of its files were abandoned, and may still arrive */
+    bool late_writes; /* puts of its files were given up, and may still arrive */
 };
 
 struct round {

@@ -122,8 +122,7 @@ static int put_branches(struct registration *registration, struct store_set *set
     int run_code = store_run(catalog->store, set, registration->operation, NULL), code = 0;
     for (size_t i = 0; i < store_set_size(set); i++) {
         const struct store_answer *answer = &store_set_at(set, i)->answer;
-        if (run_code && answer->code == ERR_OUTCOME_UNKNOWN)
-            registration->late_writes = true;
+        registration->late_writes |= answer->late;
         if (code == 0)
             code = store_answer_failure(answer, run_code, err);
     }
@@ -288,6 +287,16 @@ static int make_and_commit(struct registration *registration, struct store_set *
     return code;
 }
 
+/* Before all has arrived the fork may be dropped. */
+static void note_late(const struct registration *registration)
+{
+    if (!registration->late_writes)
+        return;
+    g_autoptr(GPtrArray) branches = additions_branches(registration->additions, NULL);
+    late_forks_add(registration->catalog->late_forks, &registration->entry->id, branches,
+                   monotonic_now_ns());
+}
+
 static int register_with_intent(struct registration *registration, struct error *err)
 {
     int code = put_intent(registration, err); /* what may still arrive is left for recovery */
@@ -300,6 +309,7 @@ static int register_with_intent(struct registration *registration, struct error 
                                    &registration->undoing, NULL);
     else if (!registration->undecided)
         take_puts_back(registration, puts, err);
+    note_late(registration);
     return code;
 }
 

@@ -68,10 +68,10 @@ static int look_at_refs(struct catalog *catalog, const struct fork_entry *entry,
     return code;
 }
 
-/* Puts the tag's refs. Returns what store_run() did. */
-static int put_pins(struct catalog *catalog, const struct fork_entry *entry,
-                    const struct pinning *pinnings, struct store_set *set,
-                    struct operation *operation)
+/* Puts the tag's refs. */
+static void put_pins(struct catalog *catalog, const struct fork_entry *entry,
+                     const struct pinning *pinnings, struct store_set *set,
+                     struct operation *operation)
 {
     struct timespec now = timestamp_now();
     for (guint i = 0; i < entry->datasets->len; i++) {
@@ -82,7 +82,7 @@ static int put_pins(struct catalog *catalog, const struct fork_entry *entry,
         auto_bytes struct bytes *body = tag_ref_render(&ref, now);
         store_set_put(set, pinnings[i].key, body, STORE_IF_ABSENT, NULL);
     }
-    return store_run(catalog->store, set, operation, NULL); /* the answers say more */
+    store_run(catalog->store, set, operation, NULL); /* the answers say more */
 }
 
 static bool is_doubtful(const struct store_request *put)
@@ -90,11 +90,10 @@ static bool is_doubtful(const struct store_request *put)
     return put->answer.code == ERR_OUTCOME_UNKNOWN || put->answer.code == ERR_PRECONDITION;
 }
 
-/* What a put turned out to have done, from a look at the object. One that was abandoned (`late`)
- * and is not there may still arrive. Where what is there need not be durable the tag is not made.
- */
+/* What a put turned out to have done, from a look at the object. One that was given up and is not
+ * there may still arrive. Where what is there need not be durable the tag is not made. */
 static void settle_put(struct catalog *catalog, struct store_request *put,
-                       const struct store_request *get, bool late)
+                       const struct store_request *get)
 {
     struct store_answer *answer = &put->answer;
     const bool is_there = get->answer.code == 0 && bytes_equal(get->answer.body, put->body);
@@ -107,14 +106,14 @@ static void settle_put(struct catalog *catalog, struct store_request *put,
     } else if (get->answer.code == 0 || answer->code == ERR_PRECONDITION) {
         answer->code = error_set(&answer->error, ERR_EXISTS,
                                  "another writer made tag ref %s at the same time", put->key);
-    } else if (get->answer.code == ERR_NOT_FOUND && !late) {
+    } else if (get->answer.code == ERR_NOT_FOUND && !answer->late) {
         struct error cause = answer->error;
         answer->code = error_set(&answer->error, ERR_IO, "%.900s; it was not stored", cause.text);
     }
 }
 
 /* Puts whose answer was lost, or that were told that they lost, perhaps to themselves. */
-static void settle_doubtful(struct catalog *catalog, struct store_set *puts, bool late,
+static void settle_doubtful(struct catalog *catalog, struct store_set *puts,
                             struct operation *undoing)
 {
     auto_store_set struct store_set *gets = store_set_new();
@@ -128,7 +127,7 @@ static void settle_doubtful(struct catalog *catalog, struct store_set *puts, boo
     }
     store_run(catalog->store, gets, undoing, NULL);
     for (guint i = 0; i < doubtful->len; i++)
-        settle_put(catalog, g_ptr_array_index(doubtful, i), store_set_at(gets, i), late);
+        settle_put(catalog, g_ptr_array_index(doubtful, i), store_set_at(gets, i));
 }
 
 /* Deletes the tag refs that this call made; never another writer's. False when some may be left:
@@ -160,8 +159,9 @@ static int pin_decided(struct catalog *catalog, const struct fork_entry *entry,
                        struct operation *operation, struct operation *undoing, struct error *err)
 {
     auto_store_set struct store_set *puts = store_set_new();
-    bool late = put_pins(catalog, entry, pinnings, puts, operation) != 0, undecided = false;
-    settle_doubtful(catalog, puts, late, undoing);
+    bool undecided = false;
+    put_pins(catalog, entry, pinnings, puts, operation);
+    settle_doubtful(catalog, puts, undoing);
     int code = store_set_failure(puts, 0, err);
     if (code == 0 && catalog_is_shared(catalog))
         code = catalog_confirm_active(catalog, entry, operation, err);

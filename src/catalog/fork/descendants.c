@@ -12,6 +12,7 @@ struct descendants {
     struct store *store;
     const struct layout *layout;
     struct ref_cache *cache;
+    bool has_met_remnant; /* atomic */
 };
 
 /* A ref to be looked into. */
@@ -41,6 +42,7 @@ struct dataset_refs {
 
 /* One branch of one fork of the list. */
 struct dependence {
+    struct descendants *descendants;
     struct descendants_query *query;
     struct dataset_refs *refs;
     const char *branch;        /* owned by the query */
@@ -129,6 +131,7 @@ static void add_query(struct check *check, struct store_set *set, struct descend
             registry_protects_branch(check->registry, &query->entry->id, pair->branch))
             continue;
         struct dependence *dependence = g_new0(struct dependence, 1);
+        dependence->descendants = check->descendants;
         dependence->query = query;
         dependence->refs = obtain_dataset(check, pair->dataset);
         request_listing(dependence->refs, set, query->tags_only);
@@ -250,8 +253,18 @@ static void read_dataset(struct check *check, struct dataset_refs *refs)
 static int error_descends(const struct dependence *dependence, const char *branch,
                           struct error *err)
 {
-    return kept_by_branch(dependence->query->entry, dependence->refs->dataset, dependence->branch,
-                          branch, err);
+    struct ulid id;
+    if (!layout_id_of_branch(branch, &id))
+        return kept_by_branch(dependence->query->entry, dependence->refs->dataset,
+                              dependence->branch, branch, err);
+    __atomic_store_n(&dependence->descendants->has_met_remnant, true, __ATOMIC_RELAXED);
+    return kept_by_remnant(dependence->query->entry, dependence->refs->dataset, dependence->branch,
+                           branch, layout_is_remote(dependence->descendants->layout), err);
+}
+
+bool descendants_take_remnants(struct descendants *descendants)
+{
+    return __atomic_exchange_n(&descendants->has_met_remnant, false, __ATOMIC_RELAXED);
 }
 
 /* A branch that was made from a branch of the fork which is gone shows its descent in its lineage.

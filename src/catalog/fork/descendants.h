@@ -44,4 +44,8 @@ int descendants_check(struct descendants *descendants, const struct registry *re
                       struct descendants_query *list, size_t count, struct store_set *first,
                       struct operation *operation);
 
+/* Whether a check since the last call has met a branch that is named after a fork which no entry
+ * knows. */
+bool descendants_take_remnants(struct descendants *descendants);
+
 #endif

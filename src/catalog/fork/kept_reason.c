@@ -74,6 +74,21 @@ int kept_by_branch(const struct fork_entry *fork, const char *dataset, const cha
                      foreign, dataset, branch, then);
 }
 
+int kept_by_remnant(const struct fork_entry *fork, const char *dataset, const char *branch,
+                    const char *remnant, bool recovers, struct error *err)
+{
+    g_autofree char *then = then_what(fork);
+    return error_set(
+        err, ERR_NOT_EMPTY,
+        "the branch '%s' of dataset %s, which is left of a dropped fork, descends from "
+        "its branch %s; %s, %s",
+        remnant, dataset, branch,
+        recovers ? "it is removed by recovery when it has been there unchanged for two "
+                   "minutes, unless it has data of its own"
+                 : "delete that branch with the Lance engine",
+        then);
+}
+
 int kept_by_doubt(const struct fork_entry *fork, const struct error *problem, struct error *err)
 {
     g_autofree char *then = then_what(fork);

@@ -18,6 +18,11 @@ int kept_by_tag(const struct fork_entry *fork, const char *dataset, const char *
 int kept_by_branch(const struct fork_entry *fork, const char *dataset, const char *branch,
                    const char *foreign, struct error *err);
 
+/* The same of one that is named after a fork of which no entry is left. `recovers`: recovery
+ * removes such branches. */
+int kept_by_remnant(const struct fork_entry *fork, const char *dataset, const char *branch,
+                    const char *remnant, bool recovers, struct error *err);
+
 /* A ref of the dataset cannot be read, so that nobody can tell what hangs on the branch: the code
  * and text of `problem`, and what to do. */
 int kept_by_doubt(const struct fork_entry *fork, const struct error *problem, struct error *err);

@@ -2,6 +2,7 @@
 
 #include "base/timestamp.h"
 #include "catalog/change/deletion.h"
+#include "catalog/recovery/recovery_private.h"
 #include "lance/branch_name.h"
 
 #define OVERLAY_SUFFIX ".json"
@@ -36,7 +37,7 @@ static int list_ids(struct catalog *catalog, struct operation *operation, GHashT
     return code;
 }
 
-static void forget_known(struct catalog *catalog, GHashTable *ids)
+void recovery_forget_known(struct catalog *catalog, GHashTable *ids)
 {
     auto_registry struct registry *registry = catalog_registry(catalog);
     for (guint i = 0; i < registry->entries->len; i++) {
@@ -123,7 +124,7 @@ int orphans_remove(struct catalog *catalog, struct operation *operation,
         code = committer_reload(catalog->committer, operation, err);
     if (code)
         return code;
-    forget_known(catalog, ids);
+    recovery_forget_known(catalog, ids);
     forget_those_not_due(catalog, ids);
     if (g_hash_table_size(ids) == 0)
         return 0;

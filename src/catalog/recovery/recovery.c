@@ -8,6 +8,7 @@
 #include "catalog/edit/tag_intent.h"
 #include "catalog/recovery/orphans.h"
 #include "catalog/recovery/recovery_private.h"
+#include "catalog/recovery/remnants.h"
 
 /* How often recovery looks whether the time of something has come. */
 #define INTERVAL_SHORTEST_MS 1000
@@ -60,8 +61,9 @@ static int recover_all(struct catalog *catalog, struct operation *operation,
     return code;
 }
 
-static int recover_due(struct catalog *catalog, struct operation *operation,
-                       struct recovery_report *report, struct error *err)
+/* What other mounts may have left. */
+static int recover_shared(struct catalog *catalog, struct operation *operation,
+                          struct recovery_report *report, struct error *err)
 {
     bool entries = recovery_has_entries(catalog), tombstones = recovery_has_tombstones(catalog);
     bool hidden = monotonic_now_ns() >= catalog->full_look_due_ns;
@@ -74,6 +76,18 @@ static int recover_due(struct catalog *catalog, struct operation *operation,
         code = recover_known(catalog, operation, report, err);
     if (code == 0 && hidden)
         code = recover_hidden(catalog, operation, report, err);
+    return code;
+}
+
+/* Remnants before orphans: their files go with them. */
+static int recover_due(struct catalog *catalog, struct operation *operation,
+                       struct recovery_report *report, struct error *err)
+{
+    int code = remnants_of_own(catalog, operation, report, err);
+    if (code == 0)
+        code = remnants_remove(catalog, operation, report, err);
+    if (code == 0 && catalog_is_shared(catalog))
+        code = recover_shared(catalog, operation, report, err);
     return code;
 }
 
@@ -107,7 +121,7 @@ int catalog_recover_due(struct catalog *catalog, struct operation *operation,
 
 int64_t catalog_recovery_interval_ms(const struct catalog *catalog)
 {
-    if (!catalog_is_shared(catalog) || catalog->settings.read_only)
+    if (!catalog_is_in_bucket(catalog) || catalog->settings.read_only)
         return 0;
     return CLAMP(catalog->settings.takeover_ms / 4, INTERVAL_SHORTEST_MS, INTERVAL_LONGEST_MS);
 }

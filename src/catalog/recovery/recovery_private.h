@@ -18,6 +18,9 @@ bool recovery_has_tombstones(struct catalog *catalog);
 int recovery_of_tombstones(struct catalog *catalog, struct operation *operation,
                            struct recovery_report *report, struct error *err);
 
+/* Strikes from a set of ids (its keys are texts) those that an entry or a tombstone has. */
+void recovery_forget_known(struct catalog *catalog, GHashTable *ids);
+
 /* Removes temporary files of crashed writers and, where there are directories, those of branches
  * that are named after forks of which no entry is left, if they hold no object. Costs a listing of
  * each dataset there, and nothing on an object store. */

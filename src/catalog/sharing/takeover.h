@@ -22,8 +22,9 @@ enum takeover_kind {
     TAKEOVER_REGISTRATION, /* an intent; by key */
     TAKEOVER_TAGGING,      /* an intent; by key */
     TAKEOVER_ORPHAN,       /* files of a fork that nobody knows; by the id */
+    TAKEOVER_REMNANT,      /* branches of such a fork; by the id */
 };
-#define TAKEOVER_KINDS 5
+#define TAKEOVER_KINDS 6
 
 struct takeover;
 

@@ -125,6 +125,40 @@ class Delay(Fault):
         exchange.answer(exchange.forward())
 
 
+class ArriveLate(Fault):
+    """Of every other object the first request is kept back, as by a network that loses its way; the server gets it with
+    arrive(). Repetitions get through."""
+
+    def __init__(self, **which):
+        super().__init__(**which)
+        self.seen = set()  # paths
+        self.kept = []  # exchanges that wait
+        self.lock = threading.Lock()
+        self.arriving = threading.Event()
+        self.arrived = threading.Semaphore(0)
+
+    def play(self, exchange):
+        with self.lock:
+            keeps = exchange.path not in self.seen and len(self.seen) % 2 == 0
+            self.seen.add(exchange.path)
+            if keeps:
+                self.kept.append(exchange)
+        if keeps:
+            self.arriving.wait()
+        try:
+            reply = exchange.forward()
+        finally:
+            if keeps:
+                self.arrived.release()
+        exchange.answer(reply)
+
+    def arrive(self):
+        """Lets all through that has been kept back; returns when the server has answered it."""
+        self.arriving.set()
+        for _ in self.kept:
+            self.arrived.acquire()
+
+
 class Noise(Fault):
     """An answer that is not HTTP."""
 
