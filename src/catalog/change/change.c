@@ -16,23 +16,27 @@ struct earlier {
     bool any_drop;
 };
 
-static void earlier_add(struct earlier *earlier, struct catalog *catalog,
-                        const struct change *change, char *name)
+/* The name of the fork that a change gets a child, or loses one; NULL: none. g_free(). */
+static char *parent_of(struct catalog *catalog, const struct change *change, const char *name)
 {
+    if (change->kind == CHANGE_CREATE)
+        return g_strdup(change->parent);
     auto_registry struct registry *registry = catalog_registry(catalog);
     const struct fork_entry *entry = registry_find(registry, name);
     const struct fork_entry *parent =
         entry && entry->has_parent ? registry_find_id(registry, &entry->parent_id) : NULL;
-    if (change->kind == CHANGE_CREATE) {
-        earlier->creates++;
-        if (change->parent)
-            g_hash_table_add(earlier->needed, g_strdup(change->parent));
-    } else {
-        earlier->any_drop = true;
-        if (parent && parent->key)
-            g_hash_table_add(earlier->needed, g_strdup(parent->key));
-    }
+    return parent ? g_strdup(parent->key) : NULL;
+}
+
+/* Takes over both names. */
+static void earlier_add(struct earlier *earlier, const struct change *change, char *name,
+                        char *parent)
+{
+    earlier->creates += change->kind == CHANGE_CREATE;
+    earlier->any_drop |= change->kind == CHANGE_DROP;
     g_hash_table_add(earlier->decided, name);
+    if (parent)
+        g_hash_table_add(earlier->needed, parent);
 }
 
 /* Whether a create would break a budget that an earlier drop may relieve. */
@@ -47,11 +51,11 @@ static bool waits_for_budget(const struct earlier *earlier, struct catalog *cata
 }
 
 static bool has_to_wait(const struct earlier *earlier, struct catalog *catalog,
-                        const struct change *change, const char *name)
+                        const struct change *change, const char *name, const char *parent)
 {
     return g_hash_table_contains(earlier->decided, name) ||
            g_hash_table_contains(earlier->needed, name) ||
-           (change->parent && g_hash_table_contains(earlier->decided, change->parent)) ||
+           (parent && g_hash_table_contains(earlier->decided, parent)) ||
            waits_for_budget(earlier, catalog, change);
 }
 
@@ -69,8 +73,10 @@ static void take_round(struct catalog *catalog, GPtrArray *waiting, GPtrArray *r
     for (guint i = 0; i < waiting->len; i++) {
         struct change *change = g_ptr_array_index(waiting, i);
         char *name = round_lock_name(catalog, change);
-        g_ptr_array_add(has_to_wait(&earlier, catalog, change, name) ? later : round, change);
-        earlier_add(&earlier, catalog, change, name);
+        char *parent = parent_of(catalog, change, name);
+        bool waits = has_to_wait(&earlier, catalog, change, name, parent);
+        g_ptr_array_add(waits ? later : round, change);
+        earlier_add(&earlier, change, name, parent);
     }
     g_ptr_array_set_size(waiting, 0);
     g_ptr_array_extend(waiting, later, NULL, NULL);

@@ -166,6 +166,20 @@ static void a_parent_listed_before_its_child_is_refused_alone(void **state)
     fixture_assert_clean(fixture->store);
 }
 
+/* Also when that has to wait for a line above. */
+static void a_drop_does_not_see_what_a_later_line_does(void **state)
+{
+    struct change_fixture *fixture = *state;
+    fixture_create(fixture->catalog, "p", NULL);
+    fixture_create(fixture->catalog, "c", "p");
+    fixture_create(fixture->catalog, "d", "p");
+    struct change changes[] = {drop_line("c"), drop_line("p"), drop_line("d")};
+    static const int codes[] = {0, ERR_NOT_EMPTY, 0};
+    assert_changes(fixture, changes, codes, G_N_ELEMENTS(changes));
+    assert_status(fixture, "p", FORK_ACTIVE);
+    fixture_assert_clean(fixture->store);
+}
+
 static void a_parent_that_is_being_dropped_gets_no_child(void **state)
 {
     struct change_fixture *fixture = *state;
@@ -474,6 +488,7 @@ int main(void)
         TEST(dependent_lines_are_carried_out_in_order),
         TEST(a_family_is_dropped_from_below),
         TEST(a_parent_listed_before_its_child_is_refused_alone),
+        TEST(a_drop_does_not_see_what_a_later_line_does),
         TEST(a_parent_that_is_being_dropped_gets_no_child),
         TEST(a_parent_that_was_dropped_and_made_anew_gets_no_child),
         TEST(of_two_lines_with_one_name_the_first_counts),
