@@ -5,12 +5,13 @@
 #define MOUNTINFO "/proc/self/mountinfo"
 
 /* Fields of a line: six, then optional ones up to "-", then three. */
-enum { FIELD_ID = 0, FIELD_PATH = 4, FIELD_OPTIONS = 5, FIELDS_FIRST = 6 };
+enum { FIELD_ID = 0, FIELD_DEVICE = 2, FIELD_PATH = 4, FIELD_OPTIONS = 5, FIELDS_FIRST = 6 };
 enum { FIELD_TYPE = 1, FIELD_SOURCE = 2, FIELD_SUPER_OPTIONS = 3, FIELDS_LAST = 4 };
 
 static void free_entry(gpointer data)
 {
     struct mount_entry *entry = data;
+    g_free(entry->device);
     g_free(entry->path);
     g_free(entry->type);
     g_free(entry->source);
@@ -42,6 +43,7 @@ static struct mount_entry *parse_line(const char *line)
         return NULL;
     struct mount_entry *entry = g_new0(struct mount_entry, 1);
     entry->id = g_ascii_strtoull(fields[FIELD_ID], NULL, 10);
+    entry->device = g_strdup(fields[FIELD_DEVICE]);
     entry->path = g_strcompress(fields[FIELD_PATH]);
     entry->type = g_strcompress(last[FIELD_TYPE]);
     entry->source = g_strcompress(last[FIELD_SOURCE]);

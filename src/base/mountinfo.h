@@ -14,7 +14,8 @@
 #include "base/error.h"
 
 struct mount_entry {
-    uint64_t id;    /* of the mount, while it lasts */
+    uint64_t id;    /* of the mount, while it lasts; then another gets it */
+    char *device;   /* "0:44", of the file system, while it is in use; as that */
     char *path;     /* where it is now, also after a directory above it was renamed */
     char *type;     /* "ext4", "fuse.forkfs" */
     char *source;   /* what is mounted, as whoever mounted it has named it */

@@ -1,6 +1,7 @@
 #include "fs/session.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 
 #include "base/timestamp.h"
@@ -79,7 +80,7 @@ int session_mount(struct session *session, struct catalog *catalog, struct error
     if (fuse_session_mount(session->fuse, session->mountpoint) != 0)
         return error_set(err, ERR_IO, "cannot mount on %s", session->mountpoint);
     session->mounted = true;
-    session->mount_id = unmount_id(session->mountpoint);
+    session->mount_mark = unmount_mark(session->mountpoint);
     if (!notifier_start(session->notifier, session->fuse))
         return error_set(err, ERR_IO, "cannot start the notifier's thread");
     return 0;
@@ -113,11 +114,18 @@ static int serve_all(struct session *session, struct error *err)
     return result >= 0 ? 0 : error_set_errno(err, -result, "serving the mount");
 }
 
+/* False: somebody has unmounted us, and what looks as our mount may be another by now. */
+static bool is_in_use(const struct session *session)
+{
+    struct pollfd fd = {.fd = fuse_session_fd(session->fuse)};
+    return poll(&fd, 1, 0) == 0 || (fd.revents & POLLERR) == 0;
+}
+
 /* Libfuse unmounts at the path that it was given, where by now something else may be. */
 static int take_mount_away(struct session *session, struct error *err)
 {
-    g_autofree char *moved = unmount_moved_path(session->mountpoint, session->mount_id);
-    if (moved)
+    g_autofree char *moved = unmount_moved_path(session->mountpoint, session->mount_mark);
+    if (moved && is_in_use(session))
         return unmount_path(moved, err);
     fuse_session_unmount(session->fuse);
     return 0;
@@ -172,6 +180,7 @@ void session_free(struct session *session)
     operation_counts_free(session->operations);
     g_free(session->source);
     g_free(session->mountpoint);
+    g_free(session->mount_mark);
     g_free(session->fuse_options);
     g_free(session);
 }

@@ -6,22 +6,29 @@
 
 #include "base/mountinfo.h"
 
-uint64_t unmount_id(const char *path)
+static char *mark_of(const struct mount_entry *entry)
+{
+    return g_strdup_printf("%" G_GUINT64_FORMAT " %s", entry->id, entry->device);
+}
+
+char *unmount_mark(const char *path)
 {
     g_autoptr(GPtrArray) mounts = NULL;
     if (mountinfo_read(&mounts, NULL) != 0)
-        return 0;
+        return NULL;
     const struct mount_entry *entry = mountinfo_at(mounts, path);
-    return entry ? entry->id : 0;
+    return entry ? mark_of(entry) : NULL;
 }
 
-char *unmount_moved_path(const char *path, uint64_t id)
+char *unmount_moved_path(const char *path, const char *mark)
 {
     g_autoptr(GPtrArray) mounts = NULL;
-    if (id == 0 || mountinfo_read(&mounts, NULL) != 0)
+    if (!mark || mountinfo_read(&mounts, NULL) != 0)
         return NULL;
-    const struct mount_entry *entry = mountinfo_by_id(mounts, id);
-    return entry && strcmp(entry->path, path) != 0 ? g_strdup(entry->path) : NULL;
+    const struct mount_entry *entry = mountinfo_by_id(mounts, g_ascii_strtoull(mark, NULL, 10));
+    g_autofree char *found = entry ? mark_of(entry) : NULL;
+    bool has_moved = found && strcmp(found, mark) == 0 && strcmp(entry->path, path) != 0;
+    return has_moved ? g_strdup(entry->path) : NULL;
 }
 
 /* The setuid program that libfuse mounts and unmounts with, too. */

@@ -7,16 +7,15 @@
 #ifndef FORKFS_FS_UNMOUNT_H
 #define FORKFS_FS_UNMOUNT_H
 
-#include <stdint.h>
-
 #include "base/error.h"
 
-/* The id of the mount that is seen at a path, 0 when that cannot be told. */
-uint64_t unmount_id(const char *path);
+/* What tells the mount that is seen at a path from all others, as long as its file system is in
+ * use: then both may be another's. NULL when that cannot be told. g_free(). */
+char *unmount_mark(const char *path);
 
-/* Where the mount with an id is by now, when that is another path than `path`; else (also when it
- * is gone, or the id is 0) NULL. g_free(). */
-char *unmount_moved_path(const char *path, uint64_t id);
+/* Where the mount with a mark is by now, when that is another path than `path`; else (also when it
+ * is gone, or the mark is NULL) NULL. g_free(). */
+char *unmount_moved_path(const char *path, const char *mark);
 
 /* Unmounts what is seen at a path, at once for those who look, later for those who have files open
  * in it; as a user, through fusermount3. ERR_IO and others, with the path. */

@@ -84,6 +84,32 @@ def test_sigterm_unmounts_where_the_mountpoint_is_by_now(new_mount, database, tm
             run("fusermount3", "-uz", os.path.join(after, "mnt"))
 
 
+def number_of(path):
+    """The number that the kernel has for the mount on a path: that of one that is gone is given to the next."""
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as stream:
+        return next(int(line.split(" ")[0]) for line in stream if line.split(" ")[4] == path)
+
+
+@pytest.mark.local_only("where the catalog is does not matter")
+def test_who_was_unmounted_takes_no_other_mount_away(new_mount, new_database):
+    databases = [new_database(), new_database()]
+    for _ in range(50):
+        first = new_mount(databases[0])
+        number = number_of(first.path)
+        os.kill(first.process.pid, signal.SIGSTOP)
+        run("fusermount3", "-u", first.path)
+        second = new_mount(databases[1])
+        has_its_number = number_of(second.path) == number
+        os.kill(first.process.pid, signal.SIGCONT)
+        assert first.wait() == 0
+        if has_its_number:
+            assert os.listdir(second.forks) == [], second.stderr()
+            assert second.is_running
+            return
+        second.unmount()
+    pytest.skip("the numbers of mounts are not given again so soon")
+
+
 @pytest.mark.local_only("a bucket is not locked")
 def test_a_second_mount_is_told_who_has_the_first(new_mount, database):
     first = new_mount(database)

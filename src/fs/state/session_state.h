@@ -37,7 +37,7 @@ struct session {
     struct catalog *catalog; /* not owned */
     struct fuse_session *fuse;
     bool mounted;
-    uint64_t mount_id; /* unmount_id() of the mount */
+    char *mount_mark; /* unmount_mark() of the mount */
     struct worker_pool *workers;
     struct notifier *notifier;
     struct node_table *nodes;
