@@ -372,10 +372,15 @@ int fixture_status(struct store *store, const char *name)
 
 void fixture_assert_clean(struct store *store)
 {
+    fixture_assert_clean_at(store, "/srv/graph/storage");
+}
+
+void fixture_assert_clean_at(struct store *store, const char *base_uri)
+{
     struct error err = {0};
     struct layout *layout = NULL;
     g_autoptr(GPtrArray) findings = NULL;
-    assert_int_equal(layout_new("", "storage/", "/srv/graph/storage", &layout, NULL), 0);
+    assert_int_equal(layout_new("", "storage/", base_uri, &layout, NULL), 0);
     if (catalog_fsck(store, layout, NULL, &findings, &err))
         fail_msg("%s", err.text);
     layout_free(layout);

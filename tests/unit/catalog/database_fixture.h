@@ -50,8 +50,9 @@ unsigned fixture_mentions(struct store *store, const char *text);
 /* The invariants of a store at rest: the registry parses; every active fork has all its branches
  * (manifest and ref) and its overlay. */
 void fixture_assert_whole(struct store *store);
-/* The catalog check finds nothing to complain about. */
+/* The catalog check finds nothing to complain about; _at(): in a database with that base URI. */
 void fixture_assert_clean(struct store *store);
+void fixture_assert_clean_at(struct store *store, const char *base_uri);
 
 /* Makes a fork (parent NULL: of the primary graph); fails the test if it cannot. */
 struct ulid fixture_create(struct catalog *catalog, const char *name, const char *parent);

@@ -250,7 +250,7 @@ static void allocator_and_log_of_a_hybrid_database_are_the_directorys(void **sta
     id = fixture_create(fixture->catalog, "two", NULL);
     assert_seeded(fixture, &id, "1031");
     assert_text(scratch_names(directory, ""), ALLOCATOR " wal");
-    fixture_assert_clean(fixture->store);
+    fixture_assert_clean_at(fixture->store, BUCKET);
     scratch_directory_free(directory);
 }
 
