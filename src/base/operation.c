@@ -31,6 +31,8 @@ void operation_init(struct operation *operation, int64_t timeout_ms)
     if (timeout_ms >= 0 && timeout_ms < (INT64_MAX - now) / NS_PER_MS)
         operation->deadline_ns = now + timeout_ms * NS_PER_MS;
     operation->suspended_ns = suspended_now_ns();
+    operation->begun_ns = now;
+    operation->silence_ms = 0;
     operation->cancelled = false;
     pthread_mutex_init(&operation->lock, NULL);
     operation->watched_cond = NULL;
@@ -83,6 +85,13 @@ int64_t operation_reserve(struct operation *operation)
     if (deadline_ns != INT64_MAX)
         operation->deadline_ns -= MAX(0, deadline_ns - monotonic_now_ns()) / 4;
     return deadline_ns;
+}
+
+void operation_give_up_early(struct operation *operation)
+{
+    if (!operation || operation->deadline_ns == INT64_MAX)
+        return;
+    operation->silence_ms = MAX(operation_remaining_ms(operation) / 3, OPERATION_SILENCE_MS);
 }
 
 void operation_watch(struct operation *operation, pthread_cond_t *cond, pthread_mutex_t *mutex)

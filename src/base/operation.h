@@ -25,6 +25,8 @@
 struct operation {
     int64_t deadline_ns;  /* CLOCK_MONOTONIC; INT64_MAX: none */
     int64_t suspended_ns; /* by how much CLOCK_BOOTTIME was ahead of that at the beginning */
+    int64_t begun_ns;     /* CLOCK_MONOTONIC */
+    int64_t silence_ms;   /* operation_give_up_early(); 0: it goes on until its deadline */
     bool cancelled;       /* atomic */
     pthread_mutex_t lock;
     pthread_cond_t *watched_cond;
@@ -51,6 +53,14 @@ int64_t operation_remaining_ms(const struct operation *operation);
 /* Shortens the deadline by a quarter of the time left, so that undoing what was begun fits into the
  * time that the user was promised. Returns the deadline as it was. For the owner. */
 int64_t operation_reserve(struct operation *operation);
+
+/* For an operation that begins with asking and takes several steps: would a first answer take more
+ * than a third of its time, it would not come to its end. So it is given up when the other side has
+ * answered nothing at all, to nobody, for so long since it began (but for OPERATION_SILENCE_MS at
+ * least); nothing has been changed by then. Whoever asks a server minds that. For the owner, before
+ * the first step; NULL and without deadline: nothing. */
+#define OPERATION_SILENCE_MS 5000
+void operation_give_up_early(struct operation *operation);
 
 void operation_watch(struct operation *operation, pthread_cond_t *cond, pthread_mutex_t *mutex);
 void operation_unwatch(struct operation *operation);

@@ -76,6 +76,8 @@ static struct store_wave *wave_new(struct store *store, struct store_set *set,
     if (operation) {
         wave->operation.deadline_ns = operation->deadline_ns;
         wave->operation.suspended_ns = operation->suspended_ns;
+        wave->operation.begun_ns = operation->begun_ns;
+        wave->operation.silence_ms = operation->silence_ms;
     }
     pthread_mutex_init(&wave->lock, NULL);
     monotonic_cond_init(&wave->changed);

@@ -9,7 +9,7 @@ from support import misbehaving, mounts
 from support.checks import assert_sound, assert_whole, refused, shows
 from support.misbehaving import (Delay, Drip, Hang, MisbehavingProxy, Noise, Reset, Truncate, error, page,
                                  redirect)
-from support.process import outcomes, run, wait_until
+from support.process import DIRECTORY_CALL, outcomes, run, wait_until
 
 pytestmark = [pytest.mark.s3_only, pytest.mark.slow]
 
@@ -232,6 +232,30 @@ def test_a_renewed_ca_file_is_noticed(new_mount, small_database, gateway, tmp_pa
         assert mount.unmount() == 0
     finally:
         proxy.stop()
+
+
+# ---- A server that does not answer ----
+
+@pytest.mark.parametrize("call, name", [("mkdir", "new"), ("rmdir", "old")])
+def test_a_change_that_gets_no_answer_fails_early_and_what_is_in_memory_can_be_read_meanwhile(
+        new_mount, new_child, small_database, proxy, call, name):
+    mount = new_mount(small_database.through(proxy), "op_timeout=60,s3_client=curl")
+    os.mkdir(mount.fork("old"))
+    assert mount.read("forks", "old", "status") == "active\n"  # looked at
+    before = small_database.snapshot()
+    proxy.misbehave(Hang())
+    child = new_child(DIRECTORY_CALL, call, mount.fork(name))
+    assert child.line() == "ready"
+    wait_until(lambda: proxy.fired)
+    assert mount.read("forks", "old", "status") == "active\n"
+    assert '"old"' in mount.read("registry.json")
+    for file in ("events", "errors", "stats", "tombstones"):
+        mount.read(file)
+    assert child.result(OPERATION_TIMEOUT + MARGIN) in UNREACHABLE
+    assert "the store has answered nothing so far, and nothing was begun" in mount.errors()[-1], mount.errors()
+    assert small_database.snapshot() == before
+    proxy.behave()
+    assert_recovers(mount, small_database)
 
 
 # ---- A server that does not know preconditions ----

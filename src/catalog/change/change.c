@@ -98,6 +98,7 @@ void catalog_change(struct catalog *catalog, struct change *changes, size_t coun
     auto_operation struct operation unlimited;
     operation_init(&unlimited, -1);
     g_autoptr(GPtrArray) waiting = g_ptr_array_new();
+    operation_give_up_early(operation);
     for (size_t i = 0; i < count; i++) {
         if (catalog->settings.read_only)
             error_set(&changes[i].error, ERR_READ_ONLY, "the catalog is mounted read-only");

@@ -353,6 +353,7 @@ static int register_in_time(struct catalog *catalog, struct fork_entry *entry,
     struct registration registration = {.catalog = catalog, .entry = entry, .operation = operation};
     operation_init(&registration.undoing, -1);
     registration.undoing.deadline_ns = operation ? operation_reserve(operation) : INT64_MAX;
+    operation_give_up_early(operation);
     int code = register_locked(&registration, text, err);
     if (operation)
         operation->deadline_ns = registration.undoing.deadline_ns;

@@ -199,6 +199,7 @@ int tags_create(struct catalog *catalog, const struct fork_entry *entry, const c
     if (code)
         return error_copy(err, &failure);
     int64_t deadline_ns = operation ? operation_reserve(operation) : INT64_MAX;
+    operation_give_up_early(operation);
     struct pinning *pinnings = g_new0(struct pinning, entry->datasets->len);
     auto_store_set struct store_set *looks = store_set_new();
     code = look_at_refs(catalog, entry, tag, pinnings, looks, operation, &failure);

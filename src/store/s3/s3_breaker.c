@@ -96,6 +96,12 @@ int64_t s3_breaker_silence_ns(struct s3_breaker *breaker)
     return breaker->failures ? now_ns - breaker->silent_since_ns : 0;
 }
 
+int64_t s3_breaker_answered_ns(struct s3_breaker *breaker)
+{
+    LOCK_SCOPE(&breaker->lock);
+    return breaker->answered_ns;
+}
+
 bool s3_breaker_state(struct s3_breaker *breaker, uint64_t *ret_times_opened)
 {
     LOCK_SCOPE(&breaker->lock);

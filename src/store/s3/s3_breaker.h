@@ -63,6 +63,8 @@ void s3_breaker_report(struct s3_breaker *breaker, const struct s3_breaker_ticke
 
 /* For how long there has been no answer; 0 when the last exchange was answered. */
 int64_t s3_breaker_silence_ns(struct s3_breaker *breaker);
+/* When the last answer came, to whomever; INT64_MIN: none has. */
+int64_t s3_breaker_answered_ns(struct s3_breaker *breaker);
 /* Whether it is open, and how often it has opened so far. */
 bool s3_breaker_state(struct s3_breaker *breaker, uint64_t *ret_times_opened);
 

@@ -26,6 +26,7 @@ void s3_effort_begin(struct s3_effort *effort, struct s3_store *store,
         .operation = operation,
         .method = store_method_name(request->method),
         .key = request->key,
+        .asks = !store_method_writes(request->method),
         .started_ns = monotonic_now_ns(),
         .deadline_ns = operation->deadline_ns,
         .margin_ms = MIN(operation_remaining_ms(operation) / 10, MARGIN_MS),
@@ -60,6 +61,16 @@ static int64_t remaining_ms(const struct s3_effort *effort)
     /* The operation's clock counts sleep, too. */
     int64_t promised_ms = operation_remaining_ms(effort->operation) - effort->margin_ms;
     return MAX(0, MIN(left_ms, promised_ms));
+}
+
+/* The same, but for the first step of an operation only as long as that may last. */
+static int64_t patient_ms(const struct s3_effort *effort)
+{
+    int64_t left_ms = remaining_ms(effort);
+    if (!s3_effort_is_unanswered(effort))
+        return left_ms;
+    int64_t waited_ms = (monotonic_now_ns() - effort->started_ns) / NS_PER_MS;
+    return MAX(0, MIN(left_ms, effort->operation->silence_ms - waited_ms));
 }
 
 static int fail_interrupted(const struct s3_effort *effort, struct error *err)
@@ -106,7 +117,7 @@ static int64_t exchange_ms(const struct s3_effort *effort)
     int64_t limit_ms = effort->store->pace.exchange_ms << MIN(effort->timeouts, MOST_DOUBLINGS);
     if (effort->timeouts == 0)
         limit_ms = MIN(limit_ms, MAX(left_ms / 2, SILENCE_SHORTEST_MS));
-    return MIN(limit_ms, left_ms);
+    return MIN(limit_ms, patient_ms(effort));
 }
 
 /* ---- One exchange ---- */
@@ -254,7 +265,7 @@ static int wait_for_admission(const struct s3_effort *effort, struct s3_breaker_
 {
     struct s3_breaker *breaker = &effort->store->breaker;
     while (!s3_breaker_admit(breaker, ticket)) {
-        int64_t left_ms = remaining_ms(effort);
+        int64_t left_ms = patient_ms(effort);
         int code = 0;
         if (effort->exchanges > 0 && left_ms < effort->store->pace.first_ms)
             return fail_late(effort, err);
@@ -317,7 +328,7 @@ static bool gives_up(const struct s3_effort *effort, enum s3_wire_result result)
     if (effort->impatient && (result == S3_WIRE_UNREACHABLE || result == S3_WIRE_TIMED_OUT ||
                               effort->failures >= IMPATIENT_FAILURES))
         return true;
-    return remaining_ms(effort) < effort->store->pace.first_ms;
+    return patient_ms(effort) < effort->store->pace.first_ms;
 }
 
 /* Counts the failure and says whether to try again. */
@@ -346,7 +357,7 @@ int s3_effort_again(struct s3_effort *effort, const struct s3_wire_answer *answe
             return s3_explain(effort, answer, err);
         /* A kept connection that the server had closed meanwhile is replaced at once. */
         if (effort->failures > 1 || answer->result != S3_WIRE_LOST)
-            ms = MIN(pause_ms(effort), remaining_ms(effort) / 2);
+            ms = MIN(pause_ms(effort), patient_ms(effort) / 2);
     }
     effort->renewed = false;
     s3_explain(effort, answer, &effort->last);

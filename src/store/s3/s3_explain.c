@@ -131,6 +131,9 @@ int s3_explain(const struct s3_effort *effort, const struct s3_wire_answer *answ
     if (effort->failures > 1)
         tries = g_strdup_printf("; tried %u times in %.1f s", effort->failures,
                                 (double)(monotonic_now_ns() - effort->started_ns) / NS_PER_SECOND);
-    return error_set(err, code_of(effort, answer), "%s %s: %s%s%s", effort->method, effort->key,
-                     text, details, tries ? tries : "");
+    return error_set(err, code_of(effort, answer), "%s %s: %s%s%s%s", effort->method, effort->key,
+                     text, details, tries ? tries : "",
+                     s3_effort_is_unanswered(effort)
+                         ? "; the store has answered nothing so far, and nothing was begun"
+                         : "");
 }

@@ -58,6 +58,7 @@ struct s3_effort {
     bool unknown;        /* a put or delete was sent of which it is not known what it did */
     bool impatient;      /* a check before a mount: what does not work at once is given up soon */
     bool by_writes;      /* reads take the wire for writes */
+    bool asks;           /* it changes nothing */
     bool refused;        /* credentials were refused */
     bool renewed;        /* and there are others since, not tried yet */
     struct error last;   /* what the last answer that was to be repeated said */
@@ -93,6 +94,15 @@ int s3_effort_outcome(const struct s3_effort *effort, struct error *err);
 bool s3_result_is_unknown(enum s3_wire_result result);
 /* Whether another time may bring another answer. */
 bool s3_result_is_passing(enum s3_wire_result result);
+
+/* Whether it is the operation's first step, and the server has not answered anybody since that
+ * began: operation_give_up_early(). */
+static inline bool s3_effort_is_unanswered(const struct s3_effort *effort)
+{
+    const struct operation *operation = effort->operation;
+    return effort->asks && operation->silence_ms > 0 &&
+           s3_breaker_answered_ns(&effort->store->breaker) < operation->begun_ns;
+}
 
 /* The code and text of an answer that says no; never 0. */
 int s3_explain(const struct s3_effort *effort, const struct s3_wire_answer *answer,

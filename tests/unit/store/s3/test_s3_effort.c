@@ -3,6 +3,7 @@
  * tells of that.
  */
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "store/s3/s3_store_private.h"
@@ -176,6 +177,106 @@ static void silence_that_outlasts_the_operation_is_told(void **state)
     assert_int_equal(fake_s3_count(fixture->server, S3_WIRE_PUT), 1);
 }
 
+/* ---- The first step of an operation ---- */
+
+#define OPERATION_MS (3 * AMPLE_MS)
+
+static void pass_time(struct fake_s3 *server)
+{
+    virtual_clock_jump(AMPLE_MS / 4);
+}
+
+/* Somebody else gets an answer meanwhile. */
+static void pass_time_with_answers(struct fake_s3 *server)
+{
+    struct s3_store *store = server->argument;
+    const struct s3_breaker_ticket ticket = {0};
+    pass_time(server);
+    s3_breaker_report(&store->breaker, &ticket, S3_BREAKER_ANSWERED);
+}
+
+/* So many requests of the method run out of time, which passes. */
+static void time_out(struct fake_s3_fixture *fixture, enum s3_wire_method method, unsigned count,
+                     void (*meanwhile)(struct fake_s3 *server))
+{
+    fixture->server->argument = fixture->store;
+    fake_s3_forget(fixture->server);
+    fake_s3_fault(fixture->server, &(struct fake_s3_fault){.method = method,
+                                                           .from = 1,
+                                                           .count = count,
+                                                           .result = S3_WIRE_TIMED_OUT,
+                                                           .meanwhile = meanwhile});
+}
+
+static int get_early(struct fake_s3_fixture *fixture, struct operation *operation,
+                     struct error *err)
+{
+    struct bytes *body = NULL;
+    int code = store_get(fixture->store, "k", operation, &body, NULL, err);
+    bytes_unref(body);
+    return code;
+}
+
+static void a_first_step_is_given_up_when_nobody_gets_an_answer(void **state)
+{
+    struct fake_s3_fixture *fixture = *state;
+    auto_operation struct operation operation;
+    struct error err;
+    fake_s3_set(fixture->server, "k", "text");
+    time_out(fixture, S3_WIRE_GET, 0, pass_time);
+    operation_init(&operation, OPERATION_MS);
+    operation_give_up_early(&operation);
+    assert_int_equal(get_early(fixture, &operation, &err), ERR_DEADLINE);
+    assert_non_null(strstr(err.text, "answered nothing"));
+    assert_true(operation_remaining_ms(&operation) > AMPLE_MS);
+}
+
+static void a_first_step_goes_on_while_others_get_answers(void **state)
+{
+    struct fake_s3_fixture *fixture = *state;
+    auto_operation struct operation operation;
+    fake_s3_set(fixture->server, "k", "text");
+    time_out(fixture, S3_WIRE_GET, 6, pass_time_with_answers);
+    operation_init(&operation, OPERATION_MS);
+    operation_give_up_early(&operation);
+    assert_int_equal(get_early(fixture, &operation, NULL), 0);
+}
+
+static void a_later_step_goes_on_until_the_deadline(void **state)
+{
+    struct fake_s3_fixture *fixture = *state;
+    auto_operation struct operation operation;
+    fake_s3_set(fixture->server, "k", "text");
+    operation_init(&operation, OPERATION_MS);
+    operation_give_up_early(&operation);
+    assert_int_equal(get_early(fixture, &operation, NULL), 0);
+    time_out(fixture, S3_WIRE_GET, 6, pass_time);
+    assert_int_equal(get_early(fixture, &operation, NULL), 0);
+}
+
+/* What has been sent may have had an effect. */
+static void a_change_goes_on_until_the_deadline(void **state)
+{
+    struct fake_s3_fixture *fixture = *state;
+    auto_operation struct operation operation;
+    auto_bytes struct bytes *body = bytes_new_text("x");
+    time_out(fixture, S3_WIRE_PUT, 6, pass_time);
+    operation_init(&operation, OPERATION_MS);
+    operation_give_up_early(&operation);
+    assert_int_equal(
+        store_put(fixture->store, "k", body, STORE_ALWAYS, NULL, &operation, NULL, NULL), 0);
+}
+
+static void any_other_operation_goes_on_until_the_deadline(void **state)
+{
+    struct fake_s3_fixture *fixture = *state;
+    auto_operation struct operation operation;
+    fake_s3_set(fixture->server, "k", "text");
+    time_out(fixture, S3_WIRE_GET, 6, pass_time);
+    operation_init(&operation, OPERATION_MS);
+    assert_int_equal(get_early(fixture, &operation, NULL), 0);
+}
+
 /* ---- The log ---- */
 
 /* What is told of a get that is made three times; g_free(). */
@@ -224,6 +325,11 @@ int main(void)
         TEST(silent_server_is_left_alone_and_its_return_noticed),
         TEST(request_under_way_outlasts_the_silence),
         TEST(silence_that_outlasts_the_operation_is_told),
+        TEST(a_first_step_is_given_up_when_nobody_gets_an_answer),
+        TEST(a_first_step_goes_on_while_others_get_answers),
+        TEST(a_later_step_goes_on_until_the_deadline),
+        TEST(a_change_goes_on_until_the_deadline),
+        TEST(any_other_operation_goes_on_until_the_deadline),
         TEST(repetitions_are_told_at_the_level_debug),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
