@@ -139,10 +139,11 @@ static struct remains *collecting;
 static void add_image(struct remains *remains, uint32_t seed)
 {
     struct disk_image *image = losing_disk_image(seed);
-    if (!g_hash_table_add(remains->seen, (void *)disk_image_text(image))) {
+    if (g_hash_table_contains(remains->seen, disk_image_text(image))) {
         disk_image_free(image);
         return;
     }
+    g_hash_table_add(remains->seen, (void *)disk_image_text(image));
     g_ptr_array_add(remains->images, image);
 }
 
