@@ -51,12 +51,13 @@ def test_a_registry_written_in_place_shows_up(mounted, database):
     wait_until(lambda: shows(mounted, "b"))
 
 
-def test_a_removed_registry_is_no_forks(mounted, database):
-    text = database.registry_text()
+def test_a_removed_registry_is_shown_as_it_was_until_it_is_back(mounted, database):
+    forks = database.forks()
     database.delete_object(database.registry_key)
-    wait_until(lambda: shows(mounted))
-    database.replace_object(database.registry_key, text)
-    wait_until(lambda: shows(mounted, "a", "b"))
+    wait_until(lambda: any("EUCLEAN" in line and database.registry_key in line for line in mounted.errors()))
+    assert shows(mounted, "a", "b")
+    replace_registry(database, {"a": forks["a"]})
+    wait_until(lambda: shows(mounted, "a"))
 
 
 def test_changed_entries_are_not_served_from_the_kernels_cache(mounted, database):

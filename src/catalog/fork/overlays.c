@@ -89,6 +89,23 @@ static void keep_read(struct overlays *overlays, const struct ulid *id, struct o
         overlay_free(overlay);
 }
 
+/* Where the registry, which knows the fork, is not there either, nothing can be said to be absent.
+ */
+static int check_registry_is_there(const struct overlays *overlays, struct operation *operation,
+                                   struct error *err)
+{
+    g_autofree char *key = layout_registry_key(overlays->layout);
+    auto_store_set struct store_set *set = store_set_new();
+    store_set_head(set, key);
+    int code = store_run_all(overlays->store, set, 0, operation, err);
+    if (code == ERR_NOT_FOUND)
+        return error_set(err, ERR_AWAY,
+                         "it is not there, nor is the registry %s: nothing was changed; put them "
+                         "back",
+                         key);
+    return code;
+}
+
 int overlays_read(struct overlays *overlays, const struct ulid *id, struct operation *operation,
                   struct overlay **ret, struct error *err)
 {
@@ -103,8 +120,8 @@ int overlays_read(struct overlays *overlays, const struct ulid *id, struct opera
     int code = store_run_all(overlays->store, set, 0, operation, &failure);
     auto_bytes struct bytes *text = NULL;
     if (code == ERR_NOT_FOUND) {
+        code = check_registry_is_there(overlays, operation, &failure);
         text = overlay_empty();
-        code = 0;
     } else if (code == 0) {
         code = overlay_document_normalise(get->answer.body, &text, &failure);
     }
@@ -150,6 +167,8 @@ static int resolve_put(const struct write *write, char **ret_etag, struct error 
     if (code && code != ERR_NOT_FOUND)
         return error_set(err, ERR_OUTCOME_UNKNOWN, "whether it was stored is not known: %s",
                          failure.text);
+    if (code && check_registry_is_there(write->overlays, write->operation, &failure) == ERR_AWAY)
+        return error_copy(err, &failure);
     if (code == 0 && bytes_equal(body, write->body))
         return confirm(write, etag, ret_etag, err);
     if (g_strcmp0(etag, write->version) == 0)
@@ -161,6 +180,10 @@ static int resolve_put(const struct write *write, char **ret_etag, struct error 
 static int put_overlay(const struct write *write, char **ret_etag, struct error *err)
 {
     int code = 0;
+    if (!write->version)
+        code = check_registry_is_there(write->overlays, write->operation, err);
+    if (code)
+        return code;
     for (int tries = 0; tries < 2; tries++) {
         g_autofree char *etag = NULL;
         code = store_put(write->overlays->store, write->key, write->body,

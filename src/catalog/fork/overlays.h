@@ -31,14 +31,15 @@ void overlays_free(struct overlays *overlays); /* NULL: nothing */
 struct overlay *overlays_cached(struct overlays *overlays, const struct ulid *id);
 
 /* From memory or from the store. A definitely absent object is an empty overlay (which is not
- * written); one that does not parse is ERR_CORRUPT and is not kept. */
+ * written), but ERR_AWAY where the registry is not there either; one that does not parse is
+ * ERR_CORRUPT and is not kept. */
 int overlays_read(struct overlays *overlays, const struct ulid *id, struct operation *operation,
                   struct overlay **ret, struct error *err);
 
 /* Replaces the stored overlay, if it still is `version` (NULL: absent). ERR_CHANGED when it is not;
- * ERR_OUTCOME_UNKNOWN even after re-reading; ERR_NOT_DURABLE. What is in memory is forgotten on
- * failure. One call for a fork at a time. *ret_version (may be NULL): the new one; g_free(). The
- * text must have been validated. */
+ * ERR_AWAY when it is not there, nor the registry; ERR_OUTCOME_UNKNOWN even after re-reading;
+ * ERR_NOT_DURABLE. What is in memory is forgotten on failure. One call for a fork at a time.
+ * *ret_version (may be NULL): the new one; g_free(). The text must have been validated. */
 int overlays_write(struct overlays *overlays, const struct ulid *id, struct bytes *text,
                    const char *version, struct operation *operation, char **ret_version,
                    struct error *err);

@@ -293,7 +293,7 @@ static void resolve_put(struct group *group)
     int code = reread_registry(group, &found, &failure);
     if (code && only_some_expired(group, &failure))
         return;
-    if (code == ERR_CORRUPT || (code && !group_maybe_stored(group)))
+    if (code == ERR_CORRUPT || code == ERR_AWAY || (code && !group_maybe_stored(group)))
         answer_failure(group, &failure);
     else if (code)
         return; /* still uncertain; tried again until the callers' time is over */

@@ -11,6 +11,10 @@ int registry_load(struct store *store, const char *key, const struct registry *p
     else if (code == 0)
         code = registry_parse(get->answer.body, get->answer.etag, get->answer.modified_ns, previous,
                               ret, err);
+    else if (code == ERR_NOT_FOUND && previous && previous->etag)
+        code = error_set(err, ERR_AWAY,
+                         "it was there and is not now: put it back, or mount again if it is gone "
+                         "on purpose");
     else if (code == ERR_NOT_FOUND)
         code = registry_parse(NULL, NULL, 0, previous, ret, err);
     return error_prefix(err, code, "reading the registry %s", key);

@@ -9,8 +9,9 @@
 #include "store/store.h"
 
 /* Reads and parses the object `key` as it is now. Only a definite "absent" is an empty registry;
- * any other failure is one. *ret shares unchanged entries with `previous` (may be NULL).
- * ERR_CORRUPT, errors of the store. */
+ * any other failure is one; and it is ERR_AWAY when `previous` (may be NULL), with which *ret
+ * shares unchanged entries, was there: nobody removes a registry, the last drop leaves an empty
+ * one. ERR_CORRUPT, errors of the store. */
 int registry_load(struct store *store, const char *key, const struct registry *previous,
                   struct operation *operation, struct registry **ret, struct error *err);
 

@@ -18,7 +18,7 @@ static int read_overlay(struct job *job, struct error *err)
     struct fetch_job *fetch = (struct fetch_job *)job;
     int code = catalog_overlay(job->session->catalog, &fetch->fork_id, &job->operation,
                                &fetch->call.overlay, err);
-    if (code != ERR_CORRUPT || !fetch->call.looks_only)
+    if ((code != ERR_CORRUPT && code != ERR_AWAY) || !fetch->call.looks_only)
         return code;
     fetch->call.overlay = g_new0(struct overlay, 1);
     fetch->call.overlay->text = bytes_new(NULL, 0);

@@ -239,6 +239,10 @@ static int fail_stage(struct put *put, int failure, const char *stage)
 static int attempt_put(struct put *put)
 {
     int failure = create_temporary(put);
+    if (failure == ENOENT && put->request->precondition == STORE_IF_MATCH) {
+        fail_precondition(put, "the object does not exist, nor does its directory");
+        return -1;
+    }
     if (failure == ENOENT) {
         failure = local_make_directories(put->store, put->directory);
         if (failure)

@@ -23,6 +23,7 @@ static int set_up(void **state)
     fixture->overlays = overlays_new(fixture->faults, fixture->layout, false);
     fixture->id = ulid_new();
     fixture->key = layout_overlay_key(fixture->layout, &fixture->id);
+    fixture_put(fixture->memory, FIXTURE_REGISTRY, "{}");
     *state = fixture;
     return 0;
 }
@@ -82,6 +83,28 @@ static void an_absent_overlay_is_an_empty_one(void **state)
                           "  \"added_properties\": []\n}");
     assert_true(is_cached(fixture));
     assert_false(fixture_exists(fixture->memory, fixture->key));
+}
+
+static void nothing_is_absent_where_the_registry_is_not_there_either(void **state)
+{
+    struct fixture *fixture = *state;
+    struct overlay *overlay = NULL;
+    struct error err = {0};
+    auto_bytes struct bytes *text = bytes_new_text("{}");
+    fixture_delete(fixture->memory, FIXTURE_REGISTRY);
+    assert_int_equal(overlays_read(fixture->overlays, &fixture->id, NULL, &overlay, &err),
+                     ERR_AWAY);
+    assert_non_null(strstr(err.text, fixture->key));
+    assert_non_null(strstr(err.text, FIXTURE_REGISTRY));
+    assert_false(is_cached(fixture));
+    assert_int_equal(overlays_write(fixture->overlays, &fixture->id, text, NULL, NULL, NULL, NULL),
+                     ERR_AWAY);
+    assert_int_equal(overlays_write(fixture->overlays, &fixture->id, text, "1", NULL, NULL, NULL),
+                     ERR_AWAY);
+    assert_false(fixture_exists(fixture->memory, fixture->key));
+    fixture_put(fixture->memory, FIXTURE_REGISTRY, "{}");
+    assert_int_equal(overlays_read(fixture->overlays, &fixture->id, NULL, &overlay, &err), 0);
+    overlay_free(overlay);
 }
 
 /* Uni takes every failure for an empty overlay, and writes that back. */
@@ -203,6 +226,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(an_overlay_is_read_once_and_shown_pretty),
         TEST(an_absent_overlay_is_an_empty_one),
+        TEST(nothing_is_absent_where_the_registry_is_not_there_either),
         TEST(no_other_failure_is),
         TEST(an_overlay_that_does_not_parse_is_not_kept),
         TEST(what_was_written_is_kept),

@@ -83,6 +83,9 @@ static void lost_precondition_leaves_no_temporary_file(void **state)
     assert_int_equal(put_if(fixture->store, "d/k", "y", STORE_IF_ABSENT, NULL), ERR_PRECONDITION);
     assert_int_equal(put_if(fixture->store, "d/k", "y", STORE_IF_MATCH, "0-0-0"), ERR_PRECONDITION);
     assert_text(scratch_names(fixture->root, "d"), "k");
+    assert_int_equal(put_if(fixture->store, "e/f/k", "y", STORE_IF_MATCH, "0-0-0"),
+                     ERR_PRECONDITION);
+    assert_text(scratch_names(fixture->root, ""), "d"); /* and no directory */
 }
 
 static void temporary_files_of_crashed_writers_do_not_matter(void **state)
