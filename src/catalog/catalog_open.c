@@ -3,6 +3,7 @@
  */
 #include "base/timestamp.h"
 #include "catalog/catalog_private.h"
+#include "catalog/fork/recorded_branches.h"
 
 static struct catalog *catalog_new(struct store *store, struct layout *layout,
                                    const struct catalog_settings *settings)
@@ -60,11 +61,20 @@ static void note_for_lease(void *argument)
         lease_keeper_note(catalog->keeper);
 }
 
+static void learn_difference(const struct fork_entry *was, const struct fork_entry *is,
+                             void *argument)
+{
+    const struct catalog *catalog = argument;
+    if (is)
+        fork_point_learn(catalog->fork_points, is);
+}
+
 static void registry_changed(void *argument, const struct registry *before,
                              const struct registry *after)
 {
     struct catalog *catalog = argument;
     note_for_lease(catalog);
+    registry_compare(before, after, learn_difference, catalog);
     if (catalog->settings.observer)
         catalog->settings.observer(catalog->settings.observer_argument, before, after);
 }
@@ -128,6 +138,43 @@ static int check_forks_have_none(struct catalog *catalog, struct error *err)
     return 0;
 }
 
+/* In a bucket several databases can have one registry (docs/formats.md), and their datasets the
+ * same names. The forks of another one would be dropped without their branches. */
+static int check_branches_are_here(struct catalog *catalog, struct operation *operation,
+                                   struct error *err)
+{
+    g_autofree char *datasets = layout_datasets_prefix(catalog->layout);
+    if (!layout_is_remote(catalog->layout))
+        return 0;
+    for (;;) {
+        bool are_here = false;
+        auto_registry struct registry *registry = catalog_registry(catalog);
+        int code = recorded_branches_are_here(catalog->store, catalog->layout, registry, operation,
+                                              &are_here, err);
+        if (code || are_here)
+            return code;
+        code = catalog_refresh_registry(catalog, operation, err);
+        if (code)
+            return code;
+        auto_registry struct registry *latest = catalog_registry(catalog);
+        if (latest == registry)
+            return error_set(err, ERR_NOT_FOUND,
+                             "the registry records branches of forks, but none of them is below "
+                             "'%s': is that the prefix of the database?",
+                             datasets);
+    }
+}
+
+static int check_forks(struct catalog *catalog, bool has_datasets, struct operation *operation,
+                       struct error *err)
+{
+    auto_registry struct registry *registry = catalog_registry(catalog);
+    for (guint i = 0; i < registry->entries->len; i++)
+        fork_point_learn(catalog->fork_points, g_ptr_array_index(registry->entries, i));
+    return has_datasets ? check_branches_are_here(catalog, operation, err)
+                        : check_forks_have_none(catalog, err);
+}
+
 int catalog_open(struct store *store, struct layout *layout,
                  const struct catalog_settings *settings, struct operation *operation,
                  struct catalog **ret, struct error *err)
@@ -143,8 +190,8 @@ int catalog_open(struct store *store, struct layout *layout,
     if (code == 0)
         code = committer_new(store, key, catalog_is_in_bucket(catalog), registry_changed, catalog,
                              operation, &catalog->committer, err);
-    if (code == 0 && !has_datasets)
-        code = check_forks_have_none(catalog, err);
+    if (code == 0)
+        code = check_forks(catalog, has_datasets, operation, err);
     if (code == 0 && catalog->keeper)
         code = lease_keeper_start(catalog->keeper, catalog->committer, err);
     if (code) {

@@ -2,6 +2,7 @@
 
 #include <glib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "program/lock_owner.h"
 #include "program/open_s3_catalog.h"
@@ -32,6 +33,37 @@ static int lock_store(struct store *store, const char *path, struct error *err)
                      owner);
 }
 
+static bool is_there(const char *directory, const char *name)
+{
+    g_autofree char *path = g_build_filename(directory, name, NULL);
+    return g_file_test(path, G_FILE_TEST_EXISTS);
+}
+
+/* Whether `path` is the directory `catalog/` of a database, which looks like a database of an early
+ * version of Uni itself: these had their schema at the top. */
+static bool is_catalog_directory(const char *path)
+{
+    struct stat status, sibling;
+    g_autofree char *above = g_build_filename(path, "..", NULL);
+    g_autofree char *catalog = g_build_filename(above, "catalog", NULL);
+    if (stat(path, &status) != 0 || stat(catalog, &sibling) != 0 ||
+        status.st_dev != sibling.st_dev || status.st_ino != sibling.st_ino)
+        return false;
+    return (is_there(path, "schema.json") || is_there(path, "fork_registry.json")) &&
+           !is_there(path, "catalog/schema.json") &&
+           (is_there(above, "storage") || is_there(above, "id_allocator.json"));
+}
+
+static int check_place(const char *path, struct error *err)
+{
+    if (!is_catalog_directory(path))
+        return 0;
+    return error_set(err, ERR_INVALID,
+                     "catalog '%s': that is the directory catalog/ of a database; mount the "
+                     "directory above it",
+                     path);
+}
+
 static int open_local_catalog(const struct catalog_location *location, struct opened_catalog *ret,
                               struct error *err)
 {
@@ -40,7 +72,9 @@ static int open_local_catalog(const struct catalog_location *location, struct op
     const char *storage = options->storage ? options->storage : LOCAL_STORAGE;
     g_autofree char *uri = base_uri(path, storage);
     struct layout *layout;
-    int code = layout_new(options->metadata, storage, uri, &layout, err);
+    int code = check_place(path, err);
+    if (code == 0)
+        code = layout_new(options->metadata, storage, uri, &layout, err);
     if (code != 0)
         return code;
     struct store *store = NULL;

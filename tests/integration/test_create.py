@@ -111,20 +111,26 @@ def test_the_allocator_starts_where_the_primary_stands(mount, database):
         serde_pretty({key: primary[key] for key in ("next_vid_batch", "next_eid_batch")})
 
 
-def test_without_rows_and_allocator_it_starts_at_zero(mount, database):
+def remove_graph(database):
+    """Leaves a database as it is before its first flush."""
     database.delete_object(database.allocator_key)
+    database.delete_prefix(database.storage + "catalog/manifests/")
+    database.delete_object(database.pointer_key)
     for dataset in database.datasets():
         database.delete_prefix(database.dataset_key(dataset) + "/")
+
+
+def test_without_rows_and_allocator_it_starts_at_zero(new_mount, database):
+    remove_graph(database)
+    mount = new_mount(database)
     os.mkdir(mount.fork("a"))
     assert database.read_json(database.fork_allocator_key(database.fork("a")["id"])) == {
         "next_vid_batch": 0, "next_eid_batch": 0}
 
 
-def test_without_a_snapshot_the_parent_is_uninitialized(mount, database):
-    database.delete_prefix(database.storage + "catalog/manifests/")
-    database.delete_object(database.pointer_key)
-    for dataset in database.datasets():
-        database.delete_prefix(database.dataset_key(dataset) + "/")
+def test_without_a_snapshot_the_parent_is_uninitialized(new_mount, database):
+    remove_graph(database)
+    mount = new_mount(database)
     os.mkdir(mount.fork("a"))
     entry = database.fork("a")
     assert (entry["parent_snapshot_id"], entry["fork_point_version_hwm"]) == ("uninitialized", 0)
@@ -355,9 +361,9 @@ def test_a_snapshot_pointer_that_leads_nowhere_refuses(mount, database, pointer)
     assert_mkdir_refused(mount, "a", errno.EUCLEAN)
 
 
-def test_a_missing_snapshot_beside_datasets_refuses(mount, database):
+def test_a_missing_snapshot_beside_datasets_refuses(new_mount, database):
     database.delete_object(database.pointer_key)
-    assert_mkdir_refused(mount, "a", errno.EBUSY)
+    assert_mkdir_refused(new_mount(database), "a", errno.EBUSY)
 
 
 def overwrite(body, at, new):

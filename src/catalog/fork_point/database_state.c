@@ -56,7 +56,7 @@ int database_state_check_clean(const struct database_state *state, struct error 
     return 0;
 }
 
-static const struct store_request *schema_found(const struct database_state *state)
+const struct store_request *database_state_schema_request(const struct database_state *state)
 {
     return state->schema->answer.code == ERR_NOT_FOUND ? state->legacy_schema : state->schema;
 }
@@ -64,7 +64,7 @@ static const struct store_request *schema_found(const struct database_state *sta
 int database_state_schema(const struct database_state *state, struct schema **ret,
                           struct error *err)
 {
-    const struct store_request *found = schema_found(state);
+    const struct store_request *found = database_state_schema_request(state);
     int code = schema_parse(found->answer.body, ret, err);
     return error_prefix(err, code, "%s", found->key);
 }
@@ -98,17 +98,41 @@ static bool is_empty(const struct store_request *snapshot)
     return empty;
 }
 
+static int check_schema_is_there(const struct database_state *state, struct error *err)
+{
+    if (database_state_schema_request(state)->answer.code == 0)
+        return 0;
+    return error_set(err, ERR_NOT_FOUND,
+                     "there are datasets below '%s', but no schema that names them: neither %s nor "
+                     "%s exists; are these the prefixes of the database?",
+                     state->storage->key, state->schema->key, state->legacy_schema->key);
+}
+
+/* Ids have been given out, so there are rows: in the log, or flushed to where there is nothing. */
+static bool has_lost_rows(const struct database_state *state)
+{
+    return state->allocator->answer.code == 0 && state->pointer->answer.code == ERR_NOT_FOUND &&
+           state->wal->answer.objects->len == 0;
+}
+
 int database_state_check_present(const struct database_state *state,
                                  const struct store_request *snapshot, struct error *err)
 {
-    if (database_state_has_datasets(state) || (snapshot && is_empty(snapshot)))
+    if (database_state_has_datasets(state))
+        return check_schema_is_there(state, err);
+    if (snapshot && is_empty(snapshot))
         return 0;
     if (snapshot)
         return error_set(err, ERR_NOT_FOUND,
                          "%s names a snapshot, but there is no dataset below '%s': is that the "
                          "prefix of the database?",
                          state->pointer->key, state->storage->key);
-    if (schema_found(state)->answer.code == 0)
+    if (database_state_schema_request(state)->answer.code == 0 && has_lost_rows(state))
+        return error_set(err, ERR_NOT_FOUND,
+                         "there is %s, but no snapshot %s, and no dataset below '%s': are these "
+                         "the prefixes of the database?",
+                         state->allocator->key, state->pointer->key, state->storage->key);
+    if (database_state_schema_request(state)->answer.code == 0)
         return 0;
     return error_set(err, ERR_NOT_FOUND,
                      "no Uni database: neither %s nor %s nor any dataset exists",

@@ -53,9 +53,14 @@ struct store_request *database_state_request_snapshot(const struct database_stat
                                                       struct store_set *set,
                                                       const struct layout *layout);
 
+/* The request that the schema counts as answered by: absent where there is none. */
+const struct store_request *database_state_schema_request(const struct database_state *state);
+
 /* ERR_NOT_FOUND when there is neither schema nor snapshot nor any dataset: no Uni database; or when
- * there is a snapshot of what should have datasets, but none is there: a wrong prefix. `snapshot`:
- * what database_state_request_snapshot() returned, after its run. */
+ * there are datasets, but no schema, which Uni writes before it: a wrong prefix; or when there is
+ * an allocator, but nothing that it has given ids to; or a snapshot of what should have datasets,
+ * but none is there: a wrong prefix. `snapshot`: what database_state_request_snapshot() returned,
+ * after its run. */
 int database_state_check_present(const struct database_state *state,
                                  const struct store_request *snapshot, struct error *err);
 

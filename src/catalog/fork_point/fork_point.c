@@ -12,6 +12,7 @@ struct fork_point_reader *fork_point_reader_new(struct store *store, const struc
     reader->store = store;
     reader->layout = layout;
     reader->cache = fork_point_cache_new();
+    reader->known = known_things_new();
     reader->segments = wal_segment_cache_new();
     return reader;
 }
@@ -22,6 +23,7 @@ void fork_point_reader_free(struct fork_point_reader *reader)
         return;
     wal_segment_cache_free(reader->segments);
     fork_point_cache_free(reader->cache);
+    known_things_free(reader->known);
     g_free(reader);
 }
 
@@ -163,7 +165,9 @@ static int ask_for_state(struct reading *reading, struct error *err)
 
 static int take_state(struct reading *reading, struct error *err)
 {
-    int code = logs_request(reading, err);
+    int code = away_check_state(reading, err);
+    if (code == 0)
+        code = logs_request(reading, err);
     if (code == 0)
         code = database_state_check_clean(&reading->state, err);
     if (code == 0)
@@ -350,13 +354,32 @@ int fork_point_warm(struct fork_point_reader *reader, struct store_set *set,
     if (code == 0)
         code = check_present(reader, &state, operation, err);
     if (code == 0)
-        *ret_has_datasets = database_state_has_datasets(&state);
-    if (code == 0 && database_state_schema(&state, &schema, NULL) == 0) {
-        g_autoptr(GPtrArray) known = dataset_listing_read(state.storage, schema);
-        fork_point_cache_set_datasets(reader->cache, known);
-    }
+        code = database_state_schema(&state, &schema, err);
+    if (code)
+        return code;
+    g_autoptr(GPtrArray) existing = dataset_listing_read(state.storage, schema);
+    fork_point_cache_set_datasets(reader->cache, existing);
+    away_learn_state(reader->known, &state);
+    *ret_has_datasets = database_state_has_datasets(&state);
     schema_free(schema);
-    return code;
+    return 0;
+}
+
+void fork_point_learn(struct fork_point_reader *reader, const struct fork_entry *entry)
+{
+    known_things_add_entry(reader->known, entry);
+}
+
+int fork_point_check_seen(const struct fork_point_reader *reader, const char *dataset,
+                          struct error *err)
+{
+    g_autofree char *key = layout_dataset_key(reader->layout, dataset);
+    return known_things_check_listed(reader->known, dataset, key, err);
+}
+
+bool fork_point_knows_datasets(const struct fork_point_reader *reader)
+{
+    return known_things_has_datasets(reader->known);
 }
 
 int fork_point_datasets(struct fork_point_reader *reader, struct operation *operation,

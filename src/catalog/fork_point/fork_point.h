@@ -7,6 +7,9 @@
  * manifests and WAL segments not in the cache, the snapshot manifest, parents' refs; (3) what
  * turned out to be needed besides, a parent's other snapshots among it. With a warm cache one wave.
  *
+ * A reader remembers what was there (known_things.h): what it knows and needs, and what is absent,
+ * is ERR_AWAY, and never taken for what a database may be without.
+ *
  * Threading: a reader may be used by several threads at once; its lock is a leaf, not held over
  * store calls. Facts on what is read: docs/formats.md ("Deriving a fork point").
  */
@@ -49,7 +52,7 @@ struct fork_point_reader *fork_point_reader_new(struct store *store, const struc
 void fork_point_reader_free(struct fork_point_reader *reader); /* NULL: nothing */
 
 /* Reads many, in as many waves as one; each succeeds or fails on its own. ERR_UNCLEAN (unflushed
- * WAL, staging table, interrupted bulk load, manifests without pointer), ERR_CORRUPT,
+ * WAL, staging table, interrupted bulk load, manifests without pointer), ERR_CORRUPT, ERR_AWAY,
  * ERR_UNSUPPORTED, allocator_presence_check()'s, ERR_CONTENDED (a dataset changed while it was
  * read), errors of the store. Writes nothing. */
 void fork_point_read_all(struct fork_point_reader *reader, struct fork_point_query *queries,
@@ -67,10 +70,17 @@ int fork_point_plan(const struct fork_point *point, const struct layout *layout,
 
 /* Reads schema and snapshot pointer into the cache, at mount, by running `set`, in which there may
  * be requests of the caller's already; a failure of one of these is a failure. ERR_NOT_FOUND of
- * database_state_check_present(). A schema that does not parse is no error here; creating a fork
- * will tell. */
+ * database_state_check_present(), ERR_CORRUPT for a schema that does not parse. */
 int fork_point_warm(struct fork_point_reader *reader, struct store_set *set,
                     struct operation *operation, bool *ret_has_datasets, struct error *err);
+
+/* The datasets of an entry of the registry are known from now on. */
+void fork_point_learn(struct fork_point_reader *reader, const struct fork_entry *entry);
+/* ERR_AWAY when a dataset that is absent has been seen by this reader. */
+int fork_point_check_seen(const struct fork_point_reader *reader, const char *dataset,
+                          struct error *err);
+/* Whether it is known that there was any dataset. */
+bool fork_point_knows_datasets(const struct fork_point_reader *reader);
 
 /* The names of all datasets that exist on the store, candidates or not (char *, owned), from one
  * shallow listing; for recovery. */

@@ -8,12 +8,14 @@
 #include "catalog/fork_point/database_state.h"
 #include "catalog/fork_point/fork_point.h"
 #include "catalog/fork_point/fork_point_cache.h"
+#include "catalog/fork_point/known_things.h"
 #include "catalog/uni/wal_check.h"
 
 struct fork_point_reader {
     struct store *store;
     const struct layout *layout;
     struct fork_point_cache *cache;
+    struct known_things *known;
     struct wal_segment_cache *segments;
 };
 
@@ -77,6 +79,19 @@ void sources_request_contents(struct reading *reading);
 
 /* The origins (struct branch_origin) of the branches to be made of all sources that exist. */
 int sources_collect(struct reading *reading, GPtrArray *origins, struct error *err);
+
+/* ---- fork_point_away.c: what was there and is not ---- */
+
+/* After the first wave: ERR_AWAY when schema, pointer, or all datasets have gone. What is there is
+ * known from then on. */
+int away_check_state(struct reading *reading, struct error *err);
+/* ERR_AWAY when one of the datasets that the fork needs has gone. `present`: the set of those that
+ * were listed. */
+int away_check_datasets(struct reading *reading, GHashTable *present, struct error *err);
+/* Whether the storage's listing has a dataset. */
+bool away_is_listed(const struct reading *reading, const char *dataset);
+/* What is there of a database when it is opened. */
+void away_learn_state(struct known_things *known, const struct database_state *state);
 
 /* ---- fork_point_snapshot.c: which state of the database it is ---- */
 

@@ -136,6 +136,8 @@ int sources_settle(struct reading *reading, struct error *err)
     int code = 0;
     if (layout_is_remote(reading->reader->layout))
         code = dataset_listing_check_encoded(present, storage->key, reading->schema, err);
+    if (code == 0)
+        code = away_check_datasets(reading, present, err);
     if (code)
         return code;
     g_autoptr(GPtrArray) existing = dataset_listing_read(storage, reading->schema);
@@ -258,6 +260,25 @@ static struct branch_origin *origin_of(struct source *source)
     return origin;
 }
 
+/* A branch of the parent fork that has no manifest. */
+static int refuse_absent_branch(const struct reading *reading, const struct source *source,
+                                struct error *err)
+{
+    g_autofree char *key = layout_dataset_key(reading->reader->layout, source->dataset);
+    if (!away_is_listed(reading, source->dataset))
+        return known_things_refuse_branchless(key, source->parent_branch, err);
+    return error_set(err, ERR_CORRUPT, "branch %s of the parent fork does not exist",
+                     source->parent_branch);
+}
+
+/* A directory without any version is no dataset yet; unless it was one. */
+static int check_never_had_version(const struct reading *reading, const struct source *source,
+                                   struct error *err)
+{
+    g_autofree char *key = layout_dataset_key(reading->reader->layout, source->dataset);
+    return known_things_check_version(reading->reader->known, source->dataset, key, err);
+}
+
 int sources_collect(struct reading *reading, GPtrArray *origins, struct error *err)
 {
     for (guint i = 0; i < reading->sources->len; i++) {
@@ -266,12 +287,15 @@ int sources_collect(struct reading *reading, GPtrArray *origins, struct error *e
         if (source->tip.exists)
             code = read_contents_of(reading, source, err);
         else if (source->parent_branch)
-            code = error_set(err, ERR_CORRUPT, "branch %s of the parent fork does not exist",
-                             source->parent_branch);
+            code = refuse_absent_branch(reading, source, err);
         else
-            continue; /* a directory without any version is no dataset yet */
+            code = check_never_had_version(reading, source, err);
         if (code)
             return error_prefix(err, code, "dataset %s", source->dataset);
+        if (!source->tip.exists)
+            continue;
+        if (!source->parent_branch)
+            known_things_add_dataset(reading->reader->known, source->dataset, true);
         g_ptr_array_add(origins, origin_of(source));
     }
     return 0;

@@ -161,10 +161,10 @@ static void a_dataset_that_appears_later_is_branched_too(void **state)
 static void the_legacy_place_of_the_schema_counts_when_there_is_no_other(void **state)
 {
     struct change_fixture *fixture = *state;
-    fixture_create(fixture->catalog, "before", NULL); /* has seen the schema in its place */
     g_autofree char *schema = fixture_read(fixture->store, "catalog/schema.json");
     fixture_delete(fixture->store, "catalog/schema.json");
     fixture_put(fixture->store, "schema.json", schema);
+    change_fixture_reopen(fixture, NULL);
     fixture_create(fixture->catalog, "audit", NULL);
     struct fork_entry *entry = change_fixture_entry(fixture, "audit");
     assert_int_equal(entry->schema_version, 4);

@@ -292,6 +292,7 @@ static void a_crash_leaves_what_recovery_takes_back(void **state)
         /* The new fork has the dataset from the start; take it out, for the next round. */
         assert_drops(fixture);
         fixture_delete(fixture->store, GHOST_ROOT "/_versions/18446744073709551613.manifest");
+        fork_fixture_reopen(fixture); /* which does not miss it */
         fixture->id = fixture_create(fixture->catalog, "audit", NULL);
         fixture_put_dataset(fixture->store, GHOST, "plain", 2);
     }

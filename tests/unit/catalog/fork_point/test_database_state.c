@@ -82,16 +82,40 @@ static void other_files_make_no_database(void **state)
     assert_present(fixture, ERR_NOT_FOUND);
 }
 
-static void a_schema_or_a_dataset_makes_one(void **state)
+static void a_schema_makes_one(void **state)
 {
-    static const char *const keys[] = {"catalog/schema.json", "schema.json",
-                                       "storage/edges.lance/_versions/x"};
+    static const char *const keys[] = {"catalog/schema.json", "schema.json"};
     struct fixture *fixture = *state;
     for (size_t i = 0; i < G_N_ELEMENTS(keys); i++) {
         fixture_put(fixture->store, keys[i], "x");
         assert_present(fixture, 0);
         fixture_delete(fixture->store, keys[i]);
     }
+}
+
+static void datasets_without_a_schema_are_a_wrong_prefix(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error err = {0};
+    fixture_put(fixture->store, "storage/edges.lance/_versions/x", "x");
+    fixture_put(fixture->store, "storage/catalog/latest", "snap-1");
+    assert_int_equal(check_present(fixture, &err), ERR_NOT_FOUND);
+    assert_non_null(strstr(err.text, "datasets below 'storage/', but no schema"));
+    assert_non_null(strstr(err.text, "prefixes"));
+    fixture_put(fixture->store, "schema.json", "{}");
+    assert_int_equal(check_present(fixture, &err), 0);
+}
+
+static void ids_without_rows_anywhere_are_a_wrong_prefix(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error err = {0};
+    fixture_put(fixture->store, "catalog/schema.json", "{}");
+    fixture_put(fixture->store, "id_allocator.json", "{}");
+    assert_int_equal(check_present(fixture, &err), ERR_NOT_FOUND);
+    assert_non_null(strstr(err.text, "id_allocator.json"));
+    fixture_put(fixture->store, "wal/00000000000000000001_x.wal", "x"); /* not flushed yet */
+    assert_int_equal(check_present(fixture, &err), 0);
 }
 
 static void a_snapshot_without_any_dataset_is_a_wrong_prefix(void **state)
@@ -203,9 +227,20 @@ static void a_catalog_is_not_opened_where_there_is_no_database(void **state)
 static void a_catalog_with_a_damaged_registry_is_not_opened(void **state)
 {
     struct fixture *fixture = *state;
-    fixture_put(fixture->store, "catalog/schema.json", "{}");
+    fixture_put(fixture->store, "catalog/schema.json",
+                "{\"schema_version\": 1, \"labels\": {}, \"edge_types\": {}, \"properties\": {}}");
     fixture_put(fixture->store, FIXTURE_REGISTRY, "");
     assert_int_equal(open_code(fixture), ERR_CORRUPT);
+}
+
+static void a_schema_that_is_not_unis_is_no_database(void **state)
+{
+    static const char *const texts[] = {"", "x", "{}", "{\"properties\": {}}"};
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
+        fixture_put(fixture->store, "schema.json", texts[i]);
+        assert_int_equal(open_code(fixture), ERR_CORRUPT);
+    }
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -215,7 +250,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(an_empty_directory_is_no_database),
         TEST(other_files_make_no_database),
-        TEST(a_schema_or_a_dataset_makes_one),
+        TEST(a_schema_makes_one),
+        TEST(datasets_without_a_schema_are_a_wrong_prefix),
+        TEST(ids_without_rows_anywhere_are_a_wrong_prefix),
         TEST(a_snapshot_without_any_dataset_is_a_wrong_prefix),
         TEST(a_snapshot_of_an_empty_graph_makes_one),
         TEST(a_snapshot_of_a_graph_with_rows_wants_datasets),
@@ -225,6 +262,7 @@ int main(void)
         TEST(a_damaged_schema_is_named),
         TEST(a_catalog_is_not_opened_where_there_is_no_database),
         TEST(a_catalog_with_a_damaged_registry_is_not_opened),
+        TEST(a_schema_that_is_not_unis_is_no_database),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
