@@ -21,5 +21,6 @@ bool recovery_is_about_one_fork(int code)
 {
     return code == ERR_ACCESS || code == ERR_READ_ONLY || code == ERR_IO ||
            code == ERR_NOT_DURABLE || code == ERR_CORRUPT || code == ERR_UNSUPPORTED ||
-           code == ERR_STALE || code == ERR_EXISTS || code == ERR_NOT_EMPTY || code == ERR_HELD;
+           code == ERR_STALE || code == ERR_EXISTS || code == ERR_NOT_EMPTY || code == ERR_HELD ||
+           code == ERR_AWAY;
 }

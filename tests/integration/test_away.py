@@ -1,11 +1,14 @@
 """What was there and is gone is not taken for what never was."""
+import copy
 import errno
 import os
 import shutil
 
 import pytest
 
-from support.checks import assert_sound, assert_unchanged
+from support.checks import assert_sound, assert_unchanged, refused, shows
+from support.database import LocalDatabase, serde_pretty
+from support.process import wait_until
 
 
 def assert_refused(mount, call, path, *words):
@@ -14,9 +17,23 @@ def assert_refused(mount, call, path, *words):
     with pytest.raises(OSError) as failure:
         call(path)
     assert errno.errorcode[failure.value.errno] == "EUCLEAN"
-    assert_unchanged(before, mount.database)
+    assert_unchanged(before, mount.database, ignore=("catalog/fork_leases/",))
     for word in ("EUCLEAN", *words):
         assert word in mount.errors()[-1]
+
+
+def error_of(call, *arguments):
+    """The errno of a call, or 0."""
+    try:
+        call(*arguments)
+    except OSError as failure:
+        return failure.errno
+    return 0
+
+
+def write(path, text):
+    with open(path, "w", encoding="utf-8") as stream:
+        stream.write(text)
 
 
 # ---- The directory of the database ----
@@ -49,4 +66,245 @@ def test_no_fork_is_made_of_a_database_whose_place_another_has_taken(mount, data
     os.rename(home + ".away", home)
     database.root = home
     os.mkdir(mount.fork("a"))
+    assert_sound(database)
+
+
+# ---- What a mount knows ----
+
+@pytest.fixture
+def forked(mount):
+    """A mount with the fork a, which has a child and a tag."""
+    os.mkdir(mount.fork("a"))
+    os.mkdir(mount.fork("a", "children", "b"))
+    os.mkdir(mount.fork("b", "tags", "t"))
+    return mount
+
+
+class Away:
+    """Takes objects away, and puts them back. On a directory they are renamed, as by an administrator."""
+
+    def __init__(self, database):
+        self.database = database
+        self.bodies = {}
+
+    def take(self, prefix):
+        if self.database.is_local:
+            path = self.database.path(prefix.rstrip("/"))
+            os.rename(path, path + ".away")
+            self.bodies[prefix] = None
+            return
+        keys = self.database.list_objects(prefix)
+        assert keys
+        self.bodies[prefix] = {key: self.database.read_object(key) for key in keys}
+        self.database.delete_objects(keys)
+
+    def put_back(self):
+        for prefix, bodies in self.bodies.items():
+            if bodies is None:
+                path = self.database.path(prefix.rstrip("/"))
+                assert not os.path.lexists(path)
+                os.rename(path + ".away", path)
+            else:
+                self.database.put_objects(bodies)
+        self.bodies = {}
+
+
+@pytest.fixture
+def away(database):
+    made = Away(database)
+    yield made
+    made.put_back()
+
+
+def test_without_its_schema_no_fork_is_made(forked, database, away):
+    away.take(database.schema_key)
+    assert_refused(forked, os.mkdir, forked.fork("c"), database.schema_key, "was there and is not now")
+    assert_refused(forked, os.mkdir, forked.fork("a/children/c"), database.schema_key)
+    os.rmdir(forked.fork("b", "tags", "t"))  # needs no schema
+    os.rmdir(forked.fork("b"))
+    away.put_back()
+    os.mkdir(forked.fork("c"))
+    assert_sound(database)
+
+
+def test_without_one_of_its_datasets_no_fork_is_made_or_dropped(forked, database, away):
+    key = database.dataset_key("edges")
+    away.take(key + "/")
+    assert_refused(forked, os.mkdir, forked.fork("c"), key, "not there")
+    assert_refused(forked, os.mkdir, forked.fork("a/children/c"), key)
+    assert_refused(forked, os.rmdir, forked.fork("b", "tags", "t"), key)
+    away.put_back()
+    os.rmdir(forked.fork("b", "tags", "t"))
+    away.take(key + "/")
+    assert_refused(forked, os.rmdir, forked.fork("b"), key)
+    away.put_back()
+    os.rmdir(forked.fork("b"))
+    os.mkdir(forked.fork("c"))
+    assert_sound(database)
+
+
+def test_a_dataset_that_goes_before_the_first_fork_is_missed(mount, database, away):
+    key = database.dataset_key("edges")
+    away.take(key + "/")
+    assert_refused(mount, os.mkdir, mount.fork("a"), key, "was there and is not now")
+    away.put_back()
+    os.mkdir(mount.fork("a"))
+    assert_sound(database)
+
+
+def test_a_dataset_that_forks_have_branches_in_is_missed_by_the_next_mount(new_mount, forked, database, away):
+    assert forked.unmount() == 0
+    key = database.dataset_key("edges")
+    away.take(key + "/")
+    mount = new_mount(database)
+    assert_refused(mount, os.mkdir, mount.fork("c"), key, "registry records branches in it")
+    away.put_back()
+    os.mkdir(mount.fork("c"))
+    assert_sound(database)
+
+
+def test_without_the_versions_of_a_dataset_no_fork_is_made(forked, database, away):
+    key = database.dataset_key("vertices")
+    away.take(key + "/_versions/")
+    assert_refused(forked, os.mkdir, forked.fork("c"), key + "/_versions/")
+    away.put_back()
+    os.mkdir(forked.fork("c"))
+    assert_sound(database)
+
+
+def test_without_the_storage_nothing_is_made_or_dropped(forked, database, away):
+    os.rmdir(forked.fork("b", "tags", "t"))
+    away.take(database.dataset_prefix)
+    assert_refused(forked, os.mkdir, forked.fork("c"), database.dataset_prefix)
+    assert_refused(forked, os.mkdir, forked.fork("a/children/c"), database.dataset_prefix)
+    assert_refused(forked, os.rmdir, forked.fork("b"), database.dataset_prefix)
+    away.put_back()
+    os.rmdir(forked.fork("b"))
+    assert_sound(database)
+
+
+def test_without_the_snapshot_pointer_no_fork_is_made(forked, database, away):
+    away.take(database.pointer_key)
+    assert_refused(forked, os.mkdir, forked.fork("c"), database.pointer_key)
+    away.put_back()
+    os.mkdir(forked.fork("c"))
+    assert_sound(database)
+
+
+@pytest.mark.parametrize("what", ["registry", "catalog"])
+def test_a_registry_that_is_away_is_not_an_empty_one(forked, database, away, what):
+    if what == "catalog" and not database.is_local:
+        pytest.skip("catalog/ of a bucket is registry and snapshots")
+    away.take(database.registry_key if what == "registry" else "catalog/")
+    wait_until(lambda: any("EUCLEAN" in line and database.registry_key in line for line in forked.errors()))
+    assert shows(forked, "a", "b")
+    assert forked.read("forks", "a", "status") == "active\n"
+    words = () if what == "catalog" else (database.registry_key, "was there and is not now")
+    assert_refused(forked, os.mkdir, forked.fork("c"), *words)
+    os.rmdir(forked.fork("b", "tags", "t"))
+    assert_refused(forked, os.rmdir, forked.fork("b"), database.registry_key)
+    assert_refused(forked, lambda path: write(path, "60\n"), forked.fork("a", "ttl"), database.registry_key)
+    away.put_back()
+    wait_until(lambda: error_of(os.mkdir, forked.fork("c")) == 0)
+    os.rmdir(forked.fork("b"))
+    wait_until(lambda: shows(forked, "a", "c"))
+    assert_sound(database)
+
+
+@pytest.mark.local_only("catalog/ of a bucket is more than that")
+def test_overlays_that_are_away_with_the_registry_are_not_empty_ones(new_mount, forked, database, away):
+    text = serde_pretty({"added_labels": [], "added_edge_types": [], "added_properties": [], "note": "x"})
+    write(forked.fork("a", "schema.json"), text)
+    assert forked.unmount() == 0
+    mount = new_mount(database)
+    away.take("catalog/")
+    wait_until(lambda: any("EUCLEAN" in line for line in mount.errors()))
+    assert "schema.json" in os.listdir(mount.fork("a"))
+    assert_refused(mount, open, mount.fork("a", "schema.json"), "registry")
+    away.put_back()
+    wait_until(lambda: mount.read("forks", "a", "schema.json") == text + "\n")
+    assert_sound(database)
+
+
+# ---- The wrong place ----
+
+@pytest.mark.local_only("a prefix of a bucket is no place of its own")
+def test_the_directory_catalog_is_no_database(new_mount, forked, database):
+    assert forked.unmount() == 0
+    before = database.snapshot()
+    inner = LocalDatabase(database.path("catalog"))
+    for options in ("", "ro"):
+        refused(new_mount, inner, "mount the directory above", options=options)
+    assert_unchanged(before, database)
+
+
+@pytest.mark.local_only("a bucket is looked at in the same way")
+@pytest.mark.parametrize("text", ["", "{}", '{"$schema": "x", "properties": {}}', "no json"])
+def test_a_directory_with_any_schema_is_no_database(new_mount, database, tmp_path, text):
+    place = tmp_path / "something"
+    place.mkdir()
+    (place / "schema.json").write_text(text)
+    refused(new_mount, LocalDatabase(place), "schema.json")
+    assert sorted(os.listdir(place)) == ["schema.json"]
+
+
+@pytest.mark.parametrize("option", ["metadata=typo/", "storage=typo/"])
+def test_a_prefix_that_is_not_the_databases_is_refused(new_mount, database, option):
+    before = database.snapshot()
+    refused(new_mount, database, "prefix", options=option)
+    assert_unchanged(before, database)
+
+
+def copy_of(database, prefix):
+    """A database in the same bucket, so with the same registry, that has the same datasets."""
+    other = copy.copy(database)
+    other.dataset_prefix = prefix
+    other.source = other.base_uri
+    keys = [key for key in database.list_objects(database.dataset_prefix)
+            if "/tree/" not in key and "/_refs/" not in key]
+    database.put_objects({prefix + key.removeprefix(database.dataset_prefix): database.read_object(key)
+                          for key in keys})
+    return other
+
+
+@pytest.mark.s3_only
+def test_a_database_whose_forks_are_below_another_prefix_is_refused(new_mount, forked, database):
+    assert forked.unmount() == 0
+    other = copy_of(database, "other/")
+    refused(new_mount, other, "none of them is below 'other/'")
+
+
+@pytest.mark.s3_only
+def test_a_fork_below_another_prefix_is_not_dropped(new_mount, forked, database):
+    other = copy_of(database, "other/")
+    forks = database.forks()
+    database.put_forks({})
+    wait_until(lambda: shows(forked))
+    neighbour = new_mount(other)
+    os.mkdir(neighbour.fork("c"))
+    database.put_forks({**forks, **database.forks()})
+    wait_until(lambda: shows(forked, "a", "b", "c") and shows(neighbour, "a", "b", "c"))
+    os.rmdir(forked.fork("b", "tags", "t"))
+    assert_refused(neighbour, os.rmdir, neighbour.fork("b"), "below 'other/'")
+    assert_refused(forked, os.rmdir, forked.fork("c"), "below 'graph/'")
+    os.rmdir(forked.fork("b"))
+    os.rmdir(neighbour.fork("c"))
+    assert list(database.forks()) == ["a"]
+    assert_sound(database)
+
+
+def test_a_fork_without_any_of_its_branches_is_not_dropped(forked, database):
+    entry = database.fork("b")
+    os.rmdir(forked.fork("b", "tags", "t"))
+    for dataset, branch in entry["datasets"].items():
+        database.delete_object(database.ref_key(dataset, branch))
+    for dataset, branch in list(entry["datasets"].items())[1:]:
+        database.delete_prefix(database.branch_key(dataset, branch) + "/")
+    first, branch = next(iter(entry["datasets"].items()))
+    kept = {key: database.read_object(key) for key in database.list_objects(database.branch_key(first, branch) + "/")}
+    database.delete_prefix(database.branch_key(first, branch) + "/")
+    assert_refused(forked, os.rmdir, forked.fork("b"), "none of the branches that its entry records")
+    for key, body in kept.items():
+        database.put_object(key, body)
+    os.rmdir(forked.fork("b"))
     assert_sound(database)

@@ -103,9 +103,15 @@ def test_a_fork_whose_parts_are_gone_already_can_be_dropped(mount, database, for
     assert_no_trace(database, fork["id"])
 
 
-def test_a_fork_of_a_dataset_that_is_gone_can_be_dropped(mount, database, fork):
+def test_a_fork_of_a_dataset_that_is_gone_for_good_can_be_dropped(mount, database, fork):
     dataset = next(iter(fork["datasets"]))
-    database.delete_prefix(database.dataset_key(dataset) + "/")
+    place = database.dataset_key(dataset) + "/"
+    database.delete_prefix(place)
+    assert_rmdir_refused(mount, "a", errno.EUCLEAN, place.rstrip("/"))
+    if database.is_local:
+        os.mkdir(database.path(place))
+    else:
+        database.put_object(place + "gone", b"")
     os.rmdir(mount.fork("a"))
     assert_no_trace(database, fork["id"])
 

@@ -90,6 +90,11 @@ static void check_descendants(struct round *round, bool of_active, struct store_
     if (first || count > 0)
         descendants_check(round->catalog->descendants, registry, list, count, first,
                           round->operation);
+    for (guint i = 0, next = 0; i < round->drops->len && next < count; i++) {
+        struct drop *drop = g_ptr_array_index(round->drops, i);
+        if (drop->task.err == list[next].err)
+            drop->has_refs = list[next++].has_refs;
+    }
 }
 
 /* Notes why a fork stays on which something hangs. */
@@ -134,6 +139,7 @@ static void look_at_store(struct round *round)
         tasks_fail(round->drops, &listing->answer.error);
     else
         round->candidates = deletion_candidates_listed(listing);
+    drop_check_away(round);
     check_unfinished(round);
 }
 
@@ -202,14 +208,6 @@ static void take_latest(struct round *round, struct drop *drop)
     deletion_check_names(latest->datasets, drop->task.err);
 }
 
-/* A fork that another mount has just decided to drop is not gone: that may be taken back. */
-static bool is_dropped_elsewhere(const struct round *round, const struct drop *drop)
-{
-    auto_registry struct registry *registry = catalog_registry(round->catalog);
-    const struct fork_entry *entry = registry_find_id(registry, &drop->entry->id);
-    return catalog_is_shared(round->catalog) && entry && entry->status == FORK_TOMBSTONED;
-}
-
 static void note_decision(struct round *round, struct task *task)
 {
     struct drop *drop = (struct drop *)task;
@@ -218,9 +216,8 @@ static void note_decision(struct round *round, struct task *task)
         take_latest(round, drop);
     } else if (task->err->code == ERR_EXISTS) {
         error_set(task->err, ERR_CONTENDED, "its creator has just finished it");
-    } else if (task->err->code == ERR_STALE && is_dropped_elsewhere(round, drop)) {
-        task->change->elsewhere = true;
-        error_set(task->err, ERR_HELD, "another mount is dropping it");
+    } else if (task->err->code == ERR_STALE) {
+        drop_blame_other_mount(round, drop);
     }
 }
 

@@ -33,6 +33,7 @@ struct drop {
     struct fork_entry *entry;  /* as it was before the decision; NULL: there is none */
     struct fork_entry *before; /* as the decision has found it; NULL: not told */
     GPtrArray *branches;       /* struct dataset_branch: those that go */
+    bool has_refs;             /* of an active fork: a recorded branch was seen */
     char *tombstone_key;
     struct bytes *tombstone;
 };
@@ -45,6 +46,12 @@ bool drop_is_decided(const struct drop *drop);
 /* ---- In the order of the steps ---- */
 
 void drop_prepare(struct round *round); /* entries, names, descendants, datasets, doors */
+/* Its last part, with the datasets listed and the refs of active forks looked at: ERR_AWAY for
+ * those of which a dataset is not there, or, unless somebody has begun to delete them, no branch.
+ * No requests as long as all is there. */
+void drop_check_away(struct round *round);
+/* After ERR_STALE: what another mount has just decided to drop is not gone, and ERR_HELD. */
+void drop_blame_other_mount(const struct round *round, struct drop *drop);
 /* Waits for holders on other mounts, as far as they are known; ERR_HELD. */
 void drop_await_holders(struct round *round);
 extern const struct commit_part drop_decide;

@@ -186,7 +186,7 @@ static int recover_found(struct catalog *catalog, const struct intent_kind *kind
     else if (code == ERR_HELD)
         return 0;
     else if (code == ERR_CORRUPT || code == ERR_IO || code == ERR_NOT_DURABLE ||
-             code == ERR_ACCESS || code == ERR_READ_ONLY)
+             code == ERR_ACCESS || code == ERR_READ_ONLY || code == ERR_AWAY)
         recovery_report_problem(report, &problem, kind->what, get->key);
     else
         return error_copy(err, &problem);

@@ -2,7 +2,9 @@
 
 #include <string.h>
 
+#include "catalog/fork/recorded_branches.h"
 #include "catalog/fork/tag_names.h"
+#include "catalog/fork_point/dataset_listing.h"
 #include "lance/ref_catalog.h"
 
 /* The keys of the tag's refs. */
@@ -19,23 +21,31 @@ static GPtrArray *keys_of(const struct catalog *catalog, const GPtrArray *list, 
     return keys;
 }
 
-/* Nothing is deleted where the refs that count are others. */
-static int check_catalogs(struct catalog *catalog, const struct fork_entry *entry,
+/* Nothing is deleted where the refs that count are others, or where some are away, which would be
+ * left behind. */
+static int check_datasets(struct catalog *catalog, const struct fork_entry *entry,
                           struct operation *operation, struct error *err)
 {
+    g_autofree char *storage = layout_datasets_prefix(catalog->layout);
     auto_store_set struct store_set *set = store_set_new();
     for (guint i = 0; i < entry->datasets->len; i++) {
         const struct dataset_branch *pair = g_ptr_array_index(entry->datasets, i);
         g_autofree char *dataset = layout_dataset_key(catalog->layout, pair->dataset);
         lance_ref_catalog_request(set, dataset);
     }
+    const struct store_request *listing = store_set_list_shallow(set, storage);
     int code = store_run(catalog->store, set, operation, err);
     for (guint i = 0; code == 0 && i < entry->datasets->len; i++) {
         const struct dataset_branch *pair = g_ptr_array_index(entry->datasets, i);
         g_autofree char *dataset = layout_dataset_key(catalog->layout, pair->dataset);
         code = lance_ref_catalog_check(store_set_at(set, i), dataset, err);
     }
-    return code;
+    if (code == 0)
+        code = error_copy(err, &listing->answer.error);
+    if (code)
+        return code;
+    g_autoptr(GPtrArray) listed = dataset_listing_read(listing, NULL);
+    return recorded_branches_check_datasets(catalog->layout, entry->datasets, listed, err);
 }
 
 /* The keys of the tag's refs as the store has them now. ERR_NOT_FOUND when there is none. */
@@ -44,7 +54,7 @@ int tag_refs_find(struct catalog *catalog, const struct fork_entry *entry, const
 {
     tags_forget(catalog->tags, &entry->id); /* what the store holds counts */
     g_autoptr(GPtrArray) list = NULL;
-    int code = check_catalogs(catalog, entry, operation, err);
+    int code = check_datasets(catalog, entry, operation, err);
     if (code == 0)
         code = tags_read(catalog->tags, entry, operation, &list, err);
     if (code)

@@ -9,8 +9,8 @@
 #include "catalog/catalog_private.h"
 
 /* The keys (char *) of the tag's refs as the store has them now; g_ptr_array_unref().
- * ERR_NOT_FOUND when there is none; ERR_UNSUPPORTED where the refs that count are others; errors of
- * the store. */
+ * ERR_NOT_FOUND when there is none; ERR_AWAY when a dataset of the fork is not there;
+ * ERR_UNSUPPORTED where the refs that count are others; errors of the store. */
 int tag_refs_find(struct catalog *catalog, const struct fork_entry *entry, const char *tag,
                   struct operation *operation, GPtrArray **ret, struct error *err);
 

@@ -325,6 +325,31 @@ static int check_dependence(const struct dependence *dependence, struct error *e
     return code == 0 && dependence->own ? check_lineage(dependence, err) : code;
 }
 
+/* Rows are in the order of their keys. */
+static bool has_row(const struct store_request *listing, const char *key)
+{
+    guint first = 0, end = listing->answer.objects ? listing->answer.objects->len : 0;
+    while (first < end) {
+        guint middle = first + (end - first) / 2;
+        const struct store_object *row = g_ptr_array_index(listing->answer.objects, middle);
+        int order = strcmp(row->key, key);
+        if (order == 0)
+            return true;
+        if (order < 0)
+            first = middle + 1;
+        else
+            end = middle;
+    }
+    return false;
+}
+
+static void note_ref(const struct dependence *dependence)
+{
+    g_autofree char *key = lance_branch_ref_key(dependence->refs->key, dependence->branch);
+    if (dependence->refs->all && has_row(dependence->refs->all, key))
+        dependence->query->has_refs = true;
+}
+
 /* ---- The check ---- */
 
 static int list_refs(struct check *check, struct descendants_query *list, size_t count,
@@ -368,6 +393,7 @@ int descendants_check(struct descendants *descendants, const struct registry *re
     auto_store_set struct store_set *gets = get_refs(&check, operation);
     for (guint i = 0; i < dependences->len; i++) {
         const struct dependence *dependence = g_ptr_array_index(dependences, i);
+        note_ref(dependence);
         if (dependence->query->err->code == 0)
             check_dependence(dependence, dependence->query->err);
     }

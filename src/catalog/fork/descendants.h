@@ -29,6 +29,7 @@ struct descendants_query {
     const struct fork_entry *entry; /* NULL: it has none, there is but a tombstone */
     const GPtrArray *branches;      /* struct dataset_branch: those that go */
     bool tags_only;    /* foreign branches, and a catalog of refs, are not looked for */
+    bool has_refs;     /* answer: whether any of the branches that go has a ref; not of tags_only */
     struct error *err; /* the caller's, code 0: takes the answer */
 };
 

@@ -3,6 +3,7 @@
  */
 #include "base/timestamp.h"
 #include "catalog/change/deletion.h"
+#include "catalog/fork/recorded_branches.h"
 #include "catalog/recovery/recovery_private.h"
 #include "catalog/registry/transitions.h"
 
@@ -211,6 +212,9 @@ static int choose_branches(struct catalog *catalog, const GPtrArray *list,
     for (guint i = 0; code == 0 && i < list->len; i++) {
         struct unfinished *fork = g_ptr_array_index(list, i);
         fork->branches = deletion_branches(fork->entry, candidates);
+        if (fork->problem.code == 0)
+            recorded_branches_check_seen(catalog->fork_points, fork->entry->datasets, candidates,
+                                         &fork->problem);
     }
     return code;
 }

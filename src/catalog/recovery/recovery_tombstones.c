@@ -5,6 +5,7 @@
 
 #include "base/timestamp.h"
 #include "catalog/change/deletion.h"
+#include "catalog/fork/recorded_branches.h"
 #include "catalog/recovery/recovery_private.h"
 #include "catalog/registry/transitions.h"
 
@@ -12,6 +13,7 @@
 struct tombstone_deletion {
     const struct tombstone *tombstone; /* owned by the list */
     GPtrArray *branches;               /* of one without entry, that is to be finished by its id */
+    bool is_away;                      /* something is to be deleted, but cannot be found */
     bool done;
     struct error problem;
 };
@@ -97,6 +99,28 @@ static void delete_undecided(struct catalog *catalog, const GPtrArray *list,
 
 /* ---- Tombstones without entry: finished by the id ---- */
 
+/* Of a dataset that is away the branches cannot be deleted, and nothing would tell of them any more
+ * when it is back. */
+static int find_away(struct catalog *catalog, const GPtrArray *list, struct operation *operation,
+                     struct error *err)
+{
+    g_autoptr(GPtrArray) datasets = NULL;
+    int code = 0;
+    for (guint i = 0; code == 0 && i < list->len; i++) {
+        struct tombstone_deletion *deletion = g_ptr_array_index(list, i);
+        if (deletion->done || deletion->problem.code ||
+            deletion_check_names(deletion->tombstone->entry->datasets, NULL))
+            continue;
+        g_autoptr(GPtrArray) branches = deletion_branches_by_id(deletion->tombstone->entry);
+        if (!datasets)
+            code = deletion_candidates(catalog->fork_points, operation, &datasets, err);
+        if (code == 0)
+            deletion->is_away = recorded_branches_check_seen(catalog->fork_points, branches,
+                                                             datasets, &deletion->problem);
+    }
+    return code;
+}
+
 /* Tombstones of forks of which nothing that the registry knows is a child. Nothing vouches for the
  * document, so branches of other names are not deleted on its word. */
 static GPtrArray *choose_childless(struct catalog *catalog, const GPtrArray *list)
@@ -105,7 +129,7 @@ static GPtrArray *choose_childless(struct catalog *catalog, const GPtrArray *lis
     GPtrArray *chosen = g_ptr_array_new();
     for (guint i = 0; i < list->len; i++) {
         struct tombstone_deletion *deletion = g_ptr_array_index(list, i);
-        if (deletion->done || (deletion->problem.code && !deletion->branches))
+        if (deletion->done || deletion->is_away || (deletion->problem.code && !deletion->branches))
             continue;
         const struct fork_entry *entry = deletion->tombstone->entry;
         deletion->problem = (struct error){0};
@@ -201,6 +225,9 @@ int recovery_of_tombstones(struct catalog *catalog, struct operation *operation,
     g_autoptr(GPtrArray) tombstones = tombstones_list(catalog->tombstones);
     g_autoptr(GPtrArray) list = list_deletions(catalog, tombstones);
     delete_undecided(catalog, list, operation);
+    int code = find_away(catalog, list, operation, err);
+    if (code)
+        return code;
     finish_by_id(catalog, list, operation);
     return report_deletions(catalog, list, report, err);
 }
