@@ -20,14 +20,16 @@ static void hear_parent(struct witness *witness, const char *parent_branch)
     witness->is_heard = true;
     if (!parent_branch)
         return;
-    if (!layout_id_of_branch(parent_branch, &id) || ulid_equal(&id, &lineage->id)) {
-        witness->is_doubtful = true; /* a branch of somebody else, or no parent at all */
-    } else if (lineage->kind == LINEAGE_FORK && !ulid_equal(&id, &lineage->parent)) {
+    /* A branch of somebody else is no parent at all. */
+    bool is_fork = layout_id_of_branch(parent_branch, &id) && !ulid_equal(&id, &lineage->id);
+    bool contradicts =
+        is_fork && lineage->kind == LINEAGE_FORK && !ulid_equal(&id, &lineage->parent);
+    if (!is_fork || contradicts) {
         witness->is_doubtful = true;
-    } else {
-        lineage->kind = LINEAGE_FORK;
-        lineage->parent = id;
+        return;
     }
+    lineage->kind = LINEAGE_FORK;
+    lineage->parent = id;
 }
 
 static void hear_ref(struct witness *witness, const struct store_request *get)
