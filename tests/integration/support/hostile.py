@@ -220,7 +220,10 @@ class Liar:
 
     def log(self):
         fork_id = self.some_id()
-        name = self.pick("00000000000000000001_x.wal", "99999999999999999999_x.wal", "x", "00000000000000000001.wal#7")
+        names = ["00000000000000000001_x.wal", "99999999999999999999_x.wal", "x"]
+        if self.database.is_local:  # nobody gives temporary names to objects in a bucket
+            names.append("00000000000000000001.wal#7")
+        name = self.chance.choice(names)
         self.put(self.database.fork_wal_prefix(fork_id) + name, self.pick(*GARBAGE, "UNIWAL2.\nx\n{}"))
 
     def pointer(self):
