@@ -24,19 +24,35 @@ static int64_t slept_ns(const struct operation *operation)
     return slept_ns < SLEEP_SHORTEST_NS ? 0 : slept_ns;
 }
 
-void operation_init(struct operation *operation, int64_t timeout_ms)
+void operation_renew(struct operation *operation)
 {
+    int64_t now = monotonic_now_ns(), timeout_ms = operation->timeout_ms;
     operation->deadline_ns = INT64_MAX;
-    int64_t now = monotonic_now_ns();
     if (timeout_ms >= 0 && timeout_ms < (INT64_MAX - now) / NS_PER_MS)
         operation->deadline_ns = now + timeout_ms * NS_PER_MS;
     operation->suspended_ns = suspended_now_ns();
     operation->begun_ns = now;
+}
+
+void operation_init(struct operation *operation, int64_t timeout_ms)
+{
+    operation->timeout_ms = timeout_ms;
+    operation_renew(operation);
     operation->silence_ms = 0;
     operation->cancelled = false;
     pthread_mutex_init(&operation->lock, NULL);
     operation->watched_cond = NULL;
     operation->watched_mutex = NULL;
+}
+
+void operation_init_undoing(struct operation *undoing, const struct operation *of,
+                            int64_t longest_ms)
+{
+    operation_init(undoing, of ? of->timeout_ms : -1);
+    if (longest_ms < 0 || undoing->deadline_ns == INT64_MAX)
+        return;
+    int64_t limit_ns = of->begun_ns + MAX(longest_ms, of->timeout_ms) * NS_PER_MS;
+    undoing->deadline_ns = MIN(undoing->deadline_ns, limit_ns);
 }
 
 void operation_destroy(struct operation *operation)

@@ -23,6 +23,7 @@
 #include "base/error.h"
 
 struct operation {
+    int64_t timeout_ms;   /* the time that it was given; negative: no deadline */
     int64_t deadline_ns;  /* CLOCK_MONOTONIC; INT64_MAX: none */
     int64_t suspended_ns; /* by how much CLOCK_BOOTTIME was ahead of that at the beginning */
     int64_t begun_ns;     /* CLOCK_MONOTONIC */
@@ -39,6 +40,15 @@ void operation_destroy(struct operation *operation);
 /* Usage: auto_operation struct operation operation; operation_init(&operation, ...); */
 #define auto_operation __attribute__((cleanup(operation_destroy)))
 
+/* For taking back what `of` (NULL: no deadline) has begun: that has a time of its own, as long as
+ * was given to `of`, and goes on when `of` is cancelled. longest_ms: for so long both together may
+ * take, unless `of` was given more; negative: there is no such limit. operation_destroy(). */
+void operation_init_undoing(struct operation *undoing, const struct operation *of,
+                            int64_t longest_ms);
+
+/* Gives it its whole time again, from now on. For the owner, while nobody waits with it. */
+void operation_renew(struct operation *operation);
+
 /* Marks it cancelled and wakes the registered wait. May be called from any thread, repeatedly. */
 void operation_cancel(struct operation *operation);
 bool operation_is_cancelled(const struct operation *operation);
@@ -50,8 +60,9 @@ int operation_check(const struct operation *operation, const char *stage, struct
  * perhaps before CLOCK_MONOTONIC says so. */
 int64_t operation_remaining_ms(const struct operation *operation);
 
-/* Shortens the deadline by a quarter of the time left, so that undoing what was begun fits into the
- * time that the user was promised. Returns the deadline as it was. For the owner. */
+/* Shortens the deadline by a quarter of the time left, so that undoing what was begun fits, unless
+ * it is slow, into the time that the user was promised. Returns the deadline as it was. For the
+ * owner. */
 int64_t operation_reserve(struct operation *operation);
 
 /* For an operation that begins with asking and takes several steps: would a first answer take more

@@ -80,6 +80,16 @@ int catalog_check_unheld(struct catalog *catalog, const struct ulid *id, int64_t
     return 0;
 }
 
+int64_t catalog_left_due_ns(struct catalog *catalog)
+{
+    return leftovers_due_ns(catalog->leftovers);
+}
+
+int catalog_left_fd(const struct catalog *catalog)
+{
+    return leftovers_fd(catalog->leftovers);
+}
+
 void catalog_counts(struct catalog *catalog, struct catalog_counts *ret)
 {
     *ret = (struct catalog_counts){0};

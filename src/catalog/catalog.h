@@ -82,6 +82,18 @@ int catalog_recover_due(struct catalog *catalog, struct operation *operation,
                         struct recovery_report *report, struct error *err);
 /* How often; 0: never, for a catalog in a directory, or one that is read-only. */
 int64_t catalog_recovery_interval_ms(const struct catalog *catalog);
+
+/* What changes of this mount have left unfinished is finished by catalog_recover_left(), as soon as
+ * it is due, and again, more and more seldom, while that fails. Without requests when nothing is
+ * due. On the thread that calls catalog_recover_due(). Errors of the store. */
+int catalog_recover_left(struct catalog *catalog, struct operation *operation,
+                         struct recovery_report *report, struct error *err);
+/* When the next of that is due (monotonic_now_ns()); INT64_MAX: nothing is left. */
+int64_t catalog_left_due_ns(struct catalog *catalog);
+/* A descriptor that can be read once something more was left since that was asked; -1: none. It is
+ * the catalog's. */
+int catalog_left_fd(const struct catalog *catalog);
+
 /* How often to look for changes by others, in milliseconds, when the user wishes `refresh_ms` (0:
  * never). A mount that has a lease looks several times in the life of that, because a drop on
  * another mount waits until it has. */

@@ -15,6 +15,7 @@ static struct catalog *catalog_new(struct store *store, struct layout *layout,
     catalog->settings.compaction_lock = NULL; /* the caller's; the lock has a copy */
     catalog->holders = holders_new();
     catalog->names = name_locks_new();
+    catalog->leftovers = leftovers_new();
     catalog->compaction = compaction_lock_new(settings->compaction_lock, COMPACTION_LOCK_WAIT_MS);
     catalog->tombstones = tombstones_new();
     catalog->kept = kept_forks_new();
@@ -47,6 +48,7 @@ static void catalog_release(struct catalog *catalog)
     kept_forks_free(catalog->kept);
     tombstones_free(catalog->tombstones);
     compaction_lock_free(catalog->compaction);
+    leftovers_free(catalog->leftovers);
     name_locks_free(catalog->names);
     lease_keeper_free(catalog->keeper);
     leases_free(catalog->leases);

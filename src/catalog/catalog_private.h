@@ -17,6 +17,7 @@
 #include "catalog/registry/committer.h"
 #include "catalog/sharing/lease_keeper.h"
 #include "catalog/sharing/leases.h"
+#include "catalog/sharing/leftovers.h"
 #include "catalog/sharing/name_locks.h"
 #include "catalog/sharing/takeover.h"
 #include "catalog/uni/compaction_lock.h"
@@ -30,6 +31,7 @@ struct catalog {
     struct leases *leases;       /* of the other mounts; NULL: as the keeper */
     struct lease_keeper *keeper; /* of our own lease; NULL: not shared, read-only, or no leases */
     struct name_locks *names;
+    struct leftovers *leftovers;
     struct compaction_lock *compaction; /* of Uni; is had while branches are made */
     struct tombstones *tombstones;
     struct kept_forks *kept;
@@ -57,6 +59,19 @@ static inline bool catalog_is_shared(const struct catalog *catalog)
 static inline bool catalog_is_in_bucket(const struct catalog *catalog)
 {
     return catalog_is_shared(catalog) || layout_is_remote(catalog->layout);
+}
+
+/* The longest time of an operation, of which taking over makes sure that it has ended (takeover.h).
+ */
+#define CATALOG_OPERATION_LONGEST_MS 60000
+
+/* For undoing what `operation` has begun: operation_init_undoing(), in a shared catalog so that
+ * both have ended before another mount takes over. */
+static inline void catalog_init_undoing(const struct catalog *catalog, struct operation *undoing,
+                                        const struct operation *operation)
+{
+    operation_init_undoing(undoing, operation,
+                           catalog_is_shared(catalog) ? CATALOG_OPERATION_LONGEST_MS : -1);
 }
 
 /* How long a lease lives, in milliseconds. */

@@ -31,6 +31,7 @@ struct change {
     struct error error; /* code 0: done */
     struct ulid id;     /* CREATE: of the fork made */
     bool elsewhere;     /* DROP: another mount is at it */
+    bool left;          /* something of it is left, which the caretaker goes on with */
 };
 
 #endif

@@ -4,6 +4,7 @@
  */
 #include "store/store.h"
 
+#include "store/abandoned_runs.h"
 #include "store/store_private.h"
 
 int store_answer_failure(const struct store_answer *answer, int run_code, struct error *err)
@@ -89,5 +90,6 @@ void store_free(struct store *store)
     else
         worker_pool_drain(store_pool(store));
     store->operations->destroy(store);
+    abandoned_runs_free(store->abandoned);
     g_free(store);
 }

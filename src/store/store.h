@@ -175,6 +175,14 @@ int store_run(struct store *store, struct store_set *set, struct operation *oper
 /* For so long after a put or delete was abandoned it may still take effect; so may one that was
  * given up, and sent again, before it was answered (answer.late). */
 #define STORE_LATE_NS (60 * NS_PER_SECOND)
+/* Waits until all that runs of this store have abandoned has ended, but no longer than so many
+ * milliseconds. True: none of that takes effect any more. Always false where a server may have
+ * requests that this end has given up. */
+bool store_await_abandoned(struct store *store, int64_t timeout_ms);
+/* The same, for a set that was run, if an answer of it is late; then none is, or (false) some are.
+ */
+bool store_set_await_late(struct store *store, struct store_set *set, int64_t timeout_ms);
+#define STORE_ABANDONED_MS 2000 /* what is not stuck, but slow, has mostly ended by then */
 
 /* The first failed answer of a set that was run, in request order: copies its error and returns its
  * code; 0 when there is none. `ignored` (0: none) is a code that does not count as a failure. */
@@ -268,6 +276,8 @@ struct store_operations {
      * meanwhile). NULL: an answer is durable at once; in a wrapper, it is left to the wrapped
      * store. */
     void (*settle)(struct store *store, struct store_wave *wave);
+    /* What ended without an answer may take effect later: a server has it. */
+    bool outlives_calls;
     /* See store_connection(); NULL: there is no server; in a wrapper, left to the wrapped store. */
     bool (*connection)(struct store *store, struct store_connection *ret);
     /* Releases what the structure holds, not the structure. */
@@ -281,6 +291,7 @@ struct store {
     struct worker_pool *pool; /* NULL in wrappers: they run on the wrapped store's */
     struct store *wrapped;    /* NULL: this is no wrapper */
     struct call_metrics metrics[STORE_METHODS];
+    struct abandoned_runs *abandoned; /* NULL in wrappers, as the pool */
 };
 
 /* jobs: the largest number of requests in flight. */

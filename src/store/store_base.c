@@ -3,6 +3,7 @@
  */
 #include "store/store.h"
 
+#include "store/abandoned_runs.h"
 #include "store/store_private.h"
 
 struct store *store_settling(struct store *store)
@@ -12,11 +13,27 @@ struct store *store_settling(struct store *store)
     return store;
 }
 
-struct worker_pool *store_pool(const struct store *store)
+static const struct store *innermost(const struct store *store)
 {
     while (store->wrapped)
         store = store->wrapped;
-    return store->pool;
+    return store;
+}
+
+struct worker_pool *store_pool(const struct store *store)
+{
+    return innermost(store)->pool;
+}
+
+struct abandoned_runs *store_abandoned(const struct store *store)
+{
+    return innermost(store)->abandoned;
+}
+
+bool store_await_abandoned(struct store *store, int64_t timeout_ms)
+{
+    return !innermost(store)->operations->outlives_calls &&
+           abandoned_runs_await(store_abandoned(store), timeout_ms);
 }
 
 bool store_code_has_effect(int code)
@@ -33,6 +50,7 @@ void store_initialize(struct store *store, const struct store_operations *operat
 {
     store->operations = operations;
     store->pool = worker_pool_new("store", jobs);
+    store->abandoned = abandoned_runs_new();
 }
 
 void store_initialize_wrapper(struct store *store, const struct store_operations *operations,

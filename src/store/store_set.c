@@ -167,6 +167,20 @@ int store_set_failure(struct store_set *set, int ignored, struct error *err)
     return 0;
 }
 
+bool store_set_await_late(struct store *store, struct store_set *set, int64_t timeout_ms)
+{
+    bool any = false;
+    for (size_t i = 0; i < store_set_size(set); i++)
+        any = any || store_set_at(set, i)->answer.late;
+    if (!any)
+        return true;
+    if (!store_await_abandoned(store, timeout_ms))
+        return false;
+    for (size_t i = 0; i < store_set_size(set); i++)
+        store_set_at(set, i)->answer.late = false;
+    return true;
+}
+
 /* The first `length` bytes of `key` as a whole key. */
 static bool is_valid_key(const char *key, size_t length)
 {

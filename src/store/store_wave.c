@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/timestamp.h"
+#include "store/abandoned_runs.h"
 #include "store/store_private.h"
 
 enum slot_state {
@@ -123,6 +124,8 @@ static void settle_wave(struct store_wave *wave)
         settling->operations->settle(settling, wave);
     LOCK_SCOPE(&wave->lock);
     wave->phase = WAVE_DONE;
+    if (wave->abandoned)
+        abandoned_runs_end(store_abandoned(wave->store));
     pthread_cond_broadcast(&wave->changed);
 }
 
@@ -273,6 +276,7 @@ static bool wait_for_wave(struct store_wave *wave, const struct operation *opera
         if (wave->phase == WAVE_DONE)
             break;
         wave->abandoned = true;
+        abandoned_runs_add(store_abandoned(wave->store));
         return refuse_waiting(wave, ERR_DEADLINE, "the time allowed is over");
     }
     return false;

@@ -92,19 +92,29 @@ static void tell_recovery(struct caretaker *caretaker, struct recovery_report *r
         settings->recovered(settings->argument, report, news ? failure : NULL);
 }
 
-static void recover_leftovers(struct caretaker *caretaker)
+typedef int recovery(struct catalog *catalog, struct operation *operation,
+                     struct recovery_report *report, struct error *err);
+
+static void run_recovery(struct caretaker *caretaker, recovery *recover)
 {
     const struct caretaker_settings *settings = &caretaker->settings;
     struct operation operation;
     if (thread_begin_operation(&caretaker->thread, &operation, settings->operation_timeout_ms)) {
         struct recovery_report report;
         struct error failure = {0};
-        catalog_recover_due(settings->catalog, &operation, &report, &failure);
+        recover(settings->catalog, &operation, &report, &failure);
         if (!thread_is_ending(&caretaker->thread))
             tell_recovery(caretaker, &report, &failure);
         recovery_report_clear(&report);
     }
     thread_end_operation(&caretaker->thread, &operation);
+}
+
+/* What other mounts have left, too. */
+static void recover_due(struct caretaker *caretaker)
+{
+    const struct caretaker_settings *settings = &caretaker->settings;
+    run_recovery(caretaker, catalog_recover_due);
     /* Not in step with the other mounts, which may have the same to do. */
     int64_t pause_ns = settings->recovery_interval_ms * NS_PER_MS;
     caretaker->recovery_due_ns =
@@ -116,11 +126,15 @@ static void recover_leftovers(struct caretaker *caretaker)
 static void run_caretaker(void *argument)
 {
     struct caretaker *caretaker = argument;
+    struct catalog *catalog = caretaker->settings.catalog;
     while (!thread_is_ending(&caretaker->thread)) {
-        thread_wait(&caretaker->thread, -1,
-                    MIN(caretaker->sweep_due_ns, caretaker->recovery_due_ns));
+        int64_t left_due_ns = catalog_left_due_ns(catalog);
+        int64_t due_ns = MIN(caretaker->sweep_due_ns, caretaker->recovery_due_ns);
+        thread_wait(&caretaker->thread, catalog_left_fd(catalog), MIN(due_ns, left_due_ns));
+        if (monotonic_now_ns() >= catalog_left_due_ns(catalog))
+            run_recovery(caretaker, catalog_recover_left);
         if (monotonic_now_ns() >= caretaker->recovery_due_ns)
-            recover_leftovers(caretaker);
+            recover_due(caretaker);
         if (monotonic_now_ns() >= caretaker->sweep_due_ns)
             sweep_expired(caretaker);
     }
@@ -138,7 +152,7 @@ int caretaker_start(const struct caretaker_settings *settings, struct caretaker 
     caretaker->left_alone = key_table_new();
     caretaker->unswept = key_table_new();
     int code = change_watcher_start(settings, &caretaker->watcher, err);
-    if (code == 0 && (sweeps || recovers))
+    if (code == 0 && !catalog_is_read_only(settings->catalog))
         code = thread_start(&caretaker->thread, "caretaker", run_caretaker, caretaker, err);
     if (code)
         caretaker_stop(caretaker);

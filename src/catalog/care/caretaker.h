@@ -1,7 +1,8 @@
 /*
  * The caretaker: what is done from time to time, without anybody asking. One thread notices what
  * others change on the store (change_watcher.h), so that it never waits for the other, which drops
- * expired forks, and recovers what was left unfinished on a catalog that others write, too.
+ * expired forks, finishes what changes of this mount have left (leftovers.h), and on a catalog that
+ * others write recovers what these have left, too.
  *
  * The first sweep comes right after the start. A fork that cannot be swept for the same reason as
  * last time is not reported again; nor is what recovery leaves alone, or cannot do, for the same

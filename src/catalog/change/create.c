@@ -270,11 +270,16 @@ const struct commit_part create_activate = {choose_activation, note_activation};
 /* An entry that may still arrive; or one that is there, not active, and not another mount's. */
 static bool has_left_entry(const struct create *create, const struct registry *registry)
 {
-    if (task_is_well(&create->task) || create->state == CREATE_TAKEN)
-        return false;
     const struct fork_entry *entry = registry_find_id(registry, &create->task.change->id);
     return create->late_entry ||
            (create->state >= CREATE_ENTERED && entry && entry->status != FORK_ACTIVE);
+}
+
+/* Whether something is left, or what was done to the entry may be lost in a power failure. */
+static bool is_left(const struct create *create)
+{
+    return !task_is_well(&create->task) && (create->late_entry || create->state == CREATE_LEFT ||
+                                            (create->state == CREATE_GONE && create->problem.code));
 }
 
 void create_leave(struct round *round)
@@ -282,7 +287,9 @@ void create_leave(struct round *round)
     auto_registry struct registry *registry = catalog_registry(round->catalog);
     for (guint i = 0; i < round->creates->len; i++) {
         const struct create *create = g_ptr_array_index(round->creates, i);
-        if (has_left_entry(create, registry))
-            task_leave(&create->task, round->catalog->takeover, &create->task.change->id);
+        int64_t until_ns = create->late_entry ? monotonic_now_ns() + STORE_LATE_NS : 0;
+        if (is_left(create) && create->state != CREATE_TAKEN)
+            task_leave(&create->task, round->catalog, &create->task.change->id,
+                       has_left_entry(create, registry), until_ns);
     }
 }

@@ -5,7 +5,8 @@
 #include "catalog/change/deletion.h"
 
 /* One commit for all that could be undone so far. */
-static void commit_undone(struct round *round, const GPtrArray *undone, enum transition_kind kind)
+static void commit_undone(struct round *round, const GPtrArray *undone, enum transition_kind kind,
+                          struct operation *undoing)
 {
     g_autofree struct transition *list = g_new0(struct transition, undone->len);
     size_t count = 0;
@@ -19,7 +20,7 @@ static void commit_undone(struct round *round, const GPtrArray *undone, enum tra
                 .ret_active = kind == TRANSITION_FENCE ? &create->is_active : NULL,
                 .err = &create->problem};
     }
-    transitions_commit(round->catalog->committer, list, count, &round->finishing);
+    transitions_commit(round->catalog->committer, list, count, undoing);
 }
 
 /* ---- Fencing ---- */
@@ -74,9 +75,9 @@ static void note_fence(struct round *round, struct create *create)
 }
 
 /* Fences the creates that failed once they were entered; leaves in the list those that are now. */
-static void fence_entries(struct round *round, GPtrArray *undone)
+static void fence_entries(struct round *round, GPtrArray *undone, struct operation *undoing)
 {
-    commit_undone(round, undone, TRANSITION_FENCE);
+    commit_undone(round, undone, TRANSITION_FENCE, undoing);
     for (guint i = undone->len; i > 0; i--) {
         struct create *create = g_ptr_array_index(undone, i - 1);
         note_fence(round, create);
@@ -87,7 +88,20 @@ static void fence_entries(struct round *round, GPtrArray *undone)
 
 /* ---- Deleting ---- */
 
-static void delete_files(struct round *round, const GPtrArray *undone)
+/* What was abandoned is mostly slow, and not stuck: once it has ended nothing of it arrives after
+ * the files are deleted. */
+static void await_late_writes(struct round *round, const GPtrArray *undone)
+{
+    bool any = false;
+    for (guint i = 0; i < undone->len; i++)
+        any = any || ((struct create *)g_ptr_array_index(undone, i))->task.late_writes;
+    if (!any || !store_await_abandoned(round->catalog->store, STORE_ABANDONED_MS))
+        return;
+    for (guint i = 0; i < undone->len; i++)
+        ((struct create *)g_ptr_array_index(undone, i))->task.late_writes = false;
+}
+
+static void delete_files(struct round *round, const GPtrArray *undone, struct operation *undoing)
 {
     struct deletions *deletions = deletions_new(round->catalog);
     for (guint i = 0; i < undone->len; i++) {
@@ -99,7 +113,7 @@ static void delete_files(struct round *round, const GPtrArray *undone)
         if (create->overlay) /* else none was written: the entry could not be made durable */
             deletions_add(deletions, &deletion);
     }
-    deletions_run(deletions, &round->finishing);
+    deletions_run(deletions, undoing);
     deletions_free(deletions);
     for (guint i = 0; i < undone->len; i++) {
         struct create *create = g_ptr_array_index(undone, i);
@@ -131,7 +145,8 @@ static void note_undone(struct round *round, struct create *create)
 void create_undo(struct round *round)
 {
     g_autoptr(GPtrArray) undone = g_ptr_array_new();
-    round->finishing.deadline_ns = round->deadline_ns;
+    auto_operation struct operation undoing;
+    catalog_init_undoing(round->catalog, &undoing, round->operation);
     for (guint i = 0; i < round->creates->len; i++) {
         struct create *create = g_ptr_array_index(round->creates, i);
         if (!task_is_well(&create->task) &&
@@ -139,11 +154,12 @@ void create_undo(struct round *round)
             g_ptr_array_add(undone, create);
     }
     if (undone->len > 0)
-        fence_entries(round, undone);
+        fence_entries(round, undone, &undoing);
     if (undone->len == 0)
         return;
-    delete_files(round, undone);
-    commit_undone(round, undone, TRANSITION_REMOVE);
+    await_late_writes(round, undone);
+    delete_files(round, undone, &undoing);
+    commit_undone(round, undone, TRANSITION_REMOVE, &undoing);
     for (guint i = 0; i < undone->len; i++)
         note_undone(round, g_ptr_array_index(undone, i));
 }

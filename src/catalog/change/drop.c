@@ -305,11 +305,27 @@ const struct commit_part drop_remove = {choose_removal, note_removal};
 /* Whether an entry is left that is not active, and that this mount is known to have given up. */
 static bool has_left_entry(const struct drop *drop, const struct registry *registry)
 {
-    if (task_is_well(&drop->task) || !drop_is_decided(drop) ||
-        drop->task.err->code == ERR_OUTCOME_UNKNOWN)
+    if (!drop_is_decided(drop) || drop->task.err->code == ERR_OUTCOME_UNKNOWN)
         return false;
     const struct fork_entry *entry = registry_find_id(registry, &drop->entry->id);
     return entry && entry->status != FORK_ACTIVE;
+}
+
+/* Whether something is left, or may come to be, or may be lost in a power failure. */
+static bool is_left(const struct drop *drop)
+{
+    const int code = drop->task.err->code;
+    return code &&
+           (drop_is_decided(drop) || (drop->state == DROP_CLOSED &&
+                                      (code == ERR_OUTCOME_UNKNOWN || code == ERR_NOT_DURABLE)));
+}
+
+static void leave(const struct round *round, const struct drop *drop,
+                  const struct registry *registry)
+{
+    const bool is_unknown = drop->task.err->code == ERR_OUTCOME_UNKNOWN;
+    task_leave(&drop->task, round->catalog, &drop->entry->id, has_left_entry(drop, registry),
+               is_unknown ? monotonic_now_ns() + STORE_LATE_NS : 0);
 }
 
 /* What is left of a drop that failed. */
@@ -334,8 +350,8 @@ void drop_end(struct round *round)
         const struct drop *drop = g_ptr_array_index(round->drops, i);
         if (drop->state != DROP_WISHED)
             holders_open_door(round->catalog->holders, &drop->entry->id);
-        if (has_left_entry(drop, registry))
-            task_leave(&drop->task, round->catalog->takeover, &drop->entry->id);
+        if (is_left(drop))
+            leave(round, drop, registry);
         tell_what_is_left(drop);
     }
 }

@@ -287,8 +287,7 @@ void drop_take_back(struct round *round)
     if (refused->len == 0)
         return;
     auto_operation struct operation undoing;
-    operation_init(&undoing, -1);
-    undoing.deadline_ns = round->deadline_ns;
+    catalog_init_undoing(round->catalog, &undoing, round->operation);
     delete_tombstones(round, refused, &undoing);
     restore_forks(round, refused, &undoing);
     await_open(round, refused);

@@ -179,6 +179,7 @@ static void add_task(struct round *round, struct change *change)
     const bool creates = change->kind == CHANGE_CREATE;
     struct task *task = g_malloc0(creates ? sizeof(struct create) : sizeof(struct drop));
     change->error = (struct error){0};
+    change->left = false;
     task->change = change;
     task->err = &change->error;
     task->lock_name = round_lock_name(round->catalog, change);
@@ -186,8 +187,8 @@ static void add_task(struct round *round, struct change *change)
     g_ptr_array_add(creates ? round->creates : round->drops, task);
 }
 
-/* While there are creates, the operation's deadline is shortened: undoing them has to fit into the
- * time that the user was promised. */
+/* While there are creates, the operation's deadline is shortened, so that undoing them mostly fits
+ * into the time that the user was promised. */
 static void round_begin(struct round *round, struct catalog *catalog, const GPtrArray *changes,
                         struct operation *operation)
 {

@@ -54,8 +54,8 @@ struct round {
     GPtrArray *sets;    /* struct store_set: all waves, whose answers are read until the end */
     /* The caller's: can be cancelled; ends early when there may be something to undo afterwards. */
     struct operation *operation;
-    int64_t deadline_ns; /* of the whole operation, undoing included */
-    /* After a decision to drop, and for undoing: goes on although the caller lost interest. */
+    int64_t deadline_ns; /* of the whole operation */
+    /* After a decision to drop: goes on although the caller lost interest. */
     struct operation finishing;
     struct timespec decided_at; /* in a shared catalog: what the decisions are known by */
 
@@ -87,13 +87,19 @@ static inline void tasks_fail(const GPtrArray *tasks, const struct error *failur
     }
 }
 
-/* Recovery goes on with an entry that is not active, and that only this mount could have brought to
- * life, without watching it; after abandoned puts once they can no longer arrive. */
-static inline void task_leave(const struct task *task, struct takeover *takeover,
-                              const struct ulid *id)
+/* Something is left of the fork, or (until_ns) may come to be: the caretaker goes on with it.
+ * `is_own`: only this mount could bring the entry to life, so it need not be watched. After
+ * abandoned puts neither begins before these can no longer arrive. */
+static inline void task_leave(const struct task *task, struct catalog *catalog,
+                              const struct ulid *id, bool is_own, int64_t until_ns)
 {
-    takeover_add_own(takeover, TAKEOVER_ENTRY, id->text,
-                     monotonic_now_ns() + (task->late_writes ? STORE_LATE_NS : 0));
+    const int64_t now_ns = monotonic_now_ns();
+    const int64_t not_before_ns = now_ns + (task->late_writes ? STORE_LATE_NS : 0);
+    const struct leftover left = {.kind = LEFTOVER_ENTRY, .id = *id, .until_ns = until_ns};
+    task->change->left = true;
+    if (is_own)
+        takeover_add_own(catalog->takeover, TAKEOVER_ENTRY, id->text, not_before_ns);
+    leftovers_add(catalog->leftovers, &left, not_before_ns);
 }
 
 /* What one kind of change does in a commit: for each task which transition, if any, and for those

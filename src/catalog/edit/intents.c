@@ -32,23 +32,36 @@ static int check_present(struct store *store, const char *key, struct bytes *bod
                      key);
 }
 
-/* Ours is there, and may be lost: nothing has been done by it yet. */
-static int give_up(struct store *store, const char *key, const struct error *failure,
-                   struct operation *operation, struct error *err)
+/* Ours is there, and may be lost: nothing has been done by it yet. What is left is left for
+ * recovery. */
+static void give_up(struct store *store, const char *key, struct operation *operation)
 {
-    store_delete(store, key, operation, NULL); /* what is left is left for recovery */
-    return error_copy(err, failure);
+    store_delete(store, key, operation, NULL);
 }
 
-int intent_put(struct store *store, const char *key, struct bytes *body,
-               struct operation *operation, struct error *err)
+void intent_leave(struct catalog *catalog, const struct intent_kind *kind, const struct ulid *id,
+                  struct bytes *body, bool late)
 {
+    const int64_t late_ns = late ? monotonic_now_ns() + STORE_LATE_NS : 0;
+    const struct leftover left = {
+        .kind = kind->leftover, .id = *id, .intent = body, .until_ns = late_ns};
+    leftovers_add(catalog->leftovers, &left, late_ns);
+}
+
+int intent_put(struct catalog *catalog, const struct intent_kind *kind, const struct ulid *id,
+               struct bytes *body, struct operation *operation, struct error *err)
+{
+    struct store *store = catalog->store;
     struct error failure = {0};
+    g_autofree char *key = kind->key(catalog->layout, id);
     int code = store_put(store, key, body, STORE_IF_ABSENT, NULL, operation, NULL, &failure);
+    bool may_be_there = code == ERR_OUTCOME_UNKNOWN || code == ERR_NOT_DURABLE;
     if (code == ERR_OUTCOME_UNKNOWN || code == ERR_PRECONDITION)
         code = check_present(store, key, body, &failure, operation, &failure);
     if (code == ERR_NOT_DURABLE)
-        return give_up(store, key, &failure, operation, err);
+        give_up(store, key, operation);
+    if (code && code != ERR_HELD && may_be_there)
+        intent_leave(catalog, kind, id, body, code == ERR_OUTCOME_UNKNOWN);
     return code ? error_copy(err, &failure) : 0;
 }
 
@@ -117,6 +130,8 @@ static int recover_one(struct catalog *catalog, const struct intent_kind *kind,
         code = claim_intent(catalog, key, found, operation, err);
     if (code == 0)
         code = committer_reload(catalog->committer, operation, err);
+    if (code == 0) /* nothing is decided by what a power failure may take back */
+        code = committer_settle(catalog->committer, operation, err);
     if (code)
         return code;
     auto_registry struct registry *registry = catalog_registry(catalog);
@@ -193,6 +208,28 @@ static int recover_found(struct catalog *catalog, const struct intent_kind *kind
     return 0;
 }
 
+int intent_recover_left(struct catalog *catalog, const struct intent_kind *kind,
+                        const struct leftover *left, struct operation *operation,
+                        struct recovery_report *report, bool *ret_ends, struct error *err)
+{
+    g_autofree char *key = kind->key(catalog->layout, &left->id);
+    auto_store_set struct store_set *set = store_set_new();
+    const struct store_request *get = store_set_get(set, key);
+    unsigned before = report->orphans;
+    int code = store_run_all(catalog->store, set, ERR_NOT_FOUND, operation, err);
+    *ret_ends = false;
+    if (code)
+        return code;
+    if (get->answer.code)
+        *ret_ends = monotonic_now_ns() >= left->until_ns;
+    else if (left->intent && !bytes_equal(get->answer.body, left->intent))
+        *ret_ends = true; /* another's, or claimed: watched as any other */
+    else
+        code = recover_found(catalog, kind, get, operation, report, err);
+    *ret_ends = *ret_ends || report->orphans > before;
+    return code;
+}
+
 /* A get of each that may be taken over; the others are watched. */
 static struct store_set *get_due(struct catalog *catalog, const struct intent_kind *kind,
                                  const GPtrArray *objects, GPtrArray *due)
@@ -211,6 +248,15 @@ static struct store_set *get_due(struct catalog *catalog, const struct intent_ki
     return set;
 }
 
+/* Where recovery does not come by from time to time the caretaker goes on with it. */
+static void leave_found(struct catalog *catalog, const struct intent_kind *kind, const char *key)
+{
+    struct leftover left = {.kind = kind->leftover};
+    g_autofree char *prefix = kind->prefix(catalog->layout);
+    if (!catalog_is_shared(catalog) && layout_id_of_key(key, prefix, SUFFIX, &left.id))
+        leftovers_add(catalog->leftovers, &left, 0);
+}
+
 static int recover_listed(struct catalog *catalog, const struct intent_kind *kind,
                           const GPtrArray *objects, struct operation *operation,
                           struct recovery_report *report, struct error *err)
@@ -223,7 +269,10 @@ static int recover_listed(struct catalog *catalog, const struct intent_kind *kin
         const struct store_object *object = g_ptr_array_index(due, i);
         if (get->answer.code || g_strcmp0(get->answer.etag, object->etag) != 0)
             continue; /* gone meanwhile, or another */
+        unsigned before = report->orphans;
         code = recover_found(catalog, kind, get, operation, report, err);
+        if (report->orphans == before)
+            leave_found(catalog, kind, get->key);
     }
     return code;
 }

@@ -36,6 +36,7 @@ typedef int intent_recovery(struct catalog *catalog, const struct ulid *id,
 struct intent_kind {
     const char *what; /* "<what> ... was left alone" */
     enum takeover_kind takeover;
+    enum leftover_kind leftover;
     char *(*prefix)(const struct layout *layout);                     /* g_free() */
     char *(*key)(const struct layout *layout, const struct ulid *id); /* g_free() */
     intent_check *check;
@@ -44,9 +45,14 @@ struct intent_kind {
 
 /* Writes an intent whose text nobody else writes. ERR_HELD when the fork has one of that kind;
  * ERR_OUTCOME_UNKNOWN when none is there, but ours may still arrive; ERR_NOT_DURABLE; other errors
- * of the store. If ours is there after all, it is left for recovery. */
-int intent_put(struct store *store, const char *key, struct bytes *body,
-               struct operation *operation, struct error *err);
+ * of the store. If ours is there after all, or may come to be, it is left for recovery. */
+int intent_put(struct catalog *catalog, const struct intent_kind *kind, const struct ulid *id,
+               struct bytes *body, struct operation *operation, struct error *err);
+
+/* The caller has put the intent and leaves it: the caretaker goes on with it. `late`: what was
+ * abandoned may still arrive, so not before it has. */
+void intent_leave(struct catalog *catalog, const struct intent_kind *kind, const struct ulid *id,
+                  struct bytes *body, bool late);
 
 /* Deletes the caller's own intent of that text; time for what follows on a lost answer is that of
  * `undoing`. ERR_OUTCOME_UNKNOWN: it may be gone, or go yet; ERR_NOT_DURABLE: it is gone, and may
@@ -64,5 +70,12 @@ int intent_clear(struct catalog *catalog, const struct intent_kind *kind, const 
  * be recovered is left and reported. Errors of the store. */
 int intents_recover(struct catalog *catalog, const struct intent_kind *kind,
                     struct operation *operation, struct recovery_report *report, struct error *err);
+
+/* Recovers one that this mount left, and deletes it: at once, for on a shared catalog `left` tells
+ * by its text that it is this mount's. *ret_ends: nothing is left of it. One that cannot be
+ * recovered is left and reported. Errors of the store. */
+int intent_recover_left(struct catalog *catalog, const struct intent_kind *kind,
+                        const struct leftover *left, struct operation *operation,
+                        struct recovery_report *report, bool *ret_ends, struct error *err);
 
 #endif

@@ -18,10 +18,11 @@ struct registration {
     struct fork_entry *entry;
     GPtrArray *additions; /* struct addition */
     struct operation *operation;
-    struct operation undoing; /* with the time reserved for it */
-    struct store_set *looks;  /* the last look at the store; NULL before */
-    bool late_writes;         /* some were abandoned, and may still arrive */
-    bool undecided;           /* whether the entry names the branches is not known */
+    struct operation undoing;
+    struct bytes *intent;    /* as it was put; NULL: it was not */
+    struct store_set *looks; /* the last look at the store; NULL before */
+    bool late_writes;        /* some were abandoned, and may still arrive */
+    bool undecided;          /* whether the entry names the branches is not known */
 };
 
 /* ---- What is there ---- */
@@ -184,12 +185,23 @@ static int delete_puts(struct registration *registration, struct store_set *puts
     return store_run_all(catalog->store, prunes, 0, &registration->undoing, err);
 }
 
+static void leave_intent(struct registration *registration)
+{
+    intent_leave(registration->catalog, &registration_intents, &registration->entry->id,
+                 registration->intent, registration->late_writes || registration->undecided);
+}
+
 /* The intent stays when something may be left. */
 static void take_puts_back(struct registration *registration, struct store_set *puts,
                            struct error *err)
 {
     struct error problem = {0};
     int code = 0;
+    if (registration->late_writes &&
+        store_await_abandoned(registration->catalog->store, STORE_ABANDONED_MS))
+        registration->late_writes = false;
+    operation_destroy(&registration->undoing);
+    catalog_init_undoing(registration->catalog, &registration->undoing, registration->operation);
     if (store_set_size(puts) > 0)
         code = drop_registered(registration, &registration->undoing, &problem);
     if (code == 0)
@@ -200,6 +212,8 @@ static void take_puts_back(struct registration *registration, struct store_set *
         code = registration_intent_delete(registration->catalog, &registration->entry->id,
                                           &registration->undoing, &problem);
     struct error cause = *err;
+    if (code)
+        leave_intent(registration);
     if (code)
         error_set(err, cause.code, "%.600s; what was written is left for recovery: %.350s",
                   cause.text, problem.text);
@@ -257,12 +271,14 @@ static int put_intent(struct registration *registration, struct error *err)
     const struct ulid *id = &registration->entry->id;
     g_autoptr(GPtrArray) branches =
         additions_branches(registration->additions, addition_is_to_be_made);
-    int code = registration_intent_put(catalog, id, branches, registration->operation, err);
+    int code = registration_intent_put(catalog, id, branches, registration->operation,
+                                       &registration->intent, err);
     if (code != ERR_HELD)
         return code;
     code = intent_clear(catalog, &registration_intents, id, registration->operation, err);
     if (code == 0)
-        code = registration_intent_put(catalog, id, branches, registration->operation, err);
+        code = registration_intent_put(catalog, id, branches, registration->operation,
+                                       &registration->intent, err);
     return code;
 }
 
@@ -304,11 +320,11 @@ static int register_with_intent(struct registration *registration, struct error 
         return code;
     auto_store_set struct store_set *puts = store_set_new();
     code = make_and_commit(registration, puts, err);
-    if (code == 0) /* if it stays, recovery finds that it has nothing to do */
-        registration_intent_delete(registration->catalog, &registration->entry->id,
-                                   &registration->undoing, NULL);
-    else if (!registration->undecided)
+    if (code && !registration->undecided)
         take_puts_back(registration, puts, err);
+    else if (code || registration_intent_delete(registration->catalog, &registration->entry->id,
+                                                &registration->undoing, NULL))
+        leave_intent(registration); /* if all is done, recovery finds that it has nothing to do */
     note_late(registration);
     return code;
 }
@@ -345,20 +361,22 @@ static int register_locked(struct registration *registration, const struct bytes
     return code;
 }
 
-/* Registers with time reserved for taking back what was made in vain. */
+/* Registers in a part of the time, so that taking back what was made in vain mostly fits into the
+ * whole. */
 static int register_in_time(struct catalog *catalog, struct fork_entry *entry,
                             const struct bytes *text, struct operation *operation,
                             struct error *err)
 {
     struct registration registration = {.catalog = catalog, .entry = entry, .operation = operation};
-    operation_init(&registration.undoing, -1);
-    registration.undoing.deadline_ns = operation ? operation_reserve(operation) : INT64_MAX;
+    catalog_init_undoing(catalog, &registration.undoing, operation);
+    int64_t deadline_ns = operation ? operation_reserve(operation) : INT64_MAX;
     operation_give_up_early(operation);
     int code = register_locked(&registration, text, err);
     if (operation)
-        operation->deadline_ns = registration.undoing.deadline_ns;
+        operation->deadline_ns = deadline_ns;
     operation_destroy(&registration.undoing);
     store_set_unref(registration.looks);
+    bytes_unref(registration.intent);
     if (registration.additions)
         g_ptr_array_unref(registration.additions);
     return code;

@@ -20,11 +20,12 @@ static struct bytes *render_intent(const GPtrArray *branches)
 
 int registration_intent_put(struct catalog *catalog, const struct ulid *id,
                             const GPtrArray *branches, struct operation *operation,
-                            struct error *err)
+                            struct bytes **ret, struct error *err)
 {
-    g_autofree char *key = layout_registration_key(catalog->layout, id);
     auto_bytes struct bytes *body = render_intent(branches);
-    return intent_put(catalog->store, key, body, operation, err);
+    int code = intent_put(catalog, &registration_intents, id, body, operation, err);
+    *ret = code ? NULL : g_steal_pointer(&body);
+    return code;
 }
 
 int registration_intent_delete(struct catalog *catalog, const struct ulid *id,
@@ -82,6 +83,7 @@ static int take_branches_back(struct catalog *catalog, const struct ulid *id,
 const struct intent_kind registration_intents = {
     .what = "registration",
     .takeover = TAKEOVER_REGISTRATION,
+    .leftover = LEFTOVER_REGISTRATION,
     .prefix = layout_registrations_prefix,
     .key = layout_registration_key,
     .check = check_intent,

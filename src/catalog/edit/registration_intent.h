@@ -14,11 +14,11 @@
 
 extern const struct intent_kind registration_intents;
 
-/* Writes the intent to make those branches (struct dataset_branch) of the fork. ERR_HELD, see
- * intents.h; errors of the store. */
+/* Writes the intent to make those branches (struct dataset_branch) of the fork. *ret: what was put,
+ * bytes_unref(); NULL after a failure. ERR_HELD, see intents.h; errors of the store. */
 int registration_intent_put(struct catalog *catalog, const struct ulid *id,
                             const GPtrArray *branches, struct operation *operation,
-                            struct error *err);
+                            struct bytes **ret, struct error *err);
 int registration_intent_delete(struct catalog *catalog, const struct ulid *id,
                                struct operation *operation, struct error *err);
 

@@ -12,14 +12,13 @@
 int tag_intent_put(struct catalog *catalog, const struct ulid *id, const char *tag, size_t refs,
                    struct operation *operation, struct bytes **ret, struct error *err)
 {
-    g_autofree char *key = layout_tagging_key(catalog->layout, id);
     const struct ulid writer = ulid_new();
     g_autoptr(GString) text = g_string_new(NULL);
     g_string_printf(text, "{\"writer\":\"%s\",\"tag\":", writer.text);
     json_append_string(text, tag);
     g_string_append_printf(text, ",\"refs\":%zu}", refs);
     auto_bytes struct bytes *body = bytes_new(text->str, text->len);
-    int code = intent_put(catalog->store, key, body, operation, err);
+    int code = intent_put(catalog, &tag_intents, id, body, operation, err);
     *ret = code ? NULL : g_steal_pointer(&body);
     return code;
 }
@@ -115,6 +114,7 @@ static int remove_unless_whole(struct catalog *catalog, const struct ulid *id,
 const struct intent_kind tag_intents = {
     .what = "tag intent",
     .takeover = TAKEOVER_TAGGING,
+    .leftover = LEFTOVER_TAGGING,
     .prefix = layout_taggings_prefix,
     .key = layout_tagging_key,
     .check = check_intent,

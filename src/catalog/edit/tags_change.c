@@ -152,42 +152,56 @@ static bool take_pins_back(struct catalog *catalog, struct store_set *puts,
     return code == 0 && !unknown;
 }
 
+/* What was put, and then the intent. Whether nothing is left. */
+static bool take_tag_back(struct catalog *catalog, const struct fork_entry *entry,
+                          struct store_set *puts, const struct bytes *intent,
+                          const struct operation *operation, struct error *err)
+{
+    auto_operation struct operation undoing;
+    catalog_init_undoing(catalog, &undoing, operation);
+    return take_pins_back(catalog, puts, &undoing, err) &&
+           tag_intent_delete(catalog, &entry->id, intent, &undoing, &undoing, NULL) == 0;
+}
+
 /* Between the intent and its deletion, which decides: nothing is taken back unless the intent is
  * there for sure. If it comes back in a power failure, recovery finds the tag whole. */
 static int pin_decided(struct catalog *catalog, const struct fork_entry *entry,
-                       const struct pinning *pinnings, const struct bytes *intent,
-                       struct operation *operation, struct operation *undoing, struct error *err)
+                       const struct pinning *pinnings, struct bytes *intent,
+                       struct operation *operation, struct error *err)
 {
     auto_store_set struct store_set *puts = store_set_new();
-    bool undecided = false;
+    bool undecided = false, is_deleted = false;
     put_pins(catalog, entry, pinnings, puts, operation);
-    settle_doubtful(catalog, puts, undoing);
+    const bool late = !store_set_await_late(catalog->store, puts, STORE_ABANDONED_MS);
+    auto_operation struct operation undoing;
+    catalog_init_undoing(catalog, &undoing, operation);
+    settle_doubtful(catalog, puts, &undoing);
     int code = store_set_failure(puts, 0, err);
     if (code == 0 && catalog_is_shared(catalog))
         code = catalog_confirm_active(catalog, entry, operation, err);
     if (code == 0) {
-        code = tag_intent_delete(catalog, &entry->id, intent, operation, undoing, err);
-        code = code == ERR_NOT_DURABLE ? 0 : code;
+        code = tag_intent_delete(catalog, &entry->id, intent, operation, &undoing, err);
+        is_deleted = code == 0 || code == ERR_NOT_DURABLE;
+        code = is_deleted ? 0 : code;
         undecided = code == ERR_OUTCOME_UNKNOWN;
     }
-    if (code && !undecided && take_pins_back(catalog, puts, undoing, err))
-        tag_intent_delete(catalog, &entry->id, intent, undoing, undoing, NULL);
+    if (code && !undecided)
+        is_deleted = take_tag_back(catalog, entry, puts, intent, operation, err);
+    if (!is_deleted)
+        intent_leave(catalog, &tag_intents, &entry->id, intent, late || undecided);
     return code;
 }
 
 /* Pins all branches, or none. */
 static int pin_branches(struct catalog *catalog, const struct fork_entry *entry, const char *tag,
                         const struct pinning *pinnings, struct operation *operation,
-                        int64_t deadline_ns, struct error *err)
+                        struct error *err)
 {
     auto_bytes struct bytes *intent = NULL;
-    auto_operation struct operation undoing;
-    operation_init(&undoing, -1);
-    undoing.deadline_ns = deadline_ns;
     int code =
         tag_intent_put(catalog, &entry->id, tag, entry->datasets->len, operation, &intent, err);
     if (code == 0)
-        code = pin_decided(catalog, entry, pinnings, intent, operation, &undoing, err);
+        code = pin_decided(catalog, entry, pinnings, intent, operation, err);
     return code;
 }
 
@@ -204,7 +218,7 @@ int tags_create(struct catalog *catalog, const struct fork_entry *entry, const c
     auto_store_set struct store_set *looks = store_set_new();
     code = look_at_refs(catalog, entry, tag, pinnings, looks, operation, &failure);
     if (code == 0)
-        code = pin_branches(catalog, entry, tag, pinnings, operation, deadline_ns, &failure);
+        code = pin_branches(catalog, entry, tag, pinnings, operation, &failure);
     tags_forget(catalog->tags, &entry->id);
     pinnings_free(pinnings, entry->datasets->len);
     if (operation)
@@ -222,9 +236,11 @@ int tags_remove(struct catalog *catalog, const struct fork_entry *entry, const c
     int code = tag_refs_find(catalog, entry, tag, operation, &keys, err);
     if (code == 0)
         code = tag_intent_put(catalog, &entry->id, tag, keys->len, operation, &intent, err);
-    if (code == 0)
-        code = tag_refs_delete(catalog, entry, keys, operation, err);
-    if (code == 0) /* the tag is gone; an intent that is left finds nothing to do */
-        tag_intent_delete(catalog, &entry->id, intent, operation, operation, NULL);
+    if (code)
+        return code;
+    code = tag_refs_delete(catalog, entry, keys, operation, err);
+    /* If the tag is gone, recovery of an intent that is left finds nothing to do. */
+    if (code || tag_intent_delete(catalog, &entry->id, intent, operation, operation, NULL))
+        intent_leave(catalog, &tag_intents, &entry->id, intent, false);
     return code;
 }

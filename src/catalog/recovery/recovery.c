@@ -119,6 +119,12 @@ int catalog_recover_due(struct catalog *catalog, struct operation *operation,
     return run_recovery(catalog, recover_due, operation, report, err);
 }
 
+int catalog_recover_left(struct catalog *catalog, struct operation *operation,
+                         struct recovery_report *report, struct error *err)
+{
+    return run_recovery(catalog, recovery_of_leftovers, operation, report, err);
+}
+
 int64_t catalog_recovery_interval_ms(const struct catalog *catalog)
 {
     if (!catalog_is_in_bucket(catalog) || catalog->settings.read_only)

@@ -56,27 +56,40 @@ bool recovery_has_entries(struct catalog *catalog)
     return any;
 }
 
-/* Looks at all entries, so that those which may not be finished yet are watched. */
-static GPtrArray *list_unfinished(struct catalog *catalog)
+/* Adds an entry if it is not active and this mount may finish it now. */
+static void add_unfinished(struct catalog *catalog, const struct registry *registry,
+                           struct fork_entry *entry, GPtrArray *list)
 {
-    GPtrArray *list = g_ptr_array_new_with_free_func(unfinished_free);
+    if (entry->status == FORK_ACTIVE || !catalog_may_take_over(catalog, entry, NULL) ||
+        !lock_unfinished(catalog, entry))
+        return;
+    struct unfinished *fork = g_new0(struct unfinished, 1);
+    fork->entry = fork_entry_ref(entry);
+    if (registry_id_is_ambiguous(registry, &entry->id))
+        error_set(&fork->problem, ERR_CORRUPT, "several entries have its id");
+    else
+        deletion_check_names(entry->datasets, &fork->problem);
+    g_ptr_array_add(list, fork);
+}
+
+/* Looks at all entries, so that those which may not be finished yet are watched. */
+static void list_all(struct catalog *catalog, GPtrArray *list)
+{
     auto_registry struct registry *registry = catalog_registry(catalog);
     takeover_begin_look(catalog->takeover, TAKEOVER_ENTRY);
-    for (guint i = 0; i < registry->entries->len; i++) {
-        struct fork_entry *entry = g_ptr_array_index(registry->entries, i);
-        if (entry->status == FORK_ACTIVE || !catalog_may_take_over(catalog, entry, NULL) ||
-            !lock_unfinished(catalog, entry))
-            continue;
-        struct unfinished *fork = g_new0(struct unfinished, 1);
-        fork->entry = fork_entry_ref(entry);
-        if (registry_id_is_ambiguous(registry, &entry->id))
-            error_set(&fork->problem, ERR_CORRUPT, "several entries have its id");
-        else
-            deletion_check_names(entry->datasets, &fork->problem);
-        g_ptr_array_add(list, fork);
-    }
+    for (guint i = 0; i < registry->entries->len; i++)
+        add_unfinished(catalog, registry, g_ptr_array_index(registry->entries, i), list);
     takeover_end_look(catalog->takeover, TAKEOVER_ENTRY, monotonic_now_ns());
-    return list;
+}
+
+static void list_some(struct catalog *catalog, const GPtrArray *ids, GPtrArray *list)
+{
+    auto_registry struct registry *registry = catalog_registry(catalog);
+    for (guint i = 0; i < ids->len; i++) {
+        struct fork_entry *entry = registry_find_id(registry, g_ptr_array_index(ids, i));
+        if (entry)
+            add_unfinished(catalog, registry, entry, list);
+    }
 }
 
 static void unlock_unfinished(struct catalog *catalog, const GPtrArray *list)
@@ -309,13 +322,43 @@ static int finish_all(struct catalog *catalog, const GPtrArray *list, struct ope
     return report_unfinished(catalog, list, report, err);
 }
 
-int recovery_of_entries(struct catalog *catalog, struct operation *operation,
-                        struct recovery_report *report, struct error *err)
+static int finish_list(struct catalog *catalog, const GPtrArray *list, struct operation *operation,
+                       struct recovery_report *report, struct error *err)
 {
-    g_autoptr(GPtrArray) list = list_unfinished(catalog);
     if (list->len == 0)
         return 0;
     int code = finish_all(catalog, list, operation, report, err);
     unlock_unfinished(catalog, list);
     return code;
+}
+
+/* Where recovery does not come by from time to time the caretaker goes on with what could not be
+ * finished, unless that does not go away by itself. */
+static void leave_unfinished(struct catalog *catalog, const GPtrArray *list)
+{
+    for (guint i = 0; !catalog_is_shared(catalog) && i < list->len; i++) {
+        const struct unfinished *fork = g_ptr_array_index(list, i);
+        const struct leftover left = {.kind = LEFTOVER_ENTRY, .id = fork->entry->id};
+        if (!fork->done && !kept_forks_rests(catalog->kept, &fork->entry->id))
+            leftovers_add(catalog->leftovers, &left, 0);
+    }
+}
+
+int recovery_of_entries(struct catalog *catalog, struct operation *operation,
+                        struct recovery_report *report, struct error *err)
+{
+    g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func(unfinished_free);
+    list_all(catalog, list);
+    int code = finish_list(catalog, list, operation, report, err);
+    leave_unfinished(catalog, list);
+    return code;
+}
+
+int recovery_of_some_entries(struct catalog *catalog, const GPtrArray *ids,
+                             struct operation *operation, struct recovery_report *report,
+                             struct error *err)
+{
+    g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func(unfinished_free);
+    list_some(catalog, ids, list);
+    return finish_list(catalog, list, operation, report, err);
 }

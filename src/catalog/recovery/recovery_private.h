@@ -13,6 +13,15 @@ bool recovery_has_entries(struct catalog *catalog);
 int recovery_of_entries(struct catalog *catalog, struct operation *operation,
                         struct recovery_report *report, struct error *err);
 
+/* The same for the entries of these ids (struct ulid) only. */
+int recovery_of_some_entries(struct catalog *catalog, const GPtrArray *ids,
+                             struct operation *operation, struct recovery_report *report,
+                             struct error *err);
+
+/* What changes of this mount have left (leftovers.h), as far as it is due. */
+int recovery_of_leftovers(struct catalog *catalog, struct operation *operation,
+                          struct recovery_report *report, struct error *err);
+
 /* From memory: whether there are tombstones whose forks are active or gone; and finishing these. */
 bool recovery_has_tombstones(struct catalog *catalog);
 int recovery_of_tombstones(struct catalog *catalog, struct operation *operation,

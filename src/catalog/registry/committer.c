@@ -94,6 +94,24 @@ int committer_reload(struct committer *committer, struct operation *operation, s
     return failure.code ? error_copy(err, &failure) : 0;
 }
 
+static int change_nothing(struct registry_edit *edit, void *argument, struct error *err)
+{
+    return 0;
+}
+
+static bool is_there(const struct registry *registry, void *argument)
+{
+    return true;
+}
+
+int committer_settle(struct committer *committer, struct operation *operation, struct error *err)
+{
+    struct error failure = {0};
+    struct commit_request nothing = {.apply = change_nothing, .landed = is_there, .err = &failure};
+    commit_queue_wait(committer->queue, &nothing, 1, operation);
+    return failure.code ? error_copy(err, &failure) : 0;
+}
+
 /* ---- Start and end ---- */
 
 static void committer_release(struct committer *committer)

@@ -69,6 +69,9 @@ void committer_commit_all(struct committer *committer, struct commit_request *re
 /* Re-reads the registry if it has changed on the store. Keeps the old image on failure. */
 int committer_reload(struct committer *committer, struct operation *operation, struct error *err);
 
+/* Makes durable what readers see: without a request where it is. Errors as of a commit. */
+int committer_settle(struct committer *committer, struct operation *operation, struct error *err);
+
 /* Puts stored so far, and requests they carried. */
 void committer_counts(struct committer *committer, uint64_t *puts, uint64_t *requests);
 

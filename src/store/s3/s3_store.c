@@ -73,7 +73,7 @@ struct store *s3_store_open_wires(struct s3_wire *reads, struct s3_wire *writes,
                                   struct s3_profile *profile, unsigned jobs)
 {
     static const struct store_operations operations = {
-        .perform = perform, .connection = connection, .destroy = destroy};
+        .perform = perform, .outlives_calls = true, .connection = connection, .destroy = destroy};
     struct s3_store *store = g_new0(struct s3_store, 1);
     store_initialize(&store->base, &operations, CLAMP(jobs, 1, MOST_JOBS));
     store->reads = reads;

@@ -50,6 +50,48 @@ static void negative_timeout_means_no_deadline(void **state)
     operation_destroy(&operation);
 }
 
+static void undoing_has_as_much_time_as_was_given(void **state)
+{
+    struct operation operation, undoing;
+    operation_init(&operation, 60000);
+    operation.deadline_ns -= 60000 * NS_PER_MS; /* it is over */
+    operation_cancel(&operation);
+    operation_init_undoing(&undoing, &operation, -1);
+    assert_int_equal(operation_check(&undoing, "x", NULL), 0);
+    assert_in_range(operation_remaining_ms(&undoing), 1, 60000);
+    assert_true(undoing.deadline_ns >= operation.begun_ns + 60000 * NS_PER_MS);
+    operation_destroy(&undoing);
+    operation_destroy(&operation);
+}
+
+static void undoing_ends_when_both_have_taken_the_longest_time(void **state)
+{
+    struct operation operation, undoing;
+    operation_init(&operation, 60000);
+    operation_init_undoing(&undoing, &operation, 50000); /* it was given more */
+    assert_true(undoing.deadline_ns == operation.begun_ns + 60000 * NS_PER_MS);
+    operation_destroy(&undoing);
+    operation.begun_ns -= 59000 * NS_PER_MS;
+    operation_init_undoing(&undoing, &operation, 90000);
+    assert_true(undoing.deadline_ns == operation.begun_ns + 90000 * NS_PER_MS);
+    operation_destroy(&undoing);
+    operation_destroy(&operation);
+    operation_init_undoing(&undoing, NULL, 1);
+    assert_true(undoing.deadline_ns == INT64_MAX);
+    operation_destroy(&undoing);
+}
+
+static void one_that_is_renewed_has_its_whole_time_again(void **state)
+{
+    struct operation operation;
+    operation_init(&operation, 60000);
+    int64_t deadline_ns = operation.deadline_ns;
+    operation.deadline_ns = 0;
+    operation_renew(&operation);
+    assert_true(operation.deadline_ns >= deadline_ns);
+    operation_destroy(&operation);
+}
+
 static void passed_deadline_is_reported_with_the_stage(void **state)
 {
     struct operation operation;
@@ -172,6 +214,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_operation_nothing_ends),
         cmocka_unit_test(negative_timeout_means_no_deadline),
+        cmocka_unit_test(undoing_has_as_much_time_as_was_given),
+        cmocka_unit_test(undoing_ends_when_both_have_taken_the_longest_time),
+        cmocka_unit_test(one_that_is_renewed_has_its_whole_time_again),
         cmocka_unit_test(passed_deadline_is_reported_with_the_stage),
         cmocka_unit_test(remaining_time_is_at_most_the_timeout),
         cmocka_unit_test(the_time_while_the_machine_sleeps_counts),

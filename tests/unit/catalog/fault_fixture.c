@@ -48,7 +48,10 @@ struct store *fault_database(void)
 #define TIME_MS 120000
 #define PARTS 4
 
-static int parts_left; /* atomic: a part more than there are */
+/* How often what was left may be gone on with until nothing is. */
+#define LEFT_TRIES_MAX 10
+
+static int parts_left; /* atomic: a part more than there are, of the change and of its undoing */
 
 static void pass_part(int64_t ms)
 {
@@ -58,7 +61,7 @@ static void pass_part(int64_t ms)
 
 void pass_time_with_faults(struct store *wrapper)
 {
-    __atomic_store_n(&parts_left, PARTS + 1, __ATOMIC_RELAXED);
+    __atomic_store_n(&parts_left, 2 * (PARTS + 1), __ATOMIC_RELAXED);
     fault_store_when_fired(wrapper, pass_part, TIME_MS / PARTS);
 }
 
@@ -111,6 +114,33 @@ void assert_memory_equals_store(struct catalog *catalog, struct store *store)
     g_strchomp(text); /* of several writers: the line that sets versions apart */
     assert_int_equal(registry->text->size, strlen(text));
     assert_memory_equal(registry->text->data, text, registry->text->size);
+}
+
+bool outlives_fault(const struct fault *fault)
+{
+    return fault->kind == FAULT_FAIL || fault->kind == FAULT_LOSE_ANSWER;
+}
+
+void finish_leftovers(struct catalog *catalog, struct store *store, const struct fault *fault,
+                      unsigned n)
+{
+    for (unsigned tries = 0; catalog_left_due_ns(catalog) != INT64_MAX; tries++) {
+        struct recovery_report report = {0};
+        struct error err = {0};
+        virtual_clock_jump(TIME_MS);
+        if (catalog_recover_left(catalog, NULL, &report, &err) || report.problems->len > 0)
+            fail_msg("%s, n %u: %s", fault->name, n, err.text);
+        recovery_report_clear(&report);
+        assert_true(tries < LEFT_TRIES_MAX);
+    }
+    assert_memory_equals_store(catalog, store);
+    catalog_free(catalog);
+    catalog = fixture_open(store, NULL);
+    unsigned problems = 0, done = fixture_recover(catalog, &problems);
+    if (done + problems > 0)
+        fail_msg("%s, n %u: not finished by the mount itself: %u done, %u left alone", fault->name,
+                 n, done, problems);
+    catalog_free(catalog);
 }
 
 void recover_completely(struct store *store)

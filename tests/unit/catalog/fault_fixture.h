@@ -72,6 +72,12 @@ change_function make_what_if, drop_what_if, tag_fork, untag_fork, overlay_neighb
 void assert_neighbour_unharmed(struct store *store);
 /* Memory shows what the store holds. */
 void assert_memory_equals_store(struct catalog *catalog, struct store *store);
+/* Does what the caretaker would, now that all works again: finishes what changes of this mount have
+ * left, until nothing is. Unmounts; the next mount has nothing to recover. */
+void finish_leftovers(struct catalog *catalog, struct store *store, const struct fault *fault,
+                      unsigned n);
+/* Whether a mount lives on after the fault. */
+bool outlives_fault(const struct fault *fault);
 /* Recovers, twice: the second time there is nothing to do. The catalog check finds nothing then. */
 void recover_completely(struct store *store);
 

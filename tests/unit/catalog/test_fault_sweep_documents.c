@@ -159,7 +159,10 @@ static bool change_with_fault(const struct fault *fault, unsigned n)
         assert_memory_equals_store(catalog, store);
         assert_outcome(store, fault, n, code, &err, false);
     }
-    catalog_free(catalog);
+    if (outlives_fault(fault))
+        finish_leftovers(catalog, store, fault, n);
+    else
+        catalog_free(catalog);
     recover_completely(store);
     assert_neighbour_unharmed(store);
     assert_outcome(store, fault, n, code, &err, true);

@@ -81,7 +81,10 @@ static bool list_with_fault(const struct fault *fault, unsigned n)
     if (!fault->persistent)
         assert_memory_equals_store(catalog, store);
     assert_lines(store, false, fault, n);
-    catalog_free(catalog);
+    if (outlives_fault(fault))
+        finish_leftovers(catalog, store, fault, n);
+    else
+        catalog_free(catalog);
     recover_completely(store);
     assert_neighbour_unharmed(store);
     assert_lines(store, true, fault, n);

@@ -92,6 +92,43 @@ static void a_deadline_while_branching_leaves_no_trace_or_says_so(void **state)
     assert_no_trace(fixture);
 }
 
+static void undoing_has_time_although_that_of_the_create_is_over(void **state)
+{
+    struct change_fixture *fixture = *state;
+    struct creator creator = {.fixture = fixture};
+    operation_init(&creator.operation, AMPLE_MS);
+    fault_store_match(fixture->faults, "_refs/branches");
+    fault_store_when_fired(fixture->faults, virtual_clock_jump, 2 * AMPLE_MS);
+    fault_store_arm(fixture->faults, FAULT_FAIL, FAULT_WRITES, 2, false, ERR_DEADLINE);
+    run_create(&creator);
+    operation_destroy(&creator.operation);
+    assert_int_equal(creator.code, ERR_DEADLINE);
+    assert_no_trace(fixture);
+}
+
+/* Time stands still once the create's is over, so that however long it takes to let go of the put,
+ * nobody has waited long for it. */
+static void a_put_that_is_only_slow_is_awaited_and_undone(void **state)
+{
+    struct change_fixture *fixture = *state;
+    struct creator creator = {.fixture = fixture};
+    operation_init(&creator.operation, AMPLE_MS);
+    fault_store_match(fixture->faults, "_refs/branches");
+    fault_store_set_delay(fixture->faults, 10 * AMPLE_MS);
+    fault_store_arm(fixture->faults, FAULT_DELAY, FAULT_WRITES, 1, false, 0);
+    assert_int_equal(pthread_create(&creator.thread, NULL, run_create, &creator), 0);
+    fault_store_wait_held(fixture->faults);
+    virtual_clock_stop();
+    virtual_clock_jump(2 * AMPLE_MS);
+    AWAIT(fixture_status(fixture->store, "audit") == FORK_TOMBSTONED);
+    fault_store_release(fixture->faults);
+    pthread_join(creator.thread, NULL);
+    virtual_clock_go_on();
+    operation_destroy(&creator.operation);
+    assert_int_equal(creator.code, ERR_DEADLINE);
+    assert_no_trace(fixture);
+}
+
 /* Creates while the n-th write of the registry is held up longer than the time allowed. */
 static int create_with_stuck_commit(struct change_fixture *fixture, unsigned n, struct error *err)
 {
@@ -170,6 +207,8 @@ int main(void)
         TEST_ON_DISK(an_interrupt_while_branching_leaves_no_trace),
         TEST(an_interrupt_at_the_commit_point_comes_too_late),
         TEST(a_deadline_while_branching_leaves_no_trace_or_says_so),
+        TEST(undoing_has_time_although_that_of_the_create_is_over),
+        TEST_WIDE(a_put_that_is_only_slow_is_awaited_and_undone),
         TEST_WIDE(an_entry_that_may_still_appear_is_no_success_and_no_secret),
         TEST_WIDE(an_activation_that_is_stuck_is_fenced_off),
         TEST(of_two_creates_of_a_name_one_finds_it_taken),
