@@ -128,11 +128,16 @@ int catalog_tags(struct catalog *catalog, const struct ulid *id, struct operatio
 /* ---- Changes; these wait for the store ---- */
 
 /* Creates and drops forks, many at a time. Changes of a list that do not depend on an earlier one
- * of it go through their lives in step with each other and share the writes of the registry; each
- * succeeds or fails on its own. The errors of a change are those of the two functions below, which
- * are lists of one. */
+ * of it go through their lives in step with each other and share the writes of the registry, as
+ * many at a time as fit into the time of the operation; each succeeds or fails on its own. The
+ * operation has its whole time again, and its deadline is moved, whenever any of them has
+ * succeeded. The errors of a change are those of the two functions below, which are lists of one.
+ */
 void catalog_change(struct catalog *catalog, struct change *changes, size_t count,
                     struct operation *operation);
+/* The same; `observer` is told of each of them. */
+void catalog_change_telling(struct catalog *catalog, struct change *changes, size_t count,
+                            struct operation *operation, change_observer *observer, void *argument);
 
 /* Creates a fork of the primary graph (parent NULL) or of another fork, given by key. Returns 0
  * only when it is durably active; *ret_id (may be NULL) is its id. On failure nothing of it is

@@ -34,4 +34,7 @@ struct change {
     bool left;          /* something of it is left, which the caretaker goes on with */
 };
 
+/* Told of each change once its answer stands, on the thread of who has the list carried out. */
+typedef void change_observer(void *argument, const struct change *change);
+
 #endif

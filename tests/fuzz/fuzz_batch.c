@@ -3,7 +3,7 @@
  * and in how many pieces it was written.
  *
  * The catalog is replaced by one that looks at the changes and refuses every other one
- * (-Wl,--wrap=catalog_change).
+ * (-Wl,--wrap=catalog_change_telling).
  */
 #include "fuzz/fuzz.h"
 
@@ -14,10 +14,12 @@
 
 static size_t changes_seen;
 
-void __wrap_catalog_change(struct catalog *catalog, struct change *changes, size_t count,
-                           struct operation *operation);
-void __wrap_catalog_change(struct catalog *catalog, struct change *changes, size_t count,
-                           struct operation *operation)
+void __wrap_catalog_change_telling(struct catalog *catalog, struct change *changes, size_t count,
+                                   struct operation *operation, change_observer *observer,
+                                   void *argument);
+void __wrap_catalog_change_telling(struct catalog *catalog, struct change *changes, size_t count,
+                                   struct operation *operation, change_observer *observer,
+                                   void *argument)
 {
     for (size_t i = 0; i < count; i++) {
         const struct change *change = &changes[i];
@@ -26,6 +28,7 @@ void __wrap_catalog_change(struct catalog *catalog, struct change *changes, size
         HOLDS(change->kind == CHANGE_CREATE || !change->parent);
         if (i % 2 == 1)
             error_set(&changes[i].error, ERR_EXISTS, "'%s' is there", change->name);
+        observer(argument, change);
     }
     changes_seen += count;
 }

@@ -67,6 +67,35 @@ def test_a_group_of_hundreds_shares_the_writes_of_the_registry(new_mount, small_
     assert_sound(small_database)
 
 
+@pytest.mark.local_only("copies datasets of a directory")
+def test_a_group_that_takes_much_longer_than_a_change_may_succeeds(new_mount, database):
+    for number in range(60):
+        database.add_label(f"Copy{number}")
+    mount = new_mount(database, options="op_timeout=4")
+    names = [f"f{i}" for i in range(120)]
+    with Batch(mount) as batch:
+        answers = batch.ask("".join(f"create {name}\n" for name in names))
+    done = [name for name, answer in zip(names, answers) if answer == f"ok {name}"]
+    # However slow the machine is: names are taken by what is there.
+    assert len(answers) == len(names)
+    assert done or all(" ETIMEDOUT " in answer for answer in answers)
+    wait_until(lambda: sorted(os.listdir(mount.forks)) == sorted(done), what="the end of undoing")
+    assert_sound(database)
+
+
+def test_lines_are_answered_while_later_ones_are_carried_out(new_mount, small_database):
+    mount = new_mount(small_database, fault="delay:4:600000:put:fork_registry.json")
+    with Batch(mount) as batch:
+        batch.write("create a\ncreate b parent=a\n")
+        thread = threading.Thread(target=os.fsync, args=(batch.handle,))
+        thread.start()
+        wait_until(lambda: os.path.exists(mount.fork("b")), what="the second line being carried out")
+        assert os.read(batch.handle, 65536) == b"ok a\n"
+        mount.let_go()
+        thread.join()
+        assert batch.answers() == ["ok b"]
+
+
 def test_works_from_a_shell(mount):
     done = run("bash", "-c", """exec 3<>"$1"; printf 'create a\\n' >&3; cat <&3
                printf 'create b parent=a\\ndrop nothing\\n' >&3; cat <&3; cat <&3""",

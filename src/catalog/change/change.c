@@ -3,6 +3,7 @@
  * earlier one of the list (same name, one's parent is the other's name, or a budget that an earlier
  * drop frees).
  */
+#include "catalog/change/pace.h"
 #include "catalog/change/round.h"
 
 /* In how many rounds of a list creates are planned again: each time somebody has been faster. */
@@ -59,10 +60,14 @@ static bool has_to_wait(const struct earlier *earlier, struct catalog *catalog,
            waits_for_budget(earlier, catalog, change);
 }
 
-/* Takes the next round out of `waiting`: every change that need not wait for an earlier one. */
-static void take_round(struct catalog *catalog, GPtrArray *waiting, GPtrArray *round)
+/* Takes the next round out of `waiting`: every change that need not wait for an earlier one, as
+ * long as the pace allows for more. */
+static void take_round(struct catalog *catalog, struct pace *pace, GPtrArray *waiting,
+                       GPtrArray *round)
 {
-    if (waiting->len == 1) { /* nothing is earlier */
+    pace_begin_round(pace);
+    if (waiting->len == 1 && pace_admits(pace, catalog, g_ptr_array_index(waiting, 0))) {
+        /* nothing is earlier */
         g_ptr_array_add(round, g_ptr_array_remove_index(waiting, 0));
         return;
     }
@@ -70,48 +75,125 @@ static void take_round(struct catalog *catalog, GPtrArray *waiting, GPtrArray *r
     g_autoptr(GHashTable) needed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     struct earlier earlier = {.decided = decided, .needed = needed};
     g_autoptr(GPtrArray) later = g_ptr_array_new();
-    for (guint i = 0; i < waiting->len; i++) {
+    for (guint i = 0, is_full = false; i < waiting->len; i++) {
         struct change *change = g_ptr_array_index(waiting, i);
+        if (is_full) {
+            g_ptr_array_add(later, change);
+            continue;
+        }
         char *name = round_lock_name(catalog, change);
         char *parent = parent_of(catalog, change, name);
         bool waits = has_to_wait(&earlier, catalog, change, name, parent);
-        g_ptr_array_add(waits ? later : round, change);
+        is_full = !waits && !pace_admits(pace, catalog, change);
+        g_ptr_array_add(waits || is_full ? later : round, change);
         earlier_add(&earlier, change, name, parent);
     }
     g_ptr_array_set_size(waiting, 0);
     g_ptr_array_extend(waiting, later, NULL, NULL);
 }
 
-/* Creates whose parent got further datasets while they were planned go first in the next round. */
-static void plan_again(GPtrArray *waiting, const GPtrArray *round)
+/* What one list is on. */
+struct list {
+    struct catalog *catalog;
+    GPtrArray *waiting; /* struct change */
+    struct pace pace;
+    unsigned plans;
+    change_observer *observer;
+    void *argument;
+};
+
+static void tell(const struct list *list, const struct change *change)
 {
-    for (guint i = round->len; i > 0; i--) {
-        struct change *change = g_ptr_array_index(round, i - 1);
-        if (change->kind == CHANGE_CREATE && change->error.code == ERR_CHANGED)
-            g_ptr_array_insert(waiting, 0, change);
+    if (list->observer)
+        list->observer(list->argument, change);
+}
+
+/* Creates whose parent got further datasets while they were planned. */
+static bool is_to_be_planned_again(const struct change *change)
+{
+    return change->kind == CHANGE_CREATE && change->error.code == ERR_CHANGED;
+}
+
+static bool is_to_be_tried_again(struct list *list, const struct change *change, bool goes_on)
+{
+    if (list->plans < PLANS_MAX && is_to_be_planned_again(change))
+        return true;
+    return goes_on && pace_is_late(change);
+}
+
+/* What is tried again goes first in the next round; of the others the answer stands. False: what
+ * waits is not begun any more. */
+static bool end_round(struct list *list, const GPtrArray *round)
+{
+    const bool goes_on = pace_end_round(&list->pace, round);
+    g_autoptr(GPtrArray) again = g_ptr_array_new();
+    bool plans = false;
+    for (guint i = 0; i < round->len; i++) {
+        struct change *change = g_ptr_array_index(round, i);
+        if (is_to_be_tried_again(list, change, goes_on)) {
+            g_ptr_array_add(again, change);
+            plans = plans || is_to_be_planned_again(change);
+        } else {
+            tell(list, change);
+        }
     }
+    list->plans += plans;
+    g_ptr_array_extend(again, list->waiting, NULL, NULL);
+    g_ptr_array_set_size(list->waiting, 0);
+    g_ptr_array_extend(list->waiting, again, NULL, NULL);
+    return goes_on;
+}
+
+static void fail_waiting(struct list *list, const struct error *failure)
+{
+    for (guint i = 0; i < list->waiting->len; i++) {
+        struct change *change = g_ptr_array_index(list->waiting, i);
+        change->error = *failure;
+        tell(list, change);
+    }
+    g_ptr_array_set_size(list->waiting, 0);
+}
+
+static void run_rounds(struct list *list)
+{
+    struct operation *operation = list->pace.operation;
+    bool goes_on = true;
+    while (goes_on && list->waiting->len > 0) {
+        g_autoptr(GPtrArray) round = g_ptr_array_new();
+        take_round(list->catalog, &list->pace, list->waiting, round);
+        round_run(list->catalog, round, operation);
+        goes_on = end_round(list, round) && !operation_is_cancelled(operation);
+    }
+    struct error failure = {0};
+    if (operation_check(operation, "not begun", &failure) == 0)
+        error_set(&failure, ERR_DEADLINE, "not begun: those before have taken all the time");
+    fail_waiting(list, &failure);
+}
+
+void catalog_change_telling(struct catalog *catalog, struct change *changes, size_t count,
+                            struct operation *operation, change_observer *observer, void *argument)
+{
+    auto_operation struct operation unlimited;
+    operation_init(&unlimited, -1);
+    g_autoptr(GPtrArray) waiting = g_ptr_array_new();
+    struct list list = {
+        .catalog = catalog, .waiting = waiting, .observer = observer, .argument = argument};
+    operation_give_up_early(operation);
+    pace_begin(&list.pace, operation ? operation : &unlimited);
+    for (size_t i = 0; i < count; i++)
+        g_ptr_array_add(waiting, &changes[i]);
+    if (catalog->settings.read_only) {
+        struct error failure;
+        error_set(&failure, ERR_READ_ONLY, "the catalog is mounted read-only");
+        fail_waiting(&list, &failure);
+    }
+    run_rounds(&list);
 }
 
 void catalog_change(struct catalog *catalog, struct change *changes, size_t count,
                     struct operation *operation)
 {
-    auto_operation struct operation unlimited;
-    operation_init(&unlimited, -1);
-    g_autoptr(GPtrArray) waiting = g_ptr_array_new();
-    operation_give_up_early(operation);
-    for (size_t i = 0; i < count; i++) {
-        if (catalog->settings.read_only)
-            error_set(&changes[i].error, ERR_READ_ONLY, "the catalog is mounted read-only");
-        else
-            g_ptr_array_add(waiting, &changes[i]);
-    }
-    for (unsigned plans = 0; waiting->len > 0;) {
-        g_autoptr(GPtrArray) round = g_ptr_array_new();
-        take_round(catalog, waiting, round);
-        round_run(catalog, round, operation ? operation : &unlimited);
-        if (plans++ < PLANS_MAX)
-            plan_again(waiting, round);
-    }
+    catalog_change_telling(catalog, changes, count, operation, NULL, NULL);
 }
 
 int catalog_create(struct catalog *catalog, const char *name, const char *parent,

@@ -245,6 +245,7 @@ static void take_files(struct round *round, struct task *task, struct store_set 
     }
     const struct store_request *overlay = store_set_at(set, task->end - 1);
     overlays_note_put(round->catalog->overlays, id, create->overlay, overlay->answer.etag);
+    round->operation->deadline_ns = round->deadline_ns; /* what is complete is made active */
     if (operation_check(round->operation, "before activating the fork", task->err) == 0)
         create_move(create, CREATE_FILED);
 }

@@ -382,6 +382,12 @@ bool fork_point_knows_datasets(const struct fork_point_reader *reader)
     return known_things_has_datasets(reader->known);
 }
 
+size_t fork_point_datasets_known(struct fork_point_reader *reader)
+{
+    g_autoptr(GPtrArray) known = fork_point_cache_datasets(reader->cache);
+    return known->len;
+}
+
 int fork_point_datasets(struct fork_point_reader *reader, struct operation *operation,
                         GPtrArray **ret, struct error *err)
 {

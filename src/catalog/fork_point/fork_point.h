@@ -82,6 +82,10 @@ int fork_point_check_seen(const struct fork_point_reader *reader, const char *da
 /* Whether it is known that there was any dataset. */
 bool fork_point_knows_datasets(const struct fork_point_reader *reader);
 
+/* From memory: how many datasets a fork of the primary graph had when one was planned last, or the
+ * catalog was opened. */
+size_t fork_point_datasets_known(struct fork_point_reader *reader);
+
 /* The names of all datasets that exist on the store, candidates or not (char *, owned), from one
  * shallow listing; for recovery. */
 int fork_point_datasets(struct fork_point_reader *reader, struct operation *operation,

@@ -11,7 +11,7 @@ struct batch {
     unsigned references;         /* atomic */
     struct write_budget *budget; /* not owned; may be NULL */
     pthread_mutex_t lock;        /* guards all below */
-    pthread_cond_t calm;         /* nobody carries out lines any more */
+    pthread_cond_t news;         /* there are answers, or nobody carries out lines any more */
     bool running;
     GString *waiting; /* what was written and not carried out */
     size_t complete;  /* bytes of it up to the last newline */
@@ -19,12 +19,20 @@ struct batch {
     size_t told;      /* bytes of the incomplete line that batch_check_end() has told of */
     GString *answers; /* what was not read yet starts at `read` */
     size_t read;
+    uint64_t answered; /* how often answers were added */
 };
 
 /* The lines of one run. */
 struct group {
+    struct batch *batch;
     GArray *lines;   /* struct batch_line */
     GArray *changes; /* struct change, of the lines that are well-formed, in their order */
+    bool *done;      /* of the changes */
+    guint answered;  /* lines; */
+    guint taken;     /* changes among them */
+    batch_observer *observer;
+    void *argument;
+    struct error *first_failure;
 };
 
 struct batch *batch_new(struct write_budget *budget)
@@ -33,7 +41,7 @@ struct batch *batch_new(struct write_budget *budget)
     batch->budget = budget;
     batch->references = 1;
     pthread_mutex_init(&batch->lock, NULL);
-    monotonic_cond_init(&batch->calm);
+    monotonic_cond_init(&batch->news);
     batch->waiting = g_string_new(NULL);
     batch->answers = g_string_new(NULL);
     return batch;
@@ -52,7 +60,7 @@ void batch_unref(struct batch *batch)
     write_budget_give_back(batch->budget, batch->waiting->len + batch->answers->len);
     g_string_free(batch->waiting, TRUE);
     g_string_free(batch->answers, TRUE);
-    pthread_cond_destroy(&batch->calm);
+    pthread_cond_destroy(&batch->news);
     pthread_mutex_destroy(&batch->lock);
     g_free(batch);
 }
@@ -123,6 +131,12 @@ int batch_check_end(struct batch *batch, bool *ret_is_news, struct error *err)
                      shown->str);
 }
 
+bool batch_is_running(struct batch *batch)
+{
+    LOCK_SCOPE(&batch->lock);
+    return batch->running;
+}
+
 size_t batch_read(struct batch *batch, char *buffer, size_t size)
 {
     LOCK_SCOPE(&batch->lock);
@@ -171,20 +185,14 @@ static void make_changes(struct group *group)
     }
 }
 
-static void take_results(struct group *group)
+/* Takes what has come of the change over into its line. */
+static void take_result(struct batch_line *line, const struct change *change)
 {
-    guint next = 0;
-    for (guint i = 0; i < group->lines->len; i++) {
-        struct batch_line *line = &g_array_index(group->lines, struct batch_line, i);
-        if (line->error.code != 0)
-            continue;
-        const struct change *change = &g_array_index(group->changes, struct change, next++);
-        if (change->error.code != 0)
-            line->error = change->error;
-        /* Gone by another's hand: who wants to drop it hears what rmdir would say. */
-        if (change->error.code == ERR_STALE && line->kind == CHANGE_DROP)
-            line->error.code = ERR_NOT_FOUND;
-    }
+    if (change->error.code != 0)
+        line->error = change->error;
+    /* Gone by another's hand: who wants to drop it hears what rmdir would say. */
+    if (change->error.code == ERR_STALE && line->kind == CHANGE_DROP)
+        line->error.code = ERR_NOT_FOUND;
 }
 
 static void append_answer(GString *answers, const struct batch_line *line)
@@ -199,18 +207,57 @@ static void append_answer(GString *answers, const struct batch_line *line)
     g_string_append_c(answers, '\n');
 }
 
-static void answer_lines(struct group *group, GString *answers, batch_observer *observer,
-                         void *argument, struct error *first_failure)
+/* The next line that is done, if all before it are answered. NULL: it is not done yet. */
+static struct batch_line *next_done(struct group *group)
 {
-    for (guint i = 0; i < group->lines->len; i++) {
-        const struct batch_line *line = &g_array_index(group->lines, struct batch_line, i);
+    if (group->answered == group->lines->len)
+        return NULL;
+    struct batch_line *line = &g_array_index(group->lines, struct batch_line, group->answered);
+    if (line->error.code == 0 && !group->done[group->taken])
+        return NULL;
+    if (line->error.code == 0)
+        take_result(line, &g_array_index(group->changes, struct change, group->taken++));
+    group->answered++;
+    return line;
+}
+
+static void answer_done(struct group *group)
+{
+    g_autoptr(GString) answers = g_string_new(NULL);
+    for (struct batch_line *line; (line = next_done(group));) {
         bool failed = line->error.code != 0;
         append_answer(answers, line);
-        if (observer)
-            observer(argument, line, failed ? &line->error : NULL);
-        if (failed && first_failure && first_failure->code == 0)
-            *first_failure = line->error;
+        if (group->observer)
+            group->observer(group->argument, line, failed ? &line->error : NULL);
+        if (failed && group->first_failure && group->first_failure->code == 0)
+            *group->first_failure = line->error;
     }
+    LOCK_SCOPE(&group->batch->lock);
+    group->batch->answered += answers->len > 0;
+    write_budget_overdraw(group->batch->budget, answers->len);
+    g_string_append_len(group->batch->answers, answers->str, (gssize)answers->len);
+    pthread_cond_broadcast(&group->batch->news);
+}
+
+static void note_done(void *argument, const struct change *change)
+{
+    struct group *group = argument;
+    group->done[change - (const struct change *)(const void *)group->changes->data] = true;
+    answer_done(group);
+}
+
+/* Once, with the lock held, for lines that another thread carries out. As long as some are answered
+ * there is time to wait. */
+static int await_news(struct batch *batch, struct operation *operation, struct error *err)
+{
+    uint64_t before = batch->answered;
+    int code = operation_check(operation, "waiting for the lines before", err);
+    if (code)
+        return code;
+    monotonic_cond_wait(&batch->news, &batch->lock, operation->deadline_ns);
+    if (batch->answered != before)
+        operation_renew(operation);
+    return 0;
 }
 
 /* Waits for its turn and takes the complete lines out; *ret_text stays NULL when there are none. */
@@ -219,11 +266,8 @@ static int begin_run(struct batch *batch, struct operation *operation, struct by
 {
     int code = 0;
     LOCK_SCOPE(&batch->lock);
-    while (batch->running && code == 0) {
-        code = operation_check(operation, "waiting for the lines before", err);
-        if (code == 0)
-            monotonic_cond_wait(&batch->calm, &batch->lock, operation->deadline_ns);
-    }
+    while (batch->running && code == 0)
+        code = await_news(batch, operation, err);
     if (code != 0 || batch->complete == 0)
         return code;
     *ret_text = bytes_new(batch->waiting->str, batch->complete);
@@ -236,13 +280,28 @@ static int begin_run(struct batch *batch, struct operation *operation, struct by
     return 0;
 }
 
-static void end_run(struct batch *batch, const GString *answers)
+static void end_run(struct batch *batch)
 {
     LOCK_SCOPE(&batch->lock);
-    write_budget_overdraw(batch->budget, answers->len);
-    g_string_append_len(batch->answers, answers->str, (gssize)answers->len);
     batch->running = false;
-    pthread_cond_broadcast(&batch->calm);
+    pthread_cond_broadcast(&batch->news);
+}
+
+static void run_group(struct group *group, struct catalog *catalog, const struct bytes *text,
+                      struct operation *operation)
+{
+    g_autoptr(GArray) lines = g_array_new(FALSE, FALSE, sizeof(struct batch_line));
+    g_autoptr(GArray) changes = g_array_new(FALSE, FALSE, sizeof(struct change));
+    g_array_set_clear_func(lines, (GDestroyNotify)batch_line_clear);
+    group->lines = lines;
+    group->changes = changes;
+    parse_lines(group, text->data, text->size);
+    make_changes(group);
+    g_autofree bool *done = g_new0(bool, changes->len);
+    group->done = done;
+    catalog_change_telling(catalog, (struct change *)(void *)changes->data, changes->len, operation,
+                           note_done, group);
+    answer_done(group); /* when there was nothing to carry out */
 }
 
 int batch_run(struct batch *batch, struct catalog *catalog, batch_observer *observer,
@@ -250,23 +309,33 @@ int batch_run(struct batch *batch, struct catalog *catalog, batch_observer *obse
               struct error *err)
 {
     auto_bytes struct bytes *text = NULL;
+    struct group group = {
+        .batch = batch, .observer = observer, .argument = argument, .first_failure = first_failure};
     if (first_failure)
         *first_failure = (struct error){0};
-    operation_watch(operation, &batch->calm, &batch->lock);
+    operation_watch(operation, &batch->news, &batch->lock);
     int code = begin_run(batch, operation, &text, err);
     operation_unwatch(operation);
     if (code != 0 || !text)
         return code;
-    g_autoptr(GArray) lines = g_array_new(FALSE, FALSE, sizeof(struct batch_line));
-    g_autoptr(GArray) changes = g_array_new(FALSE, FALSE, sizeof(struct change));
-    g_autoptr(GString) answers = g_string_new(NULL);
-    struct group group = {lines, changes};
-    g_array_set_clear_func(lines, (GDestroyNotify)batch_line_clear);
-    parse_lines(&group, text->data, text->size);
-    make_changes(&group);
-    catalog_change(catalog, (struct change *)(void *)changes->data, changes->len, operation);
-    take_results(&group);
-    answer_lines(&group, answers, observer, argument, first_failure);
-    end_run(batch, answers);
+    run_group(&group, catalog, text, operation);
+    end_run(batch);
     return 0;
+}
+
+static int await_answers(struct batch *batch, struct operation *operation, struct error *err)
+{
+    LOCK_SCOPE(&batch->lock);
+    int code = 0;
+    while (batch->running && batch->answers->len == batch->read && code == 0)
+        code = await_news(batch, operation, err);
+    return code;
+}
+
+int batch_await_answers(struct batch *batch, struct operation *operation, struct error *err)
+{
+    operation_watch(operation, &batch->news, &batch->lock);
+    int code = await_answers(batch, operation, err);
+    operation_unwatch(operation);
+    return code;
 }

@@ -3,7 +3,8 @@
  * and the answers to those that were.
  *
  * Complete lines are carried out as one group, whose creates and drops share the writes of the
- * registry; each line fails or succeeds alone and gets one line in answer, in the order of writing:
+ * registry; each line fails or succeeds alone and gets one line in answer, in the order of writing,
+ * as soon as it and all before it are done:
  *
  *   ok NAME
  *   error NAME ERRNO reason
@@ -41,6 +42,9 @@ void batch_unref(struct batch *batch); /* NULL: nothing */
 /* Takes all of the data or nothing. ERR_TOO_BIG, ERR_NO_SPACE. */
 int batch_write(struct batch *batch, const char *data, size_t size, struct error *err);
 
+/* Whether a thread is carrying out lines of it. */
+bool batch_is_running(struct batch *batch);
+
 /* Whether batch_run() would have to carry something out, or to wait for who does. */
 bool batch_has_work(struct batch *batch);
 
@@ -49,8 +53,8 @@ typedef void batch_observer(void *argument, const struct batch_line *line,
                             const struct error *failure);
 
 /* Carries out the complete lines. Returns 0 however they fared; ERR_INTERRUPTED or ERR_DEADLINE
- * when another thread is carrying out lines of this handle all the time. *first_failure (may be
- * NULL): that of the first line that failed; code 0 when none did. */
+ * when another thread is carrying out lines of this handle, and answers none in all the time.
+ * *first_failure (may be NULL): that of the first line that failed; code 0 when none did. */
 int batch_run(struct batch *batch, struct catalog *catalog, batch_observer *observer,
               void *argument, struct operation *operation, struct error *first_failure,
               struct error *err);
@@ -58,6 +62,10 @@ int batch_run(struct batch *batch, struct catalog *catalog, batch_observer *obse
 /* Whether all that was written ends in a newline, for who closes a handle: a line without may be
  * the beginning of another, and is not guessed at. ERR_INVALID; *ret_is_news: not said before. */
 int batch_check_end(struct batch *batch, bool *ret_is_news, struct error *err);
+
+/* For who wants to read: 0 once there are answers that were not read yet, or nobody carries out
+ * lines of this handle. ERR_INTERRUPTED, ERR_DEADLINE. */
+int batch_await_answers(struct batch *batch, struct operation *operation, struct error *err);
 
 /* Takes at most `size` bytes of the answers that were not read yet; returns how many. */
 size_t batch_read(struct batch *batch, char *buffer, size_t size);

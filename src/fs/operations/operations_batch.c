@@ -50,11 +50,16 @@ static void reply_closed(struct session *session, fuse_req_t request, struct bat
         reply_failure(request, err.code);
 }
 
+/* Who reads gets the answers as they come, also while another thread carries out the lines. */
 static int carry_out(struct job *job, struct error *err)
 {
     struct batch_job *batch_job = (struct batch_job *)job;
+    struct batch *batch = batch_job->batch;
     struct session *session = job->session;
-    int code = batch_run(batch_job->batch, session->catalog, note_line, session, &job->operation,
+    const bool reads = batch_job->size > 0;
+    int code = reads ? batch_await_answers(batch, &job->operation, err) : 0;
+    if (code == 0 && !(reads && batch_is_running(batch)))
+        code = batch_run(batch, session->catalog, note_line, session, &job->operation,
                          &batch_job->first_failure, err);
     wait_until_forgotten(session);
     return code;

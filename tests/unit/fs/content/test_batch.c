@@ -116,6 +116,33 @@ static void a_line_without_newline_at_the_end_is_told_of(void **state)
     assert_answers(place, "ok a\nok bc\n");
 }
 
+static void *run_thread(void *argument)
+{
+    run(argument, NULL);
+    return NULL;
+}
+
+static void lines_are_answered_while_later_ones_are_carried_out(void **state)
+{
+    struct place *place = *state;
+    struct operation reading;
+    pthread_t thread;
+    write_text(place, "create a\ncreate b parent=a\n");
+    fault_store_match(place->faults, "catalog/fork_registry.json");
+    fault_store_arm(place->faults, FAULT_DELAY, FAULT_WRITES, 3, false, 0);
+    assert_int_equal(pthread_create(&thread, NULL, run_thread, place), 0);
+    fault_store_wait_held(place->faults);
+    operation_init(&reading, -1);
+    assert_int_equal(batch_await_answers(place->batch, &reading, NULL), 0);
+    operation_destroy(&reading);
+    assert_answers(place, "ok a\n");
+    assert_true(batch_is_running(place->batch));
+    fault_store_release(place->faults);
+    pthread_join(thread, NULL);
+    assert_answers(place, "ok b\n");
+    assert_false(batch_is_running(place->batch));
+}
+
 static void answers_are_read_once_and_in_any_pieces(void **state)
 {
     struct place *place = *state;
@@ -290,6 +317,7 @@ int main(void)
         TEST(complete_lines_are_carried_out_and_answered_in_order),
         TEST(an_incomplete_line_waits_for_its_end),
         TEST(a_line_without_newline_at_the_end_is_told_of),
+        TEST(lines_are_answered_while_later_ones_are_carried_out),
         TEST(answers_are_read_once_and_in_any_pieces),
         TEST(a_bad_line_fails_alone),
         TEST(lines_may_depend_on_earlier_ones),
