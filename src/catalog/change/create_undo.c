@@ -95,7 +95,8 @@ static void await_late_writes(struct round *round, const GPtrArray *undone)
     bool any = false;
     for (guint i = 0; i < undone->len; i++)
         any = any || ((struct create *)g_ptr_array_index(undone, i))->task.late_writes;
-    if (!any || !store_await_abandoned(round->catalog->store, STORE_ABANDONED_MS))
+    if (!any || catalog_is_in_bucket(round->catalog) ||
+        !store_await_abandoned(round->catalog->store, STORE_ABANDONED_MS))
         return;
     for (guint i = 0; i < undone->len; i++)
         ((struct create *)g_ptr_array_index(undone, i))->task.late_writes = false;
