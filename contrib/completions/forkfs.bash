@@ -5,7 +5,6 @@ _forkfs()
     local current=${COMP_WORDS[COMP_CWORD]}
     local previous=${COMP_WORDS[COMP_CWORD - 1]}
     local options='ro allow_other uid= gid= umask= confirm_drop drain_timeout= op_timeout= max_forks=
-    local options='ro allow_other uid= gid= umask= confirm_drop drain_timeout= op_timeout= max_forks=
         default_ttl= sweep_interval= refresh= write_buffer= jobs= log_level= log_level_file= metadata=
         storage= endpoint= region= profile= path_style ca_file= s3_client= local_metadata= single_writer'
 
