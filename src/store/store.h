@@ -46,8 +46,16 @@
 #include "base/timestamp.h"
 #include "base/worker_pool.h"
 
-enum store_method { STORE_GET, STORE_HEAD, STORE_LIST, STORE_PUT, STORE_DELETE, STORE_PRUNE };
-#define STORE_METHODS 6
+enum store_method {
+    STORE_GET,
+    STORE_HEAD,
+    STORE_LIST,
+    STORE_PUT,
+    STORE_DELETE,
+    STORE_PRUNE,
+    STORE_RESERVE
+};
+#define STORE_METHODS 7
 
 enum store_precondition { STORE_ALWAYS, STORE_IF_ABSENT, STORE_IF_MATCH };
 
@@ -66,8 +74,9 @@ struct store_answer {
     struct error error;  /* set when code is not 0 */
     struct bytes *body;  /* GET */
     char *etag;          /* GET, HEAD, and PUT where the store tells; unquoted */
-    uint64_t size;       /* GET, HEAD */
+    uint64_t size;       /* GET, HEAD; RESERVE: of the reserve, also after a failure */
     int64_t modified_ns; /* GET, HEAD: since 1970, 0 when unknown */
+    bool took_reserve;   /* PUT: see store_request_use_reserve() */
     GPtrArray *objects;  /* LIST: struct store_object, in key order; never NULL after success.
                             PRUNE kept within: what it left; may be NULL */
     bool truncated;      /* LIST: there is more after the last row (limit reached) */
@@ -85,6 +94,8 @@ struct store_request {
     bool through_link;                    /* PUT: what is a symbolic link in a directory stays one,
                                              and what it leads to is replaced; set it after
                                              creation */
+    char *reserve;                        /* PUT: see store_request_use_reserve(); RESERVE */
+    size_t size;                          /* RESERVE: wanted bytes */
     char *start_after;                    /* LIST: only keys after this one; NULL: from the start */
     size_t limit;                         /* LIST: at most so many rows; 0: all of them */
     bool shallow;                         /* LIST: rows directly below the prefix only */
@@ -132,6 +143,16 @@ struct store_request *store_set_list_shallow(struct store_set *set, const char *
  * the directory is read only when that was never done before. Stores without directories answer
  * success at once. */
 struct store_request *store_set_prune(struct store_set *set, const char *prefix);
+/* Keeps room for a put of `key` with a body of `size` bytes, as a reserve of the key `reserve`,
+ * which is in a directory where nothing but reserves is, and no object: at least that much, if the
+ * answer is success. ERR_NO_SPACE: there is not so much room. Stores without a limit of their own
+ * answer success at once. Not settled: a power failure may undo it. */
+struct store_request *store_set_reserve(struct store_set *set, const char *key, const char *reserve,
+                                        size_t size);
+/* A put that, where there is no room for it, takes the reserve that was made for its key in the
+ * life of this store. Whether it did, or has used up the reserve in vain, its answer tells: then
+ * there is less room left, or none. Not with STORE_IF_ABSENT. */
+void store_request_use_reserve(struct store_request *put, const char *reserve);
 /* As any of these but put, with a key that it takes over; a listing is one of everything. */
 struct store_request *store_set_add(struct store_set *set, enum store_method method, char *key);
 

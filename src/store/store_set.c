@@ -22,6 +22,7 @@ static void free_request(gpointer data)
     g_free(request->key);
     g_free(request->etag);
     g_free(request->start_after);
+    g_free(request->reserve);
     g_free(request->bare);
     bytes_unref(request->body);
     store_answer_clear(&request->answer);
@@ -107,6 +108,21 @@ struct store_request *store_set_list(struct store_set *set, const char *prefix,
     request->start_after = g_strdup(start_after);
     request->limit = limit;
     return request;
+}
+
+struct store_request *store_set_reserve(struct store_set *set, const char *key, const char *reserve,
+                                        size_t size)
+{
+    struct store_request *request = store_set_add(set, STORE_RESERVE, g_strdup(key));
+    request->reserve = g_strdup(reserve);
+    request->size = size;
+    return request;
+}
+
+void store_request_use_reserve(struct store_request *put, const char *reserve)
+{
+    g_free(put->reserve);
+    put->reserve = g_strdup(reserve);
 }
 
 void store_request_list_bare(struct store_request *listing, const char *prefix)
@@ -248,6 +264,14 @@ static bool is_valid_own(const struct store_request *request)
            (g_str_has_suffix(request->key, "/") && !request->shallow && !request->start_after);
 }
 
+static bool has_valid_reserve(const struct store_request *request)
+{
+    if (!request->reserve)
+        return request->method != STORE_RESERVE;
+    return store_key_is_valid(request->reserve) && strchr(request->reserve, '/') &&
+           request->precondition != STORE_IF_ABSENT;
+}
+
 static bool is_valid_for(const struct store_request *request)
 {
     const char *key = request->key;
@@ -259,7 +283,7 @@ static bool is_valid_for(const struct store_request *request)
         return is_valid_prefix(key) && (!request->shallow || length == 0 || ends_in_slash);
     if (request->method == STORE_PRUNE)
         return is_valid_key(key, ends_in_slash ? length - 1 : length);
-    return is_valid_key(key, length);
+    return is_valid_key(key, length) && has_valid_reserve(request);
 }
 
 int store_request_check(const struct store_request *request, struct error *err)
@@ -317,7 +341,7 @@ bool store_method_writes(enum store_method method)
 
 const char *store_method_name(enum store_method method)
 {
-    static const char *const names[STORE_METHODS] = {"get", "head",   "list",
-                                                     "put", "delete", "prune"};
+    static const char *const names[STORE_METHODS] = {"get",    "head",  "list",   "put",
+                                                     "delete", "prune", "reserve"};
     return names[method];
 }

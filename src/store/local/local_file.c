@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -12,6 +13,8 @@
 #include "store/local/local_private.h"
 
 #define LARGEST_OBJECT (INT64_C(1) << 30)
+/* As many links as Linux follows. */
+#define MOST_LINKS 40
 
 int local_fail(struct store_answer *answer, const struct store_request *request, int errno_value,
                const char *stage)
@@ -39,6 +42,24 @@ char *local_parent(const char *key)
 const char *local_path(const char *directory)
 {
     return directory[0] ? directory : ".";
+}
+
+char *local_target(struct local_store *store, const char *key, bool through_link)
+{
+    char link[PATH_MAX];
+    g_autofree char *path = g_strdup(key);
+    for (int i = 0; through_link && i < MOST_LINKS; i++) {
+        ssize_t length = readlinkat(store->root, path, link, sizeof link - 1);
+        if (length < 0)
+            break;
+        link[length] = '\0';
+        g_autofree char *directory = local_parent(path);
+        char *next = link[0] == '/' || !directory[0] ? g_strdup(link)
+                                                     : g_strconcat(directory, "/", link, NULL);
+        g_free(path);
+        path = next;
+    }
+    return g_steal_pointer(&path);
 }
 
 static void fail_not_found(struct store_answer *answer, const struct store_request *request)

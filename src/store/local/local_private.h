@@ -31,6 +31,9 @@ struct local_store {
     GHashTable *looked;    /* directory to what is known of it */
     GHashTable *leftovers; /* key to the keys of its temporary files (a set of char *) */
 
+    pthread_mutex_t reserves_lock; /* a leaf; guards the next */
+    GHashTable *reserves;          /* key to what is known of it; see local_reserve.c */
+
     pthread_mutex_t versions_lock; /* may be taken while `lock` is held; guards the two below */
     GHashTable *versions;          /* see local_version.c */
     GQueue versions_order;         /* their keys, the oldest first */
@@ -56,6 +59,9 @@ static inline bool local_is_absent(int errno_value)
 char *local_parent(const char *key);
 /* A path for the *at() functions: the directory `key`, "." for the root. */
 const char *local_path(const char *directory);
+/* The path of an object, from the root: its key, or where that leads to when it is a symbolic link
+ * and links are followed. g_free(). */
+char *local_target(struct local_store *store, const char *key, bool through_link);
 
 void local_get(struct local_store *store, const struct store_request *request,
                struct store_answer *answer);
@@ -149,6 +155,19 @@ void local_note_leftover(struct local_store *store, const char *key);
 /* One that was met in a directory, "" or with a '/' at its end. */
 void local_note_met(struct local_store *store, const char *directory, const char *name);
 void local_forget_leftover(struct local_store *store, const char *key); /* it is gone */
+
+/* ---- local_reserve.c: room for when the file system is full ---- */
+
+void local_reserve(struct local_store *store, const struct store_request *request,
+                   struct store_answer *answer);
+/* Opens the reserve `key` to be written into from its beginning; close() and local_reserve_end().
+ * -1: there is none, or it cannot be written into. */
+int local_reserve_begin(struct local_store *store, const char *key);
+/* Lets it take the place of `target`. 0 or an errno value. */
+int local_reserve_publish(struct local_store *store, const char *key, const char *target);
+void local_reserve_end(struct local_store *store, const char *key, const char *target);
+/* Deletes it, so that there is room. False: there was none. */
+bool local_reserve_give_up(struct local_store *store, const char *key);
 
 /* ---- local_put.c, local_list.c, local_own.c, local_prune.c ---- */
 

@@ -1,11 +1,10 @@
 /*
  * Puts of the local store: a temporary file, made durable, then published under its name by one
  * system call. What fails before that call has had no effect; what fails after it, when the set is
- * settled, is ERR_NOT_DURABLE.
+ * settled, is ERR_NOT_DURABLE. Where there is no room for a temporary file a reserve may be one.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,8 +15,6 @@
 
 /* How often directories may be pruned away under a put before it gives up. */
 #define MOST_ATTEMPTS 64
-/* As many links as Linux follows. */
-#define MOST_LINKS 40
 
 struct put {
     struct local_store *store;
@@ -28,6 +25,7 @@ struct put {
     char *temporary; /* path of the temporary file; NULL: there is none */
     bool published;  /* the temporary name has gone, or should have */
     bool stays;      /* it could not be removed */
+    bool in_reserve; /* `temporary` is the reserve */
     char *etag;      /* of the temporary file, which it keeps */
     int fd;          /* of the temporary file, until it is written */
 };
@@ -99,6 +97,16 @@ static struct timespec next_mtime(struct local_store *store)
     return timespec_from_ns(next);
 }
 
+/* What a reserve was longer than the object. Its blocks beyond that stay where it was not. */
+static int cut_off(struct put *put)
+{
+    struct stat status;
+    if (fstat(put->fd, &status) != 0)
+        return errno;
+    off_t size = (off_t)put->request->body->size;
+    return status.st_size > size && ftruncate(put->fd, size) != 0 ? errno : 0;
+}
+
 /* Owner, content, time, etag, durability. 0 or an errno value. */
 static int fill_temporary(struct put *put)
 {
@@ -109,6 +117,8 @@ static int fill_temporary(struct put *put)
     int failure = local_ownership_of_file(put->store, put->target, put->directory, &ownership);
     if (failure == 0)
         failure = write_whole(put->fd, put->request->body);
+    if (failure == 0)
+        failure = cut_off(put);
     if (failure)
         return failure;
     local_give(put->fd, &ownership);
@@ -133,6 +143,8 @@ static void discard_temporary(struct put *put)
     if (put->fd >= 0)
         close(put->fd);
     put->fd = -1;
+    if (put->in_reserve)
+        g_clear_pointer(&put->temporary, g_free);
     if (!put->temporary)
         return;
     if (!put->published)
@@ -211,19 +223,27 @@ static int check_match(struct put *put)
     return -1;
 }
 
-static int publish_by_rename(struct put *put)
+static int rename_temporary(struct put *put)
 {
     int root = put->store->root;
+    if (put->in_reserve)
+        return local_reserve_publish(put->store, put->temporary, put->target);
+    return renameat(root, put->temporary, root, put->target) == 0 ? 0 : errno;
+}
+
+static int publish_by_rename(struct put *put)
+{
     LOCK_SCOPE(&put->store->lock);
     if (put->request->precondition == STORE_IF_MATCH && check_match(put) != 0)
         return -1;
-    if (renameat(root, put->temporary, root, put->target) == 0) {
+    int failure = rename_temporary(put);
+    if (failure == 0) {
         put->published = true;
         return 0;
     }
-    if (errno == ENOENT)
+    if (failure == ENOENT)
         return ENOENT;
-    local_fail(put->answer, put->request, errno, "rename");
+    local_fail(put->answer, put->request, failure, "rename");
     return -1;
 }
 
@@ -259,36 +279,65 @@ static int attempt_put(struct put *put)
     return publish_by_rename(put);
 }
 
-/* g_free(). */
-static char *find_target(struct local_store *store, const struct store_request *request)
+/* ---- When there is no room ---- */
+
+static void touch_reserve(struct put *put)
 {
-    char link[PATH_MAX];
-    g_autofree char *path = g_strdup(request->key);
-    for (int i = 0; request->through_link && i < MOST_LINKS; i++) {
-        ssize_t length = readlinkat(store->root, path, link, sizeof link - 1);
-        if (length < 0)
-            break;
-        link[length] = '\0';
-        g_autofree char *directory = local_parent(path);
-        char *next = link[0] == '/' || !directory[0] ? g_strdup(link)
-                                                     : g_strconcat(directory, "/", link, NULL);
-        g_free(path);
-        path = next;
+    g_autofree char *directory = local_parent(put->request->reserve);
+    local_touch(put->answer, directory);
+}
+
+/* What the publishing functions return, and ENOSPC when the reserve cannot be used. */
+static int attempt_in_reserve(struct put *put)
+{
+    const char *reserve = put->request->reserve;
+    put->fd = local_reserve_begin(put->store, reserve);
+    if (put->fd < 0)
+        return ENOSPC;
+    put->in_reserve = true;
+    put->temporary = g_strdup(reserve);
+    int failure = fill_temporary(put);
+    int result =
+        failure ? fail_stage(put, failure, "write into the reserve") : publish_by_rename(put);
+    local_reserve_end(put->store, reserve, put->target);
+    discard_temporary(put);
+    put->in_reserve = false;
+    return result;
+}
+
+/* After an attempt that had no room. The reserve is written into; or is given up for the room. */
+static int attempt_with_reserve(struct put *put)
+{
+    struct store_answer *answer = put->answer;
+    const struct store_answer full = *answer;
+    *answer = (struct store_answer){0};
+    int result = attempt_in_reserve(put);
+    bool is_full = result == ENOSPC || (result < 0 && answer->code == ERR_NO_SPACE);
+    answer->took_reserve = result == 0;
+    if (is_full && local_reserve_give_up(put->store, put->request->reserve)) {
+        *answer = (struct store_answer){.took_reserve = true};
+        result = attempt_put(put);
+        discard_temporary(put);
+    } else if (is_full) {
+        *answer = full;
+        result = -1;
     }
-    return g_steal_pointer(&path);
+    return result;
 }
 
 void local_put(struct local_store *store, const struct store_request *request,
                struct store_answer *answer)
 {
     struct put put = {.store = store, .request = request, .answer = answer, .fd = -1};
-    put.target = find_target(store, request);
+    put.target = local_target(store, request->key, request->through_link);
     put.directory = local_parent(put.target);
     int result = ENOENT;
     for (int i = 0; i < MOST_ATTEMPTS && result == ENOENT; i++) {
         result = attempt_put(&put);
         discard_temporary(&put);
     }
+    if (result < 0 && answer->code == ERR_NO_SPACE && request->reserve)
+        result = attempt_with_reserve(&put);
     if (result == ENOENT)
         store_answer_fail(answer, ERR_CONTENDED, "put %s: its directory is removed again and again",
                           request->key);
@@ -296,6 +345,8 @@ void local_put(struct local_store *store, const struct store_request *request,
         answer->etag = g_steal_pointer(&put.etag);
         local_touch(answer, put.directory);
         local_touch_unsettled(store, answer, put.directory);
+        if (answer->took_reserve)
+            touch_reserve(&put);
     }
     g_free(put.etag);
     g_free(put.directory);

@@ -35,8 +35,9 @@ static void perform(struct store *base, const struct store_request *request,
 {
     static void (*const methods[STORE_METHODS])(struct local_store *, const struct store_request *,
                                                 struct store_answer *) = {
-        [STORE_GET] = local_get, [STORE_HEAD] = local_head,     [STORE_LIST] = local_list,
-        [STORE_PUT] = local_put, [STORE_DELETE] = local_delete, [STORE_PRUNE] = local_prune};
+        [STORE_GET] = local_get,        [STORE_HEAD] = local_head,     [STORE_LIST] = local_list,
+        [STORE_PUT] = local_put,        [STORE_DELETE] = local_delete, [STORE_PRUNE] = local_prune,
+        [STORE_RESERVE] = local_reserve};
     struct local_store *store = (struct local_store *)base;
     struct error displaced;
     if (request->in_place && check_place(store, &displaced))
@@ -53,6 +54,8 @@ static void destroy(struct store *base)
     g_hash_table_unref(store->unsettled);
     g_hash_table_unref(store->doubted);
     g_hash_table_unref(store->writing);
+    g_hash_table_unref(store->reserves);
+    pthread_mutex_destroy(&store->reserves_lock);
     g_hash_table_unref(store->looked);
     g_hash_table_unref(store->leftovers);
     pthread_cond_destroy(&store->leftovers_changed);
@@ -83,6 +86,8 @@ int local_store_open(const char *root, unsigned jobs, struct store **ret, struct
     store->unsettled = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     store->doubted = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     store->writing = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    pthread_mutex_init(&store->reserves_lock, NULL);
+    store->reserves = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     pthread_mutex_init(&store->leftovers_lock, NULL);
     pthread_cond_init(&store->leftovers_changed, NULL);
     store->looked = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);

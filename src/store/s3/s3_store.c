@@ -21,7 +21,8 @@ static int dispatch(struct s3_effort *effort, const struct store_request *reques
         return s3_put(effort, request, answer, err);
     case STORE_DELETE:
         return s3_delete(effort, request->key, err);
-    case STORE_PRUNE: /* a bucket has neither directories nor temporary files */
+    case STORE_PRUNE:   /* a bucket has neither directories nor temporary files, */
+    case STORE_RESERVE: /* nor an end */
         break;
     }
     return 0;

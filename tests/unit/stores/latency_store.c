@@ -20,7 +20,7 @@ static struct latency_store *latency_of(struct store *base)
 
 static bool takes_time(const struct store_request *request)
 {
-    return request->method != STORE_PRUNE;
+    return request->method != STORE_PRUNE && request->method != STORE_RESERVE;
 }
 
 /* With the lock held: lets the round go when all are there that can be. */
@@ -126,7 +126,7 @@ unsigned latency_cost_requests(const struct latency_cost *cost)
 {
     unsigned total = 0;
     for (int method = 0; method < STORE_METHODS; method++)
-        if (method != STORE_PRUNE)
+        if (method != STORE_PRUNE && method != STORE_RESERVE)
             total += cost->requests[method];
     return total;
 }

@@ -9,7 +9,8 @@
  * store far away is its rounds times the latency. A set of n requests takes n / jobs rounds,
  * rounded up; sets that are under way at the same time share their rounds.
  *
- * Pruning is carried out at once and is no part of a round: a store far away has no directories.
+ * Pruning and reserving are carried out at once and are no part of a round: a store far away has no
+ * directories, and room enough.
  *
  * For one operation at a time the number of rounds does not depend on timing. Of several, two sets
  * that do not happen to be under way together do not share a round. A set that is interrupted does
@@ -33,7 +34,7 @@ struct latency_cost latency_store_cost(struct store *store);
 /* The difference: what happened between two looks. */
 struct latency_cost latency_cost_since(const struct latency_cost *before,
                                        const struct latency_cost *now);
-/* Of all methods that are requests to a store far away: all but PRUNE. */
+/* Of all methods that are requests to a store far away: all but PRUNE and RESERVE. */
 unsigned latency_cost_requests(const struct latency_cost *cost);
 
 /* Waits until so many requests are held up. */

@@ -204,6 +204,9 @@ static void perform(struct store *base, const struct store_request *request,
         break;
     case STORE_PRUNE:
         break;
+    case STORE_RESERVE:
+        answer->size = request->size;
+        break;
     }
 }
 
