@@ -177,12 +177,27 @@ static int check_forks(struct catalog *catalog, bool has_datasets, struct operat
                         : check_forks_have_none(catalog, err);
 }
 
+/* Where nobody else writes a directory, room is kept in it for dropping forks when it is full. */
+static int make_committer(struct catalog *catalog, struct operation *operation, struct error *err)
+{
+    g_autofree char *key = layout_registry_key(catalog->layout);
+    g_autofree char *reserve = layout_registry_reserve_key(catalog->layout);
+    const bool has_end = !catalog_is_in_bucket(catalog);
+    const struct committer_settings settings = {
+        .store = catalog->store,
+        .key = key,
+        .reserve = has_end && !catalog->settings.read_only ? reserve : NULL,
+        .shared = catalog_is_in_bucket(catalog),
+        .observer = registry_changed,
+        .observer_argument = catalog};
+    return committer_new(&settings, operation, &catalog->committer, err);
+}
+
 int catalog_open(struct store *store, struct layout *layout,
                  const struct catalog_settings *settings, struct operation *operation,
                  struct catalog **ret, struct error *err)
 {
     struct catalog *catalog = catalog_new(store, layout, settings);
-    g_autofree char *key = layout_registry_key(layout);
     bool has_datasets = false;
     /* The lease before the registry: whoever drops a fork and does not see it (yet) can be sure
      * that this mount sees the fork as tombstoned. */
@@ -190,8 +205,7 @@ int catalog_open(struct store *store, struct layout *layout,
     if (code == 0)
         code = read_all_but_registry(catalog, operation, &has_datasets, err);
     if (code == 0)
-        code = committer_new(store, key, catalog_is_in_bucket(catalog), registry_changed, catalog,
-                             operation, &catalog->committer, err);
+        code = make_committer(catalog, operation, err);
     if (code == 0)
         code = check_forks(catalog, has_datasets, operation, err);
     if (code == 0 && catalog->keeper)

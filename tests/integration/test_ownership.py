@@ -47,7 +47,8 @@ def test_what_root_makes_is_the_owners_and_the_groups(new_mount, shared):
     for path in everything(shared.root):
         status = os.lstat(path)
         assert (status.st_uid, status.st_gid) == (ALICE, TEAM), path
-        mode = 0o2775 if os.path.isdir(path) else 0o640 if path.endswith(shared.registry_key) else 0o664
+        private = path.endswith((shared.registry_key, shared.reserve_key))
+        mode = 0o2775 if os.path.isdir(path) else 0o640 if private else 0o664
         assert oct(stat.S_IMODE(status.st_mode)) == oct(mode), path
 
 

@@ -101,6 +101,7 @@ bool layout_is_remote(const struct layout *layout)
     }
 
 KEY(registry_key, metadata, "catalog/fork_registry.json")
+KEY(registry_reserve_key, metadata, "catalog/forkfs/registry.reserve")
 KEY(schema_key, metadata, "catalog/schema.json")
 KEY(legacy_schema_key, metadata, "schema.json")
 KEY(allocator_key, metadata, "id_allocator.json")

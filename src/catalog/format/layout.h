@@ -40,6 +40,10 @@ const char *layout_local_metadata(const struct layout *layout); /* NULL: it does
 bool layout_is_remote(const struct layout *layout);
 
 char *layout_registry_key(const struct layout *layout);
+/* forkfs's own: room that is kept for the registry in a directory.
+ * "catalog/forkfs/registry.reserve"
+ */
+char *layout_registry_reserve_key(const struct layout *layout);
 char *layout_schema_key(const struct layout *layout);
 char *layout_legacy_schema_key(const struct layout *layout); /* before catalog/ existed */
 char *layout_allocator_key(const struct layout *layout);

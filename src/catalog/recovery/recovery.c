@@ -46,6 +46,15 @@ static int recover_hidden(struct catalog *catalog, struct operation *operation,
     return code;
 }
 
+static void tell_reserve(struct catalog *catalog)
+{
+    struct error reason;
+    if (committer_check_reserve(catalog->committer, &reason))
+        log_warning(catalog->settings.log,
+                    "there is no room for dropping forks once the file system is full: %s",
+                    reason.text);
+}
+
 static int recover_all(struct catalog *catalog, struct operation *operation,
                        struct recovery_report *report, struct error *err)
 {
@@ -58,6 +67,7 @@ static int recover_all(struct catalog *catalog, struct operation *operation,
         code = recover_hidden(catalog, operation, report, err);
     if (code == 0)
         code = recovery_prune(catalog, operation, report, err);
+    tell_reserve(catalog);
     return code;
 }
 

@@ -30,6 +30,7 @@ struct group {
     struct bytes *body;     /* of `image`, as it is put */
     struct registry *base;  /* what `image` was made from */
     GPtrArray *reloads;     /* requests that the next look at the store answers; NULL: none */
+    bool took_reserve;      /* a put has, and it was not made up for */
     int64_t pause_ms;
 };
 
@@ -97,7 +98,15 @@ static struct registry *apply_group(struct group *group, struct registry *base)
     return NULL;
 }
 
-static int put_image(const struct group *group, char **ret_etag, struct error *err)
+static guint count_making_room(const struct group *group)
+{
+    guint count = 0;
+    for (guint i = 0; i < group->requests->len; i++)
+        count += ((const struct commit_request *)g_ptr_array_index(group->requests, i))->makes_room;
+    return count;
+}
+
+static int put_image(struct group *group, char **ret_etag, struct error *err)
 {
     auto_operation struct operation attempt;
     attempt_begin(&attempt, group);
@@ -107,7 +116,10 @@ static int put_image(const struct group *group, char **ret_etag, struct error *e
         store_set_put(set, group->committer->key, group->body,
                       base_etag ? STORE_IF_MATCH : STORE_IF_ABSENT, base_etag);
     put->through_link = true; /* an administrator may keep the registry elsewhere */
+    if (count_making_room(group) == group->requests->len)
+        commit_reserve_offer(group->committer, put);
     store_run(group->committer->store, set, &attempt, NULL); /* the answer says more */
+    group->took_reserve |= put->answer.took_reserve;
     *ret_etag = g_steal_pointer(&put->answer.etag);
     return store_set_failure(set, 0, err);
 }
@@ -132,10 +144,20 @@ static void group_forget_image(struct group *group)
     group->base = NULL;
 }
 
+/* Before those are answered whose change made room: what becomes free may be gone soon. */
+static void keep_reserve(struct group *group)
+{
+    auto_operation struct operation attempt;
+    attempt_begin(&attempt, group);
+    commit_reserve_keep(group->committer, group->took_reserve, &attempt);
+    group->took_reserve = false;
+}
+
 static void group_stored(struct group *group, struct registry *registry)
 {
     registry_image_publish(&group->committer->image, registry, group->requests->len);
     group->committer->image.is_settled = true;
+    keep_reserve(group);
     commit_queue_answer_all(group->committer->queue, group->reloads, NULL);
     commit_queue_answer_all(group->committer->queue, group->requests, NULL);
     group_forget_image(group);
@@ -328,6 +350,31 @@ static void fail_undurable(struct group *group, struct error *failure)
     answer_failure(group, failure);
 }
 
+/* There is no room for what lengthens the registry: those requests are told so, and the others, for
+ * which room is kept, go on without them. False: there are no such two kinds, or an image that may
+ * be stored has to be repeated. */
+static bool leave_out_growing(struct group *group, const struct error *failure)
+{
+    const guint making_room = count_making_room(group);
+    if (making_room == 0 || making_room == group->requests->len || group_maybe_stored(group))
+        return false;
+    for (guint i = group->requests->len; i > 0; i--)
+        if (!((const struct commit_request *)g_ptr_array_index(group->requests, i - 1))->makes_room)
+            answer_one(group, group->requests, i - 1, failure);
+    group_forget_image(group);
+    return true;
+}
+
+/* The put had no effect. */
+static void fail_put(struct group *group, struct error *failure)
+{
+    if (only_some_expired(group, failure))
+        return;
+    error_prefix(failure, failure->code, "writing the registry");
+    if (failure->code != ERR_NO_SPACE || !leave_out_growing(group, failure))
+        answer_failure(group, failure);
+}
+
 /* Makes an image if there is none to be repeated, and puts it once. */
 static void attempt_put(struct group *group)
 {
@@ -355,9 +402,8 @@ static void attempt_put(struct group *group)
         resolve_put(group);
     } else if (code == ERR_NOT_DURABLE) {
         fail_undurable(group, &failure);
-    } else if (!only_some_expired(group, &failure)) {
-        error_prefix(&failure, failure.code, "writing the registry");
-        answer_failure(group, &failure);
+    } else {
+        fail_put(group, &failure);
     }
 }
 
@@ -387,6 +433,8 @@ void commit_group_run(struct committer *committer, GPtrArray *requests, GPtrArra
         else if (group.requests->len > 0)
             attempt_put(&group);
     }
+    if (group.took_reserve) /* in vain */
+        keep_reserve(&group);
     group_forget_image(&group);
 }
 
@@ -400,7 +448,9 @@ void commit_group_reload(struct committer *committer, GPtrArray *requests)
     do
         code = reread_registry(&group, &found, &failure);
     while (code && only_some_expired(&group, &failure));
-    if (code == 0)
+    if (code == 0) {
         registry_image_publish(&committer->image, found, 0);
+        keep_reserve(&group);
+    }
     commit_queue_answer_all(committer->queue, requests, code ? &failure : NULL);
 }

@@ -19,6 +19,12 @@ struct registry *committer_registry(struct committer *committer)
     return registry_image_get(&committer->image);
 }
 
+int committer_check_reserve(struct committer *committer, struct error *err)
+{
+    LOCK_SCOPE(&committer->lock);
+    return committer->unreserved.code ? error_copy(err, &committer->unreserved) : 0;
+}
+
 void committer_counts(struct committer *committer, uint64_t *puts, uint64_t *requests)
 {
     LOCK_SCOPE(&committer->image.lock);
@@ -107,7 +113,8 @@ static bool is_there(const struct registry *registry, void *argument)
 int committer_settle(struct committer *committer, struct operation *operation, struct error *err)
 {
     struct error failure = {0};
-    struct commit_request nothing = {.apply = change_nothing, .landed = is_there, .err = &failure};
+    struct commit_request nothing = {
+        .apply = change_nothing, .landed = is_there, .makes_room = true, .err = &failure};
     commit_queue_wait(committer->queue, &nothing, 1, operation);
     return failure.code ? error_copy(err, &failure) : 0;
 }
@@ -120,22 +127,24 @@ static void committer_release(struct committer *committer)
     commit_queue_free(committer->queue);
     pthread_mutex_destroy(&committer->lock);
     g_free(committer->key);
+    g_free(committer->reserve);
     g_free(committer);
 }
 
-int committer_new(struct store *store, const char *key, bool shared, registry_observer *observer,
-                  void *observer_argument, struct operation *operation, struct committer **ret,
-                  struct error *err)
+int committer_new(const struct committer_settings *settings, struct operation *operation,
+                  struct committer **ret, struct error *err)
 {
     struct registry *registry = NULL;
-    int code = registry_load(store, key, NULL, operation, &registry, err);
+    int code = registry_load(settings->store, settings->key, NULL, operation, &registry, err);
     if (code)
         return code;
     struct committer *committer = g_new0(struct committer, 1);
-    committer->store = store;
-    committer->key = g_strdup(key);
-    committer->shared = shared;
-    registry_image_init(&committer->image, registry, observer, observer_argument);
+    committer->store = settings->store;
+    committer->key = g_strdup(settings->key);
+    committer->reserve = g_strdup(settings->reserve);
+    committer->shared = settings->shared;
+    registry_image_init(&committer->image, registry, settings->observer,
+                        settings->observer_argument);
     committer->queue = commit_queue_new();
     pthread_mutex_init(&committer->lock, NULL);
     int failed = thread_create(&committer->thread, "committer", run_committer, committer);

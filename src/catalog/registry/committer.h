@@ -37,6 +37,9 @@ struct commit_request {
      * makes a difference. */
     bool (*landed)(const struct registry *registry, void *argument);
     void *argument;
+    /* It leads to less on the store, and hardly lengthens the registry: it may use the room that is
+     * kept for when the store is full. */
+    bool makes_room;
     struct error *err; /* the caller's, never NULL: takes the answer; code 0 for success */
 
     /* For the queue and the committer only; zero. */
@@ -48,12 +51,20 @@ struct commit_request {
     unsigned races_lost; /* how often other writers were faster */
 };
 
-/* Loads the registry object `key` and starts the thread; the store must outlive the committer.
- * shared: other mounts may write it, see unique_body.h. observer may be NULL. Errors of the store,
- * ERR_CORRUPT. */
-int committer_new(struct store *store, const char *key, bool shared, registry_observer *observer,
-                  void *observer_argument, struct operation *operation, struct committer **ret,
-                  struct error *err);
+struct committer_settings {
+    struct store *store; /* must outlive the committer */
+    const char *key;     /* of the registry */
+    /* The key of a reserve for it (store_set_reserve()), which is kept as long as there is a
+     * registry; NULL: none. */
+    const char *reserve;
+    bool shared;                 /* other mounts may write it, see unique_body.h */
+    registry_observer *observer; /* may be NULL */
+    void *observer_argument;
+};
+
+/* Loads the registry and starts the thread. Errors of the store, ERR_CORRUPT. */
+int committer_new(const struct committer_settings *settings, struct operation *operation,
+                  struct committer **ret, struct error *err);
 /* Finishes what waits, ends the thread. NULL: nothing. */
 void committer_free(struct committer *committer);
 
@@ -71,6 +82,10 @@ int committer_reload(struct committer *committer, struct operation *operation, s
 
 /* Makes durable what readers see: without a request where it is. Errors as of a commit. */
 int committer_settle(struct committer *committer, struct operation *operation, struct error *err);
+
+/* Whether there is room for what makes room, if the store is full: 0, or why not, as it was found
+ * last, by a commit or reload. Any thread. */
+int committer_check_reserve(struct committer *committer, struct error *err);
 
 /* Puts stored so far, and requests they carried. */
 void committer_counts(struct committer *committer, uint64_t *puts, uint64_t *requests);

@@ -325,16 +325,17 @@ static const struct {
     const char *stage;
     int (*apply)(struct registry_edit *, struct transition *, struct error *);
     bool (*landed)(const struct registry *, const struct transition *);
+    bool makes_room; /* see struct commit_request */
 } kinds[] = {
-    [TRANSITION_INSERT] = {"entering as pending", apply_insert, insert_landed},
-    [TRANSITION_ACTIVATE] = {"activating", apply_activate, activate_landed},
-    [TRANSITION_TOMBSTONE] = {"marking as tombstoned", apply_tombstone, tombstone_landed},
-    [TRANSITION_RESTORE] = {"taking back the drop of", apply_restore, activate_landed},
-    [TRANSITION_FENCE] = {"fencing", apply_fence, tombstone_landed},
-    [TRANSITION_REMOVE] = {"removing the entry of", apply_remove, remove_landed},
-    [TRANSITION_EXPIRY] = {"setting the expiry of", apply_expiry, expiry_landed},
-    [TRANSITION_DATASETS] = {"registering datasets of", apply_datasets, datasets_landed},
-    [TRANSITION_PARENT] = {"correcting the parent of", apply_parent, parent_landed},
+    [TRANSITION_INSERT] = {"entering as pending", apply_insert, insert_landed, false},
+    [TRANSITION_ACTIVATE] = {"activating", apply_activate, activate_landed, false},
+    [TRANSITION_TOMBSTONE] = {"marking as tombstoned", apply_tombstone, tombstone_landed, true},
+    [TRANSITION_RESTORE] = {"taking back the drop of", apply_restore, activate_landed, false},
+    [TRANSITION_FENCE] = {"fencing", apply_fence, tombstone_landed, true},
+    [TRANSITION_REMOVE] = {"removing the entry of", apply_remove, remove_landed, true},
+    [TRANSITION_EXPIRY] = {"setting the expiry of", apply_expiry, expiry_landed, false},
+    [TRANSITION_DATASETS] = {"registering datasets of", apply_datasets, datasets_landed, false},
+    [TRANSITION_PARENT] = {"correcting the parent of", apply_parent, parent_landed, false},
 };
 
 static int apply(struct registry_edit *edit, void *argument, struct error *err)
@@ -354,8 +355,11 @@ void transitions_commit(struct committer *committer, struct transition *list, si
 {
     g_autofree struct commit_request *requests = g_new0(struct commit_request, count);
     for (size_t i = 0; i < count; i++)
-        requests[i] = (struct commit_request){
-            .apply = apply, .landed = landed, .argument = &list[i], .err = list[i].err};
+        requests[i] = (struct commit_request){.apply = apply,
+                                              .landed = landed,
+                                              .argument = &list[i],
+                                              .makes_room = kinds[list[i].kind].makes_room,
+                                              .err = list[i].err};
     committer_commit_all(committer, requests, count, operation);
     for (size_t i = 0; i < count; i++) {
         const struct transition *transition = &list[i];

@@ -60,6 +60,11 @@ class Database:
         return self.metadata + "catalog/fork_registry.json"
 
     @property
+    def reserve_key(self):
+        """Of the room that is kept for the registry; in a directory only."""
+        return self.metadata + "catalog/forkfs/registry.reserve"
+
+    @property
     def schema_key(self):
         return self.metadata + "catalog/schema.json"
 

@@ -38,8 +38,12 @@ static int set_up(void **state, unsigned jobs)
     fixture->inner = fault_store_new(fixture->memory, false);
     fixture->outer = fault_store_new(fixture->inner, false);
     pthread_mutex_init(&fixture->lock, NULL);
-    if (committer_new(fixture->outer, REGISTRY_KEY, false, observe, fixture, NULL,
-                      &fixture->committer, &err))
+    const struct committer_settings settings = {.store = fixture->outer,
+                                                .key = REGISTRY_KEY,
+                                                .reserve = RESERVE_KEY,
+                                                .observer = observe,
+                                                .observer_argument = fixture};
+    if (committer_new(&settings, NULL, &fixture->committer, &err))
         fail_msg("%s", err.text);
     *state = fixture;
     return 0;
@@ -69,13 +73,18 @@ int committer_tear_down(void **state)
     return ahead ? -1 : 0;
 }
 
+struct committer *committer_on(struct store *store)
+{
+    const struct committer_settings settings = {.store = store, .key = REGISTRY_KEY};
+    struct committer *committer = NULL;
+    assert_int_equal(committer_new(&settings, NULL, &committer, NULL), 0);
+    return committer;
+}
+
 struct committer *committer_fixture_other(struct committer_fixture *fixture)
 {
-    struct committer *other = NULL;
     fixture->others_write = true;
-    assert_int_equal(
-        committer_new(fixture->memory, REGISTRY_KEY, false, NULL, NULL, NULL, &other, NULL), 0);
-    return other;
+    return committer_on(fixture->memory);
 }
 
 static bool were_told(struct committer_fixture *fixture, const char *name)

@@ -10,6 +10,7 @@
 #include "unit/stores/memory_store.h"
 
 #define REGISTRY_KEY "catalog/fork_registry.json"
+#define RESERVE_KEY "catalog/own/registry.reserve"
 
 struct committer_fixture {
     struct store *memory;
@@ -28,6 +29,8 @@ int committer_set_up(void **state);
 int committer_set_up_wide(void **state);
 int committer_tear_down(void **state);
 
+/* A committer without observer and reserve. */
+struct committer *committer_on(struct store *store);
 /* Another committer on the bare memory store: a second mount. */
 struct committer *committer_fixture_other(struct committer_fixture *fixture);
 

@@ -43,13 +43,11 @@ static void assert_others_go_on(struct committer_fixture *fixture, int code)
 {
     static const struct store_operations operations = {.perform = perform, .destroy = destroy};
     struct busy_store *busy = g_new0(struct busy_store, 1);
-    struct committer *committer = NULL;
     struct caller first, hasty, patient;
     fixture->others_write = true;
     busy->code = code;
     store_initialize_wrapper(&busy->base, &operations, fixture->memory);
-    assert_int_equal(
-        committer_new(&busy->base, REGISTRY_KEY, false, NULL, NULL, NULL, &committer, NULL), 0);
+    struct committer *committer = committer_on(&busy->base);
     virtual_clock_stop();
     caller_start(&first, committer, "first", AMPLE_MS);
     AWAIT(__atomic_load_n(&busy->asked, __ATOMIC_ACQUIRE));
