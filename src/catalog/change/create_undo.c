@@ -74,18 +74,6 @@ static void note_fence(struct round *round, struct create *create)
     }
 }
 
-/* Fences the creates that failed once they were entered; leaves in the list those that are now. */
-static void fence_entries(struct round *round, GPtrArray *undone, struct operation *undoing)
-{
-    commit_undone(round, undone, TRANSITION_FENCE, undoing);
-    for (guint i = undone->len; i > 0; i--) {
-        struct create *create = g_ptr_array_index(undone, i - 1);
-        note_fence(round, create);
-        if (create->state != CREATE_FENCED)
-            g_ptr_array_remove_index(undone, i - 1);
-    }
-}
-
 /* ---- Deleting ---- */
 
 /* What was abandoned is mostly slow, and not stuck: once it has ended nothing of it arrives after
@@ -122,6 +110,47 @@ static void delete_files(struct round *round, const GPtrArray *undone, struct op
             !catalog_is_in_bucket(
                 round->catalog)) /* else it is looked at once more: late_forks.h */
             error_set(&create->problem, ERR_OUTCOME_UNKNOWN, "abandoned writes may still arrive");
+    }
+}
+
+/* ---- Both, where there is no room ---- */
+
+/* Nobody can make it active meanwhile: that was not tried, or has had no effect. */
+static bool stays_pending(const struct create *create)
+{
+    return !create->is_active && !create->late_entry &&
+           (create->state == CREATE_ENTERED || create->task.err->code == ERR_NO_SPACE);
+}
+
+/* What could not be fenced for lack of room loses its files first. */
+static void fence_with_room(struct round *round, const GPtrArray *undone, struct operation *undoing)
+{
+    g_autoptr(GPtrArray) full = g_ptr_array_new();
+    for (guint i = 0; i < undone->len; i++) {
+        struct create *create = g_ptr_array_index(undone, i);
+        if (create->problem.code != ERR_NO_SPACE || !stays_pending(create))
+            continue;
+        create->problem = (struct error){0};
+        g_ptr_array_add(full, create);
+    }
+    if (full->len == 0)
+        return;
+    delete_files(round, full, undoing);
+    for (guint i = 0; i < full->len; i++)
+        ((struct create *)g_ptr_array_index(full, i))->problem = (struct error){0};
+    commit_undone(round, full, TRANSITION_FENCE, undoing);
+}
+
+/* Fences the creates that failed once they were entered; leaves in the list those that are now. */
+static void fence_entries(struct round *round, GPtrArray *undone, struct operation *undoing)
+{
+    commit_undone(round, undone, TRANSITION_FENCE, undoing);
+    fence_with_room(round, undone, undoing);
+    for (guint i = undone->len; i > 0; i--) {
+        struct create *create = g_ptr_array_index(undone, i - 1);
+        note_fence(round, create);
+        if (create->state != CREATE_FENCED)
+            g_ptr_array_remove_index(undone, i - 1);
     }
 }
 

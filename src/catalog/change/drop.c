@@ -238,7 +238,7 @@ static void take_tombstone(struct round *round, struct task *task, struct store_
 {
     const struct drop *drop = (struct drop *)task;
     const struct store_request *put = store_set_at(set, task->first);
-    if (task_is_well(task))
+    if (task_is_well(task) && put->answer.code == 0)
         tombstones_note_put(round->catalog->tombstones, drop->tombstone_key, put->answer.etag,
                             drop->tombstone);
 }
@@ -268,7 +268,9 @@ static void take_listings(struct round *round, struct store_set *set, int run_co
     deletions_take_listings(round->deletions, set, run_code);
 }
 
-const struct wave_part drop_files = {.add = add_tombstone,
+/* Where there is no room for a tombstone the entry says enough. */
+const struct wave_part drop_files = {.bearable = ERR_NO_SPACE,
+                                     .add = add_tombstone,
                                      .take = take_tombstone,
                                      .add_common = add_listings,
                                      .take_common = take_listings};

@@ -93,12 +93,13 @@ static void add_requests(struct round *round, const struct wave_part *const part
 
 /* The first failed answer among the task's requests; and whether something was given up that may
  * still take effect. */
-static void take_answers(struct task *task, struct store_set *set, int run_code)
+static void take_answers(struct task *task, const struct wave_part *part, struct store_set *set,
+                         int run_code)
 {
     for (size_t i = task->first; i < task->end; i++) {
         const struct store_answer *answer = &store_set_at(set, i)->answer;
         task->late_writes |= answer->late;
-        if (task_is_well(task))
+        if (task_is_well(task) && !(answer->code && answer->code == part->bearable))
             store_answer_failure(answer, run_code, task->err);
     }
 }
@@ -117,7 +118,7 @@ static void run_wave(struct round *round, const struct step *step)
         struct task *task = g_ptr_array_index(round->tasks, i);
         const struct wave_part *part = parts[task->change->kind];
         bool was_well = task_is_well(task);
-        take_answers(task, set, run_code);
+        take_answers(task, part, set, run_code);
         if (part && part->take && was_well)
             part->take(round, task, set);
     }

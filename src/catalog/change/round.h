@@ -111,6 +111,7 @@ struct commit_part {
 
 /* What one kind of change does in a wave; any may be NULL. */
 struct wave_part {
+    int bearable; /* the failure of a task's own request with this code is none; 0: there is none */
     /* For each task that is well: its own requests; and what follows from their answers, of which
      * the first failure is in its error by then. */
     void (*add)(struct round *round, struct task *task, struct store_set *set);

@@ -11,6 +11,7 @@ const struct fault faults[FAULTS] = {
     [FAULT_FAIL_ONCE] = {"fail once", FAULT_FAIL, false, ERR_IO},
     [FAULT_FAIL_ON] = {"fail from then on", FAULT_FAIL, true, ERR_UNREACHABLE},
     [FAULT_NO_SPACE] = {"no space once", FAULT_FAIL, false, ERR_NO_SPACE},
+    [FAULT_FULL] = {"no space from then on", FAULT_FAIL, true, ERR_NO_SPACE},
     [FAULT_LOST] = {"lose the answer once", FAULT_LOSE_ANSWER, false, ERR_IO},
     [FAULT_KILLED] = {"kill before", FAULT_KILL, true, ERR_IO},
     [FAULT_KILLED_AFTER] = {"kill after", FAULT_KILL_AFTER, true, ERR_IO},
@@ -92,11 +93,17 @@ struct catalog *fault_open(struct store *store, const struct fault *fault, unsig
     return fixture_open_on(*ret_wrapper, &settings);
 }
 
+/* A full store still answers what needs no room. */
+static unsigned mask_of(const struct fault *fault)
+{
+    return fault == &faults[FAULT_FULL] ? 1u << STORE_PUT : FAULT_ALL;
+}
+
 void arm_fault(struct store *wrapper, const struct fault *fault, unsigned n)
 {
     if (fault->persistent)
         pass_time_with_faults(wrapper);
-    fault_store_arm(wrapper, fault->kind, FAULT_ALL, n, fault->persistent, fault->code);
+    fault_store_arm(wrapper, fault->kind, mask_of(fault), n, fault->persistent, fault->code);
 }
 
 void assert_neighbour_unharmed(struct store *store)
@@ -186,7 +193,7 @@ void sweep_faults(bool (*attempt)(const struct fault *, unsigned), unsigned leas
             n++;
             assert_true(n < FAULT_STEPS_MAX);
         }
-        assert_true(n > least);
+        assert_true(n > (i == FAULT_FULL ? 1 : least));
     }
 }
 

@@ -20,13 +20,14 @@ enum {
     FAULT_FAIL_ONCE,
     FAULT_FAIL_ON,
     FAULT_NO_SPACE,
+    FAULT_FULL,
     FAULT_LOST,
     FAULT_KILLED,
     FAULT_KILLED_AFTER,
     FAULT_POWER_LOSES_ALL,
     FAULT_POWER_LOSES_SOME,
 };
-#define FAULTS 8
+#define FAULTS 9
 extern const struct fault faults[FAULTS];
 
 typedef int change_function(struct catalog *catalog, struct operation *operation,

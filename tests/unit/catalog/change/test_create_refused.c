@@ -343,6 +343,28 @@ static void a_store_that_refuses_a_branch_is_the_reason(void **state)
     assert_refuses(fixture, ERR_NO_SPACE, "writing the branches");
 }
 
+/* There is no room for the last files, nor for the fence; but once the others are deleted. */
+static struct fork_fixture *full;
+
+static void make_room_after_the_fence(int64_t puts)
+{
+    if (fault_store_count(full->faults) >= (unsigned)puts)
+        fault_store_disarm(full->faults);
+}
+
+static void what_cannot_be_fenced_for_lack_of_room_loses_its_files_first(void **state)
+{
+    const unsigned files = (2 * FIXTURE_DATASETS) + 2;
+    struct error err = {0};
+    full = *state;
+    fault_store_when_fired(full->faults, make_room_after_the_fence, 1 + files + 1);
+    fault_store_arm(full->faults, FAULT_FAIL, 1u << STORE_PUT, files - 1, true, ERR_NO_SPACE);
+    assert_int_equal(catalog_create(full->catalog, "new", NULL, NULL, NULL, &err), ERR_NO_SPACE);
+    assert_null(strstr(err.text, "left for recovery"));
+    assert_int_equal(fixture_status(full->store, "new"), -1);
+    fixture_assert_clean(full->store);
+}
+
 static void what_cannot_be_undone_is_left_for_recovery(void **state)
 {
     struct fork_fixture *fixture = *state;
@@ -393,6 +415,7 @@ int main(void)
         TEST(a_store_that_refuses_the_first_write_is_the_reason),
         TEST(a_store_that_refuses_a_branch_is_the_reason),
         TEST_ON_DISK(a_store_that_refuses_a_branch_is_the_reason),
+        TEST(what_cannot_be_fenced_for_lack_of_room_loses_its_files_first),
         TEST(what_cannot_be_undone_is_left_for_recovery),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

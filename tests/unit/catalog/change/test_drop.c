@@ -231,12 +231,22 @@ static void a_tombstoned_fork_cannot_be_held(void **state)
 {
     struct fork_fixture *fixture = *state;
     struct hold *hold = NULL;
-    fault_store_arm(fixture->faults, FAULT_FAIL, FAULT_WRITES, 2, false, ERR_NO_SPACE);
-    assert_int_equal(drop(fixture), ERR_NO_SPACE);
+    fault_store_arm(fixture->faults, FAULT_FAIL, FAULT_WRITES, 2, false, ERR_ACCESS);
+    assert_int_equal(drop(fixture), ERR_ACCESS);
     hold_fork(fixture, ERR_STALE);
     assert_int_equal(catalog_hold(fixture->catalog, &fixture->id, false, 1, "cat", &hold, NULL), 0);
     assert_null(hold);
     assert_drops(fixture);
+}
+
+static void where_there_is_no_room_for_a_tombstone_the_fork_is_dropped_without(void **state)
+{
+    struct fork_fixture *fixture = *state;
+    fault_store_match(fixture->faults, "fork_tombstones");
+    fault_store_arm(fixture->faults, FAULT_FAIL, 1u << STORE_PUT, 1, true, ERR_NO_SPACE);
+    assert_drops(fixture);
+    assert_true(fault_store_fired(fixture->faults));
+    assert_int_equal(fixture_status(fixture->store, "audit"), -1);
 }
 
 /* ---- Half-made and half-dropped forks ---- */
@@ -413,6 +423,7 @@ int main(void)
         TEST(a_fork_cannot_be_held_while_it_is_dropped),
         TEST(a_fork_can_be_held_again_after_a_failed_drop),
         TEST(a_tombstoned_fork_cannot_be_held),
+        TEST(where_there_is_no_room_for_a_tombstone_the_fork_is_dropped_without),
         TEST(a_pending_fork_is_removed_with_branches_it_does_not_record),
         TEST(a_drop_that_failed_after_the_decision_is_resumed),
         TEST_ON_DISK(a_drop_that_failed_after_the_decision_is_resumed),
