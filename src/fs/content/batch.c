@@ -299,8 +299,9 @@ static void run_group(struct group *group, struct catalog *catalog, const struct
     make_changes(group);
     g_autofree bool *done = g_new0(bool, changes->len);
     group->done = done;
-    catalog_change_telling(catalog, (struct change *)(void *)changes->data, changes->len, operation,
-                           note_done, group);
+    if (changes->len > 0)
+        catalog_change_telling(catalog, (struct change *)(void *)changes->data, changes->len,
+                               operation, note_done, group);
     answer_done(group); /* when there was nothing to carry out */
 }
 
