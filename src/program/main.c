@@ -32,7 +32,6 @@ struct program {
     struct caretaker *caretaker;
     struct hangup hangup;
     bool hangup_is_ours; /* SIGHUP does not mean that the terminal is gone */
-    bool looks_instead;  /* at the store from time to time, as there is no watch */
     bool on_s3;
     bool warn_single_writer;
 };
@@ -123,21 +122,13 @@ static int recover_catalog(struct program *program, struct error *err)
     return code;
 }
 
-static int64_t refresh_ms(const struct program *program)
-{
-    uint64_t every_s = program->options->refresh_s;
-    if (program->looks_instead && every_s == 0)
-        every_s = 1;
-    return (int64_t)every_s * 1000;
-}
-
 static int start_caretaker(struct program *program, struct error *err)
 {
     const struct caretaker_settings settings = {
         .catalog = program->catalog,
         .sweep_interval_ms = (int64_t)program->options->sweep_interval_s * 1000,
         .recovery_interval_ms = catalog_recovery_interval_ms(program->catalog),
-        .refresh_ms = refresh_ms(program),
+        .refresh_ms = (int64_t)program->options->refresh_s * 1000,
         .operation_timeout_ms = operation_timeout_ms(program),
         .watch = g_steal_pointer(&program->watch),
         .sweeping = session_sweeping,
@@ -182,18 +173,6 @@ static int mount_and_serve(struct program *program, struct error *err)
     return code;
 }
 
-/* From before the first read, so that no change is missed. Without a watch changes are looked for.
- */
-static void watch_catalog(struct program *program, const char *path, const struct layout *layout)
-{
-    struct error failure;
-    if (open_watch(path, layout, &program->watch, &failure) == 0)
-        return;
-    program->looks_instead = true;
-    log_warning(program->log, "changes by others are only looked for, every second: %s",
-                failure.text);
-}
-
 /* Where everything lies, checked before anything is touched. */
 static int resolve_places(const struct program *program, struct places *ret, struct error *err)
 {
@@ -228,8 +207,8 @@ static int open_place(struct program *program, const struct places *places,
     program->hangup.profile = ret->profile;
     program->warn_single_writer = ret->needs_single_writer;
     warn_single_writer(program);
-    if (places->path)
-        watch_catalog(program, places->path, ret->layout);
+    if (places->path) /* from before the first read, so that no change is missed */
+        program->watch = open_watch(places->path, ret->layout);
     return 0;
 }
 

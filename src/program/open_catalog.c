@@ -112,13 +112,12 @@ static char *parent_prefix(const char *key)
     return g_strndup(key, slash ? (size_t)(slash + 1 - key) : 0);
 }
 
-int open_watch(const char *path, const struct layout *layout, struct local_watch **ret,
-               struct error *err)
+struct local_watch *open_watch(const char *path, const struct layout *layout)
 {
     g_autofree char *registry = layout_registry_key(layout);
     g_autofree char *catalog = parent_prefix(registry);
     g_autofree char *overlays = layout_overlays_prefix(layout);
     g_autofree char *tombstones = layout_tombstones_prefix(layout);
     const char *const prefixes[] = {catalog, overlays, tombstones, NULL};
-    return local_watch_new(path, prefixes, ret, err);
+    return local_watch_new(path, prefixes);
 }

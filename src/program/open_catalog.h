@@ -36,9 +36,7 @@ int open_catalog(const struct catalog_location *location, struct operation *oper
 /* Local: the path of Uni's lock on compacting; g_free(). */
 char *open_compaction_lock_path(const char *path, const struct layout *layout);
 
-/* Local: watches what the catalog keeps in memory for changes by others. Errors of
- * local_watch_new(). */
-int open_watch(const char *path, const struct layout *layout, struct local_watch **ret,
-               struct error *err);
+/* Local: watches what the catalog keeps in memory for changes by others. local_watch_free(). */
+struct local_watch *open_watch(const char *path, const struct layout *layout);
 
 #endif

@@ -143,11 +143,11 @@ static void run_watcher(void *argument)
 {
     struct change_watcher *watcher = argument;
     struct local_watch *watch = watcher->settings.watch;
-    int fd = watch ? local_watch_fd(watch) : -1;
     if (watch)
         note_blindness(watcher);
     while (!thread_is_ending(&watcher->thread)) {
         int64_t due_ns = MIN(watcher->refresh_due_ns, watcher->poll_due_ns);
+        int fd = watch ? local_watch_fd(watch) : -1;
         if (thread_wait(&watcher->thread, fd, due_ns) || watcher->blind)
             note_changes(watcher);
         if (monotonic_now_ns() >= watcher->refresh_due_ns)

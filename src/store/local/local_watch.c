@@ -22,7 +22,7 @@ struct directory {
 
 struct local_watch {
     char *root;
-    int fd;
+    int fd;                 /* -1: the system has no instance left */
     GPtrArray *directories; /* struct directory, parents before children */
     struct error blind;     /* code 0: every directory that is there is watched */
 };
@@ -66,8 +66,19 @@ static void enter_prefix(struct local_watch *watch, const char *prefix)
     directory->reported = true;
 }
 
+static bool has_instance(struct local_watch *watch)
+{
+    if (watch->fd < 0)
+        watch->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    if (watch->fd < 0)
+        error_set_errno(&watch->blind, errno, "watching %s for changes", watch->root);
+    return watch->fd >= 0;
+}
+
 static void watch_directory(struct local_watch *watch, struct directory *directory)
 {
+    if (!has_instance(watch))
+        return;
     g_autofree char *path = g_strconcat(watch->root, "/", directory->key, NULL);
     directory->descriptor = inotify_add_watch(watch->fd, path, WATCHED);
     if (directory->descriptor < 0 && errno != ENOENT && errno != ENOTDIR)
@@ -93,29 +104,25 @@ static void look_at_displaced(struct local_watch *watch, GHashTable *keys)
     }
 }
 
-int local_watch_new(const char *root, const char *const *prefixes, struct local_watch **ret,
-                    struct error *err)
+struct local_watch *local_watch_new(const char *root, const char *const *prefixes)
 {
-    int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-    if (fd < 0)
-        return error_set_errno(err, errno, "watching %s for changes", root);
     struct local_watch *watch = g_new0(struct local_watch, 1);
     watch->root = g_strdup(root);
-    watch->fd = fd;
+    watch->fd = -1;
     watch->directories = g_ptr_array_new_with_free_func(free_directory);
     for (; *prefixes; prefixes++)
         enter_prefix(watch, *prefixes);
     for (guint i = 0; i < watch->directories->len; i++)
         watch_directory(watch, g_ptr_array_index(watch->directories, i));
-    *ret = watch;
-    return 0;
+    return watch;
 }
 
 void local_watch_free(struct local_watch *watch)
 {
     if (!watch)
         return;
-    close(watch->fd);
+    if (watch->fd >= 0)
+        close(watch->fd);
     g_ptr_array_unref(watch->directories);
     g_free(watch->root);
     g_free(watch);
@@ -185,7 +192,7 @@ static bool take_some(struct local_watch *watch, GHashTable *keys, bool *displac
 void local_watch_take(struct local_watch *watch, GHashTable *keys)
 {
     bool displaced = false;
-    while (take_some(watch, keys, &displaced))
+    while (watch->fd >= 0 && take_some(watch, keys, &displaced))
         ;
     if (displaced || watch->blind.code != 0)
         look_at_displaced(watch, keys);

@@ -19,13 +19,13 @@
 
 struct local_watch;
 
-/* root: path of the store's root. prefixes: NULL-terminated, each "" or ending in '/'. ERR_IO and
- * others when the system has no inotify instance left. *ret: local_watch_free(). */
-int local_watch_new(const char *root, const char *const *prefixes, struct local_watch **ret,
-                    struct error *err);
+/* root: path of the store's root. prefixes: NULL-terminated, each "" or ending in '/'. It is blind
+ * when the system has no inotify instance or watch left. local_watch_free(). */
+struct local_watch *local_watch_new(const char *root, const char *const *prefixes);
 void local_watch_free(struct local_watch *watch); /* NULL: nothing */
 
-/* A descriptor that polls as readable when there is something to take. */
+/* A descriptor that polls as readable when there is something to take; -1 while there is none, as
+ * only local_watch_take() can change. */
 int local_watch_fd(const struct local_watch *watch);
 
 /* Whether a directory that is there is not watched, with the reason (may be NULL): changes are then

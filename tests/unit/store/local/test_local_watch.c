@@ -71,7 +71,7 @@ static int set_up(void **state)
     place->root = g_dir_make_tmp("forkfs-watch-XXXXXX", NULL);
     place->keys = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     make_directory(place, "catalog/schemas");
-    assert_int_equal(local_watch_new(place->root, prefixes, &place->watch, NULL), 0);
+    place->watch = local_watch_new(place->root, prefixes);
     *state = place;
     return 0;
 }
@@ -195,8 +195,7 @@ static void a_tree_that_is_not_there_yet_can_be_watched(void **state)
 {
     struct place *place = *state;
     static const char *const deep[] = {"meta/data/catalog/", NULL};
-    struct local_watch *watch;
-    assert_int_equal(local_watch_new(place->root, deep, &watch, NULL), 0);
+    struct local_watch *watch = local_watch_new(place->root, deep);
     make_directory(place, "meta/data/catalog");
     local_watch_take(watch, place->keys);
     write_file(place, "meta/data/catalog/a");
@@ -234,26 +233,30 @@ static void a_root_that_goes_away_is_survived(void **state)
     assert_int_equal(g_hash_table_size(place->keys), 0);
 }
 
-static bool allow_watches(const char *number)
+/* What inotify has a limit of, and what the reason then names. */
+struct limit {
+    const char *file;
+    const char *named;
+};
+
+static bool allow(const struct limit *limit, const char *number)
 {
-    auto_close int fd = open("/proc/sys/user/max_inotify_watches", O_WRONLY);
+    auto_close int fd = open(limit->file, O_WRONLY);
     return fd >= 0 && write(fd, number, strlen(number)) > 0;
 }
 
 /* What is wrong, 0: nothing. In a process of its own, whose limits are its own, too. */
-static int watch_with_a_limit(struct place *place)
+static int watch_with_a_limit(struct place *place, const struct limit *limit)
 {
-    struct local_watch *watch = NULL;
+    struct local_watch *watch = local_watch_new(place->root, prefixes);
     struct error reason = {0};
-    if (local_watch_new(place->root, prefixes, &watch, NULL) != 0)
-        return 1;
     int wrong = 0;
-    if (!local_watch_is_blind(watch, &reason) || !strstr(reason.text, "catalog"))
+    if (!local_watch_is_blind(watch, &reason) || !strstr(reason.text, limit->named))
         wrong = 2;
     local_watch_take(watch, place->keys);
     if (!local_watch_is_blind(watch, NULL))
         wrong = 3;
-    if (!allow_watches("100"))
+    if (!allow(limit, "100"))
         wrong = 4;
     local_watch_take(watch, place->keys);
     if (local_watch_is_blind(watch, NULL) || !g_hash_table_contains(place->keys, "catalog/"))
@@ -262,19 +265,31 @@ static int watch_with_a_limit(struct place *place)
     return wrong;
 }
 
-static void without_a_watch_left_it_is_blind_until_there_is_one(void **state)
+static void assert_blind_at(const struct limit *limit, struct place *place)
 {
     enum { NOT_ALLOWED = 77 };
     fflush(NULL);
     pid_t child = fork();
     if (child == 0)
-        _exit(unshare(CLONE_NEWUSER) != 0 || !allow_watches("0") ? NOT_ALLOWED
-                                                                 : watch_with_a_limit(*state));
+        _exit(unshare(CLONE_NEWUSER) != 0 || !allow(limit, "0") ? NOT_ALLOWED
+                                                                : watch_with_a_limit(place, limit));
     int status;
     assert_int_equal(waitpid(child, &status, 0), child);
     if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_ALLOWED)
         skip();
     assert_int_equal(status, 0);
+}
+
+static void without_a_watch_left_it_is_blind_until_there_is_one(void **state)
+{
+    static const struct limit watches = {"/proc/sys/user/max_inotify_watches", "catalog"};
+    assert_blind_at(&watches, *state);
+}
+
+static void without_an_instance_left_it_is_blind_until_there_is_one(void **state)
+{
+    static const struct limit instances = {"/proc/sys/user/max_inotify_instances", "for changes"};
+    assert_blind_at(&instances, *state);
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
@@ -295,6 +310,7 @@ int main(void)
         TEST(lost_events_mean_that_everything_may_have_changed),
         TEST(a_root_that_goes_away_is_survived),
         TEST(without_a_watch_left_it_is_blind_until_there_is_one),
+        TEST(without_an_instance_left_it_is_blind_until_there_is_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
