@@ -4,6 +4,7 @@
  */
 #include "catalog/change/drop.h"
 #include "catalog/fork/recorded_branches.h"
+#include "catalog/fork_point/known_things.h"
 
 /* A fork that another mount has just decided to drop is not gone: that may be taken back. */
 static bool is_dropped_elsewhere(const struct round *round, const struct drop *drop)
@@ -62,10 +63,7 @@ static int check_datasets(const struct round *round, const struct drop *drop, co
     if (drop->entry->status != FORK_ACTIVE)
         return recorded_branches_check_seen(catalog->fork_points, own, round->candidates, err);
     if (round->candidates->len == 0 && fork_point_knows_datasets(catalog->fork_points))
-        return error_set(err, ERR_AWAY,
-                         "there were datasets below '%s' and there is none now: nothing was "
-                         "changed; put them back",
-                         datasets);
+        return known_things_refuse_storage(datasets, err);
     return recorded_branches_check_datasets(catalog->layout, own, round->candidates, err);
 }
 

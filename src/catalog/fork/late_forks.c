@@ -43,22 +43,11 @@ void late_forks_free(struct late_forks *late)
     g_free(late);
 }
 
-static bool has_branch(const struct late_fork *fork, const struct dataset_branch *pair)
-{
-    for (guint i = 0; i < fork->branches->len; i++) {
-        const struct dataset_branch *known = g_ptr_array_index(fork->branches, i);
-        if (strcmp(known->dataset, pair->dataset) == 0 && strcmp(known->branch, pair->branch) == 0)
-            return true;
-    }
-    return false;
-}
-
 static void add_branches(struct late_fork *fork, const GPtrArray *branches)
 {
     for (guint i = 0; i < branches->len; i++) {
         const struct dataset_branch *pair = g_ptr_array_index(branches, i);
-        if (!has_branch(fork, pair))
-            g_ptr_array_add(fork->branches, dataset_branch_new(pair->dataset, pair->branch));
+        dataset_branches_add(fork->branches, pair->dataset, pair->branch);
     }
 }
 

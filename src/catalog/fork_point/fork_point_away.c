@@ -44,10 +44,7 @@ static int check_storage(struct known_things *known, const struct database_state
 {
     if (!known_things_has_datasets(known) || database_state_has_datasets(state))
         return 0;
-    return error_set(err, ERR_AWAY,
-                     "there were datasets below '%s' and there is none now: nothing was changed; "
-                     "put them back",
-                     state->storage->key);
+    return known_things_refuse_storage(state->storage->key, err);
 }
 
 int away_check_state(struct reading *reading, struct error *err)

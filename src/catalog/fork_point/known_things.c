@@ -120,6 +120,14 @@ int known_things_check_listed(struct known_things *known, const char *dataset, c
     return seen_of(known, dataset) & SEEN_LISTED ? refuse(key, err) : 0;
 }
 
+int known_things_refuse_storage(const char *prefix, struct error *err)
+{
+    return error_set(err, ERR_AWAY,
+                     "there were datasets below '%s' and there is none now: nothing was changed; "
+                     "put them back",
+                     prefix);
+}
+
 int known_things_refuse_branchless(const char *key, const char *branch, struct error *err)
 {
     return error_set(err, ERR_AWAY,

@@ -44,6 +44,8 @@ int known_things_check_version(struct known_things *known, const char *dataset, 
 int known_things_check_listed(struct known_things *known, const char *dataset, const char *key,
                               struct error *err);
 
+/* ERR_AWAY for a storage prefix below which there were datasets. */
+int known_things_refuse_storage(const char *prefix, struct error *err);
 /* ERR_AWAY for a dataset in which a fork has a branch, as its entry says, and that is absent. */
 int known_things_refuse_branchless(const char *key, const char *branch, struct error *err);
 

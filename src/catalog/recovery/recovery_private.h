@@ -30,6 +30,11 @@ int recovery_of_tombstones(struct catalog *catalog, struct operation *operation,
 /* Strikes from a set of ids (its keys are texts) those that an entry or a tombstone has. */
 void recovery_forget_known(struct catalog *catalog, GHashTable *ids);
 
+/* Whether a branch is named after a fork that no entry knows, and no entry has it either; the id.
+ */
+bool recovery_is_of_unknown_fork(const struct registry *registry, const char *branch,
+                                 struct ulid *ret);
+
 /* Removes temporary files of crashed writers and, where there are directories, those of branches
  * that are named after forks of which no entry is left, if they hold no object. Costs a listing of
  * each dataset there, and nothing on an object store. */

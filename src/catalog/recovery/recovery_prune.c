@@ -30,14 +30,19 @@ static int prune_documents(struct catalog *catalog, const GPtrArray *datasets,
 
 /* ---- Directories of branches ---- */
 
-/* Whether a key ".../tree/NAME/" is that of a branch which is named after a fork that no entry
- * knows, and which no entry has either. */
+bool recovery_is_of_unknown_fork(const struct registry *registry, const char *branch,
+                                 struct ulid *ret)
+{
+    return layout_id_of_branch(branch, ret) && !registry_find_id(registry, ret) &&
+           !registry_protects_branch(registry, ret, branch);
+}
+
+/* As that, of the branch of a key ".../tree/NAME/". */
 static bool is_of_unknown_fork(const struct registry *registry, const char *key)
 {
     g_autofree char *name = g_path_get_basename(key);
     struct ulid id;
-    return layout_id_of_branch(name, &id) && !registry_find_id(registry, &id) &&
-           !registry_protects_branch(registry, &id, name);
+    return recovery_is_of_unknown_fork(registry, name, &id);
 }
 
 /* Adds those of a dataset (char *). */

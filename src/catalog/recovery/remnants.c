@@ -152,22 +152,6 @@ int remnants_of_own(struct catalog *catalog, struct operation *operation,
 
 /* ---- Looking for those of others ---- */
 
-static bool is_unknown(const struct registry *registry, const char *branch, struct ulid *ret)
-{
-    return layout_id_of_branch(branch, ret) && !registry_find_id(registry, ret) &&
-           !registry_protects_branch(registry, ret, branch);
-}
-
-static bool has_branch(const struct remnant *remnant, const char *dataset, const char *branch)
-{
-    for (guint i = 0; i < remnant->branches->len; i++) {
-        const struct dataset_branch *pair = g_ptr_array_index(remnant->branches, i);
-        if (strcmp(pair->dataset, dataset) == 0 && strcmp(pair->branch, branch) == 0)
-            return true;
-    }
-    return false;
-}
-
 /* A row of a listing of a dataset that is about a branch. */
 static void note_row(GHashTable *found, const struct ulid *id, const char *dataset,
                      const char *branch, const struct store_object *row)
@@ -177,8 +161,7 @@ static void note_row(GHashTable *found, const struct ulid *id, const char *datas
         remnant = remnant_new(id);
         g_hash_table_insert(found, remnant->id.text, remnant);
     }
-    if (!has_branch(remnant, dataset, branch))
-        g_ptr_array_add(remnant->branches, dataset_branch_new(dataset, branch));
+    dataset_branches_add(remnant->branches, dataset, branch);
     g_checksum_update(remnant->version, (const guchar *)row->key, (gssize)strlen(row->key) + 1);
     if (row->etag)
         g_checksum_update(remnant->version, (const guchar *)row->etag, (gssize)strlen(row->etag));
@@ -201,13 +184,13 @@ static int look_at_dataset(struct catalog *catalog, const char *dataset, GHashTa
     for (guint i = 0; i < refs->answer.objects->len; i++) {
         const struct store_object *row = g_ptr_array_index(refs->answer.objects, i);
         g_autofree char *branch = lance_branch_of_ref_key(key, row->key);
-        if (branch && is_unknown(registry, branch, &id))
+        if (branch && recovery_is_of_unknown_fork(registry, branch, &id))
             note_row(found, &id, dataset, branch, row);
     }
     for (guint i = 0; i < files->answer.objects->len; i++) {
         const struct store_object *row = g_ptr_array_index(files->answer.objects, i);
         g_autofree char *branch = g_path_get_basename(row->key);
-        if (row->is_directory && is_unknown(registry, branch, &id))
+        if (row->is_directory && recovery_is_of_unknown_fork(registry, branch, &id))
             note_row(found, &id, dataset, branch, row);
     }
     return 0;

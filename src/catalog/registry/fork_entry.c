@@ -98,6 +98,16 @@ GPtrArray *dataset_branches_new(void)
     return g_ptr_array_new_with_free_func(dataset_branch_free);
 }
 
+void dataset_branches_add(GPtrArray *branches, const char *dataset, const char *branch)
+{
+    for (guint i = 0; i < branches->len; i++) {
+        const struct dataset_branch *known = g_ptr_array_index(branches, i);
+        if (strcmp(known->dataset, dataset) == 0 && strcmp(known->branch, branch) == 0)
+            return;
+    }
+    g_ptr_array_add(branches, dataset_branch_new(dataset, branch));
+}
+
 static gint compare_pairs(gconstpointer a, gconstpointer b)
 {
     const struct dataset_branch *first = *(struct dataset_branch *const *)a;

@@ -122,5 +122,7 @@ const char *fork_status_name(enum fork_status status); /* "pending", ... */
 
 struct dataset_branch *dataset_branch_new(const char *dataset, const char *branch);
 GPtrArray *dataset_branches_new(void); /* empty, frees its elements */
+/* Adds a branch to such a list, unless it is in it. */
+void dataset_branches_add(GPtrArray *branches, const char *dataset, const char *branch);
 
 #endif
