@@ -7,6 +7,7 @@ import pytest
 from support import mounts
 from support.checks import assert_fsck_clean, assert_no_trace, assert_whole
 from support.database import serde_pretty
+from support.process import write_synced
 
 pytestmark = pytest.mark.local_only("an object store has no directories")
 
@@ -47,24 +48,11 @@ def mounted(new_mount, small_database, fault):
     return mount
 
 
-def write(path, text):
-    """As a program does that minds what close() says."""
-    handle = os.open(path, os.O_WRONLY | os.O_TRUNC)
-    try:
-        os.write(handle, text.encode())
-        os.fsync(handle)
-    finally:
-        try:
-            os.close(handle)
-        except OSError:
-            pass
-
-
 CHANGES = {
     "mkdir": lambda mount: os.mkdir(mount.fork("new")),
     "rmdir": lambda mount: os.rmdir(mount.fork("b")),
-    "ttl": lambda mount: write(mount.fork("a", "ttl"), "3600\n"),
-    "schema": lambda mount: write(mount.fork("a", "schema.json"), OVERLAY),
+    "ttl": lambda mount: write_synced(mount.fork("a", "ttl"), "3600\n"),
+    "schema": lambda mount: write_synced(mount.fork("a", "schema.json"), OVERLAY),
     "tag": lambda mount: os.mkdir(mount.fork("a", "tags", "fresh")),
     "untag": lambda mount: os.rmdir(mount.fork("a", "tags", "old")),
 }

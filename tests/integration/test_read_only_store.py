@@ -5,7 +5,7 @@ import os
 import pytest
 
 from support.checks import assert_unchanged
-from support.process import run
+from support.process import run, write_synced
 
 pytestmark = [
     pytest.mark.local_only("a bucket has no such state"),
@@ -28,27 +28,15 @@ def turned(database, new_mount):
         run("umount", "-l", database.root)
 
 
-def write(path, text):
-    handle = os.open(path, os.O_WRONLY | os.O_TRUNC)
-    try:
-        os.write(handle, text.encode())
-        os.fsync(handle)
-    finally:
-        try:
-            os.close(handle)
-        except OSError:
-            pass
-
-
 CHANGES = {
     "mkdir": lambda m: os.mkdir(m.fork("c")),
     "mkdir_child": lambda m: os.mkdir(m.fork("b", "children", "c")),
     "rmdir": lambda m: os.rmdir(m.fork("b")),
     "tag": lambda m: os.mkdir(m.fork("b", "tags", "new")),
     "untag": lambda m: os.rmdir(m.fork("a", "tags", "t")),
-    "ttl": lambda m: write(m.fork("a", "ttl"), "60\n"),
-    "overlay": lambda m: write(m.fork("a", "schema.json"), m.read("forks/a/schema.json") + "\n"),
-    "batch": lambda m: write(m.top("batch"), "create c\n"),
+    "ttl": lambda m: write_synced(m.fork("a", "ttl"), "60\n"),
+    "overlay": lambda m: write_synced(m.fork("a", "schema.json"), m.read("forks/a/schema.json") + "\n"),
+    "batch": lambda m: write_synced(m.top("batch"), "create c\n"),
 }
 
 

@@ -33,6 +33,19 @@ def run(*command, check=True, timeout=PATIENCE, variables=None, **options):
     return done
 
 
+def write_synced(path, text):
+    """Replaces a file's content, as a program does that minds what is said of it; the error of fsync() counts."""
+    handle = os.open(path, os.O_WRONLY | os.O_TRUNC)
+    try:
+        os.write(handle, text.encode())
+        os.fsync(handle)
+    finally:
+        try:
+            os.close(handle)
+        except OSError:
+            pass
+
+
 # Numbers of mkdir, mkdirat, rmdir and unlinkat; other machines have the generic ones.
 DIRECTORY_CALLS = {"x86_64": (83, 258, 84, 263)}.get(os.uname().machine, (34, 35))
 

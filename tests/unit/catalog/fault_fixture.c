@@ -44,6 +44,20 @@ struct store *fault_database(void)
     return store;
 }
 
+struct store *fault_database_after(change_function *prepare)
+{
+    struct store *store = fault_database();
+    struct error err = {0};
+    fixture_put_dataset(store, FAULT_GHOST, "plain", 2);
+    if (!prepare)
+        return store;
+    struct catalog *catalog = fixture_open(store, NULL);
+    if (prepare(catalog, NULL, &err))
+        fail_msg("%s", err.text);
+    catalog_free(catalog);
+    return store;
+}
+
 /* Of every operation. A store that fails for good cannot be waited for without end: with each of
  * its first failures a part of the time passes. */
 #define TIME_MS 120000

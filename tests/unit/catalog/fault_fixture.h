@@ -36,6 +36,8 @@ typedef int change_function(struct catalog *catalog, struct operation *operation
 /* A database with an unrelated fork, "neighbour", whose entry has a member that nobody knows. On
  * the store that fault_fixture_use() has chosen; at first that in memory. */
 struct store *fault_database(void);
+/* As that, with a dataset FAULT_GHOST which no fork has, after a change (NULL: none). */
+struct store *fault_database_after(change_function *prepare);
 void fault_fixture_use(struct store *(*make_database)(void));
 
 int run_change(struct catalog *catalog, change_function *change, struct error *err);

@@ -33,20 +33,6 @@ static const struct mutation mutations[] = {
 
 /* ---- The sweep ---- */
 
-static struct store *database_for(const struct mutation *mutation)
-{
-    struct store *store = fault_database();
-    struct error err = {0};
-    fixture_put_dataset(store, FAULT_GHOST, "plain", 2);
-    if (!mutation->prepare)
-        return store;
-    struct catalog *catalog = fixture_open(store, NULL);
-    if (mutation->prepare(catalog, NULL, &err))
-        fail_msg("%s", err.text);
-    catalog_free(catalog);
-    return store;
-}
-
 static void assert_answer(const struct mutation *mutation, unsigned n, bool for_good, int code,
                           const char *text)
 {
@@ -73,7 +59,7 @@ static void change_again(const struct mutation *mutation, struct catalog *catalo
 
 static bool change_with_failing_sync(const struct mutation *mutation, unsigned n, bool for_good)
 {
-    struct store *store = database_for(mutation);
+    struct store *store = fault_database_after(mutation->prepare);
     struct catalog *catalog = fixture_open(store, NULL);
     struct error err = {0};
     failing_sync_arm(HERE, n, for_good ? UINT_MAX : n);
@@ -117,7 +103,7 @@ static void syncs_that_fail_for_good_are_never_success(void **state)
 
 static int change_with_catalog_failing(const struct mutation *mutation, struct error *err)
 {
-    struct store *store = database_for(mutation);
+    struct store *store = fault_database_after(mutation->prepare);
     struct catalog *catalog = fixture_open(store, NULL);
     failing_sync_arm("/catalog", 1, UINT_MAX);
     int code = run_change(catalog, mutation->change, err);
@@ -165,7 +151,7 @@ static void an_activation_that_is_not_durable_leaves_an_active_fork_and_fails(vo
 /* What was decided but not durably may be active again after a power failure: deleting waits. */
 static void a_drop_goes_on_only_after_a_durable_decision(void **state)
 {
-    struct store *store = database_for(&mutations[1]);
+    struct store *store = fault_database_after(mutations[1].prepare);
     struct catalog *catalog = fixture_open(store, NULL);
     struct error err = {0};
     failing_sync_arm("/catalog", 1, UINT_MAX);
@@ -185,7 +171,7 @@ static void a_drop_goes_on_only_after_a_durable_decision(void **state)
 /* Nor does recovery, whoever has decided. */
 static void recovery_makes_a_decision_durable_before_it_deletes(void **state)
 {
-    struct store *store = database_for(&mutations[1]);
+    struct store *store = fault_database_after(mutations[1].prepare);
     fixture_replace(store, FIXTURE_REGISTRY, "\"status\": \"active\"",
                     "\"status\": \"tombstoned\"");
     struct catalog *catalog = fixture_open(store, NULL);

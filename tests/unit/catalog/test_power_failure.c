@@ -111,20 +111,6 @@ static const struct mutation mutations[] = {
     {"untag", tag_fork, untag_fork, is_untagged},
 };
 
-static struct store *database_for(const struct mutation *mutation)
-{
-    struct store *store = fault_database();
-    struct error err = {0};
-    fixture_put_dataset(store, FAULT_GHOST, "plain", 2);
-    if (!mutation->prepare)
-        return store;
-    struct catalog *catalog = fixture_open(store, NULL);
-    if (mutation->prepare(catalog, NULL, &err))
-        fail_msg("%s", err.text);
-    catalog_free(catalog);
-    return store;
-}
-
 /* ---- What is left ---- */
 
 /* What the power may leave, each once. */
@@ -234,7 +220,7 @@ static void change_collecting(const struct mutation *mutation, struct store *sto
 
 static void lose_power_during(const struct mutation *mutation)
 {
-    struct store *store = database_for(mutation);
+    struct store *store = fault_database_after(mutation->prepare);
     const char *path = fixture_path_on_disk(store);
     struct remains remains;
     guint before;
@@ -282,7 +268,7 @@ static void lose_power_again(const struct mutation *mutation, const struct disk_
 static void power_that_goes_again_during_recovery_leaves_all_or_nothing(void **state)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(mutations); i++) {
-        struct store *store = database_for(&mutations[i]);
+        struct store *store = fault_database_after(mutations[i].prepare);
         const char *path = fixture_path_on_disk(store);
         struct remains remains;
         guint before;

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "store/local/local_store.h"
 #include "unit/unit.h"
 
 char *scratch_directory_new(void)
@@ -178,4 +179,22 @@ void assert_text(char *actual, const char *expected)
 {
     assert_string_equal(actual, expected);
     g_free(actual);
+}
+
+int local_bench_set_up(void **state)
+{
+    struct local_bench *bench = g_new0(struct local_bench, 1);
+    bench->root = scratch_directory_new();
+    assert_int_equal(local_store_open(bench->root, 4, &bench->store, NULL), 0);
+    *state = bench;
+    return 0;
+}
+
+int local_bench_tear_down(void **state)
+{
+    struct local_bench *bench = *state;
+    store_free(bench->store);
+    scratch_directory_free(bench->root);
+    g_free(bench);
+    return 0;
 }

@@ -14,6 +14,15 @@ bool scratch_exists(const char *root, const char *name);
 /* Names in a directory below root, sorted, joined with blanks. g_free(). */
 char *scratch_names(const char *root, const char *directory);
 
+/* A local store in a scratch directory, as the state of a test. */
+struct local_bench {
+    struct store *store;
+    char *root;
+};
+
+int local_bench_set_up(void **state);
+int local_bench_tear_down(void **state);
+
 /* Each asserts that store_run() itself succeeds, and returns the answer's code. */
 int put_text(struct store *store, const char *key, const char *text);
 int put_if(struct store *store, const char *key, const char *text,

@@ -12,31 +12,13 @@
 #include "unit/stores/failing_sync.h"
 #include "unit/virtual_clock.h"
 
-struct fixture {
-    struct store *store;
-    char *root;
-};
-
-static int set_up(void **state)
-{
-    struct fixture *fixture = g_new0(struct fixture, 1);
-    fixture->root = scratch_directory_new();
-    assert_int_equal(local_store_open(fixture->root, 4, &fixture->store, NULL), 0);
-    *state = fixture;
-    return 0;
-}
-
 static int tear_down(void **state)
 {
-    struct fixture *fixture = *state;
     failing_sync_disarm();
-    store_free(fixture->store);
-    scratch_directory_free(fixture->root);
-    g_free(fixture);
-    return 0;
+    return local_bench_tear_down(state);
 }
 
-static bool is_durable(const struct fixture *fixture, const char *key)
+static bool is_durable(const struct local_bench *fixture, const char *key)
 {
     g_autofree char *path = scratch_path(fixture->root, key);
     return failing_sync_is_durable(path);
@@ -44,7 +26,7 @@ static bool is_durable(const struct fixture *fixture, const char *key)
 
 static void a_put_whose_sync_fails_is_made_anew(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     assert_int_equal(put_text(fixture->store, "d/k", "old"), 0);
     failing_sync_arm("/d", 1, 2);
     assert_int_equal(put_text(fixture->store, "d/k", "new"), 0);
@@ -56,7 +38,7 @@ static void a_put_whose_sync_fails_is_made_anew(void **state)
 
 static void a_conditional_put_that_is_made_anew_answers_the_version_that_is_there(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     g_autofree char *etag = NULL;
     auto_bytes struct bytes *body = bytes_new_text("new");
     assert_int_equal(put_text(fixture->store, "d/k", "old"), 0);
@@ -71,7 +53,7 @@ static void a_conditional_put_that_is_made_anew_answers_the_version_that_is_ther
 
 static void what_was_put_by_others_meanwhile_is_not_overwritten(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     failing_sync_arm("/d", 1, UINT_MAX);
     struct store_set *set = store_set_new();
     auto_bytes struct bytes *one = bytes_new_text("one");
@@ -88,7 +70,7 @@ static void what_was_put_by_others_meanwhile_is_not_overwritten(void **state)
 
 static void what_cannot_be_synced_is_there_and_not_durable(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     assert_int_equal(put_text(fixture->store, "d/gone", "x"), 0);
     failing_sync_arm("/d", 1, UINT_MAX);
     assert_int_equal(put_text(fixture->store, "d/k", "x"), ERR_NOT_DURABLE);
@@ -100,7 +82,7 @@ static void what_cannot_be_synced_is_there_and_not_durable(void **state)
 
 static void a_later_delete_of_what_is_gone_makes_that_durable(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     assert_int_equal(put_text(fixture->store, "d/k", "x"), 0);
     failing_sync_arm("/d", 1, 3);
     assert_int_equal(delete_key(fixture->store, "d/k"), ERR_NOT_DURABLE);
@@ -111,7 +93,7 @@ static void a_later_delete_of_what_is_gone_makes_that_durable(void **state)
 
 static void a_later_prune_makes_durable_what_was_deleted_below(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     assert_int_equal(put_text(fixture->store, "d/sub/k", "x"), 0);
     assert_int_equal(put_text(fixture->store, "d/sub/stays", "x"), 0);
     failing_sync_arm("/sub", 1, 7);
@@ -124,7 +106,7 @@ static void a_later_prune_makes_durable_what_was_deleted_below(void **state)
 
 static void a_put_below_a_directory_that_is_not_durable_makes_it_so_or_fails(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     g_autofree char *name = g_path_get_basename(fixture->root);
     failing_sync_arm(name, 1, UINT_MAX);
     assert_int_equal(put_text(fixture->store, "d/k", "x"), ERR_NOT_DURABLE);
@@ -137,7 +119,7 @@ static void a_put_below_a_directory_that_is_not_durable_makes_it_so_or_fails(voi
 
 static void an_own_text_that_was_read_is_confirmed_by_a_new_put(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     g_autofree char *after = NULL;
     auto_bytes struct bytes *body = bytes_new_text("x");
     failing_sync_arm("/d", 1, 3);
@@ -157,7 +139,7 @@ static void let_time_pass(void)
 /* Nobody waits for it, but what comes later builds on it. */
 static void what_was_given_up_is_made_durable_nevertheless(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     auto_bytes struct bytes *body = bytes_new_text("x");
     struct operation operation;
     assert_int_equal(put_text(fixture->store, "d/other", "x"), 0);
@@ -172,7 +154,7 @@ static void what_was_given_up_is_made_durable_nevertheless(void **state)
     assert_text(get_text(fixture->store, "d/k"), "x");
 }
 
-#define LOCAL(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define LOCAL(test) cmocka_unit_test_setup_teardown(test, local_bench_set_up, tear_down)
 
 int main(void)
 {

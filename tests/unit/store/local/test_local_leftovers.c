@@ -13,11 +13,6 @@
 
 #define NEIGHBOURS 50
 
-struct fixture {
-    struct store *store;
-    char *root;
-};
-
 static bool keep_files; /* unlink fails */
 
 int __wrap_unlinkat(int fd, const char *name, int flags);
@@ -33,29 +28,18 @@ int __wrap_unlinkat(int fd, const char *name, int flags)
 
 static int set_up(void **state)
 {
-    struct fixture *fixture = g_new0(struct fixture, 1);
-    fixture->root = scratch_directory_new();
-    assert_int_equal(local_store_open(fixture->root, 4, &fixture->store, NULL), 0);
+    local_bench_set_up(state);
+    struct local_bench *fixture = *state;
     for (int i = 0; i < NEIGHBOURS; i++) {
         g_autofree char *name = g_strdup_printf("d/n%d", i);
         scratch_write(fixture->root, name, "x");
     }
     directory_reads_take();
-    *state = fixture;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *fixture = *state;
-    store_free(fixture->store);
-    scratch_directory_free(fixture->root);
-    g_free(fixture);
     return 0;
 }
 
 /* In one wave. */
-static void prune_neighbours(struct fixture *fixture)
+static void prune_neighbours(struct local_bench *fixture)
 {
     auto_store_set struct store_set *set = store_set_new();
     for (int i = 0; i < NEIGHBOURS; i++) {
@@ -72,7 +56,7 @@ static unsigned directories_read(void)
 
 static void keys_are_pruned_with_one_look_at_their_directory(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     scratch_write(fixture->root, "d/n7#1", "half");
     scratch_write(fixture->root, "d/n8#1", "half");
     scratch_write(fixture->root, "d/other#1", "half");
@@ -89,7 +73,7 @@ static void keys_are_pruned_with_one_look_at_their_directory(void **state)
 
 static void a_directory_that_was_pruned_whole_is_not_looked_at(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     assert_int_equal(prune_prefix(fixture->store, "d/"), 0);
     assert_int_equal(prune_prefix(fixture->store, "absent/"), 0);
     directories_read();
@@ -101,7 +85,7 @@ static void a_directory_that_was_pruned_whole_is_not_looked_at(void **state)
 
 static void what_this_store_could_not_remove_is_pruned(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     assert_int_equal(prune_prefix(fixture->store, "d/"), 0);
     __atomic_store_n(&keep_files, true, __ATOMIC_RELAXED);
     assert_int_equal(put_if(fixture->store, "d/n1", "y", STORE_IF_ABSENT, NULL), ERR_PRECONDITION);
@@ -120,7 +104,7 @@ static void what_this_store_could_not_remove_is_pruned(void **state)
 
 static void what_a_listing_meets_is_pruned(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     assert_int_equal(prune_prefix(fixture->store, "d/"), 0);
     scratch_write(fixture->root, "d/n1#5", "half");
     g_autofree char *listed = list_keys(fixture->store, "d/n1", NULL, 1);
@@ -133,7 +117,7 @@ static void what_a_listing_meets_is_pruned(void **state)
 
 static void bare_rows_cost_no_more_than_their_names(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     scratch_write(fixture->root, "d/other", "12345");
     auto_store_set struct store_set *set = store_set_new();
     struct store_request *listing = store_set_list(set, "d/", NULL, 0);
@@ -153,7 +137,7 @@ static void bare_rows_cost_no_more_than_their_names(void **state)
 
 int main(void)
 {
-#define LOCAL(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define LOCAL(test) cmocka_unit_test_setup_teardown(test, set_up, local_bench_tear_down)
     const struct CMUnitTest tests[] = {
         LOCAL(keys_are_pruned_with_one_look_at_their_directory),
         LOCAL(a_directory_that_was_pruned_whole_is_not_looked_at),

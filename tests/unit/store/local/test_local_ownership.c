@@ -14,30 +14,7 @@
 #define BOB 4002
 #define TEAM 4003
 
-struct fixture {
-    struct store *store;
-    char *root;
-};
-
-static int set_up(void **state)
-{
-    struct fixture *fixture = g_new0(struct fixture, 1);
-    fixture->root = scratch_directory_new();
-    assert_int_equal(local_store_open(fixture->root, 4, &fixture->store, NULL), 0);
-    *state = fixture;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *fixture = *state;
-    store_free(fixture->store);
-    scratch_directory_free(fixture->root);
-    g_free(fixture);
-    return 0;
-}
-
-static struct stat status_of(const struct fixture *fixture, const char *key)
+static struct stat status_of(const struct local_bench *fixture, const char *key)
 {
     struct stat status;
     g_autofree char *path = scratch_path(fixture->root, key);
@@ -45,14 +22,15 @@ static struct stat status_of(const struct fixture *fixture, const char *key)
     return status;
 }
 
-static void set(const struct fixture *fixture, const char *key, uid_t uid, gid_t gid, mode_t mode)
+static void set(const struct local_bench *fixture, const char *key, uid_t uid, gid_t gid,
+                mode_t mode)
 {
     g_autofree char *path = scratch_path(fixture->root, key);
     assert_int_equal(chown(path, uid, gid), 0);
     assert_int_equal(chmod(path, mode), 0);
 }
 
-static void assert_is(const struct fixture *fixture, const char *key, uid_t uid, gid_t gid,
+static void assert_is(const struct local_bench *fixture, const char *key, uid_t uid, gid_t gid,
                       mode_t mode)
 {
     struct stat status = status_of(fixture, key);
@@ -71,7 +49,7 @@ static void skip_unless_root(void)
 
 static void new_files_and_directories_have_the_mode_of_their_directory(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     static const struct {
         mode_t above, directory, file;
     } cases[] = {{0755, 0755, 0644}, {0700, 0700, 0600}, {0775, 0775, 0664},
@@ -90,7 +68,7 @@ static void new_files_and_directories_have_the_mode_of_their_directory(void **st
 
 static void a_replaced_file_keeps_its_mode(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     static const mode_t modes[] = {0600, 0640, 0644, 0660, 0664, 0400, 0666};
     put_text(fixture->store, "k", "x");
     for (size_t i = 0; i < G_N_ELEMENTS(modes); i++) {
@@ -103,7 +81,7 @@ static void a_replaced_file_keeps_its_mode(void **state)
 
 static void setgid_is_inherited_by_directories(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     assert_int_equal(chmod(fixture->root, 02775), 0);
     assert_int_equal(put_text(fixture->store, "d/e/k", "x"), 0);
     assert_int_equal(status_of(fixture, "d").st_mode & 07777, 02775);
@@ -115,7 +93,7 @@ static void setgid_is_inherited_by_directories(void **state)
 
 static void root_gives_a_replaced_file_back_to_its_owner(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     skip_unless_root();
     put_text(fixture->store, "k", "x");
     set(fixture, "k", ALICE, TEAM, 0640);
@@ -126,7 +104,7 @@ static void root_gives_a_replaced_file_back_to_its_owner(void **state)
 
 static void what_root_makes_belongs_to_the_owner_of_its_directory(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     skip_unless_root();
     set(fixture, "", ALICE, TEAM, 02770);
     assert_int_equal(put_if(fixture->store, "d/e/k", "x", STORE_IF_ABSENT, NULL), 0);
@@ -149,7 +127,7 @@ static void become_root_again(void)
 
 static void a_member_keeps_the_group_of_what_he_replaces(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     skip_unless_root();
     put_text(fixture->store, "k", "x");
     set(fixture, "", ALICE, TEAM, 0770);
@@ -163,7 +141,7 @@ static void a_member_keeps_the_group_of_what_he_replaces(void **state)
 
 static void a_group_that_cannot_be_given_does_not_give_its_rights_to_another(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     skip_unless_root();
     put_text(fixture->store, "k", "x");
     set(fixture, "", ALICE, ALICE, 0777);
@@ -185,13 +163,13 @@ static int put_through(struct store *store, const char *key, const char *text)
     return store_run_all(store, requests, 0, NULL, NULL);
 }
 
-static void make_link(const struct fixture *fixture, const char *key, const char *target)
+static void make_link(const struct local_bench *fixture, const char *key, const char *target)
 {
     g_autofree char *path = scratch_path(fixture->root, key);
     assert_int_equal(symlink(target, path), 0);
 }
 
-static bool is_link(const struct fixture *fixture, const char *key)
+static bool is_link(const struct local_bench *fixture, const char *key)
 {
     g_autofree char *path = scratch_path(fixture->root, key);
     return g_file_test(path, G_FILE_TEST_IS_SYMLINK);
@@ -199,7 +177,7 @@ static bool is_link(const struct fixture *fixture, const char *key)
 
 static void a_put_through_a_link_replaces_what_it_leads_to(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     char *elsewhere = scratch_directory_new();
     scratch_write(elsewhere, "real", "old");
     g_autofree char *real = scratch_path(elsewhere, "real");
@@ -221,7 +199,7 @@ static void a_put_through_a_link_replaces_what_it_leads_to(void **state)
 /* A document may be a link that somebody has planted. */
 static void any_other_put_replaces_the_link_itself(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     scratch_write(fixture->root, "precious", "old");
     make_link(fixture, "k", "precious");
     assert_int_equal(put_text(fixture->store, "k", "new"), 0);
@@ -229,7 +207,7 @@ static void any_other_put_replaces_the_link_itself(void **state)
     assert_text(get_text(fixture->store, "precious"), "old");
 }
 
-#define LOCAL(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define LOCAL(test) cmocka_unit_test_setup_teardown(test, local_bench_set_up, local_bench_tear_down)
 
 int main(void)
 {

@@ -10,31 +10,8 @@
 #include "unit/store/store_bench.h"
 #include "unit/unit.h"
 
-struct fixture {
-    struct store *store;
-    char *root;
-};
-
-static int set_up(void **state)
-{
-    struct fixture *fixture = g_new0(struct fixture, 1);
-    fixture->root = scratch_directory_new();
-    assert_int_equal(local_store_open(fixture->root, 4, &fixture->store, NULL), 0);
-    *state = fixture;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *fixture = *state;
-    store_free(fixture->store);
-    scratch_directory_free(fixture->root);
-    g_free(fixture);
-    return 0;
-}
-
 /* A listing that is only to be made where the store was opened. */
-static int list_in_place(struct fixture *fixture, struct error *err)
+static int list_in_place(struct local_bench *fixture, struct error *err)
 {
     auto_store_set struct store_set *set = store_set_new();
     struct store_request *listing = store_set_list_shallow(set, "");
@@ -43,7 +20,7 @@ static int list_in_place(struct fixture *fixture, struct error *err)
     return error_copy(err, &listing->answer.error);
 }
 
-static int put_in_place(struct fixture *fixture, const char *key)
+static int put_in_place(struct local_bench *fixture, const char *key)
 {
     auto_store_set struct store_set *set = store_set_new();
     auto_bytes struct bytes *body = bytes_new_text("x");
@@ -55,7 +32,7 @@ static int put_in_place(struct fixture *fixture, const char *key)
 
 static void a_directory_that_was_renamed_is_away_until_it_is_back(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     struct error err;
     g_autofree char *elsewhere = g_strconcat(fixture->root, ".away", NULL);
     assert_int_equal(put_in_place(fixture, "a"), 0);
@@ -72,7 +49,7 @@ static void a_directory_that_was_renamed_is_away_until_it_is_back(void **state)
 
 static void a_directory_that_was_replaced_is_away(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     struct error err;
     g_autofree char *elsewhere = g_strconcat(fixture->root, ".away", NULL);
     assert_int_equal(rename(fixture->root, elsewhere), 0);
@@ -87,7 +64,7 @@ static void a_directory_that_was_replaced_is_away(void **state)
 
 static void a_link_to_the_directory_names_it_until_it_leads_elsewhere(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     g_autofree char *link = g_strconcat(fixture->root, ".link", NULL);
     struct error err;
     assert_int_equal(symlink(fixture->root, link), 0);
@@ -103,7 +80,7 @@ static void a_link_to_the_directory_names_it_until_it_leads_elsewhere(void **sta
     assert_int_equal(unlink(link), 0);
 }
 
-#define LOCAL(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define LOCAL(test) cmocka_unit_test_setup_teardown(test, local_bench_set_up, local_bench_tear_down)
 
 int main(void)
 {

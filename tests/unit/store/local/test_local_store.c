@@ -13,29 +13,6 @@
 /* As Lance marks what it is going to rename. */
 #define STAGING ".tmp.0123456789abcdef0123456789abcdef"
 
-struct fixture {
-    struct store *store;
-    char *root;
-};
-
-static int set_up(void **state)
-{
-    struct fixture *fixture = g_new0(struct fixture, 1);
-    fixture->root = scratch_directory_new();
-    assert_int_equal(local_store_open(fixture->root, 4, &fixture->store, NULL), 0);
-    *state = fixture;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *fixture = *state;
-    store_free(fixture->store);
-    scratch_directory_free(fixture->root);
-    g_free(fixture);
-    return 0;
-}
-
 static void make_link(const char *root, const char *name, const char *target)
 {
     g_autofree char *path = scratch_path(root, name);
@@ -44,7 +21,7 @@ static void make_link(const char *root, const char *name, const char *target)
 
 static void open_refuses_what_is_no_directory(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     struct store *store = NULL;
     struct error err;
     scratch_write(fixture->root, "file", "x");
@@ -58,7 +35,7 @@ static void open_refuses_what_is_no_directory(void **state)
 
 static void put_leaves_one_file_of_the_usual_mode(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     mode_t mask = umask(0);
     assert_int_equal(chmod(fixture->root, 0755), 0);
     assert_int_equal(put_text(fixture->store, "d/e/k", "x"), 0);
@@ -78,7 +55,7 @@ static void put_leaves_one_file_of_the_usual_mode(void **state)
 
 static void lost_precondition_leaves_no_temporary_file(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     put_text(fixture->store, "d/k", "x");
     assert_int_equal(put_if(fixture->store, "d/k", "y", STORE_IF_ABSENT, NULL), ERR_PRECONDITION);
     assert_int_equal(put_if(fixture->store, "d/k", "y", STORE_IF_MATCH, "0-0-0"), ERR_PRECONDITION);
@@ -90,7 +67,7 @@ static void lost_precondition_leaves_no_temporary_file(void **state)
 
 static void temporary_files_of_crashed_writers_do_not_matter(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     for (int i = 1; i < 10; i++) {
         g_autofree char *name = g_strdup_printf("d/k#%d", i);
         scratch_write(fixture->root, name, "half");
@@ -103,7 +80,7 @@ static void temporary_files_of_crashed_writers_do_not_matter(void **state)
 
 static void objects_of_others_are_seen(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     scratch_write(fixture->root, "d/k", "foreign");
     assert_text(get_text(fixture->store, "d/k"), "foreign");
     g_autofree char *etag = etag_of(fixture->store, "d/k");
@@ -115,7 +92,7 @@ static void objects_of_others_are_seen(void **state)
 
 static void etag_is_inode_time_and_size_in_hex(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     put_text(fixture->store, "k", "12345678901234567");
     g_autofree char *etag = etag_of(fixture->store, "k");
     g_autofree char *path = scratch_path(fixture->root, "k");
@@ -129,7 +106,7 @@ static void etag_is_inode_time_and_size_in_hex(void **state)
 
 static void directories_are_no_objects(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     put_text(fixture->store, "d/e/k", "x");
     assert_int_equal(delete_key(fixture->store, "d/e"), 0);
     assert_int_equal(put_text(fixture->store, "d/e", "x"), ERR_IO);
@@ -141,7 +118,7 @@ static void directories_are_no_objects(void **state)
 
 static void what_is_in_the_way_of_an_object_is_not_its_absence(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     put_text(fixture->store, "d/k", "x");
     make_link(fixture->root, "dangling", "nowhere");
     assert_text(get_text(fixture->store, "d"), "CORRUPT");
@@ -153,7 +130,7 @@ static void what_is_in_the_way_of_an_object_is_not_its_absence(void **state)
 
 static void special_files_do_not_block(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     g_autofree char *path = scratch_path(fixture->root, "fifo");
     assert_int_equal(mkfifo(path, 0644), 0);
     assert_text(get_text(fixture->store, "fifo"), "CORRUPT");
@@ -164,7 +141,7 @@ static void special_files_do_not_block(void **state)
 
 static void links_are_followed(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     char *elsewhere = scratch_directory_new();
     scratch_write(elsewhere, "sub/k", "far");
     make_link(fixture->root, "away", elsewhere);
@@ -182,7 +159,7 @@ static void links_are_followed(void **state)
 
 static void loops_of_links_end(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     put_text(fixture->store, "a/k", "x");
     make_link(fixture->root, "a/self", ".");
     make_link(fixture->root, "a/up", "..");
@@ -194,7 +171,7 @@ static void loops_of_links_end(void **state)
 
 static void one_directory_reached_twice_is_listed_twice(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     put_text(fixture->store, "a/k", "x");
     make_link(fixture->root, "b", "a");
     assert_text(list_keys(fixture->store, "", NULL, 0), "a/k b/k");
@@ -202,7 +179,7 @@ static void one_directory_reached_twice_is_listed_twice(void **state)
 
 static void empty_directories_show_in_shallow_listings_only(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     put_text(fixture->store, "d/e/k", "x");
     delete_key(fixture->store, "d/e/k");
     assert_text(list_keys(fixture->store, "", NULL, 0), "");
@@ -211,7 +188,7 @@ static void empty_directories_show_in_shallow_listings_only(void **state)
 
 static void prune_removes_temporary_files_and_empty_directories(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     scratch_write(fixture->root, "p/a/b/k#12", "half");
     scratch_write(fixture->root, "p/a/b/k" STAGING, "half");
     scratch_write(fixture->root, "p/c/k", "whole");
@@ -230,7 +207,7 @@ static void prune_removes_temporary_files_and_empty_directories(void **state)
 
 static void prune_leaves_links_and_special_files(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     char *elsewhere = scratch_directory_new();
     scratch_write(elsewhere, "k#1", "x");
     scratch_write(fixture->root, "p/d/k", "x");
@@ -248,7 +225,7 @@ static void prune_leaves_links_and_special_files(void **state)
 
 static void prune_of_a_key_removes_its_temporary_files_only(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     static const char *const names[] = {"d/k",    "d/k#1", "d/k#22",  "d/k#",       "d/k#1a",
                                         "d/kk#1", "d/#1",  "d/k#1#2", "d/k" STAGING};
     for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
@@ -278,7 +255,7 @@ static void *prune_all_the_time(void *argument)
 
 static void put_survives_pruning_of_its_directory(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     struct pruner pruner = {fixture->store, false};
     pthread_t thread;
     pthread_create(&thread, NULL, prune_all_the_time, &pruner);
@@ -302,7 +279,7 @@ static void put_survives_pruning_of_its_directory(void **state)
 
 static void readers_never_see_half_an_object(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     struct store_set *set = store_set_new();
     for (int i = 0; i < 200; i++) {
         g_autofree char *text = g_strnfill((gsize)(i % 7) * 1000 + 1, (char)('a' + i % 26));
@@ -324,7 +301,7 @@ static void readers_never_see_half_an_object(void **state)
 
 static void unreadable_directories_fail_with_access(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     bool root = geteuid() == 0;
     if (root) { /* who may do everything */
         assert_int_equal(chown(fixture->root, NOBODY, NOBODY), 0);
@@ -349,7 +326,7 @@ static void unreadable_directories_fail_with_access(void **state)
 /* The entry is made, but the directory cannot be opened to be synced. */
 static void what_cannot_be_made_durable_is_not_durable(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     bool root = geteuid() == 0;
     if (root) {
         assert_int_equal(chown(fixture->root, NOBODY, NOBODY), 0);
@@ -369,7 +346,7 @@ static void what_cannot_be_made_durable_is_not_durable(void **state)
 
 static void too_large_objects_are_refused(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     scratch_write(fixture->root, "big", "x");
     g_autofree char *path = scratch_path(fixture->root, "big");
     assert_int_equal(truncate(path, (1L << 30) + 1), 0);
@@ -380,7 +357,7 @@ static void too_large_objects_are_refused(void **state)
 
 static void overlong_names_are_an_error(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     g_autofree char *name = g_strnfill(256, 'n');
     assert_int_equal(put_text(fixture->store, name, "x"), ERR_NAME_TOO_LONG);
     assert_text(list_keys(fixture->store, "", NULL, 0), "");
@@ -388,7 +365,7 @@ static void overlong_names_are_an_error(void **state)
 
 static void lock_keeps_a_second_store_out_until_freed(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     struct store *second = NULL;
     struct error err;
     assert_int_equal(local_store_open(fixture->root, 1, &second, NULL), 0);
@@ -401,7 +378,7 @@ static void lock_keeps_a_second_store_out_until_freed(void **state)
     assert_text(scratch_names(fixture->root, ""), "");
 }
 
-#define LOCAL(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define LOCAL(test) cmocka_unit_test_setup_teardown(test, local_bench_set_up, local_bench_tear_down)
 
 int main(void)
 {

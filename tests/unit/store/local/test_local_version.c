@@ -13,11 +13,6 @@
 #include "store/local/local_store.h"
 #include "unit/store/store_bench.h"
 
-struct fixture {
-    struct store *store;
-    char *root;
-};
-
 static bool coarse;       /* times of our own puts are cut to whole seconds, */
 static int64_t second_ns; /* to this one; 0: to that which was wanted */
 static unsigned reads;    /* atomic: calls of read() */
@@ -44,7 +39,7 @@ ssize_t __wrap_read(int fd, void *data, size_t size)
 
 static int set_up(void **state)
 {
-    struct fixture *fixture = g_new0(struct fixture, 1);
+    struct local_bench *fixture = g_new0(struct local_bench, 1);
     fixture->root = scratch_directory_new();
     assert_int_equal(local_store_open(fixture->root, 1, &fixture->store, NULL), 0);
     coarse = false;
@@ -53,21 +48,12 @@ static int set_up(void **state)
     return 0;
 }
 
-static int tear_down(void **state)
-{
-    struct fixture *fixture = *state;
-    store_free(fixture->store);
-    scratch_directory_free(fixture->root);
-    g_free(fixture);
-    return 0;
-}
-
 static int64_t this_second_ns(void)
 {
     return timestamp_now_ns() / NS_PER_SECOND * NS_PER_SECOND;
 }
 
-static void set_time(const struct fixture *fixture, const char *key, int64_t time_ns)
+static void set_time(const struct local_bench *fixture, const char *key, int64_t time_ns)
 {
     g_autofree char *path = scratch_path(fixture->root, key);
     const struct timespec times[] = {{.tv_nsec = UTIME_OMIT}, timespec_from_ns(time_ns)};
@@ -75,14 +61,14 @@ static void set_time(const struct fixture *fixture, const char *key, int64_t tim
 }
 
 /* As others write a file: in place, with a time that does not tell. */
-static void write_at(const struct fixture *fixture, const char *key, const char *text,
+static void write_at(const struct local_bench *fixture, const char *key, const char *text,
                      int64_t time_ns)
 {
     scratch_write(fixture->root, key, text);
     set_time(fixture, key, time_ns);
 }
 
-static char *listed_etag(const struct fixture *fixture, const char *key)
+static char *listed_etag(const struct local_bench *fixture, const char *key)
 {
     auto_store_set struct store_set *set = store_set_new();
     const struct store_request *listing = store_set_list(set, key, NULL, 0);
@@ -91,7 +77,7 @@ static char *listed_etag(const struct fixture *fixture, const char *key)
     return g_strdup(((struct store_object *)g_ptr_array_index(listing->answer.objects, 0))->etag);
 }
 
-static char *read_etag(const struct fixture *fixture, const char *key)
+static char *read_etag(const struct local_bench *fixture, const char *key)
 {
     char *etag = NULL;
     auto_bytes struct bytes *body = NULL;
@@ -100,7 +86,7 @@ static char *read_etag(const struct fixture *fixture, const char *key)
 }
 
 /* All ways to ask tell the same. g_free(). */
-static char *version_of(const struct fixture *fixture, const char *key)
+static char *version_of(const struct local_bench *fixture, const char *key)
 {
     char *head = etag_of(fixture->store, key);
     g_autofree char *listed = listed_etag(fixture, key);
@@ -112,7 +98,7 @@ static char *version_of(const struct fixture *fixture, const char *key)
 
 static void two_changes_in_one_second_are_two_versions(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     int64_t time_ns =
         this_second_ns() + 60 * NS_PER_SECOND; /* it is not over, however slow we are */
     write_at(fixture, "k", "one", time_ns);
@@ -127,7 +113,7 @@ static void two_changes_in_one_second_are_two_versions(void **state)
 
 static void two_changes_in_one_tick_are_two_versions(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     /* A tick that is not over when it is looked at, however long that takes. */
     int64_t time_ns = this_second_ns() + 60 * NS_PER_SECOND + 7;
     write_at(fixture, "k", "one", time_ns);
@@ -139,7 +125,7 @@ static void two_changes_in_one_tick_are_two_versions(void **state)
 
 static void the_same_content_is_the_same_version_however_often_it_is_looked_at(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     write_at(fixture, "k", "one", this_second_ns());
     g_autofree char *first = version_of(fixture, "k");
     for (int i = 0; i < 3; i++) {
@@ -152,7 +138,7 @@ static void the_same_content_is_the_same_version_however_often_it_is_looked_at(v
 /* What was changed after the last look, in the second that the look was in. */
 static void a_version_is_looked_at_again_when_its_second_is_over(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     int64_t time_ns = this_second_ns() + 5 * NS_PER_SECOND;
     write_at(fixture, "k", "one", time_ns);
     g_autofree char *one = version_of(fixture, "k");
@@ -170,7 +156,7 @@ static void a_version_is_looked_at_again_when_its_second_is_over(void **state)
 
 static void own_puts_in_one_second_are_versions_of_their_own(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     coarse = true;
     second_ns = this_second_ns() + 60 * NS_PER_SECOND;
@@ -192,7 +178,7 @@ static void own_puts_in_one_second_are_versions_of_their_own(void **state)
 
 static void what_is_old_when_it_is_first_looked_at_is_not_read(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     write_at(fixture, "whole", "x", this_second_ns() - 10 * NS_PER_SECOND);
     write_at(fixture, "fine", "x", this_second_ns() - NS_PER_SECOND + 12345);
     unsigned before = __atomic_load_n(&reads, __ATOMIC_RELAXED);
@@ -205,7 +191,7 @@ static void what_is_old_when_it_is_first_looked_at_is_not_read(void **state)
 
 static void own_puts_are_not_read_where_times_are_fine(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     g_autofree char *etag = NULL;
     auto_bytes struct bytes *body = bytes_new_text("x");
     unsigned before = __atomic_load_n(&reads, __ATOMIC_RELAXED);
@@ -221,7 +207,7 @@ static void own_puts_are_not_read_where_times_are_fine(void **state)
  */
 static void many_versions_do_not_need_much_memory(void **state)
 {
-    struct fixture *fixture = *state;
+    struct local_bench *fixture = *state;
     int64_t time_ns = this_second_ns() + 60 * NS_PER_SECOND;
     for (int i = 0; i < 5000; i++) {
         g_autofree char *key = g_strdup_printf("d/%d", i);
@@ -235,7 +221,7 @@ static void many_versions_do_not_need_much_memory(void **state)
     assert_string_not_equal(one, two);
 }
 
-#define LOCAL(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define LOCAL(test) cmocka_unit_test_setup_teardown(test, set_up, local_bench_tear_down)
 
 int main(void)
 {
