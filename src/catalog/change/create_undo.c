@@ -106,9 +106,9 @@ static void delete_files(struct round *round, const GPtrArray *undone, struct op
     deletions_free(deletions);
     for (guint i = 0; i < undone->len; i++) {
         struct create *create = g_ptr_array_index(undone, i);
+        /* In a bucket it is looked at once more: late_forks.h. */
         if (create->problem.code == 0 && create->task.late_writes &&
-            !catalog_is_in_bucket(
-                round->catalog)) /* else it is looked at once more: late_forks.h */
+            !catalog_is_in_bucket(round->catalog))
             error_set(&create->problem, ERR_OUTCOME_UNKNOWN, "abandoned writes may still arrive");
     }
 }

@@ -1,5 +1,6 @@
 #include "catalog/fork/descendants.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "catalog/fork/kept_reason.h"
@@ -325,22 +326,17 @@ static int check_dependence(const struct dependence *dependence, struct error *e
     return code == 0 && dependence->own ? check_lineage(dependence, err) : code;
 }
 
+static int compare_key(const void *key, const void *element)
+{
+    return strcmp(key, (*(const struct store_object *const *)element)->key);
+}
+
 /* Rows are in the order of their keys. */
 static bool has_row(const struct store_request *listing, const char *key)
 {
-    guint first = 0, end = listing->answer.objects ? listing->answer.objects->len : 0;
-    while (first < end) {
-        guint middle = first + (end - first) / 2;
-        const struct store_object *row = g_ptr_array_index(listing->answer.objects, middle);
-        int order = strcmp(row->key, key);
-        if (order == 0)
-            return true;
-        if (order < 0)
-            first = middle + 1;
-        else
-            end = middle;
-    }
-    return false;
+    const GPtrArray *rows = listing->answer.objects;
+    return rows && rows->len > 0 &&
+           bsearch(key, rows->pdata, rows->len, sizeof rows->pdata[0], compare_key);
 }
 
 static void note_ref(const struct dependence *dependence)

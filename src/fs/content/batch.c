@@ -28,7 +28,7 @@ struct group {
     GArray *lines;   /* struct batch_line */
     GArray *changes; /* struct change, of the lines that are well-formed, in their order */
     bool *done;      /* of the changes */
-    guint answered;  /* lines; */
+    guint answered;  /* lines */
     guint taken;     /* changes among them */
     batch_observer *observer;
     void *argument;
