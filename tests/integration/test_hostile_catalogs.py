@@ -9,6 +9,7 @@ import errno
 import hashlib
 import json
 import os
+import random
 import stat
 import threading
 
