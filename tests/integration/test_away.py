@@ -8,6 +8,7 @@ import pytest
 
 from support.checks import assert_sound, assert_unchanged, refused, shows
 from support.database import LocalDatabase, serde_pretty
+from support.errnos import errno_of
 from support.process import wait_until
 
 
@@ -20,15 +21,6 @@ def assert_refused(mount, call, path, *words):
     assert_unchanged(before, mount.database, ignore=("catalog/fork_leases/",))
     for word in ("EUCLEAN", *words):
         assert word in mount.errors()[-1]
-
-
-def error_of(call, *arguments):
-    """The errno of a call, or 0."""
-    try:
-        call(*arguments)
-    except OSError as failure:
-        return failure.errno
-    return 0
 
 
 def write(path, text):
@@ -205,7 +197,7 @@ def test_a_registry_that_is_away_is_not_an_empty_one(forked, database, away, wha
     assert_refused(forked, os.rmdir, forked.fork("b"), database.registry_key)
     assert_refused(forked, lambda path: write(path, "60\n"), forked.fork("a", "ttl"), database.registry_key)
     away.put_back()
-    wait_until(lambda: error_of(os.mkdir, forked.fork("c")) == 0)
+    wait_until(lambda: errno_of(os.mkdir, forked.fork("c")) == 0)
     os.rmdir(forked.fork("b"))
     wait_until(lambda: shows(forked, "a", "c"))
     assert_sound(database)

@@ -9,6 +9,7 @@ import signal
 import pytest
 
 from support.checks import assert_fsck_clean, assert_unchanged, assert_whole
+from support.errnos import refused
 from support.process import DIRECTORY_CALL, wait_until, waits_in_kernel
 
 pytestmark = pytest.mark.local_only("of a file")
@@ -34,12 +35,6 @@ def starts_mkdir(new_child, path):
     assert child.line() == "ready"
     wait_until(lambda: waits_in_kernel(child.pid))
     return child
-
-
-def refused(number, call, *arguments):
-    with pytest.raises(OSError) as failure:
-        call(*arguments)
-    assert errno.errorcode[failure.value.errno] == errno.errorcode[number]
 
 
 def test_no_fork_is_made_while_uni_compacts(mount, database, lock_path):

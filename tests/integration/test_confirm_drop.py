@@ -7,6 +7,7 @@ import pytest
 
 from support.checks import assert_unchanged
 from support.deleting import RMDIR_FIRST, TOOLS, delete
+from support.errnos import refused
 from support.process import run, wait_until
 
 SENTENCE = "within the last minute"
@@ -23,12 +24,6 @@ def careful(new_mount, database):
     for name in ("alpha", "beta"):
         os.mkdir(mount.fork(name))
     return mount
-
-
-def refused(number, call, *arguments):
-    with pytest.raises(OSError) as failure:
-        call(*arguments)
-    assert failure.value.errno == number
 
 
 def mark(mount, name, text="drop\n"):

@@ -16,6 +16,7 @@ import threading
 import pytest
 
 from support.checks import assert_whole, fsck
+from support.errnos import errno_of
 from support.hostile import Liar
 from support.mounts import MountFailed
 
@@ -30,15 +31,6 @@ pytestmark = pytest.mark.slow
 REFUSALS = {errno.EBUSY, errno.ENOTEMPTY, errno.EUCLEAN, errno.EOPNOTSUPP, errno.ESTALE, errno.ENOENT, errno.EAGAIN,
             errno.EEXIST, errno.EINVAL, errno.EPERM}
 FILES = ("status", "info.json", "datasets", "schema.json", "ttl", "holders")
-
-
-def outcome(call, *arguments):
-    """0 or the errno."""
-    try:
-        call(*arguments)
-    except OSError as failure:
-        return failure.errno
-    return 0
 
 
 class Scene:
@@ -150,13 +142,13 @@ class Scene:
             mount.read(name)
         for name in os.listdir(mount.forks):
             for file in FILES:
-                found = outcome(mount.read, "forks", name, file)
+                found = errno_of(mount.read, "forks", name, file)
                 assert found in {0, errno.EIO} | REFUSALS, f"read {file} of {name!r}: {os.strerror(found)}{last(mount)}"
             for folder in ("tags", "children"):
-                found = outcome(os.listdir, mount.fork(name, folder))
+                found = errno_of(os.listdir, mount.fork(name, folder))
                 assert found in {0} | REFUSALS, f"list {folder} of {name!r}: {os.strerror(found)}{last(mount)}"
         for link in os.listdir(mount.top("by-id")):
-            outcome(os.readlink, mount.top("by-id", link))
+            errno_of(os.readlink, mount.top("by-id", link))
 
     def drop(self, mount, chance):
         """Drops whatever can be dropped; children come after their parents or before."""
@@ -164,7 +156,7 @@ class Scene:
         chance.shuffle(names)
         for name in names + names:
             entry = self.entry_of(mount, name)
-            found = outcome(remove, mount.fork(name))
+            found = errno_of(remove, mount.fork(name))
             assert found in {0} | REFUSALS or lacks_tombstone(mount, found), (
                 f"rmdir of {name!r}: {os.strerror(found)}{last(mount)}")
             if found == 0 and entry:
@@ -195,11 +187,11 @@ class Scene:
     def change(self, mount):
         """What has nothing to do with lies works, unless these forbid it."""
         for path in (mount.fork("new"), mount.fork("good", "children", "newer")):
-            found = outcome(os.mkdir, path)
+            found = errno_of(os.mkdir, path)
             assert found in {0} | REFUSALS, f"mkdir {path}: {os.strerror(found)}{last(mount)}"
             if found == 0:
                 assert_whole(self.database, os.path.basename(path))
-                found = outcome(remove, path)
+                found = errno_of(remove, path)
                 assert found in {0} | REFUSALS, f"rmdir {path}: {os.strerror(found)}{last(mount)}"
 
 
@@ -207,7 +199,7 @@ def remove(path):
     """rmdir, in a process of its own: one that was refused makes those that follow suspicious of deleting a tree."""
     pid = os.fork()
     if pid == 0:
-        os._exit(outcome(os.rmdir, path))
+        os._exit(errno_of(os.rmdir, path))
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     if status:
         raise OSError(status, os.strerror(status))

@@ -6,13 +6,8 @@ import os
 import pytest
 
 from support.checks import assert_fsck_clean, assert_no_trace, assert_sound, assert_unchanged, fsck
+from support.errnos import refused
 from support.process import wait_until
-
-
-def refused(number, call, *arguments):
-    with pytest.raises(OSError) as failure:
-        call(*arguments)
-    assert errno.errorcode[failure.value.errno] == errno.errorcode[number]
 
 
 def tag(mount, name, fork="a"):

@@ -8,6 +8,7 @@ import pytest
 
 from support.checks import (assert_fsck_clean, assert_no_trace, assert_sound, assert_unchanged,
                             assert_whole, names_under)
+from support.errnos import refused
 from support.process import run
 
 ULIDS = [f"01KYYN40FVQ2D7R9S4TAX{number:05d}" for number in range(100)]
@@ -16,12 +17,6 @@ ULIDS = [f"01KYYN40FVQ2D7R9S4TAX{number:05d}" for number in range(100)]
 def child(*names):
     """The path of a nested fork, from forks/ on: child("p", "c") is "p/children/c"."""
     return "/children/".join(names)
-
-
-def refused(number, call, *arguments):
-    with pytest.raises(OSError) as failure:
-        call(*arguments)
-    assert errno.errorcode[failure.value.errno] == errno.errorcode[number]
 
 
 @pytest.fixture

@@ -9,16 +9,8 @@ import pytest
 from support import mounts
 from support.checks import shows
 from support.database import serde_pretty
+from support.errnos import errno_of
 from support.process import run, wait_until
-
-
-def error_of(call, *arguments, **options):
-    """The errno of a call, or 0."""
-    try:
-        call(*arguments, **options)
-    except OSError as failure:
-        return failure.errno
-    return 0
 
 
 def replace_registry(database, forks):
@@ -82,8 +74,8 @@ def test_a_vanished_fork_is_stale_for_new_work_and_open_handles_keep_their_conte
         os.open(f"/proc/self/fd/{name}", os.O_RDONLY)
     assert failure.value.errno == errno.ESTALE
     # The kernel hears of it a moment after the listing shows it.
-    wait_until(lambda: error_of(os.stat, "status", dir_fd=place) in (errno.ESTALE, errno.ENOENT))
-    wait_until(lambda: error_of(os.stat, mounted.fork("a")) == errno.ENOENT)
+    wait_until(lambda: errno_of(os.stat, "status", dir_fd=place) in (errno.ESTALE, errno.ENOENT))
+    wait_until(lambda: errno_of(os.stat, mounted.fork("a")) == errno.ENOENT)
     assert os.pread(handle, 1 << 20, 0) == content
     for number in (place, name, handle):
         os.close(number)

@@ -7,6 +7,7 @@ import pytest
 
 from support.checks import assert_unchanged, assert_whole
 from support.deleting import RMDIR_FIRST, TOOLS, delete
+from support.errnos import refused
 from support.process import run, wait_until
 
 IN_THREADS = """
@@ -54,12 +55,6 @@ def test_what_tries_the_directory_first_leaves_the_forks_alive(forked, database,
     delete(tool, forked.top(place))
     assert_unchanged(before, database)
     assert sorted(os.listdir(forked.forks)) == ["alpha", "beta", "delta", "gamma"]
-
-
-def refused(number, call, *arguments):
-    with pytest.raises(OSError) as failure:
-        call(*arguments)
-    assert failure.value.errno == number
 
 
 def test_directories_that_the_mount_consists_of_are_busy(forked):

@@ -7,6 +7,7 @@ import stat
 import pytest
 
 from support.checks import assert_unchanged
+from support.errnos import refused
 from support.process import run
 
 FILES = ["registry.json", "tombstones", "errors"] + [
@@ -34,12 +35,6 @@ def read_only(new_mount, database):
     before = database.snapshot()
     yield new_mount(database, "ro")
     assert_unchanged(before, database)
-
-
-def refused(number, call, *arguments, **options):
-    with pytest.raises(OSError) as failure:
-        call(*arguments, **options)
-    assert errno.errorcode[failure.value.errno] == errno.errorcode[number]
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -8,13 +8,8 @@ import pytest
 from support import lance
 from support.checks import assert_fsck_clean, assert_sound, assert_unchanged
 from support.database import serde_pretty
+from support.errnos import refused
 from support.process import run, wait_until
-
-
-def refused(number, call, *arguments):
-    with pytest.raises(OSError) as failure:
-        call(*arguments)
-    assert errno.errorcode[failure.value.errno] == errno.errorcode[number]
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 
 from support.checks import assert_unchanged, assert_whole, fsck
 from support.database import serde_pretty
+from support.errnos import refused
 from support.process import PATIENCE, run
 
 EMPTY = {"added_labels": [], "added_edge_types": [], "added_properties": []}
@@ -54,12 +55,6 @@ def put(path, text, flags=os.O_WRONLY | os.O_TRUNC):
     except OSError as failure:
         return failure.errno
     return 0
-
-
-def refused(number, call, *arguments):
-    with pytest.raises(OSError) as failure:
-        call(*arguments)
-    assert errno.errorcode[failure.value.errno] == errno.errorcode[number]
 
 
 # ---- Storing ----

@@ -1,0 +1,20 @@
+"""What calls fail with."""
+import errno
+
+import pytest
+
+
+def refused(number, call, *arguments, **options):
+    """The call fails with that errno."""
+    with pytest.raises(OSError) as failure:
+        call(*arguments, **options)
+    assert errno.errorcode[failure.value.errno] == errno.errorcode[number]
+
+
+def errno_of(call, *arguments, **options):
+    """The errno of a call, or 0."""
+    try:
+        call(*arguments, **options)
+    except OSError as failure:
+        return failure.errno
+    return 0
