@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from support.checks import assert_fsck_clean, fsck
+from support.checks import assert_fsck_clean, fsck, fsck_summary
 from support.database import LocalDatabase
 
 
@@ -19,21 +19,15 @@ def forked(new_mount, database):
     return database
 
 
-def summary(done):
-    """What stands on standard error, which is one line."""
-    assert done.stderr.startswith("forkfs-fsck: ") and done.stderr.count("\n") == 1, done.stderr
-    return done.stderr.removeprefix("forkfs-fsck: ").rstrip("\n")
-
-
 def test_a_line_on_standard_error_sums_up(forked):
     done = fsck(forked)
-    assert (done.returncode, done.stdout, summary(done)) == (0, "", "nothing found")
+    assert (done.returncode, done.stdout, fsck_summary(done)) == (0, "", "nothing found")
     forked.put_object(forked.overlay_key("01ARZ3NDEKTSV4RRFFQ69G5FAV"), "{}")
     forked.delete_object(forked.fork_allocator_key(forked.fork("a")["id"]))
     done = fsck(forked)
     assert done.returncode == 1
     assert done.stdout.count("\n") == 2
-    assert summary(done) == "2 findings: 1 error, 1 leftover"
+    assert fsck_summary(done) == "2 findings: 1 error, 1 leftover"
 
 
 def test_parents_that_go_round_in_a_circle_are_found(forked):
@@ -44,7 +38,7 @@ def test_parents_that_go_round_in_a_circle_are_found(forked):
         'fork "a": it descends from itself, by way of "b"',
         'fork "b": it descends from itself, by way of "a"',
         'fork "c": it is its own parent']
-    assert summary(done) == "3 findings: 3 errors"
+    assert fsck_summary(done) == "3 findings: 3 errors"
 
 
 @pytest.mark.local_only("a bucket cannot be renamed")
@@ -58,7 +52,7 @@ def test_a_database_that_was_moved_is_found(forked):
     assert [line.split(":")[0] for line in lines] == ['fork "a"', 'fork "b"', 'fork "c"']
     for line in lines:
         assert f"below {old}, where nothing is; this database is at {moved.root}/storage" in line
-    assert summary(done) == "3 findings: 3 errors"
+    assert fsck_summary(done) == "3 findings: 3 errors"
 
 
 @pytest.mark.local_only("a bucket cannot be copied to another place")

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from support.checks import assert_fsck_clean, assert_sound, assert_whole, fsck, refused
+from support.checks import assert_fsck_clean, assert_sound, assert_whole, fsck, fsck_summary, refused
 from support.database import serde_pretty
 from support.s3_database import S3Database
 from test_create import assert_mkdir_refused
@@ -113,7 +113,7 @@ def test_a_corrupt_allocator_in_the_directory_refuses(new_mount, hybrid, directo
     (directory / "id_allocator.json").write_text("{")
     assert_mkdir_refused(mount, "a", errno.EUCLEAN, "allocator")
     done = fsck(hybrid)
-    assert (done.returncode, done.stderr) == (1, "")
+    assert (done.returncode, fsck_summary(done)) == (1, "1 finding: 1 error")
     assert "the allocator id_allocator.json does not parse" in done.stdout
 
 

@@ -54,6 +54,12 @@ def fsck(database):
     return run(mounts.forkfs_fsck(), *database.arguments(), check=False, variables=database.environment)
 
 
+def fsck_summary(done):
+    """What stands on standard error, which is one line."""
+    assert done.stderr.startswith("forkfs-fsck: ") and done.stderr.count("\n") == 1, done.stderr
+    return done.stderr.removeprefix("forkfs-fsck: ").rstrip("\n")
+
+
 def assert_fsck_clean(database):
     done = fsck(database)
     assert done.returncode == 0, f"fsck found something:\n{done.stdout}{done.stderr}"

@@ -58,7 +58,7 @@ static void changes_are_shown_and_not_made(void **state)
 static void preconditions_look_at_both(void **state)
 {
     struct fixture *fixture = *state;
-    g_autofree char *etag = etag_of(fixture->below, "p/a/1");
+    g_autofree char *etag = etag_of(fixture->preview, "p/a/1");
     assert_int_equal(put_if(fixture->preview, "p/a/1", "x", STORE_IF_ABSENT, NULL),
                      ERR_PRECONDITION);
     assert_int_equal(put_if(fixture->preview, "p/a/1", "x", STORE_IF_MATCH, etag), 0);
