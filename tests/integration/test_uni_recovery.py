@@ -37,7 +37,7 @@ def crash_site(uni, new_graph, mounted):
 def test_uni_recovers_from_a_forkfs_that_was_killed_at_any_request(uni, crash_site, new_mount, mounted, call):
     name = {"mkdir": "b", "rmdir": "a"}[call]
     ends = set()
-    for n in range(1, MORE_THAN_EVER_NEEDED):
+    for n in range(["4", "5"].index(uni.version) + 1, MORE_THAN_EVER_NEEDED, 2):  # in turn
         crash_site.restore()
         fork_id = crash_site.forks().get(name, {}).get("id")
         mount = new_mount(crash_site, "jobs=1", fault=f"kill-after:{n}")

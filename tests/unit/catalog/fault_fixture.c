@@ -202,9 +202,9 @@ void sweep_faults(bool (*attempt)(const struct fault *, unsigned), unsigned leas
         /* Of a directory more than objects can be lost. */
         if (faults[i].kind == FAULT_POWER && database != fixture_database)
             continue;
-        unsigned n = 1;
+        unsigned n = 1 + (unsigned)i % FAULT_STRIDE;
         while (attempt(&faults[i], n)) {
-            n++;
+            n += FAULT_STRIDE;
             assert_true(n < FAULT_STEPS_MAX);
         }
         assert_true(n > (i == FAULT_FULL ? 1 : least));

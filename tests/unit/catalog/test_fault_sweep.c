@@ -154,9 +154,9 @@ static void sweep_recovery(change_function *change)
     bool crashed = true;
     for (unsigned k = 1; crashed; k += 3) {
         for (size_t i = 0; i < G_N_ELEMENTS(chosen); i++) {
-            unsigned n = 1;
+            unsigned n = 1 + (unsigned)i % FAULT_STRIDE;
             while (recover_with_fault(change, k, chosen[i], n, &crashed))
-                n++;
+                n += FAULT_STRIDE;
         }
         assert_true(k < FAULT_STEPS_MAX);
     }

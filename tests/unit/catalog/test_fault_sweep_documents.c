@@ -226,9 +226,9 @@ static void recovery_of_a_killed_registration_survives_a_fault_at_any_request(vo
     bool crashed = true;
     for (unsigned k = 1; crashed; k++) {
         for (size_t i = 0; i < G_N_ELEMENTS(chosen); i++) {
-            unsigned n = 1;
+            unsigned n = 1 + (unsigned)i % FAULT_STRIDE;
             while (recover_with_fault(k, &faults[chosen[i]], n, &crashed))
-                n++;
+                n += FAULT_STRIDE;
         }
         assert_true(k < FAULT_STEPS_MAX);
     }

@@ -74,7 +74,7 @@ static void sweep(const struct run *run)
 {
     unsigned n = 1;
     while (drop_with_fault(run, n))
-        n++;
+        n += FAULT_STRIDE;
     assert_in_range(n, 10, 200);
 }
 
