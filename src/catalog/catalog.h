@@ -145,6 +145,10 @@ void catalog_change_telling(struct catalog *catalog, struct change *changes, siz
 int catalog_create(struct catalog *catalog, const char *name, const char *parent,
                    struct operation *operation, struct ulid *ret_id, struct error *err);
 
+/* Whether a create of this fork's name finishes the fork first: an earlier change of this mount has
+ * left it unfinished, and nothing hangs on it. From memory. */
+bool catalog_finishes_for_create(struct catalog *catalog, const struct fork_entry *entry);
+
 /* Drops the fork with that key. `id` (may be NULL): fail with ERR_STALE if the key is another
  * fork's by now. `key` NULL: the fork with that id, for entries whose key cannot be a C string.
  * Returns 0 only when nothing of it is left. A fork that an earlier drop left tombstoned is

@@ -25,6 +25,7 @@ struct change {
     /* DROP */
     const struct ulid *expected_id; /* NULL: whichever fork has the name */
     bool no_drain;                  /* do not wait for holders */
+    bool is_unfinished;             /* only while its status is not active; ERR_EXISTS */
     /* Only as long as this fork (it, or one above it) has expired; ERR_STALE. NULL: anyway */
     const struct ulid *expired;
     /* The answer */

@@ -3,6 +3,7 @@
  * earlier one of the list (same name, one's parent is the other's name, or a budget that an earlier
  * drop frees).
  */
+#include "catalog/change/left_names.h"
 #include "catalog/change/pace.h"
 #include "catalog/change/round.h"
 
@@ -154,6 +155,22 @@ static void fail_waiting(struct list *list, const struct error *failure)
     g_ptr_array_set_size(list->waiting, 0);
 }
 
+/* Those whose names cannot be had have failed before it begins. */
+static void run_round(struct list *list, const GPtrArray *round)
+{
+    struct operation *operation = list->pace.operation;
+    g_autoptr(GPtrArray) ready = g_ptr_array_new();
+    for (guint i = 0; i < round->len; i++)
+        ((struct change *)g_ptr_array_index(round, i))->error = (struct error){0};
+    left_names_finish(list->catalog, round, operation);
+    for (guint i = 0; i < round->len; i++) {
+        struct change *change = g_ptr_array_index(round, i);
+        if (change->error.code == 0)
+            g_ptr_array_add(ready, change);
+    }
+    round_run(list->catalog, ready, operation);
+}
+
 static void run_rounds(struct list *list)
 {
     struct operation *operation = list->pace.operation;
@@ -161,7 +178,7 @@ static void run_rounds(struct list *list)
     while (goes_on && list->waiting->len > 0) {
         g_autoptr(GPtrArray) round = g_ptr_array_new();
         take_round(list->catalog, &list->pace, list->waiting, round);
-        round_run(list->catalog, round, operation);
+        run_round(list, round);
         goes_on = end_round(list, round) && !operation_is_cancelled(operation);
     }
     struct error failure = {0};

@@ -64,6 +64,8 @@ static int find_fork(struct round *round, struct drop *drop)
     if (registry_id_is_ambiguous(registry, &entry->id))
         return error_set(err, ERR_CORRUPT, "several entries of the registry have the id %s",
                          entry->id.text);
+    if (change->is_unfinished && entry->status == FORK_ACTIVE)
+        return error_set(err, ERR_EXISTS, "the fork is active");
     drop->entry = fork_entry_ref(entry);
     int code = check_takeover(round->catalog, entry, err);
     change->elsewhere = code != 0;

@@ -83,6 +83,12 @@ void leftovers_add(struct leftovers *leftovers, const struct leftover *left, int
         eventfd_write(leftovers->wake, 1);
 }
 
+bool leftovers_has(struct leftovers *leftovers, enum leftover_kind kind, const struct ulid *id)
+{
+    LOCK_SCOPE(&leftovers->lock);
+    return g_hash_table_contains(leftovers->kinds[kind], id->text);
+}
+
 int leftovers_fd(const struct leftovers *leftovers)
 {
     return leftovers->wake;

@@ -45,6 +45,9 @@ void leftovers_free(struct leftovers *leftovers); /* NULL: nothing */
  * but not before `not_before_ns`, when all that was abandoned has arrived (0: nothing was). */
 void leftovers_add(struct leftovers *leftovers, const struct leftover *left, int64_t not_before_ns);
 
+/* Whether this mount has left that. */
+bool leftovers_has(struct leftovers *leftovers, enum leftover_kind kind, const struct ulid *id);
+
 /* A descriptor that can be read once something was added since leftovers_due_ns() was asked;
  * -1: there is none. Belongs to the leftovers. */
 int leftovers_fd(const struct leftovers *leftovers);

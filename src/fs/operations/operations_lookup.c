@@ -6,6 +6,7 @@
 #include "fs/operations/call.h"
 #include "fs/operations/entries.h"
 #include "fs/operations/operations.h"
+#include "fs/state/caller.h"
 
 /* `df -i` shows this many when the number of forks is not limited. */
 #define UNLIMITED_FORKS (UINT64_C(1) << 30)
@@ -14,6 +15,17 @@ static int find_child(const struct view *view, const char *name, struct tree_chi
 {
     const struct tree_place place = view_place(view);
     return tree_find(&place, name, ret) ? 0 : ERR_NOT_FOUND;
+}
+
+/* The kernel answers an mkdir of what it was shown by itself: EEXIST, which `mkdir -p` takes for
+ * success. A fork that the mkdir is going to finish is not shown to it. */
+static bool is_hidden(const struct call *call, const struct view *view,
+                      const struct tree_child *child)
+{
+    enum node_kind kind = view->node->kind;
+    return (kind == NODE_FORKS || kind == NODE_CHILDREN) && child->entry &&
+           catalog_finishes_for_create(view->session->catalog, child->entry) &&
+           caller_makes_directory(fuse_req_ctx(call->request)->pid);
 }
 
 static void lookup(struct call *call)
@@ -26,6 +38,8 @@ static void lookup(struct call *call)
         return;
     if (code == 0)
         code = find_child(&view, call->name, &child);
+    if (code == 0 && is_hidden(call, &view, &child))
+        code = ERR_NOT_FOUND;
     if (code != 0)
         reply_failure(call->request, code);
     else if (call_renders(call, &view, &child, &document))

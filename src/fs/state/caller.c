@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #include "base/cleanup.h"
 
@@ -39,4 +40,21 @@ struct caller caller_of_thread(pid_t thread)
     if (command[0])
         memcpy(caller.command, command, sizeof command);
     return caller;
+}
+
+bool caller_makes_directory(pid_t thread)
+{
+    char text[256];
+    char *end;
+    if (thread <= 0)
+        return false;
+    read_proc(thread, "syscall", text, sizeof text);
+    long number = strtol(text, &end, 10);
+    if (end == text)
+        return false;
+#ifdef SYS_mkdir
+    if (number == SYS_mkdir)
+        return true;
+#endif
+    return number == SYS_mkdirat;
 }

@@ -6,6 +6,7 @@
 #ifndef FORKFS_FS_STATE_CALLER_H
 #define FORKFS_FS_STATE_CALLER_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct caller {
@@ -16,5 +17,9 @@ struct caller {
 /* The process that `thread` belongs to. Reads /proc; a thread that has ended meanwhile is taken for
  * a process of its own. */
 struct caller caller_of_thread(pid_t thread);
+
+/* Whether the thread, which waits for the answer to a request, is in mkdir(2) or mkdirat(2). False
+ * also when /proc does not say: without the right to trace it, or of an io_uring. */
+bool caller_makes_directory(pid_t thread);
 
 #endif

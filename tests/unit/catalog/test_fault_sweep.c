@@ -65,7 +65,21 @@ static void mkdir_with_a_fault_at_any_request_is_whole_or_nothing(void **state)
 
 /* ---- rmdir ---- */
 
-static bool leave_to_caretaker; /* else another rmdir goes on */
+/* Who goes on with what a drop has left. */
+static enum { RMDIR_GOES_ON, MKDIR_GOES_ON, CARETAKER_GOES_ON } goes_on;
+
+static void go_on(struct catalog *catalog, struct store *store, const struct ulid *id,
+                  const struct fault *fault, unsigned n)
+{
+    struct error err = {0};
+    int status = fixture_status(store, "what_if");
+    if (goes_on == RMDIR_GOES_ON ? status < 0 : status != FORK_TOMBSTONED)
+        return;
+    if (goes_on == RMDIR_GOES_ON ? catalog_drop(catalog, "what_if", NULL, NULL, &err)
+                                 : catalog_create(catalog, "what_if", NULL, NULL, NULL, &err))
+        fail_msg("%s, n %u: %s", fault->name, n, err.text);
+    assert_int_equal(fixture_mentions(store, id->text), 0);
+}
 
 static bool drop_with_fault(const struct fault *fault, unsigned n)
 {
@@ -84,13 +98,8 @@ static bool drop_with_fault(const struct fault *fault, unsigned n)
         assert_memory_equals_store(catalog, store);
     if (code == 0)
         assert_int_equal(fixture_mentions(store, id.text), 0);
-    if (code != 0 && !fault->persistent && !leave_to_caretaker &&
-        fixture_status(store, "what_if") >= 0) {
-        /* Another rmdir goes on. */
-        if (catalog_drop(catalog, "what_if", NULL, NULL, &err))
-            fail_msg("%s, n %u: %s", fault->name, n, err.text);
-        assert_int_equal(fixture_mentions(store, id.text), 0);
-    }
+    if (code != 0 && !fault->persistent && goes_on != CARETAKER_GOES_ON)
+        go_on(catalog, store, &id, fault, n);
     if (outlives_fault(fault))
         finish_leftovers(catalog, store, fault, n);
     else
@@ -108,13 +117,19 @@ static bool drop_with_fault(const struct fault *fault, unsigned n)
 
 static void rmdir_with_a_fault_at_any_request_can_be_finished(void **state)
 {
-    leave_to_caretaker = false;
+    goes_on = RMDIR_GOES_ON;
+    sweep_faults(drop_with_fault, 10);
+}
+
+static void mkdir_finishes_an_rmdir_with_a_fault_at_any_request(void **state)
+{
+    goes_on = MKDIR_GOES_ON;
     sweep_faults(drop_with_fault, 10);
 }
 
 static void rmdir_with_a_fault_at_any_request_is_finished_by_itself(void **state)
 {
-    leave_to_caretaker = true;
+    goes_on = CARETAKER_GOES_ON;
     sweep_faults(drop_with_fault, 10);
 }
 
@@ -177,6 +192,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mkdir_with_a_fault_at_any_request_is_whole_or_nothing),
         cmocka_unit_test(rmdir_with_a_fault_at_any_request_can_be_finished),
+        cmocka_unit_test(mkdir_finishes_an_rmdir_with_a_fault_at_any_request),
         cmocka_unit_test(rmdir_with_a_fault_at_any_request_is_finished_by_itself),
         cmocka_unit_test(recovery_of_a_killed_mkdir_survives_a_fault_at_any_request),
         cmocka_unit_test(recovery_of_a_killed_rmdir_survives_a_fault_at_any_request),
