@@ -155,6 +155,19 @@ def test_a_dataset_that_forks_have_branches_in_is_missed_by_the_next_mount(new_m
     assert_sound(database)
 
 
+@pytest.mark.parametrize("dataset", ["vertices", "edges", "vertices_{label}", "deltas_{type}_fwd"])
+def test_a_dataset_in_which_the_snapshot_has_rows_is_missed_by_the_first_mount(new_mount, database, away, dataset):
+    snapshot = database.snapshot_manifest()
+    key = database.dataset_key(dataset.format(label=next(iter(snapshot["vertices"])),
+                                              type=next(iter(snapshot["edges"]))))
+    away.take(key + "/")
+    mount = new_mount(database)
+    assert_refused(mount, os.mkdir, mount.fork("a"), key, "has rows in it")
+    away.put_back()
+    os.mkdir(mount.fork("a"))
+    assert_sound(database)
+
+
 def test_without_the_versions_of_a_dataset_no_fork_is_made(forked, database, away):
     key = database.dataset_key("vertices")
     away.take(key + "/_versions/")

@@ -195,6 +195,8 @@ static int take_snapshot(struct reading *reading, struct error *err)
     if (code == 0)
         code = sources_check_left_out(reading, err);
     if (code == 0)
+        code = away_check_rows(reading, err);
+    if (code == 0)
         code = logs_request_rest(reading, err);
     if (code == 0)
         code = marks_go_on(reading, err);

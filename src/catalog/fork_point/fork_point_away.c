@@ -83,3 +83,35 @@ int away_check_datasets(struct reading *reading, GHashTable *present, struct err
     }
     return 0;
 }
+
+/* Deltas are gone for good once they are compacted to an adjacency. */
+static bool is_compacted(GHashTable *present, const char *dataset)
+{
+    static const char of_deltas[] = "deltas_";
+    if (!g_str_has_prefix(dataset, of_deltas))
+        return false;
+    g_autofree char *adjacency = g_strconcat("adjacency_", dataset + strlen(of_deltas), NULL);
+    return g_hash_table_contains(present, adjacency);
+}
+
+/* A fork's snapshot is not asked: what the fork has is in its entry. */
+int away_check_rows(const struct reading *reading, struct error *err)
+{
+    if (reading->parent || !reading->snapshot)
+        return 0;
+    g_autoptr(GPtrArray) candidates = schema_candidates(reading->schema);
+    g_autoptr(GPtrArray) listed = dataset_listing_read(reading->state.storage, NULL);
+    g_autoptr(GHashTable) present = dataset_listing_set(listed);
+    for (guint i = 0; i < candidates->len; i++) {
+        const char *dataset = g_ptr_array_index(candidates, i);
+        if (g_hash_table_contains(present, dataset) || is_compacted(present, dataset) ||
+            !snapshot_has_rows_in(reading->snapshot, dataset))
+            continue;
+        g_autofree char *key = layout_dataset_key(reading->reader->layout, dataset);
+        return error_set(err, ERR_AWAY,
+                         "%s is not there, but snapshot %s has rows in it: nothing was changed; "
+                         "put it back",
+                         key, reading->snapshot->id);
+    }
+    return 0;
+}

@@ -124,6 +124,8 @@ static struct snapshot *snapshot_copy(const struct snapshot *from)
     *copy = *from;
     copy->id = g_strdup(from->id);
     copy->parent_id = g_strdup(from->parent_id);
+    copy->labels = g_hash_table_ref(from->labels);
+    copy->edge_types = g_hash_table_ref(from->edge_types);
     return copy;
 }
 

@@ -88,6 +88,8 @@ int away_check_state(struct reading *reading, struct error *err);
 /* ERR_AWAY when one of the datasets that the fork needs has gone. `present`: the set of those that
  * were listed. */
 int away_check_datasets(struct reading *reading, GHashTable *present, struct error *err);
+/* With the snapshot at hand: ERR_AWAY when a dataset is not there in which it has rows. */
+int away_check_rows(const struct reading *reading, struct error *err);
 /* Whether the storage's listing has a dataset. */
 bool away_is_listed(const struct reading *reading, const char *dataset);
 /* What is there of a database when it is opened. */

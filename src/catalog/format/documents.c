@@ -198,15 +198,31 @@ static int check_rest_of_snapshot(struct json_object *object, struct error *err)
     return code;
 }
 
-static int read_tables(struct json_object *object, bool *ret, struct error *err)
+/* Notes those that have rows; one that does not say so counts as one without. */
+static void note_rows(struct json_object *tables, GHashTable *names)
+{
+    json_object_object_foreach(tables, name, table)
+    {
+        uint64_t rows = 0;
+        if (json_object_is_type(table, json_type_object) &&
+            members_unsigned(table, "count", UINT64_MAX, &rows, NULL) == 0 && rows > 0)
+            g_hash_table_add(names, g_strdup(name));
+    }
+}
+
+static int read_tables(struct json_object *object, struct snapshot *snapshot, struct error *err)
 {
     struct json_object *labels, *edge_types;
     int code = members_object(object, "vertices", &labels, err);
     if (!code)
         code = members_object(object, "edges", &edge_types, err);
-    if (!code)
-        *ret = json_object_object_length(labels) + json_object_object_length(edge_types) > 0;
-    return code;
+    if (code)
+        return code;
+    snapshot->has_tables =
+        json_object_object_length(labels) + json_object_object_length(edge_types) > 0;
+    note_rows(labels, snapshot->labels);
+    note_rows(edge_types, snapshot->edge_types);
+    return 0;
 }
 
 static int fill_snapshot(struct snapshot *snapshot, const struct bytes *body, struct error *err)
@@ -227,7 +243,7 @@ static int fill_snapshot(struct snapshot *snapshot, const struct bytes *body, st
     if (!code)
         code = check_rest_of_snapshot(object, err);
     if (!code)
-        code = read_tables(object, &snapshot->has_tables, err);
+        code = read_tables(object, snapshot, err);
     snapshot->branches_all = object && members_has(object, "writer_features");
     if (!code && parent_id && !layout_dataset_name_is_safe(parent_id))
         code = error_set(err, ERR_CORRUPT, "member \"parent_snapshot\" cannot be a file name");
@@ -239,6 +255,8 @@ static int fill_snapshot(struct snapshot *snapshot, const struct bytes *body, st
 int snapshot_parse(const struct bytes *body, struct snapshot **ret, struct error *err)
 {
     struct snapshot *snapshot = g_new0(struct snapshot, 1);
+    snapshot->labels = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    snapshot->edge_types = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     int code = fill_snapshot(snapshot, body, err);
     if (code) {
         snapshot_free(snapshot);
@@ -254,7 +272,26 @@ void snapshot_free(struct snapshot *snapshot)
         return;
     g_free(snapshot->id);
     g_free(snapshot->parent_id);
+    g_hash_table_unref(snapshot->labels);
+    g_hash_table_unref(snapshot->edge_types);
     g_free(snapshot);
+}
+
+bool snapshot_has_rows_in(const struct snapshot *snapshot, const char *dataset)
+{
+    static const char of_label[] = "vertices_", of_deltas[] = "deltas_";
+    if (strcmp(dataset, "vertices") == 0)
+        return g_hash_table_size(snapshot->labels) > 0;
+    if (strcmp(dataset, "edges") == 0)
+        return g_hash_table_size(snapshot->edge_types) > 0;
+    if (g_str_has_prefix(dataset, of_label))
+        return g_hash_table_contains(snapshot->labels, dataset + strlen(of_label));
+    const char *end = strrchr(dataset, '_');
+    if (!g_str_has_prefix(dataset, of_deltas) || end < dataset + strlen(of_deltas))
+        return false;
+    g_autofree char *type =
+        g_strndup(dataset + strlen(of_deltas), (size_t)(end - dataset) - strlen(of_deltas));
+    return g_hash_table_contains(snapshot->edge_types, type);
 }
 
 /* Unicode's White_Space, what Rust's str::trim removes. */

@@ -45,13 +45,18 @@ struct bytes *allocator_render(const struct allocator *allocator);
 
 struct snapshot {
     char *id;
-    char *parent_id;       /* NULL: none */
-    uint64_t version_mark; /* version_high_water_mark */
-    uint64_t wal_mark;     /* wal_high_water_mark */
-    bool has_tables;       /* it names a label or an edge type that has rows */
-    bool branches_all;     /* as that of struct schema: which Uni has flushed last */
+    char *parent_id;        /* NULL: none */
+    uint64_t version_mark;  /* version_high_water_mark */
+    uint64_t wal_mark;      /* wal_high_water_mark */
+    bool has_tables;        /* it names a label or an edge type that has rows */
+    bool branches_all;      /* as that of struct schema: which Uni has flushed last */
+    GHashTable *labels;     /* set of names: those of which it has rows; never changed */
+    GHashTable *edge_types; /* the same */
 };
 int snapshot_parse(const struct bytes *body, struct snapshot **ret, struct error *err);
+/* Whether rows of the snapshot lie in that dataset, for sure: Uni writes each to the common one and
+ * to its label's, or its type's deltas, which may have been compacted to its adjacency since. */
+bool snapshot_has_rows_in(const struct snapshot *snapshot, const char *dataset);
 void snapshot_free(struct snapshot *snapshot); /* NULL: nothing */
 /* The id in a pointer file: trimmed text; NULL when blank or absent (body NULL). ERR_CORRUPT in
  * *ret's stead when the text cannot be a file name. g_free(). */

@@ -210,6 +210,27 @@ static void snapshots_give_id_parent_and_marks(void **state)
     snapshot_free(snapshot);
 }
 
+static void a_snapshot_tells_which_datasets_have_rows(void **state)
+{
+    auto_bytes struct bytes *body = bytes_new_text(
+        "{\"snapshot_id\":\"s\",\"version_high_water_mark\":1,\"wal_high_water_mark\":0,"
+        "\"created_at\":\"2026-08-01T12:34:55.900112233Z\",\"schema_version\":4,"
+        "\"vertices\":{\"Person\":{\"count\":120},\"City\":{\"count\":0},\"Odd\":{}},"
+        "\"edges\":{\"KNOWS_OF\":{\"count\":1}}}");
+    static const char *const with[] = {"vertices", "vertices_Person", "edges",
+                                       "deltas_KNOWS_OF_fwd", "deltas_KNOWS_OF_bwd"};
+    static const char *const without[] = {
+        "vertices_City",    "vertices_Odd", "vertices_",  "adjacency_KNOWS_OF_fwd",
+        "deltas_KNOWS_fwd", "deltas_",      "deltas_fwd", "other"};
+    struct snapshot *snapshot = NULL;
+    assert_int_equal(snapshot_parse(body, &snapshot, NULL), 0);
+    for (size_t i = 0; i < G_N_ELEMENTS(with); i++)
+        assert_true(snapshot_has_rows_in(snapshot, with[i]));
+    for (size_t i = 0; i < G_N_ELEMENTS(without); i++)
+        assert_false(snapshot_has_rows_in(snapshot, without[i]));
+    snapshot_free(snapshot);
+}
+
 static void a_snapshot_may_have_no_parent(void **state)
 {
     auto_bytes struct bytes *body =
@@ -334,6 +355,7 @@ int main(void)
         cmocka_unit_test(allocators_survive_a_round_trip),
         cmocka_unit_test(broken_allocators_are_corrupt),
         cmocka_unit_test(snapshots_give_id_parent_and_marks),
+        cmocka_unit_test(a_snapshot_tells_which_datasets_have_rows),
         cmocka_unit_test(a_snapshot_may_have_no_parent),
         cmocka_unit_test(broken_snapshots_are_corrupt_and_say_where),
         cmocka_unit_test(snapshot_pointers_are_trimmed),
