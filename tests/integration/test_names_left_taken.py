@@ -92,6 +92,16 @@ def test_a_fork_that_is_left_is_shown_to_all_others(new_mount, small_database):
     refused(errno.EIO, os.rmdir, mount.fork("a"))
 
 
+def test_below_a_fork_that_is_left_nothing_is_made(new_mount, small_database):
+    mount = new_mount(small_database, "jobs=1", fault=FAILS)
+    left(mount, small_database, mount.fork("a"))
+    for _ in range(2):
+        refused(errno.ESTALE, os.mkdir, mount.fork("a", "children", "c"))
+        refused(errno.ESTALE, os.mkdir, mount.fork("a", "tags", "t"))
+    os.mkdir(os.path.join(mount.forks, "a", "..", "z"))
+    assert_whole(small_database, "z")
+
+
 def test_a_create_that_could_not_be_undone_does_not_keep_its_name(new_mount, small_database):
     mount = new_mount(small_database, binary=forkfs_faulty(), options="op_timeout=1",
                       fault="delay:1:1500:put:_refs")

@@ -25,7 +25,7 @@ static bool is_hidden(const struct call *call, const struct view *view,
     enum node_kind kind = view->node->kind;
     return (kind == NODE_FORKS || kind == NODE_CHILDREN) && child->entry &&
            catalog_finishes_for_create(view->session->catalog, child->entry) &&
-           caller_makes_directory(fuse_req_ctx(call->request)->pid);
+           caller_makes_directory(fuse_req_ctx(call->request)->pid, call->name);
 }
 
 static void lookup(struct call *call)
