@@ -1,6 +1,7 @@
 """forkfs-fsck --repair on real mounts and with the real Uni: each state is tried out by a dry run, repaired, and
 then there is nothing to repair any more and the catalog works."""
 import errno
+import json
 import os
 
 import pytest
@@ -169,6 +170,20 @@ def test_what_was_written_to_an_orphan_is_not_removed_unless_that_is_asked_for(f
     assert repair(forked, "--adopt", left=left) == []
     assert len(repair(forked, "--purge")) == 1
     assert_no_trace(forked, entry["id"])
+
+
+def test_an_orphan_whose_overlay_was_written_is_not_removed_unless_that_is_asked_for(forked, new_mount):
+    overlay = {"added_labels": [], "added_edge_types": [], "added_properties": [],
+               "added_schemaless_edge_types": ["LIKES"]}
+    for added, actions in ({"added_labels": [{"name": "Idea"}]}, 0), ({}, 1):
+        forked.put_object(forked.overlay_key(UNKNOWN), json.dumps(overlay | added))
+        forked.put_object(forked.branch_key("vertices", f"fork_{UNKNOWN}_vertices") + "/_transactions/1", "x")
+        left = 0 if actions else len(fsck(forked).stdout.splitlines())
+        assert len(repair(forked, left=left)) == actions
+    assert_no_trace(forked, UNKNOWN)
+    forked.put_object(forked.overlay_key(UNKNOWN), json.dumps(overlay | {"added_labels": [{"name": "Idea"}]}))
+    assert len(repair(forked, "--purge")) == 1
+    assert_works(new_mount, forked)
 
 
 @pytest.mark.local_only("links are for directories")

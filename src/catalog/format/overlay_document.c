@@ -294,6 +294,26 @@ int overlay_document_check_lists(const struct bytes *body, struct error *err)
     return 0;
 }
 
+static bool is_empty(struct json_object *value)
+{
+    return !value ||
+           (json_object_is_type(value, json_type_array) && json_object_array_length(value) == 0) ||
+           (json_object_is_type(value, json_type_object) && json_object_object_length(value) == 0);
+}
+
+bool overlay_document_is_written(const struct bytes *body)
+{
+    auto_json struct json_object *overlay = NULL;
+    if (members_of_document(body, &overlay, NULL))
+        return true;
+    json_object_object_foreach(overlay, name, value)
+    {
+        if (strcmp(name, SCHEMALESS_TYPES) != 0 && !is_empty(value))
+            return true;
+    }
+    return false;
+}
+
 void overlay_document_add_names(GPtrArray *names, const GPtrArray *added)
 {
     /* Of the names that are copies: the array only grows. */

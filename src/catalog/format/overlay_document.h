@@ -10,6 +10,7 @@
 
 #include <glib.h>
 #include <json-c/json.h>
+#include <stdbool.h>
 
 #include "base/bytes.h"
 #include "base/error.h"
@@ -24,6 +25,10 @@ int overlay_document_normalise(const struct bytes *body, struct bytes **ret, str
 
 /* Whether one that is stored is an object and what it adds are lists; ERR_CORRUPT. */
 int overlay_document_check_lists(const struct bytes *body, struct error *err);
+
+/* Whether somebody has added something to the overlay of a fork since that was made: what it was
+ * made with does not count. One that does not parse counts as written. */
+bool overlay_document_is_written(const struct bytes *body);
 
 /* Checks one of Uni's data types as it stands in JSON, externally tagged: "String", {"List": T},
  * {"Vector": {"dimensions": 8}} ... ERR_INVALID. */

@@ -5,6 +5,7 @@
 #include "base/timestamp.h"
 #include "catalog/change/deletion.h"
 #include "catalog/fork/deletion_branches.h"
+#include "catalog/format/overlay_document.h"
 #include "catalog/recovery/recovery_private.h"
 #include "catalog/registry/transitions.h"
 #include "lance/branch_name.h"
@@ -278,9 +279,15 @@ static bool is_whole_branch(const struct examined_branch *branch)
     return branch->files->answer.objects->len > 0 && branch->ref->answer.code == 0;
 }
 
-static void judge(struct remnant *remnant, const GArray *branches, unsigned files)
+static void judge(struct remnant *remnant, const GArray *branches,
+                  const struct store_answer *overlay, const struct store_answer *allocator)
 {
-    bool whole = files == 2;
+    bool whole = overlay->code == 0 && allocator->code == 0;
+    if (overlay->code == 0 && overlay_document_is_written(overlay->body)) {
+        error_set(&remnant->problem, ERR_CORRUPT,
+                  "no fork has it, but something was written to its schema.json");
+        return;
+    }
     for (guint i = 0; i < branches->len; i++) {
         const struct examined_branch *branch = &g_array_index(branches, struct examined_branch, i);
         if (has_own_files(branch)) {
@@ -306,7 +313,7 @@ static int examine(struct catalog *catalog, struct remnant *remnant, struct oper
     auto_store_set struct store_set *set = store_set_new();
     g_autoptr(GArray) branches = g_array_new(FALSE, FALSE, sizeof(struct examined_branch));
     g_array_set_clear_func(branches, examined_branch_clear);
-    const struct store_request *overlay = store_set_head(set, overlay_key);
+    const struct store_request *overlay = store_set_get(set, overlay_key);
     const struct store_request *allocator = store_set_head(set, allocator_key);
     for (guint i = 0; i < remnant->branches->len; i++) {
         struct examined_branch branch =
@@ -315,7 +322,7 @@ static int examine(struct catalog *catalog, struct remnant *remnant, struct oper
     }
     int code = store_run_all(catalog->store, set, ERR_NOT_FOUND, operation, err);
     if (code == 0)
-        judge(remnant, branches, (overlay->answer.code == 0) + (allocator->answer.code == 0));
+        judge(remnant, branches, &overlay->answer, &allocator->answer);
     return code;
 }
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "catalog/fork_point/dataset_listing.h"
+#include "catalog/format/overlay_document.h"
 #include "catalog/registry/fork_entry.h"
 #include "lance/branch_name.h"
 #include "lance/dataset.h"
@@ -207,6 +208,27 @@ int remains_survey(struct store *store, const struct layout *layout, struct oper
     return error_prefix(err, code, "looking for what there is of forks");
 }
 
+int remains_read_overlays(struct store *store, const struct layout *layout, const GPtrArray *list,
+                          struct operation *operation, struct error *err)
+{
+    auto_store_set struct store_set *set = store_set_new();
+    g_autoptr(GPtrArray) read = g_ptr_array_new();
+    for (guint i = 0; i < list->len; i++) {
+        struct remains *remains = g_ptr_array_index(list, i);
+        if (!remains->has_overlay)
+            continue;
+        store_set_add(set, STORE_GET, layout_overlay_key(layout, &remains->id));
+        g_ptr_array_add(read, remains);
+    }
+    int code = store_run_all(store, set, ERR_NOT_FOUND, operation, err);
+    for (guint i = 0; code == 0 && i < read->len; i++) {
+        const struct store_answer *answer = &store_set_at(set, i)->answer;
+        ((struct remains *)g_ptr_array_index(read, i))->has_written_overlay =
+            answer->code == 0 && overlay_document_is_written(answer->body);
+    }
+    return error_prefix(err, code, "reading the overlays of orphans");
+}
+
 /* ---- What they are ---- */
 
 static gint compare_ids(gconstpointer a, gconstpointer b)
@@ -246,7 +268,7 @@ bool remains_have_data(const struct remains *remains)
         if (branch->has_data || branch->manifests > 1)
             return true;
     }
-    return remains->has_log || remains->has_snapshots;
+    return remains->has_log || remains->has_snapshots || remains->has_written_overlay;
 }
 
 GPtrArray *remains_branches(const struct remains *remains, bool whole_only)

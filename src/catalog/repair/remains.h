@@ -27,6 +27,7 @@ struct remains {
     GPtrArray *branches; /* struct remains_branch, sorted by dataset */
     bool has_overlay, has_allocator;
     bool has_log, has_snapshots; /* of its own: it was opened and written to */
+    bool has_written_overlay;    /* remains_read_overlays() */
     bool is_claimed;             /* a tombstone or an intent names it: recovery's */
 };
 
@@ -34,6 +35,9 @@ struct remains {
  * store. */
 int remains_survey(struct store *store, const struct layout *layout, struct operation *operation,
                    GHashTable **ret, struct error *err);
+/* Reads the overlays of those of the list (struct remains) that have any. Errors of the store. */
+int remains_read_overlays(struct store *store, const struct layout *layout, const GPtrArray *list,
+                          struct operation *operation, struct error *err);
 /* The remains of a survey, sorted by id (borrowed). */
 GPtrArray *remains_sorted(GHashTable *survey);
 
@@ -42,7 +46,8 @@ bool remains_branch_is_whole(const struct remains_branch *branch);
 /* Whether it may be a fork that was made and has been lost: its allocator is there, which each fork
  * has, and all of its branches are whole, one at least. */
 bool remains_are_whole(const struct remains *remains);
-/* Whether something was written to it after it was made, so far as files tell. */
+/* Whether something was written to it after it was made, so far as files tell; to its overlay only
+ * if that was read. */
 bool remains_have_data(const struct remains *remains);
 
 /* The branches as struct dataset_branch; `whole_only`: those of them. */

@@ -200,6 +200,8 @@ int repair_purge(struct repair *repair, struct error *err)
     int code = remains_survey(repair->store, repair->layout, repair->operation, &survey, err);
     if (code == 0)
         code = list_orphans(repair, survey, all, err);
+    if (code == 0)
+        code = remains_read_overlays(repair->store, repair->layout, all, repair->operation, err);
     if (code)
         return code;
     g_autoptr(GPtrArray) orphans = choose_orphans(repair, all);
