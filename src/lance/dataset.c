@@ -78,6 +78,14 @@ void lance_branch_put_requests(struct store_set *set, const char *dataset, const
     store_set_put(set, ref_key, ref, STORE_IF_ABSENT, NULL);
 }
 
+void lance_expect_branches(struct store_request *request, const char *dataset, bool is_sure)
+{
+    g_autofree char *trees = lance_branch_trees_prefix(dataset);
+    g_autofree char *refs = lance_branch_refs_prefix(dataset);
+    store_request_expect(request, trees, is_sure);
+    store_request_expect(request, refs, is_sure);
+}
+
 /* What a branch's name begins after, in keys of its files. */
 static size_t above_branches(const char *dataset)
 {

@@ -103,7 +103,14 @@ struct store_request {
     char *bare;                           /* LIST: see store_request_list_bare() */
     size_t own;                           /* LIST, DELETE, PRUNE: see store_request_keep_within() */
     bool in_place;                        /* see store_request_in_place() */
+    GPtrArray *expected;                  /* struct store_expectation: store_request_expect() */
     struct store_answer answer;           /* filled when store_run() returns */
+};
+
+/* A directory that a request takes to be there. */
+struct store_expectation {
+    char *directory; /* a key that ends in '/' */
+    bool is_sure;    /* else only if the store has seen it before */
 };
 
 struct store_set;
@@ -181,6 +188,12 @@ size_t store_key_above(const char *key);
  * path by which the store was opened still names the store, and is ERR_AWAY when that names another
  * or none. Stores without a path ignore it. Set it after creation, before the run. */
 void store_request_in_place(struct store_request *request);
+
+/* For what makes directories, or takes the absence of objects for "there are none": the request is
+ * ERR_AWAY, and not carried out, when `directory` (which ends in '/', is copied) is not there,
+ * although it has to be (`is_sure`), or this store has seen it before. Stores without directories
+ * ignore it. As often as wanted, after creation, before the run. */
+void store_request_expect(struct store_request *request, const char *directory, bool is_sure);
 
 struct store;
 

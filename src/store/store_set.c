@@ -16,6 +16,13 @@ struct store_set {
     GPtrArray *requests; /* struct store_request, each allocated, so that pointers stay valid */
 };
 
+static void free_expectation(void *data)
+{
+    struct store_expectation *expected = data;
+    g_free(expected->directory);
+    g_free(expected);
+}
+
 static void free_request(gpointer data)
 {
     struct store_request *request = data;
@@ -24,6 +31,8 @@ static void free_request(gpointer data)
     g_free(request->start_after);
     g_free(request->reserve);
     g_free(request->bare);
+    if (request->expected)
+        g_ptr_array_unref(request->expected);
     bytes_unref(request->body);
     store_answer_clear(&request->answer);
     g_free(request);
@@ -151,6 +160,16 @@ void store_request_keep_within(struct store_request *request, size_t own)
 void store_request_in_place(struct store_request *request)
 {
     request->in_place = true;
+}
+
+void store_request_expect(struct store_request *request, const char *directory, bool is_sure)
+{
+    struct store_expectation *expected = g_new0(struct store_expectation, 1);
+    expected->directory = g_strdup(directory);
+    expected->is_sure = is_sure;
+    if (!request->expected)
+        request->expected = g_ptr_array_new_with_free_func(free_expectation);
+    g_ptr_array_add(request->expected, expected);
 }
 
 size_t store_set_delete_found(struct store_set *set, const struct store_request *found)

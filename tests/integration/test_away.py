@@ -1,6 +1,7 @@
 """What was there and is gone is not taken for what never was."""
 import copy
 import errno
+import json
 import os
 import shutil
 
@@ -177,6 +178,73 @@ def test_without_the_versions_of_a_dataset_no_fork_is_made(forked, database, awa
     assert_sound(database)
 
 
+@pytest.fixture
+def moved(database):
+    """Renames a directory of a database; the function that it returns puts it back."""
+    if not database.is_local:
+        pytest.skip("a bucket has no directories")
+    back = []
+
+    def move(key):
+        path = database.path(key)
+        os.rename(path, path + ".away")
+        back.append(path)
+
+        def put_back():
+            assert not os.path.lexists(path)
+            os.rename(path + ".away", path)
+            back.remove(path)
+        return put_back
+    yield move
+    for path in back:
+        os.rename(path + ".away", path)
+
+
+SHARED_DIRECTORIES = ["{edges}/_refs", "{edges}/_refs/branches", "{edges}/tree", "storage/catalog/forks",
+                      "catalog/fork_schemas"]
+
+
+@pytest.mark.parametrize("directory", SHARED_DIRECTORIES)
+@pytest.mark.parametrize("is_known", ["of this mount", "of an earlier one"])
+def test_without_a_directory_of_what_forks_have_none_is_made_or_dropped(new_mount, forked, database, moved,
+                                                                        directory, is_known):
+    mount = forked
+    if is_known != "of this mount":
+        assert forked.unmount() == 0
+        mount = new_mount(database)
+    key = directory.format(edges=database.dataset_key("edges"))
+    put_back = moved(key)
+    assert_refused(mount, os.mkdir, mount.fork("c"), key, "put it back")
+    put_back()
+    os.rmdir(mount.fork("b", "tags", "t"))
+    put_back = moved(key)
+    assert_refused(mount, os.rmdir, mount.fork("b"), key, "put it back")
+    put_back()
+    os.rmdir(mount.fork("b"))
+    os.mkdir(mount.fork("c"))
+    assert_sound(database)
+
+
+def test_an_overlay_that_is_away_with_all_others_is_no_empty_one(new_mount, forked, database, moved):
+    label = {"added_labels": [{"name": "Draft"}], "added_edge_types": [], "added_properties": []}
+    database.put_object(database.overlay_key(database.fork("a")["id"]), json.dumps(label))
+    assert forked.unmount() == 0
+    mount = new_mount(database)
+    put_back = moved("catalog/fork_schemas")
+    assert errno_of(mount.read, "forks", "a", "schema.json") == errno.EUCLEAN
+    put_back()
+    assert "Draft" in mount.read("forks", "a", "schema.json")
+
+
+def test_a_log_that_is_away_is_no_empty_one(mount, database, moved):
+    database.put_object(database.wal_prefix + "00000000000000000001_6f1c2a9e-3b0d-4d7e-9a51-0c8e2f4b7d11.wal", "torn")
+    assert errno_of(os.mkdir, mount.fork("a")) == errno.EBUSY
+    put_back = moved(database.wal_prefix.rstrip("/"))
+    assert_refused(mount, os.mkdir, mount.fork("a"), "put it back")
+    put_back()
+    assert errno_of(os.mkdir, mount.fork("a")) == errno.EBUSY
+
+
 def test_without_the_storage_nothing_is_made_or_dropped(forked, database, away):
     os.rmdir(forked.fork("b", "tags", "t"))
     away.take(database.dataset_prefix)
@@ -207,7 +275,7 @@ def test_a_registry_that_is_away_is_not_an_empty_one(forked, database, away, wha
     words = () if what == "catalog" else (database.registry_key, "was there and is not now")
     assert_refused(forked, os.mkdir, forked.fork("c"), *words)
     os.rmdir(forked.fork("b", "tags", "t"))
-    assert_refused(forked, os.rmdir, forked.fork("b"), database.registry_key)
+    assert_refused(forked, os.rmdir, forked.fork("b"), database.registry_key if what == "registry" else "catalog/")
     assert_refused(forked, lambda path: write(path, "60\n"), forked.fork("a", "ttl"), database.registry_key)
     away.put_back()
     wait_until(lambda: errno_of(os.mkdir, forked.fork("c")) == 0)
@@ -225,7 +293,7 @@ def test_overlays_that_are_away_with_the_registry_are_not_empty_ones(new_mount, 
     away.take("catalog/")
     wait_until(lambda: any("EUCLEAN" in line for line in mount.errors()))
     assert "schema.json" in os.listdir(mount.fork("a"))
-    assert_refused(mount, open, mount.fork("a", "schema.json"), "registry")
+    assert_refused(mount, open, mount.fork("a", "schema.json"), "catalog/fork_")
     away.put_back()
     wait_until(lambda: mount.read("forks", "a", "schema.json") == text + "\n")
     assert_sound(database)

@@ -144,6 +144,8 @@ static void add_listings(struct deletions *deletions, struct store_set *set,
     for (guint i = 0; i < fork->branches->len; i++) {
         struct doomed_branch *doomed = g_ptr_array_index(fork->branches, i);
         doomed->listing = lance_branch_tree_request(set, doomed->dataset_key, doomed->branch);
+        if (fork->deletion.extent == DELETION_OF_FORK) /* else nothing says that there are any */
+            lance_expect_branches(doomed->listing, doomed->dataset_key, false);
         if (!is_looked_at(&fork->deletion, doomed))
             doomed->catalog = catalog_request(deletions->catalogs, set, doomed->dataset_key);
     }

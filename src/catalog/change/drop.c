@@ -135,7 +135,8 @@ static void look_at_store(struct round *round)
     g_autofree char *storage = layout_datasets_prefix(round->catalog->layout);
     struct store_set *set = store_set_new();
     g_ptr_array_add(round->sets, set);
-    const struct store_request *listing = store_set_list_shallow(set, storage);
+    struct store_request *listing = store_set_list_shallow(set, storage);
+    layout_expect_files_of_forks(round->catalog->layout, listing);
     check_descendants(round, true, set);
     if (listing->answer.code)
         tasks_fail(round->drops, &listing->answer.error);

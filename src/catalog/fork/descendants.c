@@ -136,6 +136,8 @@ static void add_query(struct check *check, struct store_set *set, struct descend
         dependence->query = query;
         dependence->refs = obtain_dataset(check, pair->dataset);
         request_listing(dependence->refs, set, query->tags_only);
+        if (query->entry && query->entry->status == FORK_ACTIVE && dependence->refs->all)
+            lance_expect_branches(dependence->refs->all, dependence->refs->key, true);
         dependence->branch = pair->branch;
         g_ptr_array_add(check->dependences, dependence);
     }

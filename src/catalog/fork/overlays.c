@@ -117,6 +117,7 @@ int overlays_read(struct overlays *overlays, const struct ulid *id, struct opera
     struct error failure = {0};
     auto_store_set struct store_set *set = store_set_new();
     struct store_request *get = store_set_get(set, key);
+    layout_expect_files_of_forks(overlays->layout, get);
     int code = store_run_all(overlays->store, set, 0, operation, &failure);
     auto_bytes struct bytes *text = NULL;
     if (code == ERR_NOT_FOUND) {

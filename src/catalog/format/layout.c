@@ -215,3 +215,11 @@ bool layout_dataset_name_is_safe(const char *dataset)
     return g_utf8_validate(dataset, (gssize)length, NULL) && !strpbrk(dataset, "/\\") &&
            !name_control_character(dataset);
 }
+
+void layout_expect_files_of_forks(const struct layout *layout, struct store_request *request)
+{
+    g_autofree char *forks = layout_forks_prefix(layout);
+    g_autofree char *overlays = layout_overlays_prefix(layout);
+    store_request_expect(request, forks, false);
+    store_request_expect(request, overlays, false);
+}

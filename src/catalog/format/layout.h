@@ -19,6 +19,8 @@
 #include "base/error.h"
 #include "base/ulid.h"
 
+struct store_request;
+
 struct layout;
 
 /* metadata, storage: "" or a key prefix that ends in '/'; the datasets lie in the storage.
@@ -109,5 +111,9 @@ bool layout_id_of_file(const char *key, const char *prefix, struct ulid *ret);
 /* Whether a dataset name read from a document can be used in a key: valid UTF-8, not empty, not "."
  * or "..", no '/', no '\\', no control character, at most 240 bytes. */
 bool layout_dataset_name_is_safe(const char *dataset);
+
+/* The request expects the directories in which each fork has files of its own, allocator and
+ * overlay, once there are any (store_request_expect()). */
+void layout_expect_files_of_forks(const struct layout *layout, struct store_request *request);
 
 #endif

@@ -37,6 +37,9 @@ struct local_store {
     pthread_mutex_t versions_lock; /* may be taken while `lock` is held; guards the two below */
     GHashTable *versions;          /* see local_version.c */
     GQueue versions_order;         /* their keys, the oldest first */
+
+    pthread_mutex_t seen_lock; /* a leaf; guards the next */
+    GHashTable *seen;          /* set of directories (char *); see local_expected.c */
 };
 
 /* ---- local_file.c: one file or directory ---- */
@@ -217,5 +220,13 @@ int local_sync_directory(struct local_store *store, const char *directory);
 
 /* settle() of the store. */
 void local_settle(struct store *base, struct store_wave *wave);
+
+/* ---- local_expected.c: directories that are taken to be there ---- */
+
+/* Before a request: ERR_AWAY when one is not there that it expects. */
+int local_check_expected(struct local_store *store, const struct store_request *request,
+                         struct error *err);
+/* After one that has succeeded: what it has made is missed from now on. */
+void local_note_made(struct local_store *store, const struct store_request *request);
 
 #endif

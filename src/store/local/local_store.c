@@ -39,11 +39,17 @@ static void perform(struct store *base, const struct store_request *request,
         [STORE_PUT] = local_put,        [STORE_DELETE] = local_delete, [STORE_PRUNE] = local_prune,
         [STORE_RESERVE] = local_reserve};
     struct local_store *store = (struct local_store *)base;
-    struct error displaced;
-    if (request->in_place && check_place(store, &displaced))
-        store_answer_fail(answer, displaced.code, "%s", displaced.text);
-    else
-        methods[request->method](store, request, answer);
+    struct error away = {0};
+    int code = request->in_place ? check_place(store, &away) : 0;
+    if (code == 0)
+        code = local_check_expected(store, request, &away);
+    if (code) {
+        store_answer_fail(answer, code, "%s", away.text);
+        return;
+    }
+    methods[request->method](store, request, answer);
+    if (request->method == STORE_PUT && answer->code == 0)
+        local_note_made(store, request);
 }
 
 static void destroy(struct store *base)
@@ -64,6 +70,8 @@ static void destroy(struct store *base)
     g_hash_table_unref(store->versions);
     g_queue_clear_full(&store->versions_order, g_free);
     pthread_mutex_destroy(&store->versions_lock);
+    g_hash_table_unref(store->seen);
+    pthread_mutex_destroy(&store->seen_lock);
     g_free(store->path);
 }
 
@@ -93,6 +101,8 @@ int local_store_open(const char *root, unsigned jobs, struct store **ret, struct
     store->looked = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     store->leftovers =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_hash_table_unref);
+    pthread_mutex_init(&store->seen_lock, NULL);
+    store->seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     pthread_mutex_init(&store->versions_lock, NULL);
     store->versions = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, local_version_free);
     g_queue_init(&store->versions_order);

@@ -94,6 +94,7 @@ static void perform_local(struct routed_store *store, const struct store_request
     g_autofree char *start = NULL;
     struct store_request there = *request;
     there.key = key;
+    there.expected = NULL; /* check_directory() looks */
     if (!local_start(store, request, &start)) {
         answer->objects = store_objects_new();
         return;

@@ -1,0 +1,64 @@
+/*
+ * Directories that a request takes to be there: see store_request_expect(). One that this store has
+ * seen once is missed ever after.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/cleanup.h"
+#include "store/local/local_private.h"
+
+static void note_seen(struct local_store *store, const char *directory)
+{
+    LOCK_SCOPE(&store->seen_lock);
+    if (!g_hash_table_contains(store->seen, directory))
+        g_hash_table_add(store->seen, g_strdup(directory));
+}
+
+static bool was_seen(struct local_store *store, const char *directory)
+{
+    LOCK_SCOPE(&store->seen_lock);
+    return g_hash_table_contains(store->seen, directory);
+}
+
+static int check_one(struct local_store *store, const struct store_expectation *expected,
+                     struct error *err)
+{
+    const char *directory = expected->directory;
+    struct stat status;
+    bool is_there = fstatat(store->root, directory, &status, 0) == 0;
+    if (!is_there && !local_is_absent(errno))
+        return error_set_errno(err, errno, "looking for the directory %s", directory);
+    if (is_there)
+        note_seen(store, directory);
+    else if (expected->is_sure)
+        return error_set(err, ERR_AWAY,
+                         "the directory %s is not there, but forks have branches in it: nothing "
+                         "was changed; put it back",
+                         directory);
+    else if (was_seen(store, directory))
+        return error_set(err, ERR_AWAY,
+                         "the directory %s was there and is not now: nothing was changed; put it "
+                         "back, or mount again if it is gone on purpose",
+                         directory);
+    return 0;
+}
+
+int local_check_expected(struct local_store *store, const struct store_request *request,
+                         struct error *err)
+{
+    int code = 0;
+    for (guint i = 0; code == 0 && request->expected && i < request->expected->len; i++)
+        code = check_one(store, g_ptr_array_index(request->expected, i), err);
+    return code;
+}
+
+void local_note_made(struct local_store *store, const struct store_request *request)
+{
+    for (guint i = 0; request->expected && i < request->expected->len; i++) {
+        const struct store_expectation *expected = g_ptr_array_index(request->expected, i);
+        if (g_str_has_prefix(request->key, expected->directory))
+            note_seen(store, expected->directory);
+    }
+}
