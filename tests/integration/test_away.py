@@ -1,6 +1,7 @@
 """What was there and is gone is not taken for what never was."""
 import copy
 import errno
+import glob
 import json
 import os
 import shutil
@@ -319,6 +320,26 @@ def test_a_directory_with_any_schema_is_no_database(new_mount, database, tmp_pat
     (place / "schema.json").write_text(text)
     refused(new_mount, LocalDatabase(place), "schema.json")
     assert sorted(os.listdir(place)) == ["schema.json"]
+
+
+@pytest.mark.parametrize("is_registered", [True, False], ids=["with forks", "without"])
+def test_the_prefix_of_the_catalog_is_no_database(new_mount, database, is_registered):
+    """Whose tables are still empty: all that there is of forks is their files."""
+    for key in database.list_objects():
+        if ".lance/" in key or "catalog/manifests/" in key:
+            database.delete_object(key)
+    if database.is_local:
+        for path in glob.glob(database.path(database.dataset_prefix) + "/*.lance"):
+            shutil.rmtree(path)
+    database.delete_object(database.pointer_key)
+    database.put_object(database.wal_prefix + "note", "")
+    mount = new_mount(database)
+    if is_registered:
+        os.mkdir(mount.fork("a"))
+    assert mount.unmount() == 0
+    before = database.snapshot()
+    refused(new_mount, database, "prefix", options="metadata=" + database.registry_key.rsplit("/", 1)[0] + "/")
+    assert_unchanged(before, database)
 
 
 @pytest.mark.parametrize("option", ["metadata=typo/", "storage=typo/"])

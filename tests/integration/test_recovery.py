@@ -171,6 +171,22 @@ def test_temporary_files_among_tombstones_are_skipped(new_mount, forked):
     assert new_mount(forked).errors() == []
 
 
+@pytest.mark.parametrize("what", ["log", "snapshot", "overlay"])
+def test_what_was_written_to_an_unknown_fork_without_branches_stays(new_mount, forked, what):
+    key, text = {
+        "log": (forked.fork_wal_prefix(UNKNOWN) + "00000000000000000001_x.wal", "rows"),
+        "snapshot": (forked.fork_allocator_key(UNKNOWN).replace("id_allocator.json", "latest"), "s"),
+        "overlay": (forked.overlay_key(UNKNOWN), '{"added_labels": [{"name": "Idea"}]}'),
+    }[what]
+    forked.put_object(forked.fork_allocator_key(UNKNOWN), "{}")
+    forked.put_object(key, text)
+    before = forked.snapshot()
+    mount = new_mount(forked)
+    assert any(UNKNOWN in line and "somebody has written" in line for line in mount.errors())
+    assert mount.unmount() == 0
+    assert_unchanged(before, forked)
+
+
 def test_allocator_and_overlay_of_an_unknown_fork_are_removed(new_mount, forked):
     forked.put_json(forked.fork_allocator_key(UNKNOWN), {"next_vid_batch": 0, "next_eid_batch": 0})
     forked.put_json(forked.overlay_key(UNKNOWN), {})

@@ -334,6 +334,29 @@ int fork_point_plan(const struct fork_point *point, const struct layout *layout,
 
 /* ---- For mount and recovery ---- */
 
+/* A schema at the top, as early versions of Uni had it, or that of the database above. */
+static int check_not_catalog(struct fork_point_reader *reader, const struct database_state *state,
+                             struct operation *operation, struct error *err)
+{
+    g_autofree char *registry = NULL, *allocator = NULL;
+    auto_store_set struct store_set *set = store_set_new();
+    if (state->schema->answer.code == 0 || state->legacy_schema->answer.code ||
+        !layout_may_be_catalog(reader->layout, &registry, &allocator))
+        return 0;
+    store_set_head(set, registry);
+    store_set_head(set, allocator);
+    int code = store_run_all(reader->store, set, ERR_NOT_FOUND, operation, err);
+    for (size_t i = 0; code == 0 && i < store_set_size(set); i++) {
+        const struct store_request *head = store_set_at(set, i);
+        if (head->answer.code == 0)
+            code = error_set(err, ERR_INVALID,
+                             "%s and %s are those of the database above: is its prefix that of the "
+                             "metadata?",
+                             state->legacy_schema->key, head->key);
+    }
+    return code;
+}
+
 static int check_present(struct fork_point_reader *reader, const struct database_state *state,
                          struct operation *operation, struct error *err)
 {
@@ -355,6 +378,8 @@ int fork_point_warm(struct fork_point_reader *reader, struct store_set *set,
     int code = store_run_all(reader->store, set, ERR_NOT_FOUND, operation, err);
     if (code == 0)
         code = check_present(reader, &state, operation, err);
+    if (code == 0)
+        code = check_not_catalog(reader, &state, operation, err);
     if (code == 0)
         code = database_state_schema(&state, &schema, err);
     if (code)

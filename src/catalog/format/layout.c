@@ -216,6 +216,20 @@ bool layout_dataset_name_is_safe(const char *dataset)
            !name_control_character(dataset);
 }
 
+bool layout_may_be_catalog(const struct layout *layout, char **ret_registry, char **ret_allocator)
+{
+    static const char catalog[] = "catalog/";
+    const char *prefix = layout->metadata;
+    if (!g_str_has_suffix(prefix, catalog))
+        return false;
+    g_autofree char *above = g_strndup(prefix, strlen(prefix) - strlen(catalog));
+    if (above[0] && !g_str_has_suffix(above, "/"))
+        return false;
+    *ret_registry = g_strconcat(prefix, "fork_registry.json", NULL);
+    *ret_allocator = g_strconcat(above, "id_allocator.json", NULL);
+    return true;
+}
+
 void layout_expect_files_of_forks(const struct layout *layout, struct store_request *request)
 {
     g_autofree char *forks = layout_forks_prefix(layout);

@@ -112,6 +112,11 @@ bool layout_id_of_file(const char *key, const char *prefix, struct ulid *ret);
  * or "..", no '/', no '\\', no control character, at most 240 bytes. */
 bool layout_dataset_name_is_safe(const char *dataset);
 
+/* Whether the metadata prefix may be the `catalog/` of a database, where the schema lies as it did
+ * at the top in early versions of Uni: then two keys, of which either is there if it is; g_free().
+ */
+bool layout_may_be_catalog(const struct layout *layout, char **ret_registry, char **ret_allocator);
+
 /* The request expects the directories in which each fork has files of its own, allocator and
  * overlay, once there are any (store_request_expect()). */
 void layout_expect_files_of_forks(const struct layout *layout, struct store_request *request);

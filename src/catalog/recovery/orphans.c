@@ -1,7 +1,10 @@
 #include "catalog/recovery/orphans.h"
 
+#include <string.h>
+
 #include "base/timestamp.h"
 #include "catalog/change/deletion.h"
+#include "catalog/format/overlay_document.h"
 #include "catalog/recovery/recovery_private.h"
 #include "lance/branch_name.h"
 
@@ -78,6 +81,39 @@ static int has_branches(struct catalog *catalog, const struct ulid *id, const GP
     return code;
 }
 
+/* What somebody has written to a fork, which may have lost its entry: a log, snapshots, additions
+ * to its schema. */
+static int check_unwritten(struct catalog *catalog, const struct ulid *id,
+                           struct operation *operation, struct error *ret_problem,
+                           struct error *err)
+{
+    g_autofree char *allocator = layout_fork_allocator_key(catalog->layout, id);
+    auto_store_set struct store_set *set = store_set_new();
+    const struct store_request *log =
+        store_set_add(set, STORE_LIST, layout_fork_wal_prefix(catalog->layout, id));
+    const struct store_request *files =
+        store_set_add(set, STORE_LIST, layout_fork_prefix(catalog->layout, id));
+    const struct store_request *overlay =
+        store_set_add(set, STORE_GET, layout_overlay_key(catalog->layout, id));
+    int code = store_run_all(catalog->store, set, ERR_NOT_FOUND, operation, err);
+    if (code)
+        return code;
+    const char *found = NULL;
+    for (guint i = 0; i < files->answer.objects->len; i++) {
+        const struct store_object *row = g_ptr_array_index(files->answer.objects, i);
+        if (strcmp(row->key, allocator) != 0)
+            found = row->key;
+    }
+    if (log->answer.objects->len > 0)
+        found = ((const struct store_object *)g_ptr_array_index(log->answer.objects, 0))->key;
+    if (overlay->answer.code == 0 && overlay_document_is_written(overlay->answer.body))
+        found = overlay->key;
+    if (found)
+        error_set(ret_problem, ERR_CORRUPT,
+                  "no fork has it, but somebody has written %s; see forkfs-fsck", found);
+    return 0;
+}
+
 static int remove_orphan(struct catalog *catalog, const char *text, const GPtrArray *datasets,
                          struct operation *operation, struct recovery_report *report,
                          struct error *err)
@@ -92,6 +128,14 @@ static int remove_orphan(struct catalog *catalog, const char *text, const GPtrAr
         struct error reason;
         error_set(&reason, ERR_CORRUPT, "it is no fork, but has branches; forkfs-fsck lists them");
         recovery_report_problem(report, &reason, "the id", text);
+        return 0;
+    }
+    struct error written = {0};
+    code = check_unwritten(catalog, &id, operation, &written, err);
+    if (code)
+        return code;
+    if (written.code) {
+        recovery_report_problem(report, &written, "the id", text);
         return 0;
     }
     g_autoptr(GPtrArray) none = dataset_branches_new();

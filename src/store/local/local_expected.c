@@ -16,6 +16,13 @@ static void note_seen(struct local_store *store, const char *directory)
         g_hash_table_add(store->seen, g_strdup(directory));
 }
 
+void local_forget_directory(struct local_store *store, const char *directory)
+{
+    g_autofree char *key = g_strconcat(directory, "/", NULL);
+    LOCK_SCOPE(&store->seen_lock);
+    g_hash_table_remove(store->seen, key);
+}
+
 static bool was_seen(struct local_store *store, const char *directory)
 {
     LOCK_SCOPE(&store->seen_lock);

@@ -226,6 +226,9 @@ void local_settle(struct store *base, struct store_wave *wave);
 /* Before a request: ERR_AWAY when one is not there that it expects. */
 int local_check_expected(struct local_store *store, const struct store_request *request,
                          struct error *err);
+/* Before a directory (a key without '/' at its end) goes if it is empty: it is not missed unless it
+ * is seen again. */
+void local_forget_directory(struct local_store *store, const char *directory);
 /* After one that has succeeded: what it has made is missed from now on. */
 void local_note_made(struct local_store *store, const struct store_request *request);
 

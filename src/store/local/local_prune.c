@@ -86,6 +86,7 @@ static int prune_leaf(void *data, int directory, const struct local_entry *entry
 
 static int prune_directory(void *data, int directory, const char *name, const char *key)
 {
+    local_forget_directory(((struct prune *)data)->store, key);
     return remove_name(data, directory, name, key, AT_REMOVEDIR);
 }
 
