@@ -49,7 +49,8 @@ static int find_parent(struct round *round, struct create *create)
     if (registry_id_is_ambiguous(registry, &entry->id))
         return error_set(err, ERR_CORRUPT, "several entries of the registry have the parent's id");
     if (!registry_allows_children(registry, entry))
-        return error_set(err, ERR_NOT_PERMITTED, "forks can be nested %d deep", FORK_ANCESTORS_MAX);
+        return error_set(err, ERR_NOT_PERMITTED, "forks can be nested %d deep",
+                         FORK_ANCESTORS_MAX + 1);
     create->parent = fork_entry_ref(entry);
     return 0;
 }

@@ -42,11 +42,17 @@ static int check_takeover(struct catalog *catalog, const struct fork_entry *entr
     int64_t wait_ms = 0;
     if (entry->status == FORK_ACTIVE || catalog_may_take_over(catalog, entry, &wait_ms))
         return 0;
+    const char *doing = entry->status == FORK_PENDING ? "making" : "dropping";
+    const int64_t wait_s = (wait_ms + 999) / 1000;
+    if (leftovers_has(catalog->leftovers, LEFTOVER_ENTRY, &entry->id))
+        return error_set(err, ERR_HELD,
+                         "requests for %s it, which this mount has given up, may still arrive (it "
+                         "is %s); this goes on by itself in %" PRId64 " s",
+                         doing, fork_status_name(entry->status), wait_s);
     return error_set(err, ERR_HELD,
                      "another mount may still be %s it (it is %s); it can be taken over in %" PRId64
                      " s, unless it changes",
-                     entry->status == FORK_PENDING ? "making" : "dropping",
-                     fork_status_name(entry->status), (wait_ms + 999) / 1000);
+                     doing, fork_status_name(entry->status), wait_s);
 }
 
 static int find_fork(struct round *round, struct drop *drop)

@@ -54,7 +54,7 @@ bool pace_admits(struct pace *pace, struct catalog *catalog, const struct change
 
 bool pace_is_late(const struct change *change)
 {
-    return change->error.code == ERR_DEADLINE && !change->left;
+    return change->error.code == ERR_DEADLINE && (!change->left || change->kind == CHANGE_DROP);
 }
 
 /* How many have succeeded; *ret_late: how many ran out of time. */

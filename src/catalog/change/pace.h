@@ -30,7 +30,8 @@ bool pace_admits(struct pace *pace, struct catalog *catalog, const struct change
  * again. False: all that waits is late. */
 bool pace_end_round(struct pace *pace, const GPtrArray *round);
 
-/* Whether the change failed for want of time, and nothing of it is left. */
+/* Whether the change failed for want of time, and can be tried again: nothing of it is left, or it
+ * is a drop, which goes on then. */
 bool pace_is_late(const struct change *change);
 
 #endif

@@ -31,13 +31,13 @@ static void lines_init(struct lines *lines, size_t count)
     }
 }
 
-/* From now on each put of a ref takes so long. */
-static void slow_down(struct change_fixture *fixture, int64_t ms)
+/* From now on each put, or delete, of a ref takes so long. */
+static void slow_down(struct change_fixture *fixture, enum store_method method, int64_t ms)
 {
     fault_store_match(fixture->faults, "_refs/branches");
     fault_store_set_delay(fixture->faults, 0);
     fault_store_when_fired(fixture->faults, virtual_clock_jump, ms);
-    fault_store_arm(fixture->faults, FAULT_DELAY, 1u << STORE_PUT, 1, true, 0);
+    fault_store_arm(fixture->faults, FAULT_DELAY, 1u << method, 1, true, 0);
 }
 
 static void count_told(void *argument, const struct change *change)
@@ -75,11 +75,32 @@ static void a_list_that_takes_several_times_its_time_succeeds(void **state)
     struct change_fixture *fixture = *state;
     struct lines lines;
     lines_init(&lines, FORKS);
-    slow_down(fixture, 1000); /* three datasets: two minutes in all */
+    slow_down(fixture, STORE_PUT, 1000); /* three datasets: two minutes in all */
     carry_out(fixture, &lines, count_told);
     assert_all(&lines, 0);
     assert_int_equal(lines.told, FORKS);
     assert_only_done_are_there(fixture, &lines);
+}
+
+/* What ran out of time has been decided on, and goes on with the next portion. */
+static void a_list_of_drops_that_takes_several_times_its_time_succeeds(void **state)
+{
+    struct change_fixture *fixture = *state;
+    struct lines lines;
+    lines_init(&lines, FORKS);
+    carry_out(fixture, &lines, count_told);
+    assert_all(&lines, 0);
+    for (size_t i = 0; i < lines.count; i++)
+        lines.changes[i] = drop_line(lines.names[i]);
+    lines.told = 0;
+    operation_init(&lines.operation, AMPLE_MS);
+    slow_down(fixture, STORE_DELETE, 1000); /* two minutes in all, too */
+    carry_out(fixture, &lines, count_told);
+    assert_all(&lines, 0);
+    assert_int_equal(lines.told, FORKS);
+    for (size_t i = 0; i < lines.count; i++)
+        assert_status(fixture, lines.names[i], -1);
+    fixture_assert_clean(fixture->store);
 }
 
 static void what_no_time_is_enough_for_takes_no_names(void **state)
@@ -87,7 +108,7 @@ static void what_no_time_is_enough_for_takes_no_names(void **state)
     struct change_fixture *fixture = *state;
     struct lines lines;
     lines_init(&lines, FORKS);
-    slow_down(fixture, AMPLE_MS);
+    slow_down(fixture, STORE_PUT, AMPLE_MS);
     carry_out(fixture, &lines, count_told);
     assert_all(&lines, ERR_DEADLINE);
     assert_int_equal(lines.told, FORKS);
@@ -132,6 +153,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_list_that_takes_several_times_its_time_succeeds),
+        TEST(a_list_of_drops_that_takes_several_times_its_time_succeeds),
         TEST(what_no_time_is_enough_for_takes_no_names),
         TEST(a_long_list_is_carried_out_in_portions),
         TEST(an_interrupt_ends_the_list_between_portions),
