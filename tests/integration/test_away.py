@@ -387,6 +387,27 @@ def test_a_fork_below_another_prefix_is_not_dropped(new_mount, forked, database)
     assert_sound(database)
 
 
+@pytest.mark.s3_only
+@pytest.mark.parametrize("status", ["pending", "tombstoned"])
+def test_an_unfinished_fork_below_another_prefix_is_left_to_its_database(new_mount, database, status):
+    """As a mount of that has left it that was killed; recovery and rmdir of the other one."""
+    other = copy_of(database, "other/")
+    neighbour = new_mount(other)
+    os.mkdir(neighbour.fork("c"))
+    assert neighbour.unmount() == 0
+    database.change_fork("c", status=status)
+    before = database.snapshot()
+    database.mount_options += ("single_writer",)
+    mount = new_mount(database)
+    assert any("below 'other/'" in line for line in mount.errors())
+    assert_refused(mount, os.rmdir, mount.fork("c"), "below 'other/'")
+    assert mount.unmount() == 0
+    assert_unchanged(before, database, ignore=("catalog/fork_leases/",))
+    other.mount_options += ("single_writer",)
+    assert shows(new_mount(other))
+    assert_sound(other)
+
+
 def test_a_fork_without_any_of_its_branches_is_not_dropped(forked, database):
     entry = database.fork("b")
     os.rmdir(forked.fork("b", "tags", "t"))

@@ -3,6 +3,7 @@
  * left behind for ever.
  */
 #include "catalog/change/drop.h"
+#include "catalog/fork/foreign_branches.h"
 #include "catalog/fork/recorded_branches.h"
 #include "catalog/fork_point/known_things.h"
 
@@ -60,8 +61,12 @@ static int check_datasets(const struct round *round, const struct drop *drop, co
 {
     struct catalog *catalog = round->catalog;
     g_autofree char *datasets = layout_datasets_prefix(catalog->layout);
-    if (drop->entry->status != FORK_ACTIVE)
-        return recorded_branches_check_seen(catalog->fork_points, own, round->candidates, err);
+    if (drop->entry->status != FORK_ACTIVE) {
+        int code = recorded_branches_check_seen(catalog->fork_points, own, round->candidates, err);
+        return code ? code
+                    : foreign_branches_check(catalog->store, catalog->layout, own, round->operation,
+                                             err);
+    }
     if (round->candidates->len == 0 && fork_point_knows_datasets(catalog->fork_points))
         return known_things_refuse_storage(datasets, err);
     return recorded_branches_check_datasets(catalog->layout, own, round->candidates, err);

@@ -3,6 +3,7 @@
  */
 #include "base/timestamp.h"
 #include "catalog/change/deletion.h"
+#include "catalog/fork/foreign_branches.h"
 #include "catalog/fork/recorded_branches.h"
 #include "catalog/recovery/recovery_private.h"
 #include "catalog/registry/transitions.h"
@@ -228,6 +229,9 @@ static int choose_branches(struct catalog *catalog, const GPtrArray *list,
         if (fork->problem.code == 0)
             recorded_branches_check_seen(catalog->fork_points, fork->entry->datasets, candidates,
                                          &fork->problem);
+        if (fork->problem.code == 0)
+            foreign_branches_check(catalog->store, catalog->layout, fork->entry->datasets,
+                                   operation, &fork->problem);
     }
     return code;
 }
