@@ -280,7 +280,7 @@ static void forks_are_nested_to_a_depth_only(void **state)
         g_free(parent);
         parent = child;
     }
-    assert_not_created(fixture, "newer", parent, ERR_NOT_PERMITTED, "64 deep");
+    assert_not_created(fixture, "newer", parent, ERR_NOT_PERMITTED, "65 deep");
 }
 
 static void a_parent_whose_id_is_another_forks_too_is_refused(void **state)

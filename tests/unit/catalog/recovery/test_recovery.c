@@ -308,13 +308,9 @@ static void a_tombstone_with_names_that_lead_elsewhere_is_left_and_reported(void
 static void put_files_of(struct fork_fixture *fixture, const char *id)
 {
     g_autofree char *allocator = g_strdup_printf("storage/catalog/forks/%s/id_allocator.json", id);
-    g_autofree char *snapshot = g_strdup_printf("storage/catalog/forks/%s/manifests/s.json", id);
     g_autofree char *overlay = g_strdup_printf("catalog/fork_schemas/%s.json", id);
-    g_autofree char *wal = g_strdup_printf("storage/wal_forks/%s/%020d_x.wal", id, 1);
     fixture_put(fixture->store, allocator, "{}");
-    fixture_put(fixture->store, snapshot, "{}");
     fixture_put(fixture->store, overlay, "{}");
-    fixture_put(fixture->store, wal, "log");
 }
 
 static void files_of_no_fork_are_removed(void **state)
@@ -326,6 +322,27 @@ static void files_of_no_fork_are_removed(void **state)
     assert_gone(fixture, &nobody);
     fixture_assert_whole(fixture->store);
     fixture_assert_clean(fixture->store);
+}
+
+static void files_of_no_fork_that_were_written_to_are_left_and_reported(void **state)
+{
+    static const char *const written[][2] = {
+        {"storage/catalog/forks/%s/manifests/s.json", "{}"},
+        {"storage/wal_forks/%s/00000000000000000001_x.wal", "log"},
+        {"catalog/fork_schemas/%s.json", "{\"added_labels\": [{\"name\": \"Idea\"}]}"},
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(written); i++) {
+        struct fork_fixture *fixture = *state;
+        struct ulid nobody = ulid_new();
+        g_auto(GStrv) parts = g_strsplit(written[i][0], "%s", 2);
+        g_autofree char *key = g_strconcat(parts[0], nobody.text, parts[1], NULL);
+        put_files_of(fixture, nobody.text);
+        fixture_put(fixture->store, key, written[i][1]);
+        g_autofree char *before = fixture_dump(fixture->store, NULL);
+        assert_recovers(fixture, 0, i + 1);
+        g_autofree char *after = fixture_dump(fixture->store, NULL);
+        assert_string_equal(before, after);
+    }
 }
 
 static void files_of_no_fork_that_has_branches_are_left_and_reported(void **state)
@@ -363,7 +380,7 @@ static void the_files_of_a_tombstone_that_does_not_parse_are_left(void **state)
     put_files_of(fixture, nobody.text);
     fixture_put(fixture->store, key, "{");
     assert_recovers(fixture, 0, 1);
-    assert_int_equal(fixture_mentions(fixture->store, nobody.text), 5);
+    assert_int_equal(fixture_mentions(fixture->store, nobody.text), 3);
 }
 
 /* ---- The store ---- */
@@ -434,6 +451,7 @@ int main(void)
         TEST(a_tombstone_with_names_that_lead_elsewhere_is_left_and_reported),
         TEST(files_of_no_fork_are_removed),
         TEST_ON_DISK(files_of_no_fork_are_removed),
+        TEST(files_of_no_fork_that_were_written_to_are_left_and_reported),
         TEST(files_of_no_fork_that_has_branches_are_left_and_reported),
         TEST(files_that_no_fork_would_have_are_left),
         TEST(the_files_of_a_tombstone_that_does_not_parse_are_left),
