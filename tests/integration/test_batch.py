@@ -249,10 +249,10 @@ def test_forks_are_nested_as_deep_as_by_mkdir(new_mount, small_database):
     with Batch(mount) as batch:
         lines = batch.ask("create f0\n" + "".join(f"create f{n} parent=f{n - 1}\n" for n in range(1, 67)))
         assert lines[:-1] == [f"ok f{number}" for number in range(66)]
-        assert lines[-1].startswith("error f66 EPERM ") and "64 deep" in lines[-1]
+        assert lines[-1].startswith("error f66 EPERM ") and "65 deep" in lines[-1]
         with pytest.raises(PermissionError):
             os.mkdir(mount.fork("f65", "children", "f66"))
-        assert "64 deep" in mount.errors()[-1]
+        assert "65 deep" in mount.errors()[-1]
 
 
 def test_nested_forks_and_their_parents_in_one_group(mount, database):
