@@ -167,14 +167,46 @@ static int check_branches_are_here(struct catalog *catalog, struct operation *op
     }
 }
 
+/* Of a registry of thousands of forks. */
+#define ALLOCATORS_LOOKED_FOR 16
+
+/* Where there are datasets and no snapshot it may be that only the datasets' prefix is right. Each
+ * fork has an allocator in the storage. */
+static int check_storage(struct catalog *catalog, struct operation *operation, struct error *err)
+{
+    auto_store_set struct store_set *set = store_set_new();
+    auto_registry struct registry *registry = catalog_registry(catalog);
+    if (fork_point_knows_snapshot(catalog->fork_points))
+        return 0;
+    for (guint i = 0; i < registry->entries->len && store_set_size(set) < ALLOCATORS_LOOKED_FOR;
+         i++) {
+        const struct fork_entry *entry = g_ptr_array_index(registry->entries, i);
+        if (entry->status == FORK_ACTIVE)
+            store_set_add(set, STORE_HEAD, layout_fork_allocator_key(catalog->layout, &entry->id));
+    }
+    int code = store_run_all(catalog->store, set, ERR_NOT_FOUND, operation, err);
+    bool is_here = store_set_size(set) == 0;
+    for (size_t i = 0; i < store_set_size(set); i++)
+        is_here = is_here || store_set_at(set, i)->answer.code == 0;
+    if (code || is_here)
+        return code;
+    g_autofree char *forks = layout_forks_prefix(catalog->layout);
+    return error_set(err, ERR_NOT_FOUND,
+                     "there is no snapshot, and none of the registry's forks has its allocator "
+                     "below '%s': is that the prefix of the storage?",
+                     forks);
+}
+
 static int check_forks(struct catalog *catalog, bool has_datasets, struct operation *operation,
                        struct error *err)
 {
     auto_registry struct registry *registry = catalog_registry(catalog);
     for (guint i = 0; i < registry->entries->len; i++)
         fork_point_learn(catalog->fork_points, g_ptr_array_index(registry->entries, i));
-    return has_datasets ? check_branches_are_here(catalog, operation, err)
-                        : check_forks_have_none(catalog, err);
+    if (!has_datasets)
+        return check_forks_have_none(catalog, err);
+    int code = check_storage(catalog, operation, err);
+    return code ? code : check_branches_are_here(catalog, operation, err);
 }
 
 /* Where nobody else writes a directory, room is kept in it for dropping forks when it is full. */

@@ -349,6 +349,14 @@ def test_a_prefix_that_is_not_the_databases_is_refused(new_mount, database, opti
     assert_unchanged(before, database)
 
 
+@pytest.mark.s3_only
+def test_a_storage_that_is_only_where_the_datasets_are_is_refused(new_mount, forked, database):
+    assert forked.unmount() == 0
+    before = database.snapshot()
+    refused(new_mount, database, "prefix of the storage", options="storage=" + database.dataset_prefix)
+    assert_unchanged(before, database)
+
+
 def copy_of(database, prefix):
     """A database in the same bucket, so with the same registry, that has the same datasets."""
     other = copy.copy(database)

@@ -409,6 +409,12 @@ bool fork_point_knows_datasets(const struct fork_point_reader *reader)
     return known_things_has_datasets(reader->known);
 }
 
+bool fork_point_knows_snapshot(const struct fork_point_reader *reader)
+{
+    g_autofree char *pointer = layout_snapshot_pointer_key(reader->layout);
+    return known_things_check_object(reader->known, pointer, NULL) != 0;
+}
+
 size_t fork_point_datasets_known(struct fork_point_reader *reader)
 {
     g_autoptr(GPtrArray) known = fork_point_cache_datasets(reader->cache);

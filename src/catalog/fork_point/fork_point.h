@@ -81,6 +81,8 @@ int fork_point_check_seen(const struct fork_point_reader *reader, const char *da
                           struct error *err);
 /* Whether it is known that there was any dataset. */
 bool fork_point_knows_datasets(const struct fork_point_reader *reader);
+/* Whether it is known that there was a snapshot of the primary graph. */
+bool fork_point_knows_snapshot(const struct fork_point_reader *reader);
 
 /* From memory: how many datasets a fork of the primary graph had when one was planned last, or the
  * catalog was opened. */
