@@ -20,6 +20,7 @@ static struct catalog *catalog_new(struct store *store, struct layout *layout,
     catalog->tombstones = tombstones_new();
     catalog->kept = kept_forks_new();
     catalog->late_forks = late_forks_new();
+    catalog->late_tags = late_tags_new();
     catalog->overlays = overlays_new(store, layout, catalog_is_in_bucket(catalog));
     catalog->fork_points = fork_point_reader_new(store, layout);
     catalog->refs = ref_cache_new();
@@ -45,6 +46,7 @@ static void catalog_release(struct catalog *catalog)
     fork_point_reader_free(catalog->fork_points);
     overlays_free(catalog->overlays);
     late_forks_free(catalog->late_forks);
+    late_tags_free(catalog->late_tags);
     kept_forks_free(catalog->kept);
     tombstones_free(catalog->tombstones);
     compaction_lock_free(catalog->compaction);

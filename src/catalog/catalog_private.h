@@ -10,6 +10,7 @@
 #include "catalog/fork/descendants.h"
 #include "catalog/fork/kept_forks.h"
 #include "catalog/fork/late_forks.h"
+#include "catalog/fork/late_tags.h"
 #include "catalog/fork/overlays.h"
 #include "catalog/fork/tags.h"
 #include "catalog/fork/tombstones.h"
@@ -42,6 +43,7 @@ struct catalog {
     struct tags *tags;
     struct takeover *takeover;     /* NULL: the catalog is not shared */
     struct late_forks *late_forks; /* what may still arrive, in a bucket */
+    struct late_tags *late_tags;   /* as that */
     struct takeover *watched;      /* remnants of forks, whoever left them; NULL: no bucket */
     /* When recovery looks at everything, and for remnants; for the thread that recovers. */
     int64_t full_look_due_ns, remnants_due_ns;

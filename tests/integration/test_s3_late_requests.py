@@ -61,3 +61,27 @@ def test_what_a_dead_mount_has_left_goes_when_it_has_been_watched(new_mount, sma
                timeout=TAKEOVER + LOOKS + 240, what="the clean-up")
     wait_until(lambda: outcomes("rmdir", [other.fork("parent")], 240) == ["0"])
     assert_sound(small_database)
+
+
+def test_refs_of_tags_that_arrive_after_the_tags_were_removed_go(new_mount, small_database, proxy):
+    mount = new_mount(small_database.through(proxy), "op_timeout=6")
+    for name in "abc":
+        os.mkdir(mount.fork(name))
+    fault = ArriveLate(methods={"PUT"}, match="_refs/tags/")
+    proxy.misbehave(fault)
+    for name in "abc":
+        assert outcomes("mkdir", [mount.fork(name, "tags", "of-" + name)], 240) == ["0"], mount.errors()
+    for name in "ab":
+        assert outcomes("rmdir", [mount.fork(name, "tags", "of-" + name)], 240) == ["0"], mount.errors()
+    assert outcomes("rmdir", [mount.fork("b")], 240) == ["0"], mount.errors()
+    kept = {key for key in small_database.list_objects() if "/_refs/tags/" in key}
+    fault.arrive()
+    proxy.behave()
+    assert {key for key in small_database.list_objects() if "/_refs/tags/" in key} > kept, "nothing has arrived"
+    wait_until(lambda: {key for key in small_database.list_objects() if "/_refs/tags/" in key} == kept,
+               timeout=LATE + LOOKS + 240, what="the end of what has arrived")
+    assert os.listdir(mount.fork("c", "tags")) == ["of-c"]
+    for name in "ab":
+        os.mkdir(mount.fork("c", "tags", "of-" + name))
+    assert outcomes("rmdir", [mount.fork("a")], 240) == ["0"]
+    assert_sound(small_database)

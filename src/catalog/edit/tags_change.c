@@ -163,6 +163,20 @@ static bool take_tag_back(struct catalog *catalog, const struct fork_entry *entr
            tag_intent_delete(catalog, &entry->id, intent, &undoing, &undoing, NULL) == 0;
 }
 
+/* Puts that were given up may arrive when the tag is not there (any more). */
+static void note_late(struct catalog *catalog, const struct fork_entry *entry,
+                      struct store_set *puts, bool is_removed)
+{
+    for (size_t i = 0; i < store_set_size(puts); i++) {
+        const struct store_request *put = store_set_at(puts, i);
+        if (!put->answer.late)
+            continue;
+        late_tags_add(catalog->late_tags, put->key, &entry->id, put->body, monotonic_now_ns());
+        if (is_removed)
+            late_tags_note_removed(catalog->late_tags, put->key);
+    }
+}
+
 /* Between the intent and its deletion, which decides: nothing is taken back unless the intent is
  * there for sure. If it comes back in a power failure, recovery finds the tag whole. */
 static int pin_decided(struct catalog *catalog, const struct fork_entry *entry,
@@ -189,6 +203,8 @@ static int pin_decided(struct catalog *catalog, const struct fork_entry *entry,
         is_deleted = take_tag_back(catalog, entry, puts, intent, operation, err);
     if (!is_deleted)
         intent_leave(catalog, &tag_intents, &entry->id, intent, late || undecided);
+    if (late)
+        note_late(catalog, entry, puts, code && !undecided);
     return code;
 }
 
@@ -239,6 +255,8 @@ int tags_remove(struct catalog *catalog, const struct fork_entry *entry, const c
     if (code)
         return code;
     code = tag_refs_delete(catalog, entry, keys, operation, err);
+    for (guint i = 0; code == 0 && i < keys->len; i++)
+        late_tags_note_removed(catalog->late_tags, g_ptr_array_index(keys, i));
     /* If the tag is gone, recovery of an intent that is left finds nothing to do. */
     if (code || tag_intent_delete(catalog, &entry->id, intent, operation, operation, NULL))
         intent_leave(catalog, &tag_intents, &entry->id, intent, false);

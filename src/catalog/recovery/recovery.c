@@ -8,6 +8,7 @@
 #include "catalog/edit/tag_intent.h"
 #include "catalog/recovery/orphans.h"
 #include "catalog/recovery/recovery_private.h"
+#include "catalog/recovery/remnant_tags.h"
 #include "catalog/recovery/remnants.h"
 
 /* How often recovery looks whether the time of something has come. */
@@ -89,11 +90,13 @@ static int recover_shared(struct catalog *catalog, struct operation *operation,
     return code;
 }
 
-/* Remnants before orphans: their files go with them. */
+/* Tags before what they keep, and remnants before orphans: their files go with them. */
 static int recover_due(struct catalog *catalog, struct operation *operation,
                        struct recovery_report *report, struct error *err)
 {
-    int code = remnants_of_own(catalog, operation, report, err);
+    int code = remnant_tags_remove(catalog, operation, err);
+    if (code == 0)
+        code = remnants_of_own(catalog, operation, report, err);
     if (code == 0)
         code = remnants_remove(catalog, operation, report, err);
     if (code == 0 && catalog_is_shared(catalog))
