@@ -1,5 +1,6 @@
 /*
- * Whether the directory of a local store is still what its path names.
+ * Whether the directory of a local store is still what its path names, and whether directories in
+ * it are there that a request expects.
  */
 #include <stdio.h>
 #include <string.h>
@@ -80,6 +81,67 @@ static void a_link_to_the_directory_names_it_until_it_leads_elsewhere(void **sta
     assert_int_equal(unlink(link), 0);
 }
 
+/* ---- Directories that are expected ---- */
+
+static int put_expecting(struct local_bench *fixture, const char *key, const char *directory,
+                         bool is_sure)
+{
+    auto_store_set struct store_set *set = store_set_new();
+    auto_bytes struct bytes *body = bytes_new_text("x");
+    struct store_request *put = store_set_put(set, key, body, STORE_ALWAYS, NULL);
+    store_request_expect(put, directory, is_sure);
+    assert_int_equal(store_run(fixture->store, set, NULL, NULL), 0);
+    return put->answer.code;
+}
+
+static void move(const struct local_bench *fixture, const char *from, const char *to)
+{
+    g_autofree char *source = g_build_filename(fixture->root, from, NULL);
+    g_autofree char *target = g_build_filename(fixture->root, to, NULL);
+    assert_int_equal(rename(source, target), 0);
+}
+
+static void a_directory_that_was_made_is_missed(void **state)
+{
+    struct local_bench *fixture = *state;
+    assert_int_equal(put_expecting(fixture, "d/a", "d/", false), 0);
+    move(fixture, "d", "away");
+    assert_int_equal(put_expecting(fixture, "d/b", "d/", false), ERR_AWAY);
+    assert_text(scratch_names(fixture->root, ""), "away");
+    move(fixture, "away", "d");
+    assert_int_equal(put_expecting(fixture, "d/b", "d/", false), 0);
+}
+
+static void a_directory_that_was_seen_is_missed(void **state)
+{
+    struct local_bench *fixture = *state;
+    assert_int_equal(put_text(fixture->store, "d/a", "x"), 0); /* who does not ask sees nothing */
+    move(fixture, "d", "away");
+    assert_int_equal(put_expecting(fixture, "b", "d/", false), 0);
+    move(fixture, "away", "d");
+    assert_int_equal(put_expecting(fixture, "b", "d/", false), 0);
+    move(fixture, "d", "away");
+    assert_int_equal(put_expecting(fixture, "b", "d/", false), ERR_AWAY);
+}
+
+static void a_directory_that_has_to_be_there_is_missed_unseen(void **state)
+{
+    struct local_bench *fixture = *state;
+    assert_int_equal(put_expecting(fixture, "d/a", "d/", true), ERR_AWAY);
+    assert_int_equal(put_text(fixture->store, "d", "x"), 0); /* no directory */
+    assert_int_equal(put_expecting(fixture, "b", "d/", true), ERR_AWAY);
+    assert_text(scratch_names(fixture->root, ""), "d");
+}
+
+static void a_directory_that_the_store_has_pruned_is_not_missed(void **state)
+{
+    struct local_bench *fixture = *state;
+    assert_int_equal(put_expecting(fixture, "d/a", "d/", false), 0);
+    assert_int_equal(delete_key(fixture->store, "d/a"), 0);
+    prune_prefix(fixture->store, "d/");
+    assert_int_equal(put_expecting(fixture, "d/b", "d/", false), 0);
+}
+
 #define LOCAL(test) cmocka_unit_test_setup_teardown(test, local_bench_set_up, local_bench_tear_down)
 
 int main(void)
@@ -88,6 +150,10 @@ int main(void)
         LOCAL(a_directory_that_was_renamed_is_away_until_it_is_back),
         LOCAL(a_directory_that_was_replaced_is_away),
         LOCAL(a_link_to_the_directory_names_it_until_it_leads_elsewhere),
+        LOCAL(a_directory_that_was_made_is_missed),
+        LOCAL(a_directory_that_was_seen_is_missed),
+        LOCAL(a_directory_that_has_to_be_there_is_missed_unseen),
+        LOCAL(a_directory_that_the_store_has_pruned_is_not_missed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
