@@ -81,6 +81,8 @@ static int code_of_errno(int errno_value)
         return ERR_EXISTS;
     case ENAMETOOLONG:
         return ERR_NAME_TOO_LONG;
+    case ELOOP: /* links that lead to each other */
+        return ERR_CORRUPT;
     case ENOSPC:
     case EDQUOT:
         return ERR_NO_SPACE;

@@ -11,6 +11,7 @@ import threading
 import pytest
 
 from support.checks import assert_fsck_clean, assert_whole
+from support.errnos import refused
 from support.process import wait_until
 
 pytestmark = pytest.mark.local_only("a bucket has no links and directories")
@@ -393,4 +394,16 @@ def test_files_that_are_added_during_the_drop_go_or_keep_the_fork(new_mount, for
         os.rmdir(mount.fork("a"))
     else:
         writer.stop()
+    forked.assert_gone()
+
+
+def test_an_overlay_that_is_a_loop_of_links_is_damaged(new_mount, forked):
+    path = forked.path(forked.database.overlay_key(forked.id))
+    os.unlink(path)
+    os.symlink(os.path.basename(path), path)
+    mount = new_mount(forked.database)
+    assert "schema.json" in os.listdir(mount.fork("a"))
+    refused(errno.EUCLEAN, mount.read, "forks", "a", "schema.json")
+    assert "fork_schemas" in mount.errors()[-1]
+    os.rmdir(mount.fork("a"))
     forked.assert_gone()

@@ -98,7 +98,7 @@ static void errno_values_map_to_codes(void **state)
                  {EROFS, ERR_READ_ONLY},    {ENAMETOOLONG, ERR_NAME_TOO_LONG},
                  {ETIMEDOUT, ERR_DEADLINE}, {ECONNREFUSED, ERR_UNREACHABLE},
                  {EINTR, ERR_INTERRUPTED},  {EIO, ERR_IO},
-                 {ELOOP, ERR_IO},           {ENOTDIR, ERR_IO}};
+                 {ELOOP, ERR_CORRUPT},      {ENOTDIR, ERR_IO}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct error err;
         assert_int_equal(error_set_errno(&err, cases[i].errno_value, "open"), cases[i].code);
