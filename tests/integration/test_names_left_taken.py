@@ -96,7 +96,8 @@ def test_below_a_fork_that_is_left_nothing_is_made(new_mount, small_database):
     mount = new_mount(small_database, "jobs=1", fault=FAILS)
     left(mount, small_database, mount.fork("a"))
     for _ in range(2):
-        refused(errno.ESTALE, os.mkdir, mount.fork("a", "children", "c"))
+        # Among several mounts the decision may be taken back.
+        refused(errno.ESTALE if small_database.is_local else errno.EBUSY, os.mkdir, mount.fork("a", "children", "c"))
         refused(errno.ESTALE, os.mkdir, mount.fork("a", "tags", "t"))
     os.mkdir(os.path.join(mount.forks, "a", "..", "z"))
     assert_whole(small_database, "z")

@@ -18,9 +18,9 @@ struct caller {
  * a process of its own. */
 struct caller caller_of_thread(pid_t thread);
 
-/* Whether the thread, which waits for the answer to a request, is in mkdir(2) or mkdirat(2) of a path
- * that ends in `name`. False also when /proc does not say: without the right to trace it, or of an
- * io_uring. */
+/* Whether the thread, which waits for the answer to a request, is in mkdir(2) or mkdirat(2) of a
+ * path that ends in `name`. False also when /proc does not say: without the right to trace it, or
+ * of an io_uring. */
 bool caller_makes_directory(pid_t thread, const char *name);
 
 #endif
