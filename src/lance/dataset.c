@@ -82,8 +82,9 @@ void lance_expect_branches(struct store_request *request, const char *dataset, b
 {
     g_autofree char *trees = lance_branch_trees_prefix(dataset);
     g_autofree char *refs = lance_branch_refs_prefix(dataset);
-    store_request_expect(request, trees, is_sure);
-    store_request_expect(request, refs, is_sure);
+    g_autofree char *root = g_strconcat(dataset, "/", NULL);
+    store_request_expect(request, trees, root, is_sure);
+    store_request_expect(request, refs, root, is_sure);
 }
 
 /* What a branch's name begins after, in keys of its files. */

@@ -46,7 +46,8 @@ struct store_request *lance_tip_request_all(struct store_set *set, const char *d
 void lance_branch_put_requests(struct store_set *set, const char *dataset, const char *branch,
                                uint64_t version, struct bytes *manifest, struct bytes *ref);
 
-/* The request expects the directories of branches and of their refs (store_request_expect()). */
+/* The request expects the directories of branches and of their refs (store_request_expect()),
+ * unless that of the dataset is empty, as of one that is gone for good. */
 void lance_expect_branches(struct store_request *request, const char *dataset, bool is_sure);
 
 /* Deleting a branch takes two waves. First: a listing of tree/BRANCH/. From "tree/" on nothing

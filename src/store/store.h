@@ -110,6 +110,7 @@ struct store_request {
 /* A directory that a request takes to be there. */
 struct store_expectation {
     char *directory; /* a key that ends in '/' */
+    char *unless;    /* a directory above it: not if that is empty; NULL: none */
     bool is_sure;    /* else only if the store has seen it before */
 };
 
@@ -191,9 +192,11 @@ void store_request_in_place(struct store_request *request);
 
 /* For what makes directories, or takes the absence of objects for "there are none": the request is
  * ERR_AWAY, and not carried out, when `directory` (which ends in '/', is copied) is not there,
- * although it has to be (`is_sure`), or this store has seen it before. Stores without directories
- * ignore it. As often as wanted, after creation, before the run. */
-void store_request_expect(struct store_request *request, const char *directory, bool is_sure);
+ * although it has to be (`is_sure`), or this store has seen it before; unless the directory
+ * `unless` above it (copied, may be NULL) is there and empty. Stores without directories ignore it.
+ * As often as wanted, after creation, before the run. */
+void store_request_expect(struct store_request *request, const char *directory, const char *unless,
+                          bool is_sure);
 
 struct store;
 

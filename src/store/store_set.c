@@ -20,6 +20,7 @@ static void free_expectation(void *data)
 {
     struct store_expectation *expected = data;
     g_free(expected->directory);
+    g_free(expected->unless);
     g_free(expected);
 }
 
@@ -162,10 +163,12 @@ void store_request_in_place(struct store_request *request)
     request->in_place = true;
 }
 
-void store_request_expect(struct store_request *request, const char *directory, bool is_sure)
+void store_request_expect(struct store_request *request, const char *directory, const char *unless,
+                          bool is_sure)
 {
     struct store_expectation *expected = g_new0(struct store_expectation, 1);
     expected->directory = g_strdup(directory);
+    expected->unless = g_strdup(unless);
     expected->is_sure = is_sure;
     if (!request->expected)
         request->expected = g_ptr_array_new_with_free_func(free_expectation);

@@ -234,6 +234,6 @@ void layout_expect_files_of_forks(const struct layout *layout, struct store_requ
 {
     g_autofree char *forks = layout_forks_prefix(layout);
     g_autofree char *overlays = layout_overlays_prefix(layout);
-    store_request_expect(request, forks, false);
-    store_request_expect(request, overlays, false);
+    store_request_expect(request, forks, NULL, false);
+    store_request_expect(request, overlays, NULL, false);
 }

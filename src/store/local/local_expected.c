@@ -2,7 +2,9 @@
  * Directories that a request takes to be there: see store_request_expect(). One that this store has
  * seen once is missed ever after.
  */
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -16,17 +18,38 @@ static void note_seen(struct local_store *store, const char *directory)
         g_hash_table_add(store->seen, g_strdup(directory));
 }
 
-void local_forget_directory(struct local_store *store, const char *directory)
+bool local_forget_directory(struct local_store *store, const char *directory)
 {
     g_autofree char *key = g_strconcat(directory, "/", NULL);
     LOCK_SCOPE(&store->seen_lock);
-    g_hash_table_remove(store->seen, key);
+    return g_hash_table_remove(store->seen, key);
+}
+
+void local_restore_directory(struct local_store *store, const char *directory)
+{
+    g_autofree char *key = g_strconcat(directory, "/", NULL);
+    note_seen(store, key);
 }
 
 static bool was_seen(struct local_store *store, const char *directory)
 {
     LOCK_SCOPE(&store->seen_lock);
     return g_hash_table_contains(store->seen, directory);
+}
+
+static bool is_empty(struct local_store *store, const char *directory)
+{
+    auto_close int fd =
+        TEMP_FAILURE_RETRY(openat(store->root, directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+    bool any = false;
+    if (!stream)
+        return false;
+    fd = -1; /* the stream's now */
+    for (const struct dirent *entry; !any && (entry = readdir(stream));)
+        any = strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+    closedir(stream);
+    return !any;
 }
 
 static int check_one(struct local_store *store, const struct store_expectation *expected,
@@ -39,6 +62,8 @@ static int check_one(struct local_store *store, const struct store_expectation *
         return error_set_errno(err, errno, "looking for the directory %s", directory);
     if (is_there)
         note_seen(store, directory);
+    else if (expected->unless && is_empty(store, expected->unless))
+        return 0;
     else if (expected->is_sure)
         return error_set(err, ERR_AWAY,
                          "the directory %s is not there, but forks have branches in it: nothing "

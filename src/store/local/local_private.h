@@ -226,9 +226,10 @@ void local_settle(struct store *base, struct store_wave *wave);
 /* Before a request: ERR_AWAY when one is not there that it expects. */
 int local_check_expected(struct local_store *store, const struct store_request *request,
                          struct error *err);
-/* Before a directory (a key without '/' at its end) goes if it is empty: it is not missed unless it
- * is seen again. */
-void local_forget_directory(struct local_store *store, const char *directory);
+/* Before the store removes a directory (a key without '/' at its end), if it is empty: it is not
+ * missed any more. Whether it was; then local_restore_directory() when it has stayed. */
+bool local_forget_directory(struct local_store *store, const char *directory);
+void local_restore_directory(struct local_store *store, const char *directory);
 /* After one that has succeeded: what it has made is missed from now on. */
 void local_note_made(struct local_store *store, const struct store_request *request);
 

@@ -86,8 +86,13 @@ static int prune_leaf(void *data, int directory, const struct local_entry *entry
 
 static int prune_directory(void *data, int directory, const char *name, const char *key)
 {
-    local_forget_directory(((struct prune *)data)->store, key);
-    return remove_name(data, directory, name, key, AT_REMOVEDIR);
+    struct prune *prune = data;
+    struct stat status;
+    bool was_seen = local_forget_directory(prune->store, key);
+    int failure = remove_name(prune, directory, name, key, AT_REMOVEDIR);
+    if (was_seen && fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0)
+        local_restore_directory(prune->store, key);
+    return failure;
 }
 
 /* ---- Pruning what is kept within: what stays is told ---- */

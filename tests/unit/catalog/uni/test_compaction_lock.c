@@ -133,7 +133,7 @@ static void a_file_that_cannot_be_opened_is_an_error(void **state)
     struct fixture *fixture = *state;
     assert_int_equal(unlink(fixture->path), 0);
     assert_int_equal(symlink("compaction.lock", fixture->path), 0);
-    assert_not_acquired(fixture, NULL, ERR_IO);
+    assert_not_acquired(fixture, NULL, ERR_CORRUPT);
 }
 
 /* ---- While Uni compacts ---- */

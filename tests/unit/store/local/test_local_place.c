@@ -89,7 +89,7 @@ static int put_expecting(struct local_bench *fixture, const char *key, const cha
     auto_store_set struct store_set *set = store_set_new();
     auto_bytes struct bytes *body = bytes_new_text("x");
     struct store_request *put = store_set_put(set, key, body, STORE_ALWAYS, NULL);
-    store_request_expect(put, directory, is_sure);
+    store_request_expect(put, directory, NULL, is_sure);
     assert_int_equal(store_run(fixture->store, set, NULL, NULL), 0);
     return put->answer.code;
 }
@@ -140,6 +140,25 @@ static void a_directory_that_the_store_has_pruned_is_not_missed(void **state)
     assert_int_equal(delete_key(fixture->store, "d/a"), 0);
     prune_prefix(fixture->store, "d/");
     assert_int_equal(put_expecting(fixture, "d/b", "d/", false), 0);
+    prune_prefix(fixture->store, "d/"); /* in vain */
+    move(fixture, "d", "away");
+    assert_int_equal(put_expecting(fixture, "d/c", "d/", false), ERR_AWAY);
+}
+
+static void a_directory_below_an_empty_one_is_not_missed(void **state)
+{
+    struct local_bench *fixture = *state;
+    auto_store_set struct store_set *set = store_set_new();
+    struct store_request *listing = store_set_list(set, "root/", NULL, 0);
+    store_request_expect(listing, "root/a/b/", "root/", true);
+    g_autofree char *root = g_build_filename(fixture->root, "root", NULL);
+    assert_int_equal(mkdir(root, 0755), 0);
+    assert_int_equal(store_run_all(fixture->store, set, 0, NULL, NULL), 0);
+    auto_store_set struct store_set *again = store_set_new();
+    listing = store_set_list(again, "root/", NULL, 0);
+    store_request_expect(listing, "root/a/b/", "root/", true);
+    assert_int_equal(put_text(fixture->store, "root/a/c", "x"), 0);
+    assert_int_equal(store_run_all(fixture->store, again, 0, NULL, NULL), ERR_AWAY);
 }
 
 #define LOCAL(test) cmocka_unit_test_setup_teardown(test, local_bench_set_up, local_bench_tear_down)
@@ -154,6 +173,7 @@ int main(void)
         LOCAL(a_directory_that_was_seen_is_missed),
         LOCAL(a_directory_that_has_to_be_there_is_missed_unseen),
         LOCAL(a_directory_that_the_store_has_pruned_is_not_missed),
+        LOCAL(a_directory_below_an_empty_one_is_not_missed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
