@@ -57,6 +57,8 @@ static int check_one(struct local_store *store, const struct store_expectation *
 {
     const char *directory = expected->directory;
     struct stat status;
+    /* Before the look: others may make it right after that. */
+    bool has_been = was_seen(store, directory);
     bool is_there = fstatat(store->root, directory, &status, 0) == 0;
     if (!is_there && !local_is_absent(errno))
         return error_set_errno(err, errno, "looking for the directory %s", directory);
@@ -69,7 +71,8 @@ static int check_one(struct local_store *store, const struct store_expectation *
                          "the directory %s is not there, but forks have branches in it: nothing "
                          "was changed; put it back",
                          directory);
-    else if (was_seen(store, directory))
+    else if (has_been && was_seen(store, directory) &&
+             fstatat(store->root, directory, &status, 0) != 0) /* nor has the store pruned it */
         return error_set(err, ERR_AWAY,
                          "the directory %s was there and is not now: nothing was changed; put it "
                          "back, or mount again if it is gone on purpose",
