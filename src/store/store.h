@@ -179,6 +179,9 @@ struct store_request *store_set_add(struct store_set *set, enum store_method met
  * a directory. What is written at that moment is ERR_HELD. A link between `own` and the last name
  * is ERR_CORRUPT (DELETE: absent), a mounted file system ERR_HELD. */
 void store_request_keep_within(struct store_request *request, size_t own);
+/* As store_set_add() for LIST, DELETE or PRUNE, kept within the last name of the key: nothing leads
+ * out of what is named after its owner. */
+struct store_request *store_set_add_own(struct store_set *set, enum store_method method, char *key);
 /* Adds deletes, kept within the same, for all that a listing or prune that is kept within tells of,
  * once it has been run. Returns their number. */
 size_t store_set_delete_found(struct store_set *set, const struct store_request *found);

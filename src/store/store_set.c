@@ -158,6 +158,13 @@ void store_request_keep_within(struct store_request *request, size_t own)
     request->own = own;
 }
 
+struct store_request *store_set_add_own(struct store_set *set, enum store_method method, char *key)
+{
+    struct store_request *request = store_set_add(set, method, key);
+    store_request_keep_within(request, store_key_above(key));
+    return request;
+}
+
 void store_request_in_place(struct store_request *request)
 {
     request->in_place = true;

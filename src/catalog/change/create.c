@@ -180,8 +180,31 @@ static void plan_create(struct round *round, struct create *create)
         create_move(create, CREATE_PLANNED);
 }
 
+/* Of a registry of thousands of forks the first will do. */
+#define FORKS_LOOKED_AT 16
+
+/* The datasets (char *) in which active forks have branches, so that there is a directory
+ * of them. */
+static GHashTable *find_branched(struct round *round)
+{
+    auto_registry struct registry *registry = catalog_registry(round->catalog);
+    GHashTable *names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    for (guint i = 0, looked = 0; i < registry->entries->len && looked < FORKS_LOOKED_AT; i++) {
+        const struct fork_entry *entry = g_ptr_array_index(registry->entries, i);
+        if (entry->status != FORK_ACTIVE)
+            continue;
+        looked++;
+        for (guint j = 0; j < entry->datasets->len; j++) {
+            const struct dataset_branch *pair = g_ptr_array_index(entry->datasets, j);
+            g_hash_table_add(names, g_strdup(pair->dataset));
+        }
+    }
+    return names;
+}
+
 void create_prepare(struct round *round)
 {
+    round->branched = find_branched(round);
     collect_points(round);
     keep_from_compacting(round);
     fork_point_read_all(round->catalog->fork_points, (void *)round->points->data,
@@ -217,28 +240,6 @@ static void note_entry(struct round *round, struct task *task)
 
 const struct commit_part create_enter = {choose_entry, note_entry};
 
-/* Of a registry of thousands of forks the first will do. */
-#define FORKS_LOOKED_AT 16
-
-/* The datasets (char *) in which active forks have branches, so that there is a directory
- * of them. */
-static GHashTable *find_branched(struct round *round)
-{
-    auto_registry struct registry *registry = catalog_registry(round->catalog);
-    GHashTable *names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    for (guint i = 0, looked = 0; i < registry->entries->len && looked < FORKS_LOOKED_AT; i++) {
-        const struct fork_entry *entry = g_ptr_array_index(registry->entries, i);
-        if (entry->status != FORK_ACTIVE)
-            continue;
-        looked++;
-        for (guint j = 0; j < entry->datasets->len; j++) {
-            const struct dataset_branch *pair = g_ptr_array_index(entry->datasets, j);
-            g_hash_table_add(names, g_strdup(pair->dataset));
-        }
-    }
-    return names;
-}
-
 static void add_files(struct round *round, struct task *task, struct store_set *set)
 {
     struct create *create = (struct create *)task;
@@ -246,13 +247,12 @@ static void add_files(struct round *round, struct task *task, struct store_set *
     const struct ulid *id = &task->change->id;
     g_autofree char *allocator_key = layout_fork_allocator_key(layout, id);
     g_autofree char *overlay_key = layout_overlay_key(layout, id);
-    g_autoptr(GHashTable) branched = find_branched(round);
     auto_bytes struct bytes *allocator = allocator_render(&create->point->allocator);
     for (guint i = 0; i < create->plans->len; i++) {
         const struct branch_plan *plan = g_ptr_array_index(create->plans, i);
         g_autofree char *dataset = layout_dataset_key(layout, plan->dataset);
         const size_t first = store_set_size(set);
-        const bool is_branched = g_hash_table_contains(branched, plan->dataset);
+        const bool is_branched = g_hash_table_contains(round->branched, plan->dataset);
         lance_branch_put_requests(set, dataset, plan->branch, plan->version, plan->manifest,
                                   plan->ref);
         for (size_t j = first; j < store_set_size(set); j++)

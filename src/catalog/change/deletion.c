@@ -128,14 +128,6 @@ static struct store_request *catalog_request(GHashTable *catalogs, struct store_
     return request;
 }
 
-/* Nothing leads out of a directory that is named after the fork. Takes the prefix over. */
-static struct store_request *list_own(struct store_set *set, char *prefix)
-{
-    struct store_request *listing = store_set_add(set, STORE_LIST, prefix);
-    store_request_keep_within(listing, store_key_above(prefix));
-    return listing;
-}
-
 static void add_listings(struct deletions *deletions, struct store_set *set,
                          struct doomed_fork *fork)
 {
@@ -151,8 +143,8 @@ static void add_listings(struct deletions *deletions, struct store_set *set,
     }
     if (fork->deletion.extent == DELETION_OF_BRANCHES)
         return;
-    fork->listed_files = list_own(set, layout_fork_prefix(layout, id));
-    fork->listed_wal = list_own(set, layout_fork_wal_prefix(layout, id));
+    fork->listed_files = store_set_add_own(set, STORE_LIST, layout_fork_prefix(layout, id));
+    fork->listed_wal = store_set_add_own(set, STORE_LIST, layout_fork_wal_prefix(layout, id));
 }
 
 /* What makes branches and fork visible comes first. */
@@ -179,9 +171,7 @@ static void add_deletes(struct deletions *deletions, struct store_set *set,
 /* Takes the key over. */
 static void add_prune(struct store_set *set, struct doomed_fork *fork, char *key)
 {
-    struct store_request *prune = store_set_add(set, STORE_PRUNE, key);
-    store_request_keep_within(prune, store_key_above(key));
-    g_ptr_array_add(fork->prunes, prune);
+    g_ptr_array_add(fork->prunes, store_set_add_own(set, STORE_PRUNE, key));
 }
 
 /* Directories that the deletes have left empty, also one in the place of a document. */

@@ -248,6 +248,7 @@ static void round_end(struct round *round)
     g_clear_pointer(&round->candidates, g_ptr_array_unref);
     g_ptr_array_unref(round->sets);
     g_array_unref(round->points);
+    g_clear_pointer(&round->branched, g_hash_table_unref);
     g_ptr_array_unref(round->drops);
     g_ptr_array_unref(round->creates);
     g_ptr_array_unref(round->tasks);

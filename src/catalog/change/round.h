@@ -62,6 +62,7 @@ struct round {
     /* Creates */
     GArray *points; /* struct fork_point_query, one for all creates with the same parent */
     bool has_compaction_lock;
+    GHashTable *branched; /* datasets (char *) that active forks have branches in; NULL: not yet */
 
     /* Drops */
     GPtrArray *candidates; /* datasets in which a fork may have branches that are not recorded */

@@ -105,22 +105,16 @@ static const char *find_written(const struct catalog *catalog, const struct ulid
     return is_written ? overlay->key : NULL;
 }
 
-/* Takes the prefix over. */
-static struct store_request *list_own(struct store_set *set, char *prefix)
-{
-    struct store_request *listing = store_set_add(set, STORE_LIST, prefix);
-    store_request_keep_within(listing, store_key_above(prefix));
-    return listing;
-}
-
 /* A fork that has been written to may have lost its entry. */
 static int check_unwritten(struct catalog *catalog, const struct ulid *id,
                            struct operation *operation, struct error *ret_problem,
                            struct error *err)
 {
     auto_store_set struct store_set *set = store_set_new();
-    const struct store_request *log = list_own(set, layout_fork_wal_prefix(catalog->layout, id));
-    const struct store_request *files = list_own(set, layout_fork_prefix(catalog->layout, id));
+    const struct store_request *log =
+        store_set_add_own(set, STORE_LIST, layout_fork_wal_prefix(catalog->layout, id));
+    const struct store_request *files =
+        store_set_add_own(set, STORE_LIST, layout_fork_prefix(catalog->layout, id));
     const struct store_request *overlay =
         store_set_add(set, STORE_GET, layout_overlay_key(catalog->layout, id));
     int code = store_run(catalog->store, set, operation, err);

@@ -78,11 +78,8 @@ static int forget_filled(struct catalog *catalog, GPtrArray *directories,
                          struct operation *operation, struct error *err)
 {
     auto_store_set struct store_set *set = store_set_new();
-    for (guint i = 0; i < directories->len; i++) {
-        const char *directory = g_ptr_array_index(directories, i);
-        store_request_keep_within(store_set_list(set, directory, NULL, 1),
-                                  store_key_above(directory));
-    }
+    for (guint i = 0; i < directories->len; i++)
+        store_set_add_own(set, STORE_LIST, g_strdup(g_ptr_array_index(directories, i)))->limit = 1;
     int code = store_run_all(catalog->store, set, 0, operation, err);
     for (guint i = directories->len; code == 0 && i > 0; i--)
         if (store_set_at(set, i - 1)->answer.objects->len > 0)
@@ -95,10 +92,8 @@ static int prune_directories(struct catalog *catalog, const GPtrArray *directori
                              struct error *err)
 {
     auto_store_set struct store_set *set = store_set_new();
-    for (guint i = 0; i < directories->len; i++) {
-        const char *directory = g_ptr_array_index(directories, i);
-        store_request_keep_within(store_set_prune(set, directory), store_key_above(directory));
-    }
+    for (guint i = 0; i < directories->len; i++)
+        store_set_add_own(set, STORE_PRUNE, g_strdup(g_ptr_array_index(directories, i)));
     int code = store_run(catalog->store, set, operation, err);
     for (size_t i = 0; code == 0 && i < store_set_size(set); i++) {
         const struct store_request *prune = store_set_at(set, i);

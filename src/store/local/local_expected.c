@@ -2,10 +2,8 @@
  * Directories that a request takes to be there: see store_request_expect(). One that this store has
  * seen once is missed ever after.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
@@ -39,17 +37,9 @@ static bool was_seen(struct local_store *store, const char *directory)
 
 static bool is_empty(struct local_store *store, const char *directory)
 {
-    auto_close int fd =
-        TEMP_FAILURE_RETRY(openat(store->root, directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    DIR *stream = fd < 0 ? NULL : fdopendir(fd);
-    bool any = false;
-    if (!stream)
-        return false;
-    fd = -1; /* the stream's now */
-    for (const struct dirent *entry; !any && (entry = readdir(stream));)
-        any = strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
-    closedir(stream);
-    return !any;
+    g_autoptr(GArray) entries = NULL;
+    int fd = TEMP_FAILURE_RETRY(openat(store->root, directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    return fd >= 0 && local_read_directory(fd, &entries) == 0 && entries->len == 0;
 }
 
 static int check_one(struct local_store *store, const struct store_expectation *expected,
