@@ -6,16 +6,17 @@
 /* clang-format off */
 /*
  * Environment: FORKFS_FAULT=[early-]KIND[=CODE]:N[:METHODS[:MATCH]]
- *   or, for KIND delay:     [early-]delay:N:MS[:METHODS[:MATCH]]
+ *   or, for a delay:        [early-]KIND:N:MS[:METHODS[:MATCH]]
  *
  *   KIND     fail        the N-th request has no effect and fails with CODE (the name of an error
  *                        code without ERR_, e.g. NO_SPACE; default IO)
- *            fail-all    so does every later one
+ *            fail-all    so does every later one, if FORKFS_FAULT_RELEASE=FILE until there is that file
  *            lose        it takes effect, its answer is lost
  *            kill        the process is killed before the N-th request takes effect
  *            kill-after  the process is killed right after it has taken effect
- *            delay       it is held up for MS milliseconds; if FORKFS_FAULT_RELEASE=FILE, no longer than until
- *                        there is that file
+ *            delay       it is held up for MS milliseconds, no longer than until there is that FILE, or its
+ *                        operation is interrupted
+ *            delay-all   so is every later one, whoever sends it
  *   METHODS  all (default), reads, writes, or some of get+head+list+put+delete+prune
  *   MATCH    only requests with this text in their key
  *
@@ -111,6 +112,7 @@ static void parse_kind(const char *text, struct fault_request *request)
         {"fail", FAULT_FAIL, KILL_NEVER, false},        {"fail-all", FAULT_FAIL, KILL_NEVER, true},
         {"lose", FAULT_LOSE_ANSWER, KILL_NEVER, false}, {"kill", FAULT_NONE, KILL_BEFORE, false},
         {"kill-after", FAULT_NONE, KILL_AFTER, false},  {"delay", FAULT_DELAY, KILL_NEVER, false},
+        {"delay-all", FAULT_DELAY, KILL_NEVER, true},
     };
     for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++) {
         if (strcmp(kinds[i].name, text) == 0) {
@@ -232,7 +234,10 @@ static void *release_in_time(void *argument)
     const char *path = getenv("FORKFS_FAULT_RELEASE");
     while (access(path, F_OK) != 0 && !__atomic_load_n(&store->ending, __ATOMIC_ACQUIRE))
         g_usleep(5000);
-    fault_store_release(store->fault_store);
+    if (store->request.kind == FAULT_DELAY)
+        fault_store_release(store->fault_store);
+    else
+        fault_store_disarm(store->fault_store);
     return NULL;
 }
 
@@ -269,10 +274,12 @@ static void arm(void)
     if (request->kind != FAULT_NONE) {
         fault_store_match(hook->fault_store, request->match);
         fault_store_set_delay(hook->fault_store, request->delay_ms);
+        fault_store_set_cancellable(hook->fault_store, true);
         fault_store_arm(hook->fault_store, request->kind, request->method_mask, request->n,
                         request->persistent, request->code);
     }
-    if (request->kind == FAULT_DELAY && getenv("FORKFS_FAULT_RELEASE"))
+    bool lasts = request->kind == FAULT_DELAY || request->persistent;
+    if (lasts && getenv("FORKFS_FAULT_RELEASE"))
         hook->has_releaser = pthread_create(&hook->releaser, NULL, release_in_time, hook) == 0;
     LOCK_SCOPE(&hook->lock);
     hook->armed = true;

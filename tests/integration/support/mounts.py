@@ -179,8 +179,8 @@ class Mount:
         self.detach()
 
     def let_go(self, seconds=0):
-        """Ends the delay of a request that a fault holds up; after some time, so that it is held up while something
-        else arrives that nobody sees arriving."""
+        """Ends a fault that lasts: a delay, or the failing of all requests. After some time, so that a request is held
+        up while something else arrives that nobody sees arriving."""
         timer = threading.Timer(seconds, lambda: open(self.release, "w", encoding="utf-8").close())
         timer.start()
 

@@ -7,6 +7,7 @@
 #include "unit/stores/power_store.h"
 
 #define DEFAULT_DELAY_MS 60000
+#define CANCEL_POLL_NS (5 * NS_PER_MS)
 
 struct fault_store {
     struct store base;
@@ -19,6 +20,7 @@ struct fault_store {
     int code;
     char *match; /* NULL: all keys */
     int64_t delay_ms;
+    bool is_cancellable; /* delays are */
     unsigned count;
     bool fired, killed;
     bool held, released; /* since arming */
@@ -53,14 +55,19 @@ static enum fault_kind next_fault(struct fault_store *store, const struct store_
     return store->kind;
 }
 
-static void hold_up(struct fault_store *store)
+static void hold_up(struct fault_store *store, const struct operation *operation)
 {
     LOCK_SCOPE(&store->lock);
-    int64_t end = monotonic_now_ns() + store->delay_ms * NS_PER_MS;
+    int64_t now = monotonic_now_ns(), end = now + store->delay_ms * NS_PER_MS;
     store->held = true;
     pthread_cond_broadcast(&store->changed);
-    while (!store->released && monotonic_cond_wait(&store->changed, &store->lock, end))
-        ;
+    while (!store->released && now < end) {
+        if (store->is_cancellable && operation_is_cancelled(operation))
+            return;
+        int64_t until = store->is_cancellable ? MIN(end, now + CANCEL_POLL_NS) : end;
+        monotonic_cond_wait(&store->changed, &store->lock, until);
+        now = monotonic_now_ns();
+    }
 }
 
 static void tell(struct fault_store *store)
@@ -129,7 +136,7 @@ static void perform(struct store *base, const struct store_request *request,
         return;
     }
     if (fault == FAULT_DELAY)
-        hold_up(store);
+        hold_up(store, operation);
     if (fault != FAULT_LATE || request->method != STORE_PUT)
         base->wrapped->operations->perform(base->wrapped, request, operation, answer);
     if (fault == FAULT_LOSE_ANSWER)
@@ -219,6 +226,13 @@ void fault_store_set_delay(struct store *base, int64_t delay_ms)
     struct fault_store *store = fault_of(base);
     LOCK_SCOPE(&store->lock);
     store->delay_ms = delay_ms;
+}
+
+void fault_store_set_cancellable(struct store *base, bool is_cancellable)
+{
+    struct fault_store *store = fault_of(base);
+    LOCK_SCOPE(&store->lock);
+    store->is_cancellable = is_cancellable;
 }
 
 void fault_store_release(struct store *base)

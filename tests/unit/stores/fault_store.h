@@ -58,6 +58,9 @@ void fault_store_when_fired(struct store *store, void (*call)(int64_t), int64_t 
 
 /* FAULT_DELAY: the longest time to hold a request up (milliseconds); default 60 000. */
 void fault_store_set_delay(struct store *store, int64_t delay_ms);
+/* Whether the cancelling of its operation ends the delay of a request, too, as it ends what a real
+ * store is waiting for; default false. */
+void fault_store_set_cancellable(struct store *store, bool is_cancellable);
 /* Lets go of the requests held up, and holds up no other until the next arming. */
 void fault_store_release(struct store *store);
 /* Waits until a FAULT_DELAY request is being held up, or has been since arming. */
