@@ -110,15 +110,18 @@ static void run_recovery(struct caretaker *caretaker, recovery *recover)
     thread_end_operation(&caretaker->thread, &operation);
 }
 
+/* Not in step with the other mounts, which may have the same to do. */
+static int64_t next_recovery_ns(const struct caretaker *caretaker)
+{
+    int64_t pause_ns = caretaker->settings.recovery_interval_ms * NS_PER_MS;
+    return monotonic_now_ns() + (int64_t)((double)pause_ns * g_random_double_range(0.75, 1.25));
+}
+
 /* What other mounts have left, too. */
 static void recover_due(struct caretaker *caretaker)
 {
-    const struct caretaker_settings *settings = &caretaker->settings;
     run_recovery(caretaker, catalog_recover_due);
-    /* Not in step with the other mounts, which may have the same to do. */
-    int64_t pause_ns = settings->recovery_interval_ms * NS_PER_MS;
-    caretaker->recovery_due_ns =
-        monotonic_now_ns() + (int64_t)((double)pause_ns * g_random_double_range(0.75, 1.25));
+    caretaker->recovery_due_ns = next_recovery_ns(caretaker);
 }
 
 /* ---- The thread ---- */
@@ -148,7 +151,7 @@ int caretaker_start(const struct caretaker_settings *settings, struct caretaker 
     caretaker->settings = *settings;
     bool recovers = settings->recovery_interval_ms > 0;
     caretaker->sweep_due_ns = sweeps ? 0 : INT64_MAX;
-    caretaker->recovery_due_ns = recovers ? 0 : INT64_MAX;
+    caretaker->recovery_due_ns = recovers ? next_recovery_ns(caretaker) : INT64_MAX;
     caretaker->left_alone = key_table_new();
     caretaker->unswept = key_table_new();
     int code = change_watcher_start(settings, &caretaker->watcher, err);

@@ -4,9 +4,10 @@
  * expired forks, finishes what changes of this mount have left (leftovers.h), and on a catalog that
  * others write recovers what these have left, too.
  *
- * The first sweep comes right after the start. A fork that cannot be swept for the same reason as
- * last time is not reported again; nor is what recovery leaves alone, or cannot do, for the same
- * reason as last time.
+ * The first sweep comes right after the start, the first such recovery an interval later: what it
+ * finds has to be watched for longer than a mount that ends soon lasts. A fork that cannot be swept
+ * for the same reason as last time is not reported again; nor is what recovery leaves alone, or
+ * cannot do, for the same reason as last time.
  *
  * Callbacks run on these threads, several at a time, without a lock held.
  */

@@ -4,7 +4,7 @@
  *
  * Only in buckets; in a directory nothing arrives after the mount has ended. The mount that gave
  * the requests up knows of them (fork/late_forks.h). What others have left, or a mount that was
- * killed, is looked for: right after the start, once in an hour, and when a drop has met one.
+ * killed, is looked for: soon after the start, once in an hour, and when a drop has met one.
  *
  * What somebody may want back is never removed: a fork that is whole (whose entry was lost, then),
  * what has files that no such request puts, what a tag or another branch hangs on.
