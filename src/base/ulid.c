@@ -30,9 +30,12 @@ static struct ulid encode(ulid_value value)
 /* The value of a digit, -1 for none. */
 static int digit(char character)
 {
-    char upper = g_ascii_toupper(character);
-    const char *found = upper ? strchr(alphabet, upper) : NULL;
-    return found ? (int)(found - alphabet) : -1;
+    /* Of letters, without I, L, O, U. Thousands of names are parsed for a drop. */
+    static const signed char values[] = {10, 11, 12, 13, 14, 15, 16, 17, -1, 18, 19, -1, 20,
+                                         21, -1, 22, 23, 24, 25, 26, -1, 27, 28, 29, 30, 31};
+    if (g_ascii_isalpha(character))
+        return values[g_ascii_toupper(character) - 'A'];
+    return g_ascii_isdigit(character) ? character - '0' : -1;
 }
 
 static ulid_value random_tail(void)

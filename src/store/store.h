@@ -100,7 +100,7 @@ struct store_request {
     size_t limit;                         /* LIST: at most so many rows; 0: all of them */
     bool shallow;                         /* LIST: rows directly below the prefix only */
     bool with_temporary;                  /* LIST: temporary files too; set it after creation */
-    char *bare;                           /* LIST: see store_request_list_bare() */
+    struct store_row_choice *choice;      /* LIST: see store_request_leave_out(); NULL: all rows */
     size_t own;                           /* LIST, DELETE, PRUNE: see store_request_keep_within() */
     bool in_place;                        /* see store_request_in_place() */
     GPtrArray *expected;                  /* struct store_expectation: store_request_expect() */
@@ -112,6 +112,15 @@ struct store_expectation {
     char *directory; /* a key that ends in '/' */
     char *unless;    /* a directory above it: not if that is empty; NULL: none */
     bool is_sure;    /* else only if the store has seen it before */
+};
+
+typedef bool store_row_filter(const char *directory, const char *name, const void *argument);
+
+/* Which objects a listing leaves out. */
+struct store_row_choice {
+    store_row_filter *is_unwanted;
+    void *argument;
+    GDestroyNotify free_argument;
 };
 
 struct store_set;
@@ -139,9 +148,12 @@ struct store_request *store_set_put(struct store_set *set, const char *key, stru
  * start_after may be NULL; limit 0 means no limit. */
 struct store_request *store_set_list(struct store_set *set, const char *prefix,
                                      const char *start_after, size_t limit);
-/* For a listing: nothing but the keys is wanted of rows whose keys start with `prefix`, which is
- * copied. Other rows are told whole; where that is as cheap, so are these. */
-void store_request_list_bare(struct store_request *listing, const char *prefix);
+/* For a listing: objects of which the function says so are of no interest, by the key of their
+ * directory (with its '/') and their name; where that saves work, there are no rows of them. Called
+ * by the store's threads, also after the run was given up. Takes the argument over: `free_argument`
+ * (NULL: nothing) ends it. */
+void store_request_leave_out(struct store_request *listing, store_row_filter *is_unwanted,
+                             void *argument, GDestroyNotify free_argument);
 /* As a directory: objects and sub-directories directly below `prefix`, which ends in '/' or is "".
  * The local store also shows sub-directories that hold no object (yet, or any more). */
 struct store_request *store_set_list_shallow(struct store_set *set, const char *prefix);

@@ -24,6 +24,13 @@ static void free_expectation(void *data)
     g_free(expected);
 }
 
+static void row_choice_free(struct store_row_choice *choice)
+{
+    if (choice && choice->free_argument)
+        choice->free_argument(choice->argument);
+    g_free(choice);
+}
+
 static void free_request(gpointer data)
 {
     struct store_request *request = data;
@@ -31,7 +38,7 @@ static void free_request(gpointer data)
     g_free(request->etag);
     g_free(request->start_after);
     g_free(request->reserve);
-    g_free(request->bare);
+    row_choice_free(request->choice);
     if (request->expected)
         g_ptr_array_unref(request->expected);
     bytes_unref(request->body);
@@ -135,10 +142,12 @@ void store_request_use_reserve(struct store_request *put, const char *reserve)
     put->reserve = g_strdup(reserve);
 }
 
-void store_request_list_bare(struct store_request *listing, const char *prefix)
+void store_request_leave_out(struct store_request *listing, store_row_filter *is_unwanted,
+                             void *argument, GDestroyNotify free_argument)
 {
-    g_free(listing->bare);
-    listing->bare = g_strdup(prefix);
+    row_choice_free(listing->choice);
+    listing->choice = g_new0(struct store_row_choice, 1);
+    *listing->choice = (struct store_row_choice){is_unwanted, argument, free_argument};
 }
 
 struct store_request *store_set_list_shallow(struct store_set *set, const char *prefix)

@@ -112,13 +112,44 @@ static struct dataset_refs *obtain_dataset(struct check *check, const char *data
     return refs;
 }
 
-static void request_listing(struct dataset_refs *refs, struct store_set *set, bool tags_only)
+/* Whether a branch, by its name or its file's, which begins the same, is a fork's own:
+ * "fork_<ULID of an entry>_...". */
+static bool belongs_to_known_fork(const struct registry *registry, const char *branch)
+{
+    struct ulid id;
+    return layout_id_of_branch(branch, &id) && registry_find_id(registry, &id);
+}
+
+/* What the registry vouches for, of a listing of thousands of forks' refs. */
+struct vouched_for {
+    struct registry *registry;
+    char *branches; /* key of the directory of branch refs */
+};
+
+static bool is_vouched_for(const char *directory, const char *name, const void *argument)
+{
+    const struct vouched_for *vouched = argument;
+    return strcmp(directory, vouched->branches) == 0 &&
+           belongs_to_known_fork(vouched->registry, name);
+}
+
+static void vouched_for_free(void *pointer)
+{
+    struct vouched_for *vouched = pointer;
+    registry_unref(vouched->registry);
+    g_free(vouched->branches);
+    g_free(vouched);
+}
+
+static void request_listing(const struct check *check, struct dataset_refs *refs,
+                            struct store_set *set, bool tags_only)
 {
     if (!tags_only && !refs->all) {
-        g_autofree char *branches = lance_branch_refs_prefix(refs->key);
-        g_autofree char *forks = g_strconcat(branches, layout_branch_mark, NULL);
+        struct vouched_for *vouched = g_new0(struct vouched_for, 1);
+        vouched->registry = registry_ref(check->registry);
+        vouched->branches = lance_branch_refs_prefix(refs->key);
         refs->all = lance_refs_request(set, refs->key);
-        store_request_list_bare(refs->all, forks); /* theirs are hardly ever looked into */
+        store_request_leave_out(refs->all, is_vouched_for, vouched, vouched_for_free);
     }
     if (!refs->all && !refs->tags)
         refs->tags = lance_tag_refs_request(set, refs->key);
@@ -135,7 +166,7 @@ static void add_query(struct check *check, struct store_set *set, struct descend
         dependence->descendants = check->descendants;
         dependence->query = query;
         dependence->refs = obtain_dataset(check, pair->dataset);
-        request_listing(dependence->refs, set, query->tags_only);
+        request_listing(check, dependence->refs, set, query->tags_only);
         if (query->entry && query->entry->status == FORK_ACTIVE && dependence->refs->all)
             lance_expect_branches(dependence->refs->all, dependence->refs->key, true);
         dependence->branch = pair->branch;
@@ -144,14 +175,6 @@ static void add_query(struct check *check, struct store_set *set, struct descend
 }
 
 /* ---- Second wave: the refs that matter ---- */
-
-/* Whether a branch, by its name or its file's, which begins the same, is a fork's own:
- * "fork_<ULID of an entry>_...". */
-static bool belongs_to_known_fork(const struct registry *registry, const char *branch)
-{
-    struct ulid id;
-    return layout_id_of_branch(branch, &id) && registry_find_id(registry, &id);
-}
 
 /* branch: its name, which is taken over; NULL: a tag. */
 static void add_foreign(struct check *check, struct dataset_refs *refs,

@@ -8,7 +8,6 @@
 #include "store/store.h"
 
 #define BRANCH_MARK "fork_"
-const char layout_branch_mark[] = BRANCH_MARK;
 
 struct layout {
     char *metadata;

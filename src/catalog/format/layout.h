@@ -89,8 +89,6 @@ char *layout_fork_wal_prefix(const struct layout *layout, const struct ulid *id)
 char *layout_dataset_key(const struct layout *layout, const char *dataset);
 char *layout_dataset_uri(const struct layout *layout, const char *dataset);
 
-/* "fork_": what the name of a fork's branch begins with. */
-extern const char layout_branch_mark[];
 /* "fork_<ULID>_<dataset>", Uni's name for a fork's branch. */
 char *layout_branch_name(const struct ulid *id, const char *dataset);
 /* Whether a dataset's name can be part of a branch's: Uni allows labels and edge types that Lance

@@ -31,7 +31,7 @@ static void fail_walk(struct walk *walk, int errno_value, const char *stage)
     walk->finished = true;
 }
 
-/* status: NULL for a directory, and where the key says enough. */
+/* status: NULL for a directory. */
 static void add_row(struct walk *walk, const char *key, bool is_directory, struct stat *status)
 {
     struct store_object *row = g_new0(struct store_object, 1);
@@ -45,7 +45,7 @@ static void add_row(struct walk *walk, const char *key, bool is_directory, struc
     g_ptr_array_add(walk->answer->objects, row);
 }
 
-/* A row if it is wanted. Only rows that are returned cost a stat, and not the bare ones. */
+/* A row if it is wanted. Only rows that are returned cost a stat. */
 static void emit_row(struct walk *walk, const char *key, bool is_directory)
 {
     const struct store_request *request = walk->request;
@@ -55,7 +55,7 @@ static void emit_row(struct walk *walk, const char *key, bool is_directory)
     if (request->limit && walk->answer->objects->len == request->limit) {
         walk->answer->truncated = true;
         walk->finished = true;
-    } else if (is_directory || (request->bare && g_str_has_prefix(key, request->bare)))
+    } else if (is_directory)
         add_row(walk, key, is_directory, NULL);
     else if (fstatat(walk->store->root, key, &status, 0) == 0) {
         if (S_ISREG(status.st_mode))
@@ -99,6 +99,12 @@ static unsigned char resolve_type(struct walk *walk, const char *directory,
     return DT_UNKNOWN;
 }
 
+static bool is_unwanted(const struct walk *walk, const char *directory, const char *name)
+{
+    const struct store_row_choice *choice = walk->request->choice;
+    return choice && choice->is_unwanted(directory, name, choice->argument);
+}
+
 /* The names to be shown or entered, directories with a '/'. */
 static GPtrArray *select_names(struct walk *walk, const char *directory, GArray *entries,
                                const char *name_prefix)
@@ -114,7 +120,8 @@ static GPtrArray *select_names(struct walk *walk, const char *directory, GArray 
             local_note_met(walk->store, directory, entry->name);
         if (type == DT_DIR)
             g_ptr_array_add(names, g_strconcat(entry->name, "/", NULL));
-        else if (type == DT_REG && (walk->request->with_temporary || !is_temporary))
+        else if (type == DT_REG && (walk->request->with_temporary || !is_temporary) &&
+                 !is_unwanted(walk, directory, entry->name))
             g_ptr_array_add(names, g_strdup(entry->name));
     }
     return names;
