@@ -1,5 +1,4 @@
 """What was there and is gone is not taken for what never was."""
-import copy
 import errno
 import glob
 import json
@@ -357,28 +356,16 @@ def test_a_storage_that_is_only_where_the_datasets_are_is_refused(new_mount, for
     assert_unchanged(before, database)
 
 
-def copy_of(database, prefix):
-    """A database in the same bucket, so with the same registry, that has the same datasets."""
-    other = copy.copy(database)
-    other.dataset_prefix = prefix
-    other.source = other.base_uri
-    keys = [key for key in database.list_objects(database.dataset_prefix)
-            if "/tree/" not in key and "/_refs/" not in key]
-    database.put_objects({prefix + key.removeprefix(database.dataset_prefix): database.read_object(key)
-                          for key in keys})
-    return other
-
-
 @pytest.mark.s3_only
 def test_a_database_whose_forks_are_below_another_prefix_is_refused(new_mount, forked, database):
     assert forked.unmount() == 0
-    other = copy_of(database, "other/")
+    other = database.beside("other/")
     refused(new_mount, other, "none of them is below 'other/'")
 
 
 @pytest.mark.s3_only
 def test_a_fork_below_another_prefix_is_not_dropped(new_mount, forked, database):
-    other = copy_of(database, "other/")
+    other = database.beside("other/")
     forks = database.forks()
     database.put_forks({})
     wait_until(lambda: shows(forked))
@@ -399,7 +386,7 @@ def test_a_fork_below_another_prefix_is_not_dropped(new_mount, forked, database)
 @pytest.mark.parametrize("status", ["pending", "tombstoned"])
 def test_an_unfinished_fork_below_another_prefix_is_left_to_its_database(new_mount, database, status):
     """As a mount of that has left it that was killed; recovery and rmdir of the other one."""
-    other = copy_of(database, "other/")
+    other = database.beside("other/")
     neighbour = new_mount(other)
     os.mkdir(neighbour.fork("c"))
     assert neighbour.unmount() == 0

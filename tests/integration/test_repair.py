@@ -238,6 +238,44 @@ def test_a_registry_that_is_a_link_is_rebuilt_where_that_leads(forked, new_mount
 
 
 @pytest.mark.local_only("a directory is moved away")
+@pytest.fixture
+def neighbour_fork(forked, new_mount):
+    """The id of a fork that no registry knows, of another database in the same bucket."""
+    forks = forked.forks()
+    forked.put_forks({})
+    mount = new_mount(forked.beside("other/"))
+    os.mkdir(mount.fork("c"))
+    assert mount.unmount() == 0, mount.stderr()
+    fork_id = forked.fork("c")["id"]
+    forked.put_forks(forks)
+    return fork_id
+
+
+def files_of(database, fork_id):
+    return {key: body for key, body in database.snapshot().items() if fork_id in key}
+
+
+@pytest.mark.s3_only
+@pytest.mark.parametrize("orphans", [(), ("--adopt",), ("--purge",)], ids=" ".join)
+def test_a_repair_leaves_the_forks_of_another_database_of_the_bucket(forked, neighbour_fork, orphans):
+    forks, files = forked.forks(), files_of(forked, neighbour_fork)
+    forked.delete_object(forked.registry_key)
+    done = [line for line in fsck(forked, "--repair", *orphans).stdout.splitlines() if line.startswith("repair: ")]
+    assert "with 2 forks" in done[0] and not any(neighbour_fork in line for line in done)
+    assert {entry["id"] for entry in forked.forks().values()} == {entry["id"] for entry in forks.values()}
+    assert files_of(forked, neighbour_fork) == files
+
+
+@pytest.mark.s3_only
+def test_recovery_leaves_the_files_of_another_database_of_the_bucket(forked, neighbour_fork, new_mount):
+    files = files_of(forked, neighbour_fork)
+    forked.mount_options += ("single_writer",)
+    mount = new_mount(forked)
+    assert any("below 'other/'" in line and neighbour_fork in line for line in mount.errors())
+    assert mount.unmount() == 0
+    assert files_of(forked, neighbour_fork) == files
+
+
 def test_a_catalog_that_is_away_is_not_made_anew(forked):
     os.rename(forked.path("catalog"), forked.path("away"))
     done = fsck(forked, "--repair")

@@ -22,4 +22,11 @@ int foreign_branches_check(struct store *store, const struct layout *layout,
                            const GPtrArray *branches, struct operation *operation,
                            struct error *err);
 
+/* Which of the ids (texts of ids, a set) have a ref of a branch below another prefix, as above: id
+ * -> that prefix, both owned by *ret, g_hash_table_unref(). Empty for a directory, and without
+ * ids; else lists the branches of all other databases, in up to three waves. Errors of the store.
+ */
+int foreign_branches_of_ids(struct store *store, const struct layout *layout, GHashTable *ids,
+                            struct operation *operation, GHashTable **ret, struct error *err);
+
 #endif

@@ -4,6 +4,7 @@
 
 #include "base/timestamp.h"
 #include "catalog/change/deletion.h"
+#include "catalog/fork/foreign_branches.h"
 #include "catalog/format/overlay_document.h"
 #include "catalog/recovery/recovery_private.h"
 #include "lance/branch_name.h"
@@ -176,6 +177,29 @@ static void forget_those_not_due(struct catalog *catalog, GHashTable *ids)
     takeover_end_look(catalog->takeover, TAKEOVER_ORPHAN, monotonic_now_ns());
 }
 
+/* Of a database below another prefix, with which this one shares the metadata of a bucket. */
+static int leave_those_of_others(struct catalog *catalog, GHashTable *ids,
+                                 struct operation *operation, struct recovery_report *report,
+                                 struct error *err)
+{
+    g_autoptr(GHashTable) elsewhere = NULL;
+    int code =
+        foreign_branches_of_ids(catalog->store, catalog->layout, ids, operation, &elsewhere, err);
+    if (code)
+        return code;
+    GHashTableIter iterator;
+    void *id, *prefix;
+    g_hash_table_iter_init(&iterator, elsewhere);
+    while (g_hash_table_iter_next(&iterator, &id, &prefix)) {
+        struct error reason;
+        error_set(&reason, ERR_AWAY, "no fork has it, but there are branches of it below '%s'",
+                  (const char *)prefix);
+        recovery_report_problem(report, &reason, "the id", id);
+        g_hash_table_remove(ids, id);
+    }
+    return 0;
+}
+
 int orphans_remove(struct catalog *catalog, struct operation *operation,
                    struct recovery_report *report, struct error *err)
 {
@@ -189,6 +213,9 @@ int orphans_remove(struct catalog *catalog, struct operation *operation,
     forget_those_not_due(catalog, ids);
     if (g_hash_table_size(ids) == 0)
         return 0;
+    code = leave_those_of_others(catalog, ids, operation, report, err);
+    if (code)
+        return code;
     g_autoptr(GPtrArray) datasets = NULL;
     code = fork_point_datasets(catalog->fork_points, operation, &datasets, err);
     GHashTableIter iterator;

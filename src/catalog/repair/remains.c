@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "catalog/fork/foreign_branches.h"
 #include "catalog/fork_point/dataset_listing.h"
 #include "catalog/format/overlay_document.h"
 #include "catalog/registry/fork_entry.h"
@@ -227,6 +228,25 @@ int remains_read_overlays(struct store *store, const struct layout *layout, cons
             answer->code == 0 && overlay_document_is_written(answer->body);
     }
     return error_prefix(err, code, "reading the overlays of orphans");
+}
+
+int remains_leave_foreign(struct store *store, const struct layout *layout, GPtrArray *list,
+                          struct operation *operation, struct error *err)
+{
+    g_autoptr(GHashTable) ids = g_hash_table_new(g_str_hash, g_str_equal);
+    g_autoptr(GHashTable) elsewhere = NULL;
+    for (guint i = 0; i < list->len; i++) {
+        struct remains *remains = g_ptr_array_index(list, i);
+        if (remains->branches->len == 0)
+            g_hash_table_add(ids, remains->id.text);
+    }
+    int code = foreign_branches_of_ids(store, layout, ids, operation, &elsewhere, err);
+    for (guint i = list->len; code == 0 && i > 0; i--) {
+        const struct remains *remains = g_ptr_array_index(list, i - 1);
+        if (g_hash_table_contains(elsewhere, remains->id.text))
+            g_ptr_array_remove_index(list, i - 1);
+    }
+    return code;
 }
 
 /* ---- What they are ---- */

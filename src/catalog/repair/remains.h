@@ -38,6 +38,10 @@ int remains_survey(struct store *store, const struct layout *layout, struct oper
 /* Reads the overlays of those of the list (struct remains) that have any. Errors of the store. */
 int remains_read_overlays(struct store *store, const struct layout *layout, const GPtrArray *list,
                           struct operation *operation, struct error *err);
+/* Takes out of the list those without any branch here of which another database of the bucket has
+ * one: their files are its. Errors of the store. */
+int remains_leave_foreign(struct store *store, const struct layout *layout, GPtrArray *list,
+                          struct operation *operation, struct error *err);
 /* The remains of a survey, sorted by id (borrowed). */
 GPtrArray *remains_sorted(GHashTable *survey);
 

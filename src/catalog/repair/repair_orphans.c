@@ -201,6 +201,8 @@ int repair_purge(struct repair *repair, struct error *err)
     if (code == 0)
         code = list_orphans(repair, survey, all, err);
     if (code == 0)
+        code = remains_leave_foreign(repair->store, repair->layout, all, repair->operation, err);
+    if (code == 0)
         code = remains_read_overlays(repair->store, repair->layout, all, repair->operation, err);
     if (code)
         return code;

@@ -132,8 +132,10 @@ static int rebuild(struct repair *repair, const struct lost_registry *lost, stru
     if (code)
         return code;
     g_autoptr(GPtrArray) forks = choose_forks(survey);
-    code = recovered_entries(repair->store, repair->layout, empty, forks, repair->operation,
-                             &entries, err);
+    code = remains_leave_foreign(repair->store, repair->layout, forks, repair->operation, err);
+    if (code == 0)
+        code = recovered_entries(repair->store, repair->layout, empty, forks, repair->operation,
+                                 &entries, err);
     if (code || (entries->len == 0 && !lost->body))
         return code; /* a database that has never had a fork */
     code = lost->body ? keep_aside(repair, lost, err) : check_schema(repair, err);

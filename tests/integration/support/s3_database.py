@@ -75,6 +75,15 @@ class S3Database(Database):
         other.reached_by = options
         return other
 
+    def beside(self, prefix):
+        """A database in the same bucket, so with the same registry, that has the same datasets."""
+        other = copy.copy(self)
+        other.dataset_prefix = prefix
+        other.source = other.base_uri
+        keys = [key for key in self.list_objects(self.dataset_prefix) if "/tree/" not in key and "/_refs/" not in key]
+        self.put_objects({prefix + key.removeprefix(self.dataset_prefix): self.read_object(key) for key in keys})
+        return other
+
     def as_guest(self):
         """The same database, for mounts of a user to whom the bucket does not belong."""
         self.keep_from_others()
