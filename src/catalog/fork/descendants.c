@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "catalog/fork/kept_reason.h"
+#include "catalog/fork/known_forks.h"
 #include "lance/branch_name.h"
 #include "lance/branch_ref.h"
 #include "lance/dataset.h"
@@ -54,8 +55,9 @@ struct dependence {
 struct check {
     struct descendants *descendants;
     const struct registry *registry;
-    GHashTable *datasets;   /* name -> struct dataset_refs */
-    GPtrArray *dependences; /* struct dependence */
+    struct known_forks *known; /* known_of() */
+    GHashTable *datasets;      /* name -> struct dataset_refs */
+    GPtrArray *dependences;    /* struct dependence */
 };
 
 struct descendants *descendants_new(struct store *store, const struct layout *layout,
@@ -112,41 +114,40 @@ static struct dataset_refs *obtain_dataset(struct check *check, const char *data
     return refs;
 }
 
-/* Whether a branch, by its name or its file's, which begins the same, is a fork's own:
- * "fork_<ULID of an entry>_...". */
-static bool belongs_to_known_fork(const struct registry *registry, const char *branch)
+/* Made when something asks. */
+static struct known_forks *known_of(struct check *check)
 {
-    struct ulid id;
-    return layout_id_of_branch(branch, &id) && registry_find_id(registry, &id);
+    if (!check->known)
+        check->known = known_forks_new(check->registry);
+    return check->known;
 }
 
 /* What the registry vouches for, of a listing of thousands of forks' refs. */
 struct vouched_for {
-    struct registry *registry;
+    struct known_forks *known;
     char *branches; /* key of the directory of branch refs */
 };
 
 static bool is_vouched_for(const char *directory, const char *name, const void *argument)
 {
     const struct vouched_for *vouched = argument;
-    return strcmp(directory, vouched->branches) == 0 &&
-           belongs_to_known_fork(vouched->registry, name);
+    return strcmp(directory, vouched->branches) == 0 && known_forks_have(vouched->known, name);
 }
 
 static void vouched_for_free(void *pointer)
 {
     struct vouched_for *vouched = pointer;
-    registry_unref(vouched->registry);
+    known_forks_unref(vouched->known);
     g_free(vouched->branches);
     g_free(vouched);
 }
 
-static void request_listing(const struct check *check, struct dataset_refs *refs,
-                            struct store_set *set, bool tags_only)
+static void request_listing(struct check *check, struct dataset_refs *refs, struct store_set *set,
+                            bool tags_only)
 {
     if (!tags_only && !refs->all) {
         struct vouched_for *vouched = g_new0(struct vouched_for, 1);
-        vouched->registry = registry_ref(check->registry);
+        vouched->known = known_forks_ref(known_of(check));
         vouched->branches = lance_branch_refs_prefix(refs->key);
         refs->all = lance_refs_request(set, refs->key);
         store_request_leave_out(refs->all, is_vouched_for, vouched, vouched_for_free);
@@ -201,10 +202,10 @@ static void request_listed(struct check *check, struct dataset_refs *refs, const
         const struct store_object *object = g_ptr_array_index(objects, i);
         bool is_tag = g_str_has_prefix(object->key, tags);
         if (!is_tag && (!g_str_has_prefix(object->key, branches) ||
-                        belongs_to_known_fork(check->registry, object->key + length)))
+                        known_forks_have(known_of(check), object->key + length)))
             continue;
         g_autofree char *branch = lance_branch_of_ref_key(refs->key, object->key);
-        if (branch && !belongs_to_known_fork(check->registry, branch))
+        if (branch && !known_forks_have(known_of(check), branch))
             add_foreign(check, refs, object, g_steal_pointer(&branch), set);
         else if (is_tag && g_str_has_suffix(object->key, ".json"))
             add_foreign(check, refs, object, NULL, set);
@@ -418,5 +419,6 @@ int descendants_check(struct descendants *descendants, const struct registry *re
         if (dependence->query->err->code == 0)
             check_dependence(dependence, dependence->query->err);
     }
+    known_forks_unref(check.known);
     return run_code;
 }

@@ -169,11 +169,18 @@ int layout_check_branchable(const char *dataset, struct error *err)
                      "dataset %s: its name cannot be part of a Lance branch name", dataset);
 }
 
-bool layout_id_of_branch(const char *branch, struct ulid *ret)
+const char *layout_id_in_branch(const char *branch)
 {
     const char *id = branch + strlen(BRANCH_MARK);
-    return g_str_has_prefix(branch, BRANCH_MARK) && strlen(id) > ULID_LENGTH &&
-           id[ULID_LENGTH] == '_' && ulid_parse(id, ULID_LENGTH, ret);
+    bool has_id = strncmp(branch, BRANCH_MARK, strlen(BRANCH_MARK)) == 0 &&
+                  strnlen(id, ULID_LENGTH + 1) > ULID_LENGTH && id[ULID_LENGTH] == '_';
+    return has_id ? id : NULL;
+}
+
+bool layout_id_of_branch(const char *branch, struct ulid *ret)
+{
+    const char *id = layout_id_in_branch(branch);
+    return id && ulid_parse(id, ULID_LENGTH, ret);
 }
 
 bool layout_branch_is_of(const char *branch, const struct ulid *id)

@@ -94,6 +94,9 @@ char *layout_branch_name(const struct ulid *id, const char *dataset);
 /* Whether a dataset's name can be part of a branch's: Uni allows labels and edge types that Lance
  * does not allow there. ERR_UNSUPPORTED. */
 int layout_check_branchable(const char *dataset, struct error *err);
+/* Where the 26 characters are that are an id, perhaps, in a name that begins "fork_<ULID>_"; else
+ * NULL. */
+const char *layout_id_in_branch(const char *branch);
 /* The id in a name that begins with "fork_<ULID>_"; false if there is none. */
 bool layout_id_of_branch(const char *branch, struct ulid *ret);
 /* Whether a name begins with "fork_<id>_", the id written as forkfs and Uni write it. */
