@@ -5,7 +5,7 @@
 #include "base/timestamp.h"
 #include "catalog/change/deletion.h"
 #include "catalog/fork/foreign_branches.h"
-#include "catalog/format/overlay_document.h"
+#include "catalog/fork/written_files.h"
 #include "catalog/recovery/recovery_private.h"
 #include "lance/branch_name.h"
 
@@ -82,50 +82,17 @@ static int has_branches(struct catalog *catalog, const struct ulid *id, const GP
     return code;
 }
 
-/* The key of what somebody has written to a fork after it was made; NULL: nothing. Links, and
- * whatever else is there, are no data of a fork. */
-static const char *find_written(const struct catalog *catalog, const struct ulid *id,
-                                const struct store_request *log, const struct store_request *files,
-                                const struct store_request *overlay)
-{
-    g_autofree char *pointer = layout_fork_pointer_key(catalog->layout, id);
-    g_autofree char *own = layout_fork_prefix(catalog->layout, id);
-    g_autofree char *snapshots = g_strconcat(own, "manifests/", NULL);
-    for (guint i = 0; i < log->answer.objects->len; i++) {
-        const struct store_object *row = g_ptr_array_index(log->answer.objects, i);
-        if (g_str_has_suffix(row->key, ".wal"))
-            return row->key;
-    }
-    for (guint i = 0; i < files->answer.objects->len; i++) {
-        const struct store_object *row = g_ptr_array_index(files->answer.objects, i);
-        if (strcmp(row->key, pointer) == 0 || g_str_has_prefix(row->key, snapshots))
-            return row->key;
-    }
-    bool is_written =
-        overlay->answer.code == 0 && overlay_document_is_written(overlay->answer.body);
-    return is_written ? overlay->key : NULL;
-}
-
 /* A fork that has been written to may have lost its entry. */
 static int check_unwritten(struct catalog *catalog, const struct ulid *id,
                            struct operation *operation, struct error *ret_problem,
                            struct error *err)
 {
     auto_store_set struct store_set *set = store_set_new();
-    const struct store_request *log =
-        store_set_add_own(set, STORE_LIST, layout_fork_wal_prefix(catalog->layout, id));
-    const struct store_request *files =
-        store_set_add_own(set, STORE_LIST, layout_fork_prefix(catalog->layout, id));
-    const struct store_request *overlay =
-        store_set_add(set, STORE_GET, layout_overlay_key(catalog->layout, id));
+    const struct written_files written = written_files_request(set, catalog->layout, id);
+    const char *found = NULL;
     int code = store_run(catalog->store, set, operation, err);
     if (code == 0)
-        code = store_answer_failure(&log->answer, 0, err);
-    if (code == 0)
-        code = store_answer_failure(&files->answer, 0, err);
-    if (code == 0 && overlay->answer.code != ERR_NOT_FOUND)
-        code = store_answer_failure(&overlay->answer, 0, err);
-    const char *found = code == 0 ? find_written(catalog, id, log, files, overlay) : NULL;
+        code = written_files_find(&written, catalog->layout, id, &found, err);
     if (found)
         error_set(ret_problem, ERR_CORRUPT,
                   "no fork has it, but somebody has written %s; see forkfs-fsck", found);

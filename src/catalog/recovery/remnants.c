@@ -5,7 +5,7 @@
 #include "base/timestamp.h"
 #include "catalog/change/deletion.h"
 #include "catalog/fork/deletion_branches.h"
-#include "catalog/format/overlay_document.h"
+#include "catalog/fork/written_files.h"
 #include "catalog/recovery/recovery_private.h"
 #include "catalog/registry/transitions.h"
 #include "lance/branch_name.h"
@@ -279,13 +279,15 @@ static bool is_whole_branch(const struct examined_branch *branch)
     return branch->files->answer.objects->len > 0 && branch->ref->answer.code == 0;
 }
 
-static void judge(struct remnant *remnant, const GArray *branches,
-                  const struct store_answer *overlay, const struct store_answer *allocator)
+/* written: the key of what somebody has written to it, NULL: nothing. has_files: it has the files
+ * of its own that each fork has. */
+static void judge(struct remnant *remnant, const GArray *branches, const char *written,
+                  bool has_files)
 {
-    bool whole = overlay->code == 0 && allocator->code == 0;
-    if (overlay->code == 0 && overlay_document_is_written(overlay->body)) {
+    bool whole = has_files;
+    if (written) {
         error_set(&remnant->problem, ERR_CORRUPT,
-                  "no fork has it, but something was written to its schema.json");
+                  "no fork has it, but somebody has written %s; see forkfs-fsck", written);
         return;
     }
     for (guint i = 0; i < branches->len; i++) {
@@ -308,21 +310,24 @@ static void judge(struct remnant *remnant, const GArray *branches,
 static int examine(struct catalog *catalog, struct remnant *remnant, struct operation *operation,
                    struct error *err)
 {
-    g_autofree char *overlay_key = layout_overlay_key(catalog->layout, &remnant->id);
     g_autofree char *allocator_key = layout_fork_allocator_key(catalog->layout, &remnant->id);
     auto_store_set struct store_set *set = store_set_new();
     g_autoptr(GArray) branches = g_array_new(FALSE, FALSE, sizeof(struct examined_branch));
     g_array_set_clear_func(branches, examined_branch_clear);
-    const struct store_request *overlay = store_set_get(set, overlay_key);
+    const struct written_files files = written_files_request(set, catalog->layout, &remnant->id);
     const struct store_request *allocator = store_set_head(set, allocator_key);
     for (guint i = 0; i < remnant->branches->len; i++) {
         struct examined_branch branch =
             examine_branch(catalog, set, g_ptr_array_index(remnant->branches, i));
         g_array_append_val(branches, branch);
     }
+    const char *written = NULL;
     int code = store_run_all(catalog->store, set, ERR_NOT_FOUND, operation, err);
     if (code == 0)
-        judge(remnant, branches, &overlay->answer, &allocator->answer);
+        code = written_files_find(&files, catalog->layout, &remnant->id, &written, err);
+    if (code == 0)
+        judge(remnant, branches, written,
+              files.overlay->answer.code == 0 && allocator->answer.code == 0);
     return code;
 }
 

@@ -306,6 +306,26 @@ static void data_of_a_fork_without_entry_stays(void **state)
     assert_stays(bucket, "data of its own");
 }
 
+static void log_of_a_fork_without_entry_stays(void **state)
+{
+    struct bucket *bucket = *state;
+    struct ulid id = leave_remnant(bucket, NULL);
+    g_autofree char *log = layout_fork_wal_prefix(bucket->catalog->layout, &id);
+    g_autofree char *segment = g_strconcat(log, "00000000000000000001_0.wal", NULL);
+    fixture_put(bucket->store, segment, "rows");
+    assert_stays(bucket, segment);
+}
+
+static void snapshots_of_a_fork_without_entry_stay(void **state)
+{
+    struct bucket *bucket = *state;
+    struct ulid id = leave_remnant(bucket, NULL);
+    g_autofree char *files = layout_fork_prefix(bucket->catalog->layout, &id);
+    g_autofree char *snapshot = g_strconcat(files, "manifests/1.json", NULL);
+    fixture_put(bucket->store, snapshot, "{}");
+    assert_stays(bucket, snapshot);
+}
+
 static void what_a_tag_points_at_stays(void **state)
 {
     struct bucket *bucket = *state;
@@ -409,6 +429,8 @@ int main(void)
         TEST(a_parent_says_what_it_waits_for_and_can_then_be_dropped),
         TEST(a_whole_fork_without_entry_stays),
         TEST(data_of_a_fork_without_entry_stays),
+        TEST(log_of_a_fork_without_entry_stays),
+        TEST(snapshots_of_a_fork_without_entry_stay),
         TEST(what_a_tag_points_at_stays),
         TEST(nothing_is_removed_without_a_registry),
         TEST(a_fork_that_is_made_meanwhile_is_never_taken_for_a_remnant),
