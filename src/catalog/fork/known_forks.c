@@ -5,9 +5,9 @@
 #include "catalog/format/layout.h"
 
 struct known_forks {
-    int references; /* atomic */
-    struct registry *registry;
-    GHashTable *ids; /* set of the entries' ids as they are spelled, not terminated */
+    int references;   /* atomic */
+    struct ulid *ids; /* of all entries, side by side, as that is where all looking up looks */
+    GHashTable *set;  /* of them */
 };
 
 /* The end of an id is random. */
@@ -27,11 +27,12 @@ struct known_forks *known_forks_new(const struct registry *registry)
 {
     struct known_forks *known = g_new0(struct known_forks, 1);
     known->references = 1;
-    known->registry = registry_ref(registry);
-    known->ids = g_hash_table_new(hash_of_id, ids_equal);
-    for (guint i = 0; i < registry->entries->len; i++)
-        g_hash_table_add(known->ids,
-                         ((struct fork_entry *)g_ptr_array_index(registry->entries, i))->id.text);
+    known->ids = g_new(struct ulid, registry->entries->len);
+    known->set = g_hash_table_new(hash_of_id, ids_equal);
+    for (guint i = 0; i < registry->entries->len; i++) {
+        known->ids[i] = ((const struct fork_entry *)g_ptr_array_index(registry->entries, i))->id;
+        g_hash_table_add(known->set, known->ids[i].text);
+    }
     return known;
 }
 
@@ -45,8 +46,8 @@ void known_forks_unref(struct known_forks *known)
 {
     if (!known || __atomic_sub_fetch(&known->references, 1, __ATOMIC_ACQ_REL) > 0)
         return;
-    g_hash_table_unref(known->ids);
-    registry_unref(known->registry);
+    g_hash_table_unref(known->set);
+    g_free(known->ids);
     g_free(known);
 }
 
@@ -56,6 +57,6 @@ bool known_forks_have(const struct known_forks *known, const char *branch)
     if (!text)
         return false;
     struct ulid id; /* other programs may spell it in lower case */
-    return g_hash_table_contains(known->ids, text) ||
-           (ulid_parse(text, ULID_LENGTH, &id) && g_hash_table_contains(known->ids, id.text));
+    return g_hash_table_contains(known->set, text) ||
+           (ulid_parse(text, ULID_LENGTH, &id) && g_hash_table_contains(known->set, id.text));
 }

@@ -13,7 +13,6 @@
 
 struct known_forks;
 
-/* Keeps the registry. */
 struct known_forks *known_forks_new(const struct registry *registry);
 struct known_forks *known_forks_ref(struct known_forks *known);
 void known_forks_unref(struct known_forks *known); /* NULL: nothing */

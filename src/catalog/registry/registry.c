@@ -21,11 +21,10 @@ struct registry *registry_allocate(struct bytes *head, struct bytes *tail)
     return registry;
 }
 
-struct registry *registry_ref(const struct registry *registry)
+struct registry *registry_ref(struct registry *registry)
 {
-    struct registry *counted = (struct registry *)registry;
-    __atomic_fetch_add(&counted->references, 1, __ATOMIC_RELAXED);
-    return counted;
+    __atomic_fetch_add(&registry->references, 1, __ATOMIC_RELAXED);
+    return registry;
 }
 
 void registry_unref(struct registry *registry)

@@ -35,8 +35,7 @@ struct registry {
 int registry_parse(struct bytes *body, const char *etag, int64_t modified_ns,
                    const struct registry *previous, struct registry **ret, struct error *err);
 
-/* An image never changes, so that who may only read it may keep it, too. */
-struct registry *registry_ref(const struct registry *registry);
+struct registry *registry_ref(struct registry *registry);
 void registry_unref(struct registry *registry); /* NULL: nothing */
 
 /* NULL when there is none; the pointer lives as long as the registry. Logarithmic. */

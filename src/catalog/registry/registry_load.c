@@ -7,7 +7,7 @@ int registry_load(struct store *store, const char *key, const struct registry *p
     struct store_request *get = store_set_get(set, key);
     int code = store_run_all(store, set, 0, operation, err);
     if (code == 0 && previous && g_strcmp0(previous->etag, get->answer.etag) == 0)
-        *ret = registry_ref(previous);
+        *ret = registry_ref((struct registry *)previous);
     else if (code == 0)
         code = registry_parse(get->answer.body, get->answer.etag, get->answer.modified_ns, previous,
                               ret, err);

@@ -94,6 +94,16 @@ static void branches_of_known_forks_are_not_looked_into(void **state)
     assert_int_not_equal(fixture_mentions(checking->fork->store, child.text), 0);
 }
 
+static void the_id_of_a_known_fork_may_be_in_lower_case(void **state)
+{
+    struct checking *checking = *state;
+    struct ulid child = fixture_create(checking->fork->catalog, "child", NULL);
+    g_autofree char *lower = g_ascii_strdown(child.text, -1);
+    g_autofree char *branch = g_strdup_printf("fork_%s_vertices_Person", lower);
+    put_ref(checking, branch, checking->fork->branch);
+    assert_int_equal(check(checking, NULL), 0);
+}
+
 static void a_branch_with_the_id_of_no_fork_is_foreign(void **state)
 {
     struct checking *checking = *state;
@@ -174,6 +184,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(without_foreign_refs_one_wave_of_listings_is_enough),
         TEST(branches_of_known_forks_are_not_looked_into),
+        TEST(the_id_of_a_known_fork_may_be_in_lower_case),
         TEST(a_branch_with_the_id_of_no_fork_is_foreign),
         TEST(a_branch_that_only_looks_like_the_forks_is_foreign),
         TEST(refs_are_fetched_once_until_they_change),
