@@ -87,6 +87,13 @@ void lance_expect_branches(struct store_request *request, const char *dataset, b
     store_request_expect(request, refs, root, is_sure);
 }
 
+void lance_expect_tags(struct store_request *request, const char *dataset)
+{
+    g_autofree char *tags = lance_tag_refs_prefix(dataset);
+    g_autofree char *root = g_strconcat(dataset, "/", NULL);
+    store_request_expect(request, tags, root, false);
+}
+
 /* What a branch's name begins after, in keys of its files. */
 static size_t above_branches(const char *dataset)
 {

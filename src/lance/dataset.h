@@ -75,6 +75,9 @@ struct lance_branch_prunes lance_branch_prune_requests(struct store_set *set, co
 size_t lance_branch_rest_requests(struct store_set *set, const char *dataset, const char *branch,
                                   const struct lance_branch_prunes *prunes);
 
+/* See store_request_expect(): the directory of the dataset's tags. */
+void lance_expect_tags(struct store_request *request, const char *dataset);
+
 /* One listing each of the dataset's branch refs and tag refs. */
 struct store_request *lance_branch_refs_request(struct store_set *set, const char *dataset);
 struct store_request *lance_tag_refs_request(struct store_set *set, const char *dataset);

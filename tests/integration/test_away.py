@@ -245,6 +245,62 @@ def test_a_log_that_is_away_is_no_empty_one(mount, database, moved):
     assert errno_of(os.mkdir, mount.fork("a")) == errno.EBUSY
 
 
+def test_an_overlay_that_is_away_is_no_empty_one(new_mount, forked, database, away):
+    label = json.dumps({"added_labels": [["Draft", {"id": 9}]], "added_edge_types": [], "added_properties": []})
+    write(forked.fork("a", "schema.json"), label)
+    away.take(database.overlay_key(database.fork("a")["id"]))
+    wait_until(lambda: errno_of(forked.read, "forks", "a", "schema.json") == errno.EUCLEAN)
+    assert_refused(forked, os.mkdir, forked.fork("a", "children", "c"), "put it back")
+    assert_refused(forked, lambda path: write(path, label), forked.fork("a", "schema.json"), "put it back")
+    away.put_back()
+    assert "Draft" in forked.read("forks", "a", "schema.json")
+    os.mkdir(forked.fork("a", "children", "c"))
+    assert_sound(database)
+
+
+def test_a_log_of_a_fork_that_is_away_is_no_empty_one(forked, database, moved):
+    fork_id = database.fork("b")["id"]
+    segment = database.fork_wal_prefix(fork_id) + "00000000000000000001_6f1c2a9e-3b0d-4d7e-9a51-0c8e2f4b7d11.wal"
+    os.rmdir(forked.fork("b", "tags", "t"))
+    database.put_object(segment, "torn")
+    assert errno_of(os.mkdir, forked.fork("b", "children", "c")) == errno.EBUSY
+    put_back = moved(os.path.dirname(database.fork_wal_prefix(fork_id).rstrip("/")))
+    assert_refused(forked, os.mkdir, forked.fork("b", "children", "c"), "put it back")
+    assert_refused(forked, os.rmdir, forked.fork("b"), "put it back")
+    put_back()
+    assert errno_of(os.mkdir, forked.fork("b", "children", "c")) == errno.EBUSY
+    os.rmdir(forked.fork("b"))
+    assert_sound(database)
+
+
+def test_tags_that_are_away_are_not_none(forked, database, moved):
+    back = [moved(database.dataset_key(dataset) + "/_refs/tags") for dataset in database.fork("b")["datasets"]]
+    assert_refused(forked, os.rmdir, forked.fork("b"), "_refs/tags", "put it back")
+    for put_back in back:
+        put_back()
+    assert os.listdir(forked.fork("b", "tags")) == ["t"]
+    assert errno_of(os.rmdir, forked.fork("b")) == errno.ENOTEMPTY
+    os.rmdir(forked.fork("b", "tags", "t"))
+    os.rmdir(forked.fork("b"))
+    assert_sound(database)
+
+
+@pytest.mark.local_only("a bucket has no links")
+@pytest.mark.parametrize("what", ["manifest", "segment"])
+def test_what_a_link_leads_to_is_away_when_that_is_nowhere(mount, database, tmp_path, what):
+    key = {"manifest": database.manifests("edges")[0],
+           "segment": database.wal_prefix + "00000000000000000001_6f1c2a9e-3b0d-4d7e-9a51-0c8e2f4b7d11.wal"}[what]
+    if what == "segment":
+        database.put_object(key, "torn")
+    shutil.move(database.path(key), tmp_path / "elsewhere")
+    os.symlink(tmp_path / "elsewhere", database.path(key))
+    at_its_place = errno_of(os.mkdir, mount.fork("a"))
+    os.rename(tmp_path / "elsewhere", tmp_path / "unplugged")
+    assert errno_of(os.mkdir, mount.fork("b")) in (errno.EUCLEAN, errno.EBUSY)
+    os.rename(tmp_path / "unplugged", tmp_path / "elsewhere")
+    assert errno_of(os.mkdir, mount.fork("b")) == at_its_place == (errno.EBUSY if what == "segment" else 0)
+
+
 def test_without_the_storage_nothing_is_made_or_dropped(forked, database, away):
     os.rmdir(forked.fork("b", "tags", "t"))
     away.take(database.dataset_prefix)

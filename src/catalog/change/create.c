@@ -169,11 +169,23 @@ static int make_entry(struct round *round, struct create *create)
     return code;
 }
 
+/* What the fork inherits by the overlay of its parent must not be missing. */
+static int check_parent_overlay(const struct round *round, const struct create *create)
+{
+    if (!create->parent || create->point->has_overlay)
+        return 0;
+    const struct ulid *id = &create->parent->id;
+    g_autofree char *key = layout_overlay_key(round->catalog->layout, id);
+    int code = overlays_check_absent(round->catalog->overlays, id, create->task.err);
+    return error_prefix(create->task.err, code, "the overlay %s of the parent", key);
+}
+
 static void plan_create(struct round *round, struct create *create)
 {
     const struct fork_point_query *query = find_point(round, create->parent);
     create->point = query->point;
     if (error_copy(create->task.err, &query->error) == 0 &&
+        check_parent_overlay(round, create) == 0 &&
         fork_point_plan(create->point, round->catalog->layout, &create->task.change->id,
                         &create->plans, create->task.err) == 0 &&
         make_entry(round, create) == 0)

@@ -80,7 +80,10 @@ static void put_pins(struct catalog *catalog, const struct fork_entry *entry,
                                     .version = pinnings[i].tip.version,
                                     .manifest_size = pinnings[i].tip.size};
         auto_bytes struct bytes *body = tag_ref_render(&ref, now);
-        store_set_put(set, pinnings[i].key, body, STORE_IF_ABSENT, NULL);
+        g_autofree char *dataset = layout_dataset_key(catalog->layout, pair->dataset);
+        struct store_request *put =
+            store_set_put(set, pinnings[i].key, body, STORE_IF_ABSENT, NULL);
+        lance_expect_tags(put, dataset);
     }
     store_run(catalog->store, set, operation, NULL); /* the answers say more */
 }

@@ -151,9 +151,12 @@ static void request_listing(struct check *check, struct dataset_refs *refs, stru
         vouched->branches = lance_branch_refs_prefix(refs->key);
         refs->all = lance_refs_request(set, refs->key);
         store_request_leave_out(refs->all, is_vouched_for, vouched, vouched_for_free);
+        lance_expect_tags(refs->all, refs->key);
     }
-    if (!refs->all && !refs->tags)
+    if (!refs->all && !refs->tags) {
         refs->tags = lance_tag_refs_request(set, refs->key);
+        lance_expect_tags(refs->tags, refs->key);
+    }
 }
 
 static void add_query(struct check *check, struct store_set *set, struct descendants_query *query)

@@ -17,6 +17,7 @@ struct overlays {
     unsigned listings;   /* under way */
     GHashTable *touched; /* set of ids put or forgotten since then: the listings may be older */
     GHashTable *writes;  /* set of ids being written: what is listed may be that already */
+    GHashTable *met;     /* set of ids of which there has been an overlay */
 };
 
 void overlay_free(struct overlay *overlay)
@@ -49,6 +50,7 @@ struct overlays *overlays_new(struct store *store, const struct layout *layout, 
     overlays->seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     overlays->touched = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     overlays->writes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    overlays->met = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     return overlays;
 }
 
@@ -60,6 +62,7 @@ void overlays_free(struct overlays *overlays)
     g_hash_table_unref(overlays->seen);
     g_hash_table_unref(overlays->touched);
     g_hash_table_unref(overlays->writes);
+    g_hash_table_unref(overlays->met);
     pthread_mutex_destroy(&overlays->lock);
     g_free(overlays);
 }
@@ -77,12 +80,31 @@ static uint64_t count_changes(struct overlays *overlays)
     return overlays->changes;
 }
 
+/* With the lock held. */
+static void note_met(struct overlays *overlays, const char *id)
+{
+    if (!g_hash_table_contains(overlays->met, id))
+        g_hash_table_add(overlays->met, g_strdup(id));
+}
+
+int overlays_check_absent(struct overlays *overlays, const struct ulid *id, struct error *err)
+{
+    LOCK_SCOPE(&overlays->lock);
+    if (!g_hash_table_contains(overlays->met, id->text))
+        return 0;
+    return error_set(err, ERR_AWAY,
+                     "it was there and is not now: nothing was changed; put it back, or mount "
+                     "again if it is gone on purpose");
+}
+
 /* Keeps what was read, unless something has changed since `changes` was counted: then it may be
  * old. */
 static void keep_read(struct overlays *overlays, const struct ulid *id, struct overlay *overlay,
                       uint64_t changes)
 {
     LOCK_SCOPE(&overlays->lock);
+    if (overlay->version)
+        note_met(overlays, id->text);
     if (overlays->changes == changes)
         g_hash_table_replace(overlays->by_id, g_strdup(id->text), overlay);
     else
@@ -121,7 +143,9 @@ int overlays_read(struct overlays *overlays, const struct ulid *id, struct opera
     int code = store_run_all(overlays->store, set, 0, operation, &failure);
     auto_bytes struct bytes *text = NULL;
     if (code == ERR_NOT_FOUND) {
-        code = check_registry_is_there(overlays, operation, &failure);
+        code = overlays_check_absent(overlays, id, &failure);
+        if (code == 0)
+            code = check_registry_is_there(overlays, operation, &failure);
         text = overlay_empty();
     } else if (code == 0) {
         code = overlay_document_normalise(get->answer.body, &text, &failure);
@@ -252,20 +276,6 @@ int overlays_write(struct overlays *overlays, const struct ulid *id, struct byte
     return 0;
 }
 
-void overlays_note_put(struct overlays *overlays, const struct ulid *id, struct bytes *body,
-                       const char *etag)
-{
-    if (!etag) { /* not told: it has to be read */
-        overlays_forget(overlays, id);
-        return;
-    }
-    struct overlay *overlay = overlay_new(body, etag, timestamp_now_ns());
-    LOCK_SCOPE(&overlays->lock);
-    note_touched(overlays, id);
-    g_hash_table_replace(overlays->by_id, g_strdup(id->text), overlay);
-    g_hash_table_replace(overlays->seen, g_strdup(id->text), g_strdup(etag));
-}
-
 /* With the lock held. */
 static void forget(struct overlays *overlays, const struct ulid *id)
 {
@@ -274,10 +284,26 @@ static void forget(struct overlays *overlays, const struct ulid *id)
     g_hash_table_remove(overlays->seen, id->text);
 }
 
+void overlays_note_put(struct overlays *overlays, const struct ulid *id, struct bytes *body,
+                       const char *etag)
+{
+    LOCK_SCOPE(&overlays->lock);
+    note_met(overlays, id->text);
+    if (!etag) { /* not told: it has to be read */
+        forget(overlays, id);
+        return;
+    }
+    struct overlay *overlay = overlay_new(body, etag, timestamp_now_ns());
+    note_touched(overlays, id);
+    g_hash_table_replace(overlays->by_id, g_strdup(id->text), overlay);
+    g_hash_table_replace(overlays->seen, g_strdup(id->text), g_strdup(etag));
+}
+
 void overlays_forget(struct overlays *overlays, const struct ulid *id)
 {
     LOCK_SCOPE(&overlays->lock);
     forget(overlays, id);
+    g_hash_table_remove(overlays->met, id->text);
 }
 
 /* ---- Comparing with what the store holds ---- */
@@ -342,6 +368,7 @@ static void compare_listed(struct overlays *overlays, const char *id, const char
 {
     const char *seen = g_hash_table_lookup(overlays->seen, id);
     const struct overlay *kept = g_hash_table_lookup(overlays->by_id, id);
+    note_met(overlays, id);
     bool differs = seen ? g_strcmp0(seen, etag) != 0 : kept && !kept->version;
     if (kept && g_strcmp0(kept->version, etag) != 0)
         g_hash_table_remove(overlays->by_id, id);

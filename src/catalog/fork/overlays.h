@@ -31,10 +31,13 @@ void overlays_free(struct overlays *overlays); /* NULL: nothing */
 struct overlay *overlays_cached(struct overlays *overlays, const struct ulid *id);
 
 /* From memory or from the store. A definitely absent object is an empty overlay (which is not
- * written), but ERR_AWAY where the registry is not there either; one that does not parse is
- * ERR_CORRUPT and is not kept. */
+ * written), but ERR_AWAY where there has been one, or the registry is not there either; one that
+ * does not parse is ERR_CORRUPT and is not kept. */
 int overlays_read(struct overlays *overlays, const struct ulid *id, struct operation *operation,
                   struct overlay **ret, struct error *err);
+
+/* ERR_AWAY where the overlay of a fork that was found absent has been there. */
+int overlays_check_absent(struct overlays *overlays, const struct ulid *id, struct error *err);
 
 /* Replaces the stored overlay, if it still is `version` (NULL: absent). ERR_CHANGED when it is not;
  * ERR_AWAY when it is not there, nor the registry; ERR_OUTCOME_UNKNOWN even after re-reading;
@@ -47,7 +50,7 @@ int overlays_write(struct overlays *overlays, const struct ulid *id, struct byte
 /* Notes what this mount wrote; etag NULL when the store did not tell. */
 void overlays_note_put(struct overlays *overlays, const struct ulid *id, struct bytes *body,
                        const char *etag);
-/* Forgets the overlay of a fork that went away, or that changed elsewhere. */
+/* Forgets the overlay of a fork that went away, and that there was one. */
 void overlays_forget(struct overlays *overlays, const struct ulid *id);
 
 /* Around the looks below, and the requests that they look at: between the two is remembered what

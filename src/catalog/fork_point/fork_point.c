@@ -269,6 +269,7 @@ static int take_contents(struct reading *reading, struct error *err)
     point->snapshot_id = g_strdup(reading->snapshot_id ? reading->snapshot_id : NO_SNAPSHOT);
     point->version_mark = version_mark(reading);
     point->schema_version = reading->schema->version;
+    point->has_overlay = reading->state.overlay && reading->state.overlay->answer.code == 0;
     return 0;
 }
 

@@ -34,6 +34,7 @@ struct fork_point {
     struct allocator allocator;  /* the parent's, which seeds the fork's */
     GPtrArray *origins;          /* struct branch_origin: what is to be branched */
     GPtrArray *schemaless_types; /* char *: edge types without declaration that a fork inherits */
+    bool has_overlay;            /* the parent, if it is a fork */
 };
 void fork_point_free(struct fork_point *point); /* NULL: nothing */
 

@@ -45,6 +45,12 @@ static void add_row(struct walk *walk, const char *key, bool is_directory, struc
     g_ptr_array_add(walk->answer->objects, row);
 }
 
+static bool leads_nowhere(const struct walk *walk, const char *key, struct stat *status)
+{
+    return fstatat(walk->store->root, key, status, AT_SYMLINK_NOFOLLOW) == 0 &&
+           S_ISLNK(status->st_mode);
+}
+
 /* A row if it is wanted. Only rows that are returned cost a stat. */
 static void emit_row(struct walk *walk, const char *key, bool is_directory)
 {
@@ -60,8 +66,10 @@ static void emit_row(struct walk *walk, const char *key, bool is_directory)
     else if (fstatat(walk->store->root, key, &status, 0) == 0) {
         if (S_ISREG(status.st_mode))
             add_row(walk, key, false, &status);
-    } else if (errno != ENOENT && errno != ENOTDIR) /* else: removed since it was listed */
+    } else if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP)
         fail_walk(walk, errno, key);
+    else if (leads_nowhere(walk, key, &status)) /* else: removed since it was listed */
+        add_row(walk, key, false, &status);
 }
 
 /* Whether keys below `key`, which ends in '/', may come after the start of the listing. */
@@ -84,7 +92,8 @@ static void walk_entry(struct walk *walk, const char *directory, const char *nam
         walk_directory(walk, key, "");
 }
 
-/* What an entry counts as; a link is what it leads to. DT_UNKNOWN: nothing to show, or failed. */
+/* What an entry counts as; a link is what it leads to, and an object that cannot be read when it
+ * leads nowhere: what is away there is not none. DT_UNKNOWN: failed. */
 static unsigned char resolve_type(struct walk *walk, const char *directory,
                                   const struct local_entry *entry)
 {
@@ -94,8 +103,9 @@ static unsigned char resolve_type(struct walk *walk, const char *directory,
     g_autofree char *key = g_strconcat(directory, entry->name, NULL);
     if (fstatat(walk->store->root, key, &status, 0) == 0)
         return local_type_of_mode(status.st_mode);
-    if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP) /* else: leads nowhere */
-        fail_walk(walk, errno, key);
+    if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP)
+        return DT_REG;
+    fail_walk(walk, errno, key);
     return DT_UNKNOWN;
 }
 

@@ -295,8 +295,9 @@ static void children_end_at_the_greatest_depth(void **state)
     char ids[FORKS][27];
     char names[FORKS][8];
     for (int i = 0; i < FORKS; i++) {
-        snprintf(ids[i], sizeof ids[i], "01KYYN40FVQ2D7R9S4TAX6B%03d", i);
-        snprintf(names[i], sizeof names[i], "f%03d", i);
+        const unsigned number = (unsigned)i % 1000;
+        snprintf(ids[i], sizeof ids[i], "01KYYN40FVQ2D7R9S4TAX6B%03u", number);
+        snprintf(names[i], sizeof names[i], "f%03u", number);
         chain[i] = (struct fixture_fork){names[i], ids[i], "active", i > 0 ? ids[i - 1] : NULL};
     }
     auto_registry struct registry *registry = fixture_registry(chain, FORKS);
