@@ -11,19 +11,27 @@ void lance_tip_clear(struct lance_tip *tip)
     *tip = (struct lance_tip){0};
 }
 
+/* A version that is away, behind a link, does not make an older one the newest. */
+static struct store_request *list_versions(struct store_set *set, const char *prefix, size_t limit)
+{
+    struct store_request *listing = store_set_list(set, prefix, NULL, limit);
+    listing->with_dead_links = true;
+    return listing;
+}
+
 /* The digits of V2 names sort the newest version first, so one row is enough. */
 struct store_request *lance_tip_request(struct store_set *set, const char *dataset,
                                         const char *branch)
 {
     g_autofree char *prefix = lance_versions_prefix(dataset, branch);
-    return store_set_list(set, prefix, NULL, 1);
+    return list_versions(set, prefix, 1);
 }
 
 struct store_request *lance_tip_request_all(struct store_set *set, const char *dataset,
                                             const char *branch)
 {
     g_autofree char *prefix = lance_versions_prefix(dataset, branch);
-    return store_set_list(set, prefix, NULL, 0);
+    return list_versions(set, prefix, 0);
 }
 
 /* The row of the highest version, or NULL. */

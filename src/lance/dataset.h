@@ -65,8 +65,8 @@ void lance_branch_file_delete_request(struct store_set *set, const char *dataset
  * and temporary files of the ref. "tree/" and "_refs/branches/" stay even when empty: other
  * branches may be under way in them. The requests live as the set does. */
 struct lance_branch_prunes {
-    const struct store_request *tree;
-    const struct store_request *ref;
+    struct store_request *tree;
+    struct store_request *ref;
 };
 struct lance_branch_prunes lance_branch_prune_requests(struct store_set *set, const char *dataset,
                                                        const char *branch);

@@ -100,6 +100,8 @@ struct store_request {
     size_t limit;                         /* LIST: at most so many rows; 0: all of them */
     bool shallow;                         /* LIST: rows directly below the prefix only */
     bool with_temporary;                  /* LIST: temporary files too; set it after creation */
+    bool with_dead_links;                 /* LIST: of a directory, symbolic links that lead nowhere,
+                                             as objects, which cannot be read; the same */
     struct store_row_choice *choice;      /* LIST: see store_request_leave_out(); NULL: all rows */
     size_t own;                           /* LIST, DELETE, PRUNE: see store_request_keep_within() */
     bool in_place;                        /* see store_request_in_place() */

@@ -4,10 +4,11 @@ import glob
 import json
 import os
 import shutil
+import threading
 
 import pytest
 
-from support.checks import assert_sound, assert_unchanged, refused, shows
+from support.checks import assert_no_trace, assert_sound, assert_unchanged, refused, shows
 from support.database import LocalDatabase, serde_pretty
 from support.errnos import errno_of
 from support.process import wait_until
@@ -222,6 +223,29 @@ def test_without_a_directory_of_what_forks_have_none_is_made_or_dropped(new_moun
     put_back()
     os.rmdir(mount.fork("b"))
     os.mkdir(mount.fork("c"))
+    assert_sound(database)
+
+
+@pytest.mark.parametrize("directory", [*SHARED_DIRECTORIES, "{edges}", "storage/wal_forks", "storage/catalog", "storage"])
+def test_a_directory_that_goes_during_a_drop_is_missed_at_its_end(new_mount, small_database, moved, directory):
+    database = small_database
+    mount = new_mount(database, fault="delay-all:1:600000:delete+prune")
+    os.mkdir(mount.fork("a"))
+    os.mkdir(mount.fork("b"))
+    fork_id = database.fork("a")["id"]
+    database.put_object(database.fork_wal_prefix(fork_id) + "old.wal", "x")
+    outcome = []
+    drop = threading.Thread(target=lambda: outcome.append(errno_of(os.rmdir, mount.fork("a"))))
+    drop.start()
+    wait_until(lambda: database.fork("a")["status"] == "tombstoned")
+    put_back = moved(directory.format(edges=database.dataset_key("edges")))
+    mount.let_go()
+    drop.join()
+    assert outcome == [errno.EUCLEAN]
+    assert "put it back" in mount.errors()[-1]
+    put_back()
+    wait_until(lambda: not os.path.lexists(mount.fork("a")))
+    assert_no_trace(database, fork_id)
     assert_sound(database)
 
 

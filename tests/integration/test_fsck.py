@@ -75,3 +75,22 @@ def test_a_database_that_is_reached_by_another_path_is_sound(forked, new_mount):
     assert mount.unmount() == 0, mount.stderr()
     assert_fsck_clean(linked)
     assert_fsck_clean(forked)
+
+
+@pytest.mark.local_only("a bucket has objects only")
+@pytest.mark.parametrize("what", ["directory", "fifo", "link"])
+@pytest.mark.parametrize("document", ["overlay", "allocator", "manifest"])
+def test_what_is_in_the_place_of_a_document_is_found(new_mount, database, what, document):
+    mount = new_mount(database)
+    os.mkdir(mount.fork("a"))
+    assert mount.unmount() == 0
+    fork_id = database.fork("a")["id"]
+    dataset, branch = next(iter(database.fork("a")["datasets"].items()))
+    key = {"overlay": database.overlay_key(fork_id), "allocator": database.fork_prefix(fork_id) + "id_allocator.json",
+           "manifest": database.manifests(dataset, branch)[0]}[document]
+    os.unlink(database.path(key))
+    {"directory": os.mkdir, "fifo": os.mkfifo, "link": lambda path: os.symlink("nowhere", path)}[what](
+        database.path(key))
+    done = fsck(database)
+    assert done.returncode == 1, done.stderr
+    assert os.path.basename(key) in done.stdout or branch in done.stdout

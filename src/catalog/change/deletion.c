@@ -169,12 +169,15 @@ static void add_deletes(struct deletions *deletions, struct store_set *set,
 }
 
 /* Takes the key over. */
-static void add_prune(struct store_set *set, struct doomed_fork *fork, char *key)
+static struct store_request *add_prune(struct store_set *set, struct doomed_fork *fork, char *key)
 {
-    g_ptr_array_add(fork->prunes, store_set_add_own(set, STORE_PRUNE, key));
+    struct store_request *prune = store_set_add_own(set, STORE_PRUNE, key);
+    g_ptr_array_add(fork->prunes, prune);
+    return prune;
 }
 
-/* Directories that the deletes have left empty, also one in the place of a document. */
+/* Directories that the deletes have left empty, also one in the place of a document. They come
+ * last: what is where it was then has been there for the deletes, too. */
 static void add_prunes(struct deletions *deletions, struct store_set *set, struct doomed_fork *fork)
 {
     const struct layout *layout = deletions->catalog->layout;
@@ -182,16 +185,20 @@ static void add_prunes(struct deletions *deletions, struct store_set *set, struc
     for (guint i = 0; i < fork->branches->len; i++) {
         struct doomed_branch *doomed = g_ptr_array_index(fork->branches, i);
         doomed->prunes = lance_branch_prune_requests(set, doomed->dataset_key, doomed->branch);
+        if (fork->deletion.extent != DELETION_OF_FORK)
+            continue;
+        lance_expect_branches(doomed->prunes.tree, doomed->dataset_key, false);
+        lance_expect_branches(doomed->prunes.ref, doomed->dataset_key, false);
     }
     fork->pruned = true;
     g_ptr_array_set_size(fork->prunes, 0);
     if (fork->deletion.extent == DELETION_OF_BRANCHES)
         return;
-    add_prune(set, fork, layout_overlay_key(layout, id));
+    layout_expect_files_of_forks(layout, add_prune(set, fork, layout_overlay_key(layout, id)));
     add_prune(set, fork, layout_registration_key(layout, id));
     add_prune(set, fork, layout_tagging_key(layout, id));
-    add_prune(set, fork, layout_fork_prefix(layout, id));
-    add_prune(set, fork, layout_fork_wal_prefix(layout, id));
+    layout_expect_files_of_forks(layout, add_prune(set, fork, layout_fork_prefix(layout, id)));
+    layout_expect_files_of_forks(layout, add_prune(set, fork, layout_fork_wal_prefix(layout, id)));
     if (fork->deletion.extent == DELETION_OF_FORK)
         add_prune(set, fork, layout_tombstone_key(layout, id));
 }

@@ -10,6 +10,7 @@ void database_state_request_common(struct database_state *state, struct store_se
     *state = (struct database_state){0};
     g_autofree char *storage = layout_datasets_prefix(layout);
     state->wal = store_set_add(set, STORE_LIST, layout_wal_prefix(layout));
+    state->wal->with_dead_links = true; /* what is away is not flushed */
     /* Its absence is told in one request, unlike that of HEAD. */
     state->intent = store_set_add(set, STORE_GET, layout_bulk_load_intent_key(layout));
     state->storage = store_set_list_shallow(set, storage);
@@ -29,6 +30,7 @@ void database_state_request_own(struct database_state *state, struct store_set *
         parent ? layout_fork_allocator_key(layout, parent) : layout_allocator_key(layout);
     if (parent) {
         state->fork_wal = store_set_add(set, STORE_LIST, layout_fork_wal_prefix(layout, parent));
+        state->fork_wal->with_dead_links = true;
         state->overlay = store_set_add(set, STORE_GET, layout_overlay_key(layout, parent));
     }
     state->pointer = store_set_get(set, pointer);

@@ -170,7 +170,7 @@ static int check_documents(struct dataset_check *check, struct error *err)
         branch->manifest = branch->manifest_key ? store_set_get(set, branch->manifest_key) : NULL;
     }
     fsck_get_tags(check, set);
-    int code = fsck_run(check->fsck, set, "reading refs and manifests", err);
+    int code = fsck_read(check->fsck, set, "reading refs and manifests", err);
     for (guint i = 0; code == 0 && i < check->in_order->len; i++) {
         const struct branch_seen *branch = check->in_order->pdata[i];
         if (branch->ref)

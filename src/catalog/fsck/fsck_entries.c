@@ -111,7 +111,7 @@ int fsck_check_fork_documents(struct fsck *fsck, struct error *err)
         store_set_add(set, STORE_GET, layout_overlay_key(fsck->layout, &entry->id));
         store_set_add(set, STORE_GET, layout_fork_allocator_key(fsck->layout, &entry->id));
     }
-    int code = fsck_run(fsck, set, "reading the overlays and allocators", err);
+    int code = fsck_read(fsck, set, "reading the overlays and allocators", err);
     for (guint i = 0; code == 0 && i < entries->len; i++) {
         const struct fork_entry *entry = entries->pdata[i];
         if (entry->status != FORK_ACTIVE)
@@ -200,7 +200,7 @@ int fsck_check_tombstones(struct fsck *fsck, const GPtrArray *rows, struct error
         else
             fsck_find(fsck, FSCK_ERROR, "%s: is no tombstone", row->key);
     }
-    int code = fsck_run(fsck, set, "reading the tombstones", err);
+    int code = fsck_read(fsck, set, "reading the tombstones", err);
     for (size_t i = 0; code == 0 && i < store_set_size(set); i++) {
         const struct store_request *request = store_set_at(set, i);
         if (request->answer.code == 0 && layout_id_of_key(request->key, prefix, ".json", &id))

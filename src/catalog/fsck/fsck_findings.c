@@ -56,6 +56,21 @@ int fsck_run(struct fsck *fsck, struct store_set *set, const char *stage, struct
     return error_prefix(err, code, "%s", stage);
 }
 
+int fsck_read(struct fsck *fsck, struct store_set *set, const char *stage, struct error *err)
+{
+    int code = store_run(fsck->store, set, fsck->operation, err);
+    for (size_t i = 0; code == 0 && i < store_set_size(set); i++) {
+        struct store_answer *answer = &store_set_at(set, i)->answer;
+        if (answer->code == ERR_CORRUPT) {
+            fsck_find(fsck, FSCK_ERROR, "it cannot be read: %s", answer->error.text);
+            answer->code = ERR_NOT_FOUND;
+        } else if (answer->code && answer->code != ERR_NOT_FOUND) {
+            code = error_copy(err, &answer->error);
+        }
+    }
+    return error_prefix(err, code, "%s", stage);
+}
+
 void fsck_check_temporary(struct fsck *fsck, const GPtrArray *rows)
 {
     for (guint i = 0; i < rows->len; i++) {

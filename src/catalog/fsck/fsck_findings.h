@@ -33,6 +33,10 @@ void fsck_check_temporary(struct fsck *fsck, const GPtrArray *rows);
 /* Runs a set of reads of which every one must be answered; ERR_NOT_FOUND counts as an answer. */
 int fsck_run(struct fsck *fsck, struct store_set *set, const char *stage, struct error *err);
 
+/* The same for documents of which each is judged on its own: that one of them cannot be read (a
+ * directory in its place, a link that leads nowhere) is a finding, and its answer ERR_NOT_FOUND. */
+int fsck_read(struct fsck *fsck, struct store_set *set, const char *stage, struct error *err);
+
 /* Whether a branch is named like a fork's that the registry does not know. */
 bool fsck_is_orphan(const struct fsck *fsck, const char *branch);
 

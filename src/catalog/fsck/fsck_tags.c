@@ -108,7 +108,7 @@ int fsck_check_tags(struct dataset_check *check, struct error *err)
         return 0;
     auto_store_set struct store_set *set = store_set_new();
     look_at_manifests(check, set);
-    int code = fsck_run(check->fsck, set, "looking at what tags pin", err);
+    int code = fsck_read(check->fsck, set, "looking at what tags pin", err);
     for (guint i = 0; code == 0 && i < check->tags_seen->len; i++) {
         const struct tag_seen *tag = check->tags_seen->pdata[i];
         if (tag->ref)

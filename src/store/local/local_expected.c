@@ -42,6 +42,16 @@ static bool is_empty(struct local_store *store, const char *directory)
     return fd >= 0 && local_read_directory(fd, &entries) == 0 && entries->len == 0;
 }
 
+bool local_has_been(struct local_store *store, const char *directory, bool *ret_gone)
+{
+    g_autofree char *key = g_strconcat(directory, "/", NULL);
+    struct stat status;
+    if (!was_seen(store, key))
+        return false;
+    *ret_gone = fstatat(store->root, directory, &status, 0) != 0 && local_is_absent(errno);
+    return was_seen(store, key); /* else the store has pruned it */
+}
+
 static int check_one(struct local_store *store, const struct store_expectation *expected,
                      struct error *err)
 {
@@ -58,14 +68,14 @@ static int check_one(struct local_store *store, const struct store_expectation *
         return 0;
     else if (expected->is_sure)
         return error_set(err, ERR_AWAY,
-                         "the directory %s is not there, but forks have branches in it: nothing "
-                         "was changed; put it back",
+                         "the directory %s is not there, but forks have branches in it: put it "
+                         "back",
                          directory);
     else if (has_been && was_seen(store, directory) &&
              fstatat(store->root, directory, &status, 0) != 0) /* nor has the store pruned it */
         return error_set(err, ERR_AWAY,
-                         "the directory %s was there and is not now: nothing was changed; put it "
-                         "back, or mount again if it is gone on purpose",
+                         "the directory %s was there and is not now: put it back, or mount again "
+                         "if it is gone on purpose",
                          directory);
     return 0;
 }

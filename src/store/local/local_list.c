@@ -68,8 +68,8 @@ static void emit_row(struct walk *walk, const char *key, bool is_directory)
             add_row(walk, key, false, &status);
     } else if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP)
         fail_walk(walk, errno, key);
-    else if (leads_nowhere(walk, key, &status)) /* else: removed since it was listed */
-        add_row(walk, key, false, &status);
+    else if (request->with_dead_links && leads_nowhere(walk, key, &status))
+        add_row(walk, key, false, &status); /* else: removed since it was listed */
 }
 
 /* Whether keys below `key`, which ends in '/', may come after the start of the listing. */
@@ -92,8 +92,8 @@ static void walk_entry(struct walk *walk, const char *directory, const char *nam
         walk_directory(walk, key, "");
 }
 
-/* What an entry counts as; a link is what it leads to, and an object that cannot be read when it
- * leads nowhere: what is away there is not none. DT_UNKNOWN: failed. */
+/* What an entry counts as; a link is what it leads to, and an object when that is nowhere and the
+ * caller wants to know. DT_UNKNOWN: nothing to show, or failed. */
 static unsigned char resolve_type(struct walk *walk, const char *directory,
                                   const struct local_entry *entry)
 {
@@ -104,7 +104,7 @@ static unsigned char resolve_type(struct walk *walk, const char *directory,
     if (fstatat(walk->store->root, key, &status, 0) == 0)
         return local_type_of_mode(status.st_mode);
     if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP)
-        return DT_REG;
+        return walk->request->with_dead_links ? DT_REG : DT_UNKNOWN;
     fail_walk(walk, errno, key);
     return DT_UNKNOWN;
 }

@@ -210,7 +210,8 @@ void local_touch_unsettled(struct local_store *store, struct store_answer *answe
 void local_touch_doubted(struct local_store *store, struct store_answer *answer,
                          const char *prefix);
 
-/* Makes `directory` and what is missing above it. 0 or an errno value. */
+/* Makes `directory` and what is missing above it. 0 or an errno value; ESTALE when one of them was
+ * there and has gone (local_has_been()): it is not made anew. */
 int local_make_directories(struct local_store *store, const char *directory);
 
 /* Makes the entries of `directory` durable; where it is gone, that. 0 or an errno value. */
@@ -226,6 +227,9 @@ void local_settle(struct store *base, struct store_wave *wave);
 /* Before a request: ERR_AWAY when one is not there that it expects. */
 int local_check_expected(struct local_store *store, const struct store_request *request,
                          struct error *err);
+/* Whether a directory (a key without '/' at its end) has been seen, so that nobody makes it any
+ * more; *ret_gone: it is not there. */
+bool local_has_been(struct local_store *store, const char *directory, bool *ret_gone);
 /* Before the store removes a directory (a key without '/' at its end), if it is empty: it is not
  * missed any more. Whether it was; then local_restore_directory() when it has stayed. */
 bool local_forget_directory(struct local_store *store, const char *directory);

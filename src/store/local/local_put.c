@@ -265,6 +265,13 @@ static int attempt_put(struct put *put)
     }
     if (failure == ENOENT) {
         failure = local_make_directories(put->store, put->directory);
+        if (failure == ESTALE) {
+            store_answer_fail(put->answer, ERR_AWAY,
+                              "put %s: a directory above it was there and is not now: put it "
+                              "back, or mount again if it is gone on purpose",
+                              put->request->key);
+            return -1;
+        }
         if (failure)
             return fail_stage(put, failure, "make the directory");
         failure = create_temporary(put);

@@ -75,20 +75,29 @@ static int make_directory(struct local_store *store, const char *directory)
     return 0;
 }
 
+/* What has been seen is never made: it may be moved away at any time. */
+static int obtain_directory(struct local_store *store, const char *directory)
+{
+    bool is_gone = false;
+    if (local_has_been(store, directory, &is_gone))
+        return is_gone ? ESTALE : 0;
+    return make_directory(store, directory);
+}
+
 int local_make_directories(struct local_store *store, const char *directory)
 {
     g_autofree char *path = g_strdup(directory);
-    int failure = make_directory(store, directory);
+    int failure = obtain_directory(store, directory);
     if (failure != ENOENT)
         return failure;
     for (char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
-        failure = make_directory(store, path);
+        failure = obtain_directory(store, path);
         *slash = '/';
         if (failure)
             return failure;
     }
-    return make_directory(store, directory);
+    return obtain_directory(store, directory);
 }
 
 void local_touch_doubted(struct local_store *store, struct store_answer *answer, const char *prefix)
