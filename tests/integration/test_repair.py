@@ -237,7 +237,6 @@ def test_a_registry_that_is_a_link_is_rebuilt_where_that_leads(forked, new_mount
     assert_works(new_mount, forked)
 
 
-@pytest.mark.local_only("a directory is moved away")
 @pytest.fixture
 def neighbour_fork(forked, new_mount):
     """The id of a fork that no registry knows, of another database in the same bucket."""
@@ -276,6 +275,7 @@ def test_recovery_leaves_the_files_of_another_database_of_the_bucket(forked, nei
     assert files_of(forked, neighbour_fork) == files
 
 
+@pytest.mark.local_only("a directory is moved away")
 def test_a_catalog_that_is_away_is_not_made_anew(forked):
     os.rename(forked.path("catalog"), forked.path("away"))
     done = fsck(forked, "--repair")

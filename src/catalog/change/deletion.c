@@ -198,7 +198,7 @@ static void add_prunes(struct deletions *deletions, struct store_set *set, struc
     add_prune(set, fork, layout_registration_key(layout, id));
     add_prune(set, fork, layout_tagging_key(layout, id));
     layout_expect_files_of_forks(layout, add_prune(set, fork, layout_fork_prefix(layout, id)));
-    layout_expect_files_of_forks(layout, add_prune(set, fork, layout_fork_wal_prefix(layout, id)));
+    layout_expect_logs_of_forks(layout, add_prune(set, fork, layout_fork_wal_prefix(layout, id)));
     if (fork->deletion.extent == DELETION_OF_FORK)
         add_prune(set, fork, layout_tombstone_key(layout, id));
 }

@@ -143,6 +143,7 @@ static void look_at_store(struct round *round)
     g_ptr_array_add(round->sets, set);
     struct store_request *listing = store_set_list_shallow(set, storage);
     layout_expect_files_of_forks(round->catalog->layout, listing);
+    layout_expect_logs_of_forks(round->catalog->layout, listing);
     check_descendants(round, true, set);
     if (listing->answer.code)
         tasks_fail(round->drops, &listing->answer.error);

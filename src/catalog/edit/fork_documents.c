@@ -35,10 +35,25 @@ struct overlay *catalog_overlay_cached(struct catalog *catalog, const struct uli
     return overlays_cached(catalog->overlays, id);
 }
 
+/* Whether somebody else has begun to drop a fork, as the registry on the store tells. */
+static bool is_being_dropped(struct catalog *catalog, const struct ulid *id,
+                             struct operation *operation)
+{
+    if (catalog_refresh_registry(catalog, operation, NULL) != 0)
+        return false;
+    auto_registry struct registry *registry = catalog_registry(catalog);
+    const struct fork_entry *entry = registry_find_id(registry, id);
+    return !entry || entry->status != FORK_ACTIVE;
+}
+
 int catalog_overlay(struct catalog *catalog, const struct ulid *id, struct operation *operation,
                     struct overlay **ret, struct error *err)
 {
-    return overlays_read(catalog->overlays, id, operation, ret, err);
+    struct error failure = {0};
+    int code = overlays_read(catalog->overlays, id, operation, ret, &failure);
+    if (code == ERR_AWAY && is_being_dropped(catalog, id, operation))
+        return error_set(err, ERR_STALE, "fork %s is being dropped", id->text);
+    return code ? error_copy(err, &failure) : 0;
 }
 
 int catalog_write_overlay(struct catalog *catalog, const struct ulid *id, struct bytes *text,

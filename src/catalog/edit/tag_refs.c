@@ -5,6 +5,7 @@
 #include "catalog/fork/recorded_branches.h"
 #include "catalog/fork/tag_names.h"
 #include "catalog/fork_point/dataset_listing.h"
+#include "lance/dataset.h"
 #include "lance/ref_catalog.h"
 
 /* The keys of the tag's refs. */
@@ -31,7 +32,7 @@ static int check_datasets(struct catalog *catalog, const struct fork_entry *entr
     for (guint i = 0; i < entry->datasets->len; i++) {
         const struct dataset_branch *pair = g_ptr_array_index(entry->datasets, i);
         g_autofree char *dataset = layout_dataset_key(catalog->layout, pair->dataset);
-        lance_ref_catalog_request(set, dataset);
+        lance_expect_tags(lance_ref_catalog_request(set, dataset), dataset);
     }
     const struct store_request *listing = store_set_list_shallow(set, storage);
     int code = store_run(catalog->store, set, operation, err);

@@ -16,6 +16,7 @@ void database_state_request_common(struct database_state *state, struct store_se
     state->storage = store_set_list_shallow(set, storage);
     store_request_in_place(state->storage); /* branches say where their parents are */
     layout_expect_files_of_forks(layout, state->storage);
+    layout_expect_logs_of_forks(layout, state->storage);
     store_request_expect(state->wal, state->wal->key, NULL, false);
     state->schema = store_set_add(set, STORE_GET, layout_schema_key(layout));
     state->legacy_schema = store_set_add(set, STORE_GET, layout_legacy_schema_key(layout));

@@ -240,8 +240,12 @@ void layout_expect_files_of_forks(const struct layout *layout, struct store_requ
 {
     g_autofree char *forks = layout_forks_prefix(layout);
     g_autofree char *overlays = layout_overlays_prefix(layout);
-    g_autofree char *logs = layout_fork_wals_prefix(layout);
-    store_request_expect(request, logs, NULL, false);
     store_request_expect(request, forks, NULL, false);
     store_request_expect(request, overlays, NULL, false);
+}
+
+void layout_expect_logs_of_forks(const struct layout *layout, struct store_request *request)
+{
+    g_autofree char *logs = layout_fork_wals_prefix(layout);
+    store_request_expect(request, logs, NULL, false);
 }

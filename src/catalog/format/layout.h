@@ -118,8 +118,10 @@ bool layout_dataset_name_is_safe(const char *dataset);
  */
 bool layout_may_be_catalog(const struct layout *layout, char **ret_registry, char **ret_allocator);
 
-/* The request expects the directories in which forks have files of their own, allocators, overlays
- * and logs, once there are any (store_request_expect()). */
+/* The request expects the directories in which each fork has files of its own, allocator and
+ * overlay, once there are any (store_request_expect()). */
 void layout_expect_files_of_forks(const struct layout *layout, struct store_request *request);
+/* The same of the directory in which forks have their logs, for changes. */
+void layout_expect_logs_of_forks(const struct layout *layout, struct store_request *request);
 
 #endif
