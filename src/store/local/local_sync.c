@@ -84,10 +84,26 @@ static int obtain_directory(struct local_store *store, const char *directory)
     return make_directory(store, directory);
 }
 
+/* Before the first is made, so that of what has gone nothing is made above it, either. */
+static int check_seen(struct local_store *store, const char *directory)
+{
+    g_autofree char *path = g_strconcat(directory, "/", NULL);
+    bool is_gone = false;
+    for (char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (local_has_been(store, path, &is_gone) && is_gone)
+            return ESTALE;
+        *slash = '/';
+    }
+    return 0;
+}
+
 int local_make_directories(struct local_store *store, const char *directory)
 {
     g_autofree char *path = g_strdup(directory);
-    int failure = obtain_directory(store, directory);
+    int failure = check_seen(store, directory);
+    if (failure == 0)
+        failure = obtain_directory(store, directory);
     if (failure != ENOENT)
         return failure;
     for (char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {

@@ -145,6 +145,19 @@ static void a_directory_that_the_store_has_pruned_is_not_missed(void **state)
     assert_int_equal(put_expecting(fixture, "d/c", "d/", false), ERR_AWAY);
 }
 
+/* By nobody, also by who does not expect it, or has found it there a moment ago. */
+static void a_directory_that_has_gone_is_not_made_anew(void **state)
+{
+    struct local_bench *fixture = *state;
+    assert_int_equal(put_expecting(fixture, "up/d/sub/a", "up/d/", false), 0);
+    move(fixture, "up", "away");
+    assert_int_equal(put_text(fixture->store, "up/d/b", "x"), ERR_AWAY);
+    assert_int_equal(put_text(fixture->store, "up/d/other/b", "x"), ERR_AWAY);
+    assert_false(scratch_exists(fixture->root, "up"));
+    move(fixture, "away", "back");
+    assert_int_equal(put_text(fixture->store, "back/d/other/b", "x"), 0);
+}
+
 static void a_directory_below_an_empty_one_is_not_missed(void **state)
 {
     struct local_bench *fixture = *state;
@@ -171,6 +184,7 @@ int main(void)
         LOCAL(a_link_to_the_directory_names_it_until_it_leads_elsewhere),
         LOCAL(a_directory_that_was_made_is_missed),
         LOCAL(a_directory_that_was_seen_is_missed),
+        LOCAL(a_directory_that_has_gone_is_not_made_anew),
         LOCAL(a_directory_that_has_to_be_there_is_missed_unseen),
         LOCAL(a_directory_that_the_store_has_pruned_is_not_missed),
         LOCAL(a_directory_below_an_empty_one_is_not_missed),
