@@ -306,24 +306,26 @@ static void data_of_a_fork_without_entry_stays(void **state)
     assert_stays(bucket, "data of its own");
 }
 
+/* A file that somebody has written below one of the prefixes of a remnant's own. */
+static void assert_written_file_stays(struct bucket *bucket,
+                                      char *(*prefix)(const struct layout *, const struct ulid *),
+                                      const char *name)
+{
+    struct ulid id = leave_remnant(bucket, NULL);
+    g_autofree char *own = prefix(bucket->catalog->layout, &id);
+    g_autofree char *key = g_strconcat(own, name, NULL);
+    fixture_put(bucket->store, key, "{}");
+    assert_stays(bucket, key);
+}
+
 static void log_of_a_fork_without_entry_stays(void **state)
 {
-    struct bucket *bucket = *state;
-    struct ulid id = leave_remnant(bucket, NULL);
-    g_autofree char *log = layout_fork_wal_prefix(bucket->catalog->layout, &id);
-    g_autofree char *segment = g_strconcat(log, "00000000000000000001_0.wal", NULL);
-    fixture_put(bucket->store, segment, "rows");
-    assert_stays(bucket, segment);
+    assert_written_file_stays(*state, layout_fork_wal_prefix, "00000000000000000001_0.wal");
 }
 
 static void snapshots_of_a_fork_without_entry_stay(void **state)
 {
-    struct bucket *bucket = *state;
-    struct ulid id = leave_remnant(bucket, NULL);
-    g_autofree char *files = layout_fork_prefix(bucket->catalog->layout, &id);
-    g_autofree char *snapshot = g_strconcat(files, "manifests/1.json", NULL);
-    fixture_put(bucket->store, snapshot, "{}");
-    assert_stays(bucket, snapshot);
+    assert_written_file_stays(*state, layout_fork_prefix, "manifests/1.json");
 }
 
 static void what_a_tag_points_at_stays(void **state)
