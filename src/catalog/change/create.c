@@ -216,7 +216,8 @@ static GHashTable *find_branched(struct round *round)
 
 void create_prepare(struct round *round)
 {
-    round->branched = find_branched(round);
+    if (round->creates->len > 0) /* else it is a round of drops */
+        round->branched = find_branched(round);
     collect_points(round);
     keep_from_compacting(round);
     fork_point_read_all(round->catalog->fork_points, (void *)round->points->data,
