@@ -47,6 +47,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "slow: takes more than a few seconds")
     config.addinivalue_line("markers", "local_only(reason): not on S3")
     config.addinivalue_line("markers", "s3_only: not on local directories")
+    config.addinivalue_line("markers", "many_datasets: of a sample that is as large in a bucket as in a directory")
     config.addinivalue_line("markers", "single_writer: mounts of a bucket are told that they are alone, "
                                        "as those of a directory always are")
     # Debian 13's client for S3 and its Python do not agree, at each request.
@@ -124,10 +125,28 @@ def pytest_unconfigure(config):
 
 
 @pytest.fixture(scope="session")
-def sample_directory(tmp_path_factory):
+def whole_sample(tmp_path_factory):
+    """The directory of the sample database: eleven datasets."""
     place = tmp_path_factory.mktemp("sample")
     run("tar", "-xJf", SAMPLE, "-C", place)
     return place / "sample"
+
+
+@pytest.fixture(scope="session")
+def small_sample(whole_sample, tmp_path_factory):
+    """The sample with the five datasets of Person and KNOWS."""
+    place = tmp_path_factory.mktemp("small") / "sample"
+    shutil.copytree(whole_sample, place)
+    LocalDatabase(place).remove_types(labels=("City", "Product"), edge_types=("LIVES_IN", "BOUGHT"))
+    return place
+
+
+@pytest.fixture
+def sample_directory(request, store, whole_sample, small_sample):
+    """Where the databases of a test come from. Those in buckets are small: there all that is asked of a dataset is a
+    request, and most of what the tests of buckets cost is the server's work for those."""
+    is_small = store == "s3" and not request.node.get_closest_marker("many_datasets")
+    return small_sample if is_small else whole_sample
 
 
 @pytest.fixture(autouse=True)

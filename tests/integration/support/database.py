@@ -272,5 +272,20 @@ class LocalDatabase(Database):
         shutil.rmtree(self.root)
         shutil.copytree(self.root + ".saved", self.root)
 
+    def remove_types(self, labels, edge_types):
+        """Takes labels and types of edges out of the database, with their datasets and what snapshots say of them."""
+        types = {"labels": labels, "edge_types": edge_types, "vertices": labels, "edges": edge_types}
+        snapshots = self.list_objects(self.storage + "catalog/manifests/")
+        for key in [self.schema_key, *snapshots]:
+            document = self.read_json(key)
+            for member in types.keys() & document.keys():
+                document[member] = {name: value for name, value in document[member].items() if name not in types[member]}
+            self.put_json(key, document)
+        for label in labels:
+            self.delete_prefix(self.dataset_key(f"vertices_{label}") + "/")
+        for edge_type in edge_types:
+            for way in ("fwd", "bwd"):
+                self.delete_prefix(self.dataset_key(f"deltas_{edge_type}_{way}") + "/")
+
     def remove(self):
         """At the end of a test. pytest removes the directories."""
