@@ -33,14 +33,18 @@ pid_t lock_owner_pid(const char *locks, dev_t device, ino_t inode)
     return pid;
 }
 
-static void append_process(GString *text, const struct stat *directory)
+/* 0: not known. */
+static pid_t find_owner(const char *path)
 {
+    struct stat directory;
     g_autofree char *locks = NULL;
-    if (!g_file_get_contents("/proc/locks", &locks, NULL, NULL))
-        return;
-    pid_t pid = lock_owner_pid(locks, directory->st_dev, directory->st_ino);
-    if (pid == 0)
-        return;
+    if (stat(path, &directory) != 0 || !g_file_get_contents("/proc/locks", &locks, NULL, NULL))
+        return 0;
+    return lock_owner_pid(locks, directory.st_dev, directory.st_ino);
+}
+
+static void append_process(GString *text, pid_t pid)
+{
     g_autofree char *file = g_strdup_printf("/proc/%d/comm", (int)pid);
     g_autofree char *command = NULL;
     g_string_append_printf(text, ", pid %d", (int)pid);
@@ -48,21 +52,39 @@ static void append_process(GString *text, const struct stat *directory)
         g_string_append_printf(text, ", %s", g_strchomp(command));
 }
 
-/* By name only: looking at what others have mounted could take for ever. */
-static bool is_mount_of(const struct mount_entry *mount, const char *path)
+/* What a process has opened: a forkfs, what it has mounted, which is another directory than `path`
+ * when it has come to that with prefixes. A set of names, g_hash_table_unref(). */
+static GHashTable *open_names(pid_t pid, const char *path)
 {
-    return strcmp(mount->type, "fuse.forkfs") == 0 && !mount->read_only &&
-           strcmp(mount->source, path) == 0;
+    GHashTable *names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_autofree char *directory = g_strdup_printf("/proc/%d/fd", (int)pid);
+    g_autoptr(GDir) files = g_dir_open(directory, 0, NULL);
+    const char *number;
+    g_hash_table_add(names, g_strdup(path));
+    while (files && (number = g_dir_read_name(files))) {
+        g_autofree char *link = g_build_filename(directory, number, NULL);
+        char *name = g_file_read_link(link, NULL);
+        if (name)
+            g_hash_table_add(names, name);
+    }
+    return names;
 }
 
-static void append_mount(GString *text, const char *path)
+/* By name only: looking at what others have mounted could take for ever. */
+static bool is_mount_of(const struct mount_entry *mount, GHashTable *names)
+{
+    return strcmp(mount->type, "fuse.forkfs") == 0 && !mount->read_only &&
+           g_hash_table_contains(names, mount->source);
+}
+
+static void append_mount(GString *text, GHashTable *names)
 {
     g_autoptr(GPtrArray) mounts = NULL;
     if (mountinfo_read(&mounts, NULL) != 0)
         return;
     for (guint i = 0; i < mounts->len; i++) {
         const struct mount_entry *mount = g_ptr_array_index(mounts, i);
-        if (is_mount_of(mount, path)) {
+        if (is_mount_of(mount, names)) {
             g_string_append_printf(text, ", mounted at %s", mount->path);
             return;
         }
@@ -71,10 +93,11 @@ static void append_mount(GString *text, const char *path)
 
 char *lock_owner_text(const char *path)
 {
-    struct stat directory;
+    pid_t pid = find_owner(path);
+    g_autoptr(GHashTable) names = open_names(pid, path);
     g_autoptr(GString) text = g_string_new(NULL);
-    if (stat(path, &directory) == 0)
-        append_process(text, &directory);
-    append_mount(text, path);
+    if (pid != 0)
+        append_process(text, pid);
+    append_mount(text, names);
     return text->len > 0 ? g_strdup_printf(" (%s)", text->str + 2) : g_strdup("");
 }

@@ -1,5 +1,6 @@
 /*
- * Who has the lock on a catalog's directory, for the one line that tells why it cannot be had.
+ * Who has the lock on one of a catalog's directories, for the one line that tells why it cannot be
+ * had.
  *
  * Looks into /proc, changes nothing, and may be wrong when the owner goes meanwhile. Of another
  * container it knows less.

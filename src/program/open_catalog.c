@@ -22,15 +22,41 @@ static char *base_uri(const char *path, const char *storage)
     return uri;
 }
 
-static int lock_store(struct store *store, const char *path, struct error *err)
+static int lock_directory(struct store *store, const char *path, const char *directory,
+                          struct error *err)
 {
     struct error failure;
-    int code = local_store_lock(store, &failure);
+    int code = local_store_lock(store, directory, &failure);
     if (code != ERR_HELD)
         return code == 0 ? 0 : error_copy(err, &failure);
-    g_autofree char *owner = lock_owner_text(path);
-    return error_set(err, code, "another forkfs has this catalog mounted for writing: %s%s", path,
+    g_autofree char *locked = g_build_filename(path, directory, NULL);
+    g_autofree char *owner = lock_owner_text(locked);
+    return error_set(err, code, "another forkfs has this catalog mounted for writing: %s%s", locked,
                      owner);
+}
+
+/* What holds an object or a directory: its key without '/' at its end, "" for the top; g_free(). */
+static char *directory_above(const char *key)
+{
+    const char *slash = strrchr(key, '/');
+    return g_strndup(key, slash ? (size_t)(slash - key) : 0);
+}
+
+/* The directory of the registry is what two mounts of one catalog share, by whatever path and
+ * prefixes they come to it. The one above it is there before that is made, and is CATALOG for who
+ * comes without prefixes; earlier versions lock CATALOG only. */
+static int lock_store(struct store *store, const char *path, const struct layout *layout,
+                      struct error *err)
+{
+    g_autofree char *registry = layout_registry_key(layout);
+    g_autofree char *catalog = directory_above(registry);
+    g_autofree char *metadata = directory_above(catalog);
+    int code = lock_directory(store, path, "", err);
+    if (code == 0)
+        code = lock_directory(store, path, metadata, err);
+    if (code == 0)
+        code = lock_directory(store, path, catalog, err);
+    return code;
 }
 
 static bool is_there(const char *directory, const char *name)
@@ -80,7 +106,7 @@ static int open_local_catalog(const struct catalog_location *location, struct op
     struct store *store = NULL;
     code = local_store_open(path, (unsigned)options->jobs, &store, err);
     if (code == 0 && location->writable)
-        code = lock_store(store, path, err);
+        code = lock_store(store, path, layout, err);
     if (code != 0) {
         store_free(store);
         layout_free(layout);
@@ -105,17 +131,10 @@ char *open_compaction_lock_path(const char *path, const struct layout *layout)
     return g_build_filename(path, key, NULL);
 }
 
-/* The prefix of an object's siblings; g_free(). */
-static char *parent_prefix(const char *key)
-{
-    const char *slash = strrchr(key, '/');
-    return g_strndup(key, slash ? (size_t)(slash + 1 - key) : 0);
-}
-
 struct local_watch *open_watch(const char *path, const struct layout *layout)
 {
     g_autofree char *registry = layout_registry_key(layout);
-    g_autofree char *catalog = parent_prefix(registry);
+    g_autofree char *catalog = g_strndup(registry, store_key_above(registry));
     g_autofree char *overlays = layout_overlays_prefix(layout);
     g_autofree char *tombstones = layout_tombstones_prefix(layout);
     const char *const prefixes[] = {catalog, overlays, tombstones, NULL};

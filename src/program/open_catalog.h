@@ -20,8 +20,9 @@ struct catalog_location {
     const struct catalog_options *options;
     const char *local_metadata; /* S3: that option's directory, as local_metadata_resolve() has it;
                                    NULL: none */
-    bool writable; /* local: keep other writers out, as long as the store is open; S3: make sure
-                      that writers cannot overwrite each other's changes */
+    bool writable; /* local: keep other writers out, however they come to the registry, as long as
+                      the store is open; S3: make sure that writers cannot overwrite each other's
+                      changes */
     bool single_writer; /* S3: be content when they can */
     struct log *log;    /* may be NULL */
 };

@@ -13,8 +13,9 @@
 
 struct local_store {
     struct store base;
-    char *path; /* of the root, for messages */
-    int root;   /* descriptor */
+    char *path;    /* of the root, for messages */
+    int root;      /* descriptor */
+    GArray *locks; /* descriptors (int) of the directories that are locked */
     struct worker_pool *sync_pool;
     uint64_t counter;      /* atomic; makes temporary names unique */
     int64_t last_mtime_ns; /* atomic; see local_put.c */

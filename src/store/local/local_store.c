@@ -57,6 +57,7 @@ static void destroy(struct store *base)
     struct local_store *store = (struct local_store *)base;
     worker_pool_free(store->sync_pool);
     close(store->root);
+    g_array_unref(store->locks);
     g_hash_table_unref(store->unsettled);
     g_hash_table_unref(store->doubted);
     g_hash_table_unref(store->writing);
@@ -75,6 +76,11 @@ static void destroy(struct store *base)
     g_free(store->path);
 }
 
+static void close_lock(gpointer fd)
+{
+    cleanup_close(fd);
+}
+
 int local_store_open(const char *root, unsigned jobs, struct store **ret, struct error *err)
 {
     static const struct store_operations operations = {
@@ -89,6 +95,8 @@ int local_store_open(const char *root, unsigned jobs, struct store **ret, struct
     store_initialize(&store->base, &operations, threads);
     store->path = g_strdup(root);
     store->root = fd;
+    store->locks = g_array_new(FALSE, FALSE, sizeof(int));
+    g_array_set_clear_func(store->locks, close_lock);
     store->sync_pool = worker_pool_new("store-sync", threads);
     pthread_mutex_init(&store->lock, NULL);
     store->unsettled = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
@@ -110,12 +118,42 @@ int local_store_open(const char *root, unsigned jobs, struct store **ret, struct
     return 0;
 }
 
-int local_store_lock(struct store *base, struct error *err)
+/* ---- The lock ---- */
+
+static bool is_same_file(int fd, int other)
+{
+    struct stat status, others;
+    return fstat(fd, &status) == 0 && fstat(other, &others) == 0 &&
+           status.st_dev == others.st_dev && status.st_ino == others.st_ino;
+}
+
+/* By another descriptor it would be refused to ourselves. */
+static bool is_locked(const struct local_store *store, int fd)
+{
+    bool found = false;
+    for (guint i = 0; !found && i < store->locks->len; i++)
+        found = is_same_file(fd, g_array_index(store->locks, int, i));
+    return found;
+}
+
+int local_store_lock(struct store *base, const char *directory, struct error *err)
 {
     struct local_store *store = (struct local_store *)base;
-    if (TEMP_FAILURE_RETRY(flock(store->root, LOCK_EX | LOCK_NB)) == 0)
+    g_autofree char *path = g_build_filename(store->path, directory, NULL);
+    auto_close int fd = TEMP_FAILURE_RETRY(
+        openat(store->root, local_path(directory), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (fd < 0 && (local_is_absent(errno) || errno == ELOOP))
         return 0;
+    if (fd < 0)
+        return error_set_errno(err, errno, "cannot open %s to lock it", path);
+    if (is_locked(store, fd))
+        return 0;
+    if (TEMP_FAILURE_RETRY(flock(fd, LOCK_EX | LOCK_NB)) == 0) {
+        g_array_append_val(store->locks, fd);
+        fd = -1;
+        return 0;
+    }
     if (errno == EWOULDBLOCK)
-        return error_set(err, ERR_HELD, "%s is locked by another process", store->path);
-    return error_set_errno(err, errno, "cannot lock %s", store->path);
+        return error_set(err, ERR_HELD, "%s is locked by another process", path);
+    return error_set_errno(err, errno, "cannot lock %s", path);
 }

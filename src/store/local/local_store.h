@@ -28,8 +28,10 @@
  * ERR_ACCESS, ERR_INVALID (no directory). *ret: store_free(). */
 int local_store_open(const char *root, unsigned jobs, struct store **ret, struct error *err);
 
-/* Takes the advisory lock (flock, exclusive, not waiting) on the root directory itself, held until
- * the store is freed. ERR_HELD when another process has it. */
-int local_store_lock(struct store *store, struct error *err);
+/* Takes the advisory lock (flock, exclusive, not waiting) on a directory itself, wherever links
+ * lead to it: a key without '/' at its end, "" for the root. Held until the store is freed. One
+ * that is not there, or that this store has locked by another name, is success. ERR_HELD when
+ * another process has it. */
+int local_store_lock(struct store *store, const char *directory, struct error *err);
 
 #endif

@@ -384,13 +384,32 @@ static void lock_keeps_a_second_store_out_until_freed(void **state)
     struct store *second = NULL;
     struct error err;
     assert_int_equal(local_store_open(fixture->root, 1, &second, NULL), 0);
-    assert_int_equal(local_store_lock(fixture->store, NULL), 0);
-    assert_int_equal(local_store_lock(second, &err), ERR_HELD);
+    assert_int_equal(local_store_lock(fixture->store, "", NULL), 0);
+    assert_int_equal(local_store_lock(second, "", &err), ERR_HELD);
     assert_non_null(strstr(err.text, fixture->root));
     store_free(fixture->store);
     fixture->store = second;
-    assert_int_equal(local_store_lock(second, NULL), 0);
+    assert_int_equal(local_store_lock(second, "", NULL), 0);
     assert_text(scratch_names(fixture->root, ""), "");
+}
+
+/* Also by links, and by two names of the store itself. */
+static void a_lock_on_a_directory_is_one_on_what_it_is(void **state)
+{
+    struct local_bench *fixture = *state;
+    struct store *second = NULL;
+    g_autofree char *below = g_build_filename(fixture->root, "d", NULL);
+    g_autofree char *link = g_build_filename(below, "link", NULL);
+    assert_int_equal(put_text(fixture->store, "d/e/a", "x"), 0);
+    assert_int_equal(symlink("e", link), 0);
+    assert_int_equal(local_store_open(below, 1, &second, NULL), 0);
+    assert_int_equal(local_store_lock(fixture->store, "d/e", NULL), 0);
+    assert_int_equal(local_store_lock(fixture->store, "d/link", NULL), 0);
+    assert_int_equal(local_store_lock(second, "", NULL), 0);
+    assert_int_equal(local_store_lock(second, "link", NULL), ERR_HELD);
+    assert_int_equal(local_store_lock(second, "nothing", NULL), 0);
+    store_free(second);
+    assert_int_equal(unlink(link), 0);
 }
 
 #define LOCAL(test) cmocka_unit_test_setup_teardown(test, local_bench_set_up, local_bench_tear_down)
@@ -422,6 +441,7 @@ int main(void)
         LOCAL(too_large_objects_are_refused),
         LOCAL(overlong_names_are_an_error),
         LOCAL(lock_keeps_a_second_store_out_until_freed),
+        LOCAL(a_lock_on_a_directory_is_one_on_what_it_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
