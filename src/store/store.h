@@ -105,6 +105,7 @@ struct store_request {
     struct store_row_choice *choice;      /* LIST: see store_request_leave_out(); NULL: all rows */
     size_t own;                           /* LIST, DELETE, PRUNE: see store_request_keep_within() */
     bool in_place;                        /* see store_request_in_place() */
+    bool remembered;                      /* LIST: see store_request_remember() */
     GPtrArray *expected;                  /* struct store_expectation: store_request_expect() */
     struct store_answer answer;           /* filled when store_run() returns */
 };
@@ -210,10 +211,13 @@ void store_request_in_place(struct store_request *request);
 /* For what makes directories, or takes the absence of objects for "there are none": the request is
  * ERR_AWAY, and not carried out, when `directory` (which ends in '/', is copied) is not there,
  * although it has to be (`is_sure`), or this store has seen it before; unless the directory
- * `unless` above it (copied, may be NULL) is there and empty. Stores without directories ignore it.
- * As often as wanted, after creation, before the run. */
+ * `unless` above it (copied, may be NULL) is there and empty. What lies on another file system than
+ * what this store has seen there is not it. Stores without directories ignore it. As often as
+ * wanted, after creation, before the run. */
 void store_request_expect(struct store_request *request, const char *directory, const char *unless,
                           bool is_sure);
+/* For a shallow listing: the directories that it shows are ones that this store has seen. */
+void store_request_remember(struct store_request *listing);
 
 struct store;
 

@@ -179,6 +179,11 @@ void store_request_in_place(struct store_request *request)
     request->in_place = true;
 }
 
+void store_request_remember(struct store_request *listing)
+{
+    listing->remembered = true;
+}
+
 void store_request_expect(struct store_request *request, const char *directory, const char *unless,
                           bool is_sure)
 {

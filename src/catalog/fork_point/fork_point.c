@@ -376,6 +376,7 @@ int fork_point_warm(struct fork_point_reader *reader, struct store_set *set,
     struct database_state state;
     struct schema *schema = NULL;
     database_state_request(&state, set, reader->layout, NULL);
+    store_request_remember(state.storage); /* an empty directory says that a dataset is gone */
     int code = store_run_all(reader->store, set, ERR_NOT_FOUND, operation, err);
     if (code == 0)
         code = check_present(reader, &state, operation, err);

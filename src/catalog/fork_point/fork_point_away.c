@@ -94,24 +94,40 @@ static bool is_compacted(GHashTable *present, const char *dataset)
     return g_hash_table_contains(present, adjacency);
 }
 
-/* A fork's snapshot is not asked: what the fork has is in its entry. */
+/* `part` (may be "") of a dataset is absent: ERR_AWAY when the snapshot has rows in it. A fork's
+ * snapshot is not asked: what the fork has is in its entry. */
+static int check_without_rows(const struct reading *reading, GHashTable *present,
+                              const char *dataset, const char *part, struct error *err)
+{
+    if (reading->parent || !reading->snapshot || is_compacted(present, dataset) ||
+        !snapshot_has_rows_in(reading->snapshot, dataset))
+        return 0;
+    g_autofree char *key = layout_dataset_key(reading->reader->layout, dataset);
+    return error_set(err, ERR_AWAY,
+                     "%s%s is not there, but snapshot %s has rows in it: nothing was changed; "
+                     "put it back",
+                     key, part, reading->snapshot->id);
+}
+
 int away_check_rows(const struct reading *reading, struct error *err)
 {
-    if (reading->parent || !reading->snapshot)
-        return 0;
     g_autoptr(GPtrArray) candidates = schema_candidates(reading->schema);
     g_autoptr(GPtrArray) listed = dataset_listing_read(reading->state.storage, NULL);
     g_autoptr(GHashTable) present = dataset_listing_set(listed);
-    for (guint i = 0; i < candidates->len; i++) {
+    int code = 0;
+    for (guint i = 0; code == 0 && i < candidates->len; i++) {
         const char *dataset = g_ptr_array_index(candidates, i);
-        if (g_hash_table_contains(present, dataset) || is_compacted(present, dataset) ||
-            !snapshot_has_rows_in(reading->snapshot, dataset))
-            continue;
-        g_autofree char *key = layout_dataset_key(reading->reader->layout, dataset);
-        return error_set(err, ERR_AWAY,
-                         "%s is not there, but snapshot %s has rows in it: nothing was changed; "
-                         "put it back",
-                         key, reading->snapshot->id);
+        if (!g_hash_table_contains(present, dataset))
+            code = check_without_rows(reading, present, dataset, "", err);
     }
-    return 0;
+    return code;
+}
+
+int away_check_version(const struct reading *reading, const char *dataset, struct error *err)
+{
+    g_autofree char *key = layout_dataset_key(reading->reader->layout, dataset);
+    g_autoptr(GPtrArray) listed = dataset_listing_read(reading->state.storage, NULL);
+    g_autoptr(GHashTable) present = dataset_listing_set(listed);
+    int code = known_things_check_version(reading->reader->known, dataset, key, err);
+    return code ? code : check_without_rows(reading, present, dataset, "/_versions/", err);
 }

@@ -90,6 +90,9 @@ int away_check_state(struct reading *reading, struct error *err);
 int away_check_datasets(struct reading *reading, GHashTable *present, struct error *err);
 /* With the snapshot at hand: ERR_AWAY when a dataset is not there in which it has rows. */
 int away_check_rows(const struct reading *reading, struct error *err);
+/* For a dataset that is listed, but has no version: ERR_AWAY when it had one, or that snapshot has
+ * rows in it. */
+int away_check_version(const struct reading *reading, const char *dataset, struct error *err);
 /* Whether the storage's listing has a dataset. */
 bool away_is_listed(const struct reading *reading, const char *dataset);
 /* What is there of a database when it is opened. */

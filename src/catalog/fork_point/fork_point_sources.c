@@ -271,14 +271,6 @@ static int refuse_absent_branch(const struct reading *reading, const struct sour
                      source->parent_branch);
 }
 
-/* A directory without any version is no dataset yet; unless it was one. */
-static int check_never_had_version(const struct reading *reading, const struct source *source,
-                                   struct error *err)
-{
-    g_autofree char *key = layout_dataset_key(reading->reader->layout, source->dataset);
-    return known_things_check_version(reading->reader->known, source->dataset, key, err);
-}
-
 int sources_collect(struct reading *reading, GPtrArray *origins, struct error *err)
 {
     for (guint i = 0; i < reading->sources->len; i++) {
@@ -288,8 +280,8 @@ int sources_collect(struct reading *reading, GPtrArray *origins, struct error *e
             code = read_contents_of(reading, source, err);
         else if (source->parent_branch)
             code = refuse_absent_branch(reading, source, err);
-        else
-            code = check_never_had_version(reading, source, err);
+        else /* it is no dataset yet; unless it was one */
+            code = away_check_version(reading, source->dataset, err);
         if (code)
             return error_prefix(err, code, "dataset %s", source->dataset);
         if (!source->tip.exists)

@@ -61,9 +61,11 @@ static void emit_row(struct walk *walk, const char *key, bool is_directory)
     if (request->limit && walk->answer->objects->len == request->limit) {
         walk->answer->truncated = true;
         walk->finished = true;
-    } else if (is_directory)
+    } else if (is_directory) {
         add_row(walk, key, is_directory, NULL);
-    else if (fstatat(walk->store->root, key, &status, 0) == 0) {
+        if (request->remembered)
+            local_learn_directory(walk->store, key);
+    } else if (fstatat(walk->store->root, key, &status, 0) == 0) {
         if (S_ISREG(status.st_mode))
             add_row(walk, key, false, &status);
     } else if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP)

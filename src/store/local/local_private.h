@@ -40,7 +40,7 @@ struct local_store {
     GQueue versions_order;         /* their keys, the oldest first */
 
     pthread_mutex_t seen_lock; /* a leaf; guards the next */
-    GHashTable *seen;          /* set of directories (char *); see local_expected.c */
+    GHashTable *seen;          /* directory to where it was (struct stat); see local_expected.c */
 };
 
 /* ---- local_file.c: one file or directory ---- */
@@ -229,12 +229,15 @@ void local_settle(struct store *base, struct store_wave *wave);
 int local_check_expected(struct local_store *store, const struct store_request *request,
                          struct error *err);
 /* Whether a directory (a key without '/' at its end) has been seen, so that nobody makes it any
- * more; *ret_gone: it is not there. */
+ * more; *ret_gone: it is not there, or another one of another file system is. */
 bool local_has_been(struct local_store *store, const char *directory, bool *ret_gone);
 /* Before the store removes a directory (a key without '/' at its end), if it is empty: it is not
  * missed any more. Whether it was; then local_restore_directory() when it has stayed. */
 bool local_forget_directory(struct local_store *store, const char *directory);
-void local_restore_directory(struct local_store *store, const char *directory);
+void local_restore_directory(struct local_store *store, const char *directory,
+                             const struct stat *status);
+/* Looks where a directory is, if it was not seen before. */
+void local_learn_directory(struct local_store *store, const char *directory);
 /* After one that has succeeded: what it has made is missed from now on. */
 void local_note_made(struct local_store *store, const struct store_request *request);
 

@@ -91,7 +91,7 @@ static int prune_directory(void *data, int directory, const char *name, const ch
     bool was_seen = local_forget_directory(prune->store, key);
     int failure = remove_name(prune, directory, name, key, AT_REMOVEDIR);
     if (was_seen && fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0)
-        local_restore_directory(prune->store, key);
+        local_restore_directory(prune->store, key, &status);
     return failure;
 }
 

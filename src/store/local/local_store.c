@@ -110,7 +110,7 @@ int local_store_open(const char *root, unsigned jobs, struct store **ret, struct
     store->leftovers =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_hash_table_unref);
     pthread_mutex_init(&store->seen_lock, NULL);
-    store->seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    store->seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     pthread_mutex_init(&store->versions_lock, NULL);
     store->versions = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, local_version_free);
     g_queue_init(&store->versions_order);

@@ -174,6 +174,74 @@ static void a_directory_below_an_empty_one_is_not_missed(void **state)
     assert_int_equal(store_run_all(fixture->store, again, 0, NULL, NULL), ERR_AWAY);
 }
 
+/* Where a file system was mounted; a link is as good as a mount. */
+static void lead_to(const struct local_bench *fixture, const char *link, const char *target)
+{
+    g_autofree char *path = g_build_filename(fixture->root, link, NULL);
+    assert_int_equal(symlink(target, path), 0);
+}
+
+static void a_directory_of_another_file_system_is_not_the_one_that_was_seen(void **state)
+{
+    struct local_bench *fixture = *state;
+    assert_int_equal(put_expecting(fixture, "up/d/a", "up/d/", false), 0);
+    move(fixture, "up/d", "away");
+    lead_to(fixture, "up/d", "/proc");
+    assert_int_equal(put_expecting(fixture, "b", "up/d/", false), ERR_AWAY);
+    assert_int_equal(put_text(fixture->store, "up/d/none/b", "x"), ERR_AWAY);
+    move(fixture, "up/d", "link");
+    move(fixture, "away", "up/d");
+    assert_int_equal(put_expecting(fixture, "b", "up/d/", false), 0);
+}
+
+static void a_directory_that_was_replaced_on_its_file_system_is_as_good(void **state)
+{
+    struct local_bench *fixture = *state;
+    assert_int_equal(put_expecting(fixture, "d/a", "d/", false), 0);
+    assert_int_equal(put_text(fixture->store, "copy/a", "x"), 0);
+    move(fixture, "d", "old");
+    move(fixture, "copy", "d");
+    assert_int_equal(put_expecting(fixture, "d/b", "d/", false), 0);
+}
+
+/* As file systems without a device may get when they are mounted again. */
+static void a_directory_is_known_when_its_file_system_has_another_number(void **state)
+{
+    struct local_bench *fixture = *state;
+    struct stat proc, sys;
+    if (stat("/proc", &proc) != 0 || stat("/sys", &sys) != 0 || proc.st_ino != sys.st_ino)
+        skip();
+    lead_to(fixture, "d", "/proc");
+    assert_int_equal(put_expecting(fixture, "b", "d/", false), 0);
+    move(fixture, "d", "link");
+    lead_to(fixture, "d", "/sys");
+    assert_int_equal(put_expecting(fixture, "b", "d/", false), 0);
+}
+
+/* The mountpoint below a file system is empty, too, and does not say that anything is gone. */
+static void an_empty_directory_of_another_file_system_does_not_count(void **state)
+{
+    struct local_bench *fixture = *state;
+    g_autofree char *empty = g_strdup("/dev/shm/forkfs-place-XXXXXX");
+    struct stat here, there;
+    if (!g_mkdtemp(empty))
+        skip();
+    assert_int_equal(put_text(fixture->store, "root/a/b/c", "x"), 0);
+    auto_store_set struct store_set *shown = store_set_new();
+    store_request_remember(store_set_list_shallow(shown, ""));
+    assert_int_equal(store_run_all(fixture->store, shown, 0, NULL, NULL), 0);
+    move(fixture, "root", "away");
+    lead_to(fixture, "root", empty);
+    auto_store_set struct store_set *set = store_set_new();
+    struct store_request *listing = store_set_list(set, "root/", NULL, 0);
+    store_request_expect(listing, "root/a/b/", "root/", false);
+    bool are_apart =
+        stat(fixture->root, &here) == 0 && stat(empty, &there) == 0 && here.st_dev != there.st_dev;
+    int code = store_run_all(fixture->store, set, 0, NULL, NULL);
+    rmdir(empty);
+    assert_int_equal(code, are_apart ? ERR_AWAY : 0);
+}
+
 #define LOCAL(test) cmocka_unit_test_setup_teardown(test, local_bench_set_up, local_bench_tear_down)
 
 int main(void)
@@ -188,6 +256,10 @@ int main(void)
         LOCAL(a_directory_that_has_to_be_there_is_missed_unseen),
         LOCAL(a_directory_that_the_store_has_pruned_is_not_missed),
         LOCAL(a_directory_below_an_empty_one_is_not_missed),
+        LOCAL(a_directory_of_another_file_system_is_not_the_one_that_was_seen),
+        LOCAL(a_directory_that_was_replaced_on_its_file_system_is_as_good),
+        LOCAL(a_directory_is_known_when_its_file_system_has_another_number),
+        LOCAL(an_empty_directory_of_another_file_system_does_not_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
