@@ -43,10 +43,21 @@ static bool find_parent(const struct recovery *recovery, const struct lineage *l
     return *ret && (*ret)->status == FORK_ACTIVE;
 }
 
+/* The first that no entry has: "recovered-<ULID>", "recovered-<ULID>-2" and so on. g_free(). */
+static char *choose_name(const struct registry *registry, const struct ulid *id)
+{
+    char *name = g_strconcat(NAME_PREFIX, id->text, NULL);
+    for (unsigned n = 2; registry_find(registry, name); n++) {
+        g_free(name);
+        name = g_strdup_printf(NAME_PREFIX "%s-%u", id->text, n);
+    }
+    return name;
+}
+
 static int make_entry(struct recovery *recovery, const struct candidate *candidate,
                       const struct fork_entry *parent, struct error *err)
 {
-    g_autofree char *name = g_strconcat(NAME_PREFIX, candidate->lineage.id.text, NULL);
+    g_autofree char *name = choose_name(recovery->registry, &candidate->lineage.id);
     struct fork_description description = {
         .name = name,
         .id = candidate->lineage.id,
@@ -60,8 +71,7 @@ static int make_entry(struct recovery *recovery, const struct candidate *candida
     if (code)
         return code;
     auto_entry struct fork_entry *pending = fork_entry_new(&description);
-    if (!registry_find(recovery->registry, name))
-        g_ptr_array_add(recovery->entries, fork_entry_with_status(pending, FORK_ACTIVE));
+    g_ptr_array_add(recovery->entries, fork_entry_with_status(pending, FORK_ACTIVE));
     return 0;
 }
 

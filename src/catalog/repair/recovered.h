@@ -1,7 +1,8 @@
 /*
  * Entries for forks that have lost theirs: the id and the branches are on the store, the time of
  * the creation is in the id, the parent in the lineage, the fork point in the snapshots
- * (origin.h); the name is "recovered-<ULID>", and there is no expiry.
+ * (origin.h); the name is "recovered-<ULID>", with "-2" and so on behind it where another fork has
+ * that one, and there is no expiry.
  *
  * No state.
  */
@@ -12,9 +13,9 @@
 #include "catalog/repair/remains.h"
 
 /* An active entry for each of the remains (struct remains) whose lineage is known and leads to the
- * primary graph, to an active fork of the registry, or to another one of them; others are left out,
- * as are names that are taken. *ret: struct fork_entry, parents before their children,
- * g_ptr_array_unref(). Errors of the store. */
+ * primary graph, to an active fork of the registry, or to another one of them; others are left out.
+ * *ret: struct fork_entry, parents before their children, g_ptr_array_unref(). Errors of the store.
+ */
 int recovered_entries(struct store *store, const struct layout *layout,
                       const struct registry *registry, const GPtrArray *remains,
                       struct operation *operation, GPtrArray **ret, struct error *err);

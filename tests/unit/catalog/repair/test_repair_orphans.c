@@ -96,6 +96,23 @@ static void an_adopted_fork_lives_beside_the_others(void **state)
     fixture_assert_clean(fixture->store);
 }
 
+static void an_adopted_fork_whose_name_is_taken_gets_another(void **state)
+{
+    struct fork_fixture *fixture = *state;
+    g_autofree char *name = recovered_name(&fixture->id);
+    g_autofree char *second = g_strconcat(name, "-2", NULL);
+    g_autofree char *third = g_strconcat(name, "-3", NULL);
+    g_autofree char *adopted = g_strdup_printf("adopt fork \"%s\" of 3 datasets", third);
+    fixture_create(fixture->catalog, "child", "audit");
+    forget_all(fixture);
+    fork_fixture_reopen(fixture);
+    fixture_create(fixture->catalog, name, NULL);
+    fixture_create(fixture->catalog, second, NULL);
+    assert_repairs(fixture, REPAIR_ADOPT, 0, adopted, "of 3 datasets, made from fork");
+    auto_entry struct fork_entry *entry = stored_entry(fixture, third);
+    assert_true(ulid_equal(&entry->id, &fixture->id));
+}
+
 static void orphans_that_a_fork_descends_from_stay(void **state)
 {
     struct fork_fixture *fixture = *state;
@@ -266,6 +283,7 @@ int main(void)
         TEST(a_whole_orphan_stays_until_it_is_asked_for),
         TEST(whole_orphans_are_adopted_with_their_parents),
         TEST(an_adopted_fork_lives_beside_the_others),
+        TEST(an_adopted_fork_whose_name_is_taken_gets_another),
         TEST(orphans_that_a_fork_descends_from_stay),
         TEST(orphans_that_descend_from_each_other_are_purged_together),
         TEST(tags_that_keep_an_orphan_go_with_it_when_it_is_purged),
