@@ -84,6 +84,18 @@ static void orphan_free(void *pointer)
     g_free(orphan);
 }
 
+/* Whether it has a branch that no deletion removes, since an entry names it: one that has lost its
+ * own id, or has taken the branch. All else is wanted when that entry is put right. */
+static bool is_named(const struct registry *registry, const struct remains *remains)
+{
+    for (guint i = 0; i < remains->branches->len; i++) {
+        const struct remains_branch *branch = g_ptr_array_index(remains->branches, i);
+        if (registry_protects_branch(registry, &remains->id, branch->branch))
+            return true;
+    }
+    return false;
+}
+
 static bool is_to_go(const struct repair *repair, const struct remains *remains)
 {
     if (remains->branches->len == 0)
@@ -94,10 +106,11 @@ static bool is_to_go(const struct repair *repair, const struct remains *remains)
 
 static GPtrArray *choose_orphans(const struct repair *repair, const GPtrArray *orphans)
 {
+    auto_registry struct registry *registry = catalog_registry(repair->catalog);
     GPtrArray *chosen = g_ptr_array_new_with_free_func(orphan_free);
     for (guint i = 0; i < orphans->len; i++) {
         const struct remains *remains = g_ptr_array_index(orphans, i);
-        if (!is_to_go(repair, remains))
+        if (!is_to_go(repair, remains) || is_named(registry, remains))
             continue;
         struct orphan *orphan = g_new0(struct orphan, 1);
         orphan->remains = remains;

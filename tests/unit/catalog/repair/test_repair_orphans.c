@@ -149,6 +149,22 @@ static void tags_that_keep_an_orphan_go_with_it_when_it_is_purged(void **state)
                    "remove what there is");
 }
 
+/* Two entries have one id; what is left of the other id is the second entry's. */
+static void an_orphan_whose_branches_an_entry_names_stays_as_a_whole(void **state)
+{
+    struct fork_fixture *fixture = *state;
+    struct ulid twin = fixture_create(fixture->catalog, "twin", NULL);
+    g_autofree char *right = g_strdup_printf("\"id\": \"%s\"", twin.text);
+    g_autofree char *wrong = g_strdup_printf("\"id\": \"%s\"", fixture->id.text);
+    assert_int_equal(catalog_tag(fixture->catalog, &twin, "v1", NULL, NULL), 0);
+    g_autofree char *registry = fixture_read(fixture->store, FIXTURE_REGISTRY);
+    fixture_replace(fixture->store, FIXTURE_REGISTRY, right, wrong);
+    assert_repairs_of(fixture, REPAIR_PURGE, 10, (const char *const[]){NULL});
+    fixture_put(fixture->store, FIXTURE_REGISTRY, registry);
+    fixture_assert_clean(fixture->store);
+    fixture_assert_whole(fixture->store);
+}
+
 static void what_a_tombstone_names_is_left_to_recovery(void **state)
 {
     struct fork_fixture *fixture = *state;
@@ -287,6 +303,7 @@ int main(void)
         TEST(orphans_that_a_fork_descends_from_stay),
         TEST(orphans_that_descend_from_each_other_are_purged_together),
         TEST(tags_that_keep_an_orphan_go_with_it_when_it_is_purged),
+        TEST(an_orphan_whose_branches_an_entry_names_stays_as_a_whole),
         TEST(what_a_tombstone_names_is_left_to_recovery),
         TEST(a_lost_registry_is_rebuilt),
         TEST(a_registry_that_does_not_parse_is_kept_beside_the_rebuilt_one),
