@@ -3,6 +3,7 @@ then there is nothing to repair any more and the catalog works."""
 import errno
 import json
 import os
+import shutil
 
 import pytest
 
@@ -234,6 +235,29 @@ def test_a_registry_that_is_a_link_is_rebuilt_where_that_leads(forked, new_mount
     assert len(repair(forked)) == 4
     assert os.readlink(registry) == "../registry.json"
     assert len(forked.forks()) == 2
+    assert_works(new_mount, forked)
+
+
+@pytest.mark.local_only("a bucket has neither directories nor links")
+@pytest.mark.parametrize("broken", (False, True))
+@pytest.mark.parametrize("is_link", (False, True))
+def test_a_registry_is_rebuilt_although_an_overlay_is_no_file(forked, new_mount, is_link, broken):
+    ids = {entry["id"] for entry in forked.forks().values()}
+    key = forked.overlay_key(forked.fork("b")["id"])
+    overlay = forked.path(key)
+    os.rename(overlay, forked.path("away"))
+    if is_link:
+        os.symlink("nowhere", overlay)
+    else:
+        forked.put_object(f"{key}/inside", "something")
+    if broken:
+        forked.put_object(forked.registry_key, "{")
+    else:
+        forked.delete_object(forked.registry_key)
+    assert len(repair(forked, left=2 if is_link else 3)) == (4 if broken else 3)
+    assert {entry["id"] for entry in forked.forks().values()} == ids
+    (os.unlink if is_link else shutil.rmtree)(overlay)
+    os.rename(forked.path("away"), overlay)
     assert_works(new_mount, forked)
 
 

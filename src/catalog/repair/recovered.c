@@ -135,17 +135,45 @@ int recovered_entries(struct store *store, const struct layout *layout,
     return code;
 }
 
+/* Requests that put an empty overlay where `looks`, answered, have found nothing. */
+static struct store_set *put_missing(struct store_set *looks)
+{
+    auto_bytes struct bytes *empty = overlay_empty();
+    struct store_set *puts = store_set_new();
+    for (size_t i = 0; i < store_set_size(looks); i++) {
+        const struct store_request *look = store_set_at(looks, i);
+        if (look->answer.code == ERR_NOT_FOUND)
+            store_set_put(puts, look->key, empty, STORE_IF_ABSENT, NULL);
+    }
+    return puts;
+}
+
+/* The first failure but for what says whether and how an overlay is there. */
+static int look_failure(struct store_set *looks, struct error *err)
+{
+    for (size_t i = 0; i < store_set_size(looks); i++) {
+        const struct store_answer *answer = &store_set_at(looks, i)->answer;
+        if (answer->code && answer->code != ERR_NOT_FOUND && answer->code != ERR_CORRUPT)
+            return error_copy(err, &answer->error);
+    }
+    return 0;
+}
+
 int recovered_complete(struct store *store, const struct layout *layout, const GPtrArray *entries,
                        struct operation *operation, struct error *err)
 {
-    auto_bytes struct bytes *empty = overlay_empty();
-    auto_store_set struct store_set *set = store_set_new();
+    auto_store_set struct store_set *looks = store_set_new();
     for (guint i = 0; i < entries->len; i++) {
         const struct fork_entry *entry = g_ptr_array_index(entries, i);
-        g_autofree char *key = layout_overlay_key(layout, &entry->id);
-        store_set_put(set, key, empty, STORE_IF_ABSENT, NULL);
+        store_set_add(looks, STORE_HEAD, layout_overlay_key(layout, &entry->id));
     }
-    int code = store_run_all(store, set, ERR_PRECONDITION, operation, err);
+    int code = store_run(store, looks, operation, err);
+    if (code == 0)
+        code = look_failure(looks, err);
+    if (code == 0) {
+        auto_store_set struct store_set *puts = put_missing(looks);
+        code = store_run_all(store, puts, ERR_PRECONDITION, operation, err);
+    }
     return error_prefix(err, code, "putting empty overlays");
 }
 

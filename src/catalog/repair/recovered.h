@@ -20,7 +20,8 @@ int recovered_entries(struct store *store, const struct layout *layout,
                       const struct registry *registry, const GPtrArray *remains,
                       struct operation *operation, GPtrArray **ret, struct error *err);
 
-/* Gives those an empty overlay that have none, which Uni takes for the same: each fork has one. */
+/* Gives those an empty overlay that have none, which Uni takes for the same: each fork has one.
+ * What is no file in its place stays, for the check to find. Errors of the store. */
 int recovered_complete(struct store *store, const struct layout *layout, const GPtrArray *entries,
                        struct operation *operation, struct error *err);
 
