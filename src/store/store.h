@@ -124,6 +124,7 @@ struct store_row_choice {
     store_row_filter *is_unwanted;
     void *argument;
     GDestroyNotify free_argument;
+    int64_t age;
 };
 
 struct store_set;
@@ -154,9 +155,11 @@ struct store_request *store_set_list(struct store_set *set, const char *prefix,
 /* For a listing: objects of which the function says so are of no interest, by the key of their
  * directory (with its '/') and their name; where that saves work, there are no rows of them. Called
  * by the store's threads, also after the run was given up. Takes the argument over: `free_argument`
- * (NULL: nothing) ends it. */
+ * (NULL: nothing) ends it. `age`: not 0 when an object that is left out will be so, too, by all
+ * later functions of the same age, unless somebody makes it anew; then the local store need not
+ * look at it again. */
 void store_request_leave_out(struct store_request *listing, store_row_filter *is_unwanted,
-                             void *argument, GDestroyNotify free_argument);
+                             void *argument, GDestroyNotify free_argument, int64_t age);
 /* As a directory: objects and sub-directories directly below `prefix`, which ends in '/' or is "".
  * The local store also shows sub-directories that hold no object (yet, or any more). */
 struct store_request *store_set_list_shallow(struct store_set *set, const char *prefix);

@@ -143,11 +143,11 @@ void store_request_use_reserve(struct store_request *put, const char *reserve)
 }
 
 void store_request_leave_out(struct store_request *listing, store_row_filter *is_unwanted,
-                             void *argument, GDestroyNotify free_argument)
+                             void *argument, GDestroyNotify free_argument, int64_t age)
 {
     row_choice_free(listing->choice);
     listing->choice = g_new0(struct store_row_choice, 1);
-    *listing->choice = (struct store_row_choice){is_unwanted, argument, free_argument};
+    *listing->choice = (struct store_row_choice){is_unwanted, argument, free_argument, age};
 }
 
 struct store_request *store_set_list_shallow(struct store_set *set, const char *prefix)

@@ -154,6 +154,42 @@ def test_a_foreign_branch_that_descends_over_another_one_refuses(mount, database
     assert_rmdir_refused(mount, "a", errno.ENOTEMPTY, "grandchild")
 
 
+# ---- Beside so many forks that the mount remembers what else is among their refs ----
+
+@pytest.fixture
+def crowded(mount, small_database):
+    """A mount of 150 forks and two more, a parent and its child."""
+    os.mkdir(mount.fork("parent"))
+    os.mkdir(mount.fork("parent", "children", "child"))
+    with open(mount.top("batch"), "r+b", buffering=0) as batch:
+        batch.write(b"".join(b"create b%d\n" % number for number in range(150)))
+        assert batch.read().count(b"ok") == 150
+    for number in range(3):
+        os.rmdir(mount.fork(f"b{number}"))
+    return mount
+
+
+@pytest.mark.local_only("of a bucket nothing is remembered")
+def test_a_foreign_branch_among_many_forks_refuses(crowded, small_database):
+    dataset, branch = next(iter(small_database.fork("b7")["datasets"].items()))
+    mapping = lineage(small_database, dataset, branch)
+    put_branch(small_database, dataset, "experiment", branch, mapping + [[mapping[-1][0], "0" * 32]])
+    assert_rmdir_refused(crowded, "b7", errno.ENOTEMPTY, "experiment")
+    os.rmdir(crowded.fork("b8"))
+    assert_rmdir_refused(crowded, "b7", errno.ENOTEMPTY, "experiment")
+    small_database.delete_object(small_database.ref_key(dataset, "experiment"))
+    os.rmdir(crowded.fork("b7"))
+
+
+@pytest.mark.local_only("of a bucket nothing is remembered")
+def test_what_others_left_of_a_fork_among_many_refuses(crowded, small_database):
+    registry = small_database.registry()
+    child = registry["forks"].pop("child")
+    small_database.put_registry(registry)
+    wait_until(lambda: not os.path.exists(crowded.fork("child")))
+    assert_rmdir_refused(crowded, "parent", errno.ENOTEMPTY, child["id"])
+
+
 def test_foreign_branches_of_main_do_not_matter(mount, database, fork):
     dataset = next(iter(fork["datasets"]))
     version = lance.version_of_name(database.manifests(dataset)[0])

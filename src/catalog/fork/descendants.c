@@ -150,7 +150,8 @@ static void request_listing(struct check *check, struct dataset_refs *refs, stru
         vouched->known = known_forks_ref(known_of(check));
         vouched->branches = lance_branch_refs_prefix(refs->key);
         refs->all = lance_refs_request(set, refs->key);
-        store_request_leave_out(refs->all, is_vouched_for, vouched, vouched_for_free);
+        store_request_leave_out(refs->all, is_vouched_for, vouched, vouched_for_free,
+                                check->registry->since_ns);
         lance_expect_tags(refs->all, refs->key);
     }
     if (!refs->all && !refs->tags) {

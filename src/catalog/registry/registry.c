@@ -61,6 +61,7 @@ struct registry *registry_stored(struct registry *image, const char *etag, int64
     stored->tail = owner->tail;
     stored->etag = g_strdup(etag);
     stored->modified_ns = modified_ns;
+    stored->since_ns = owner->since_ns;
     return stored;
 }
 
@@ -248,6 +249,7 @@ int registry_parse(struct bytes *body, const char *etag, int64_t modified_ns,
     }
     registry->etag = g_strdup(etag);
     registry->modified_ns = modified_ns;
+    registry->since_ns = monotonic_now_ns();
     *ret = registry;
     return 0;
 }

@@ -24,10 +24,16 @@ struct registry {
     struct bytes *text;     /* the whole document in serde_json's pretty form */
     char *etag;             /* of the object on the store; NULL: absent */
     int64_t modified_ns;    /* of the object on the store; 0 when unknown */
+    int64_t since_ns;       /* monotonic; see below */
     struct bytes *head;     /* private: the document up to the value of "forks" */
     struct bytes *tail;     /* private: and what follows that value */
     struct registry *owner; /* private: whose arrays and texts these are; NULL: its own */
 };
+
+/* Images of one since_ns were made by edits from one that was read, and edits that take a fork out
+ * of the registry are made when it has no refs any more. So refs of forks that one of them knows
+ * are of forks that the later ones know, or gone. Where an entry has branches of another fork's
+ * name this does not follow; each edit of such an image has a since_ns of its own. */
 
 /* Parses a registry. `body` NULL: the object is definitely absent, an empty registry. `previous`
  * (may be NULL): entries whose text did not change are shared with it, others get changed_at now.

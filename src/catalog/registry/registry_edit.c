@@ -1,6 +1,7 @@
 /*
  * A changed image from a base: entries put in, taken out and replaced, all orders kept.
  */
+#include "base/timestamp.h"
 #include "catalog/registry/registry_private.h"
 
 struct registry_edit *registry_edit_new(struct registry *base)
@@ -8,6 +9,7 @@ struct registry_edit *registry_edit_new(struct registry *base)
     struct registry_edit *edit = g_new0(struct registry_edit, 1);
     edit->base = registry_ref(base);
     edit->state = registry_allocate(base->head, base->tail);
+    edit->state->since_ns = base->by_foreign->len > 0 ? monotonic_now_ns() : base->since_ns;
     for (guint i = 0; i < base->entries->len; i++)
         g_ptr_array_add(edit->state->entries, fork_entry_ref(base->entries->pdata[i]));
     g_ptr_array_extend(edit->state->by_id, base->by_id, NULL, NULL);

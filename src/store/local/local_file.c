@@ -181,6 +181,24 @@ static int complete_type(int directory, struct local_entry *entry)
     return 0;
 }
 
+GArray *local_entries_new(void)
+{
+    GArray *entries = g_array_new(FALSE, FALSE, sizeof(struct local_entry));
+    g_array_set_clear_func(entries, clear_entry);
+    return entries;
+}
+
+int local_add_entry(int directory, const char *name, unsigned char type, GArray *entries)
+{
+    struct local_entry entry = {g_strdup(name), type};
+    int failure = complete_type(directory, &entry);
+    if (failure == 0)
+        g_array_append_val(entries, entry);
+    else
+        clear_entry(&entry);
+    return failure == ENOENT ? 0 : failure;
+}
+
 int local_read_directory(int fd, GArray **ret)
 {
     auto_closedir DIR *stream = fdopendir(fd);
@@ -189,19 +207,13 @@ int local_read_directory(int fd, GArray **ret)
         close(fd);
         return failure;
     }
-    g_autoptr(GArray) entries = g_array_new(FALSE, FALSE, sizeof(struct local_entry));
-    g_array_set_clear_func(entries, clear_entry);
+    g_autoptr(GArray) entries = local_entries_new();
     const struct dirent *found;
     while ((void)(errno = 0), (found = readdir(stream))) {
         if (strcmp(found->d_name, ".") == 0 || strcmp(found->d_name, "..") == 0)
             continue;
-        struct local_entry entry = {g_strdup(found->d_name), found->d_type};
-        int failure = complete_type(dirfd(stream), &entry);
-        if (failure == 0)
-            g_array_append_val(entries, entry);
-        else
-            clear_entry(&entry);
-        if (failure != 0 && failure != ENOENT)
+        int failure = local_add_entry(dirfd(stream), found->d_name, found->d_type, entries);
+        if (failure)
             return failure;
     }
     if (errno)

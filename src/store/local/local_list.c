@@ -114,11 +114,27 @@ static unsigned char resolve_type(struct walk *walk, const char *directory,
 static bool is_unwanted(const struct walk *walk, const char *directory, const char *name)
 {
     const struct store_row_choice *choice = walk->request->choice;
-    return choice && choice->is_unwanted(directory, name, choice->argument);
+    return choice->is_unwanted(directory, name, choice->argument);
+}
+
+/* Takes those out that the choice leaves out; the others are remembered. */
+static void leave_out(struct walk *walk, const char *directory, GArray *entries, uint64_t turn)
+{
+    g_autoptr(GPtrArray) kept = g_ptr_array_new();
+    guint count = entries->len;
+    for (guint i = entries->len; i-- > 0;) {
+        const struct local_entry *entry = &g_array_index(entries, struct local_entry, i);
+        if (entry->type == DT_REG && !store_name_is_temporary(entry->name) &&
+            is_unwanted(walk, directory, entry->name))
+            g_array_remove_index_fast(entries, i);
+        else
+            g_ptr_array_add(kept, entry->name);
+    }
+    local_memory_keep(walk->store, directory, turn, kept, count - entries->len);
 }
 
 /* The names to be shown or entered, directories with a '/'. */
-static GPtrArray *select_names(struct walk *walk, const char *directory, GArray *entries,
+static GPtrArray *select_names(struct walk *walk, const char *directory, const GArray *entries,
                                const char *name_prefix)
 {
     GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
@@ -132,8 +148,7 @@ static GPtrArray *select_names(struct walk *walk, const char *directory, GArray 
             local_note_met(walk->store, directory, entry->name);
         if (type == DT_DIR)
             g_ptr_array_add(names, g_strconcat(entry->name, "/", NULL));
-        else if (type == DT_REG && (walk->request->with_temporary || !is_temporary) &&
-                 !is_unwanted(walk, directory, entry->name))
+        else if (type == DT_REG && (walk->request->with_temporary || !is_temporary))
             g_ptr_array_add(names, g_strdup(entry->name));
     }
     return names;
@@ -160,6 +175,20 @@ static int push_ancestor(struct walk *walk, int fd)
     return 0;
 }
 
+/* Reads a directory, as far as the choice does not leave out what is there. Closes it. */
+static int read_chosen(struct walk *walk, const char *key, int fd, GArray **entries)
+{
+    const struct store_row_choice *choice = walk->request->choice;
+    uint64_t turn = 0;
+    if (!choice)
+        return local_read_directory(fd, entries);
+    int failure = choice->age ? local_memory_read(walk->store, key, fd, choice->age, entries, &turn)
+                              : local_read_directory(fd, entries);
+    if (failure == 0)
+        leave_out(walk, key, *entries, turn);
+    return failure;
+}
+
 /* Enters a directory and reads it. 0 or an errno value; after 0, it is left by popping an
  * ancestor. */
 static int enter_directory(struct walk *walk, const char *key, GArray **entries)
@@ -170,7 +199,7 @@ static int enter_directory(struct walk *walk, const char *key, GArray **entries)
         return errno;
     int failure = push_ancestor(walk, fd);
     if (failure == 0)
-        return local_read_directory(fd, entries);
+        return read_chosen(walk, key, fd, entries);
     close(fd);
     return failure;
 }

@@ -41,6 +41,8 @@ struct local_store {
 
     pthread_mutex_t seen_lock; /* a leaf; guards the next */
     GHashTable *seen;          /* directory to where it was (struct stat); see local_expected.c */
+
+    struct local_memory *memory; /* its lock is a leaf; see local_memory.c */
 };
 
 /* ---- local_file.c: one file or directory ---- */
@@ -78,6 +80,9 @@ struct local_entry {
     unsigned char type; /* DT_REG, DT_DIR, DT_LNK ...; never DT_UNKNOWN */
 };
 
+GArray *local_entries_new(void); /* of struct local_entry; g_array_unref() */
+/* Adds an entry, if it is there; DT_UNKNOWN: asks what it is. 0 or an errno value. */
+int local_add_entry(int directory, const char *name, unsigned char type, GArray *entries);
 /* Reads a whole directory. *ret: struct local_entry, g_array_unref(). 0 or an errno value. `fd` is
  * closed in any case. */
 int local_read_directory(int fd, GArray **ret);
@@ -159,6 +164,20 @@ void local_note_leftover(struct local_store *store, const char *key);
 /* One that was met in a directory, "" or with a '/' at its end. */
 void local_note_met(struct local_store *store, const char *directory, const char *name);
 void local_forget_leftover(struct local_store *store, const char *key); /* it is gone */
+
+/* ---- local_memory.c: large directories of which little is wanted ---- */
+
+struct local_memory *local_memory_new(void);
+void local_memory_free(struct local_memory *memory);
+/* As local_read_directory(), for a listing with a choice of that age (store_request_leave_out());
+ * of a directory that is remembered only what such a choice does not leave out. `directory`: its
+ * key, ending in
+ * '/' or "". *ret_turn: for local_memory_keep(), which is to follow. */
+int local_memory_read(struct local_store *store, const char *directory, int fd, int64_t age,
+                      GArray **ret, uint64_t *ret_turn);
+/* What of it the choice did not leave out (char *), and how much it did. */
+void local_memory_keep(struct local_store *store, const char *directory, uint64_t turn,
+                       const GPtrArray *names, size_t left_out);
 
 /* ---- local_reserve.c: room for when the file system is full ---- */
 

@@ -73,6 +73,7 @@ static void destroy(struct store *base)
     pthread_mutex_destroy(&store->versions_lock);
     g_hash_table_unref(store->seen);
     pthread_mutex_destroy(&store->seen_lock);
+    local_memory_free(store->memory);
     g_free(store->path);
 }
 
@@ -111,6 +112,7 @@ int local_store_open(const char *root, unsigned jobs, struct store **ret, struct
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_hash_table_unref);
     pthread_mutex_init(&store->seen_lock, NULL);
     store->seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    store->memory = local_memory_new();
     pthread_mutex_init(&store->versions_lock, NULL);
     store->versions = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, local_version_free);
     g_queue_init(&store->versions_order);

@@ -54,6 +54,28 @@ static void a_drop_beside_many_forks_reads_but_the_refs_of_each_dataset(void **s
     store_free(store);
 }
 
+/* More than the store takes the trouble for (local_memory.c). */
+static void beside_very_many_forks_drops_read_no_more_than_beside_few(void **state)
+{
+    struct store *store = fixture_database_on_disk();
+    struct catalog *catalog = open_recovered(store);
+    make_forks(catalog, "few", FEW);
+    const struct directory_reads few = cost_of_drop(catalog, "few0");
+    make_forks(catalog, "many", 2 * MANY);
+    for (unsigned i = 1; i < 3; i++) {
+        g_autofree char *name = g_strdup_printf("few%u", i);
+        cost_of_drop(catalog, name);
+    }
+    make_forks(catalog, "more", FEW);
+    const struct directory_reads many = cost_of_drop(catalog, "few3");
+    assert_int_equal(many.directories, few.directories - FIXTURE_DATASETS);
+    assert_true(many.entries < few.entries);
+    assert_int_equal(many.files, few.files);
+    catalog_free(catalog);
+    fixture_assert_clean(store);
+    store_free(store);
+}
+
 static void forks_that_are_dropped_together_read_it_once(void **state)
 {
     struct store *store = fixture_database_on_disk();
@@ -96,6 +118,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_drop_beside_many_forks_reads_but_the_refs_of_each_dataset),
+        cmocka_unit_test(beside_very_many_forks_drops_read_no_more_than_beside_few),
         cmocka_unit_test(forks_that_are_dropped_together_read_it_once),
         cmocka_unit_test(what_a_crash_left_beside_a_fork_goes_with_it),
     };

@@ -127,7 +127,7 @@ static void what_is_left_out_of_a_listing_costs_no_look_at_it(void **state)
     scratch_write(fixture->root, "d/other", "12345");
     auto_store_set struct store_set *set = store_set_new();
     struct store_request *listing = store_set_list(set, "d/", NULL, 0);
-    store_request_leave_out(listing, is_numbered, g_strdup("n"), g_free);
+    store_request_leave_out(listing, is_numbered, g_strdup("n"), g_free, 0);
     assert_int_equal(store_run_all(fixture->store, set, 0, NULL, NULL), 0);
     assert_int_equal(directory_reads_take().files, 1);
     const GPtrArray *rows = listing->answer.objects;
