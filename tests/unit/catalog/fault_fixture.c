@@ -1,5 +1,6 @@
 #include "unit/unit.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -194,6 +195,16 @@ bool recover_meeting_fault(struct store *store, const struct fault *fault, unsig
     recover_completely(store);
     assert_neighbour_unharmed(store);
     return fired;
+}
+
+int fault_fixture_on_one_processor(void **state)
+{
+    cpu_set_t one;
+    (void)state;
+    CPU_ZERO(&one);
+    CPU_SET((size_t)sched_getcpu(), &one);
+    sched_setaffinity(0, sizeof one, &one); /* else it takes longer */
+    return 0;
 }
 
 void sweep_faults(bool (*attempt)(const struct fault *, unsigned), unsigned least)

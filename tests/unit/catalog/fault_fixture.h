@@ -84,6 +84,10 @@ bool outlives_fault(const struct fault *fault);
 /* Recovers, twice: the second time there is nothing to do. The catalog check finds nothing then. */
 void recover_completely(struct store *store);
 
+/* Set-up of a group of sweeps: the threads hand over to each other at every request, and most of
+ * what a sweep costs is waking them on another processor; so they all stay on one. */
+int fault_fixture_on_one_processor(void **state);
+
 /* Calls `attempt` for each fault with n = 1, 2, 3 ... until it says that none fired; at least
  * `least` times. The power goes in memory only. */
 void sweep_faults(bool (*attempt)(const struct fault *fault, unsigned n), unsigned least);

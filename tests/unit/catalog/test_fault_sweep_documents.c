@@ -244,7 +244,9 @@ int main(void)
         cmocka_unit_test(an_expiry_with_a_fault_at_any_request_is_the_old_or_the_new),
         cmocka_unit_test(recovery_of_a_killed_registration_survives_a_fault_at_any_request),
     };
-    int failed = cmocka_run_group_tests_name("memory store", tests, NULL, NULL);
+    int failed =
+        cmocka_run_group_tests_name("memory store", tests, fault_fixture_on_one_processor, NULL);
     fault_fixture_use(fixture_database_on_disk);
-    return failed + cmocka_run_group_tests_name("local store", tests, NULL, NULL);
+    return failed +
+           cmocka_run_group_tests_name("local store", tests, fault_fixture_on_one_processor, NULL);
 }

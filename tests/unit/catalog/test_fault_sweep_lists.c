@@ -179,7 +179,9 @@ int main(void)
         cmocka_unit_test(creates_and_drops_with_a_fault_at_any_request_do_not_mix),
         cmocka_unit_test(a_sweep_with_a_fault_at_any_request_is_finished_by_the_next),
     };
-    int failed = cmocka_run_group_tests_name("memory store", tests, NULL, NULL);
+    int failed =
+        cmocka_run_group_tests_name("memory store", tests, fault_fixture_on_one_processor, NULL);
     fault_fixture_use(fixture_database_on_disk);
-    return failed + cmocka_run_group_tests_name("local store", tests, NULL, NULL);
+    return failed +
+           cmocka_run_group_tests_name("local store", tests, fault_fixture_on_one_processor, NULL);
 }
