@@ -502,6 +502,7 @@ def test_what_is_registered_can_be_written_back(forked, database):
     assert_unchanged(before, database)
 
 
+@pytest.mark.many_datasets
 def test_two_writers_of_datasets_merge(new_mount, database):
     schema = database.read_json(database.schema_key)
     database.limit_to()
