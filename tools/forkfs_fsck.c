@@ -3,6 +3,7 @@
  * --repair it first puts right what can be proven, and prints what that was.
  */
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 
 #include "catalog/catalog.h"
@@ -262,6 +263,7 @@ static int dispatch(const struct fsck_options *options)
 int main(int argc, char *argv[])
 {
     daemon_open_standard_descriptors();
+    signal(SIGXFSZ, SIG_IGN); /* a repair fails, and says so */
     struct fsck_options options = {.watch_s = WATCH_S};
     catalog_options_init(&options.where);
     struct error failure;

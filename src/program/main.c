@@ -332,6 +332,7 @@ int main(int argc, char *argv[])
 {
     daemon_open_standard_descriptors();
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file larger than "ulimit -f" is a failed write, not our end */
     signal(SIGUSR1, SIG_IGN); /* asked of many daemons for other things, so harmless here */
     signal(SIGUSR2, SIG_IGN);
     struct options options;

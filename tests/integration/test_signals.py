@@ -1,10 +1,13 @@
 """Signals to forkfs itself."""
+import errno
 import os
+import resource
 import signal
 
 import pytest
 
 from support import mounts
+from support.checks import assert_unchanged
 from support.process import run, wait_until
 
 
@@ -59,6 +62,26 @@ def test_signals_that_mean_other_things_elsewhere_do_no_harm(new_mount, database
     os.mkdir(mount.fork("b"))
     assert sorted(os.listdir(mount.forks)) == ["a", "b"]
     assert mount.is_running
+
+
+@pytest.mark.local_only("a bucket is no file")
+def test_a_limit_of_the_size_of_files_is_an_error_and_not_the_end(new_mount, small_database):
+    mount = new_mount(small_database)
+    for name in ("other", "a"):
+        os.mkdir(mount.fork(name))
+    os.rmdir(mount.fork("a"))
+    before = small_database.snapshot()
+    (pid,) = mount.pids()
+    soft, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (16, hard))
+    with pytest.raises(OSError) as failure:
+        os.mkdir(mount.fork("a"))
+    assert failure.value.errno == errno.EIO
+    assert "File too large" in mount.errors()[-1]
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (soft, hard))
+    os.mkdir(mount.fork("a"))
+    os.rmdir(mount.fork("a"))
+    assert_unchanged(before, small_database, ignore=[small_database.reserve_key])
 
 
 @pytest.mark.parametrize("daemon", [False, True], ids=["foreground", "daemon"])

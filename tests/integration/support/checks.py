@@ -71,7 +71,7 @@ def assert_unchanged(before, database, ignore=()):
     keys = {key for key in before.keys() | after.keys() if not key.startswith(tuple(ignore))}
     changed = [key for key in sorted(keys)
                if key not in before or key not in after or before[key] != after[key]]
-    assert changed == []
+    assert changed == [], changed
 
 
 def shows(mount, *names):
