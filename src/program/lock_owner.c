@@ -52,8 +52,20 @@ static void append_process(GString *text, pid_t pid)
         g_string_append_printf(text, ", %s", g_strchomp(command));
 }
 
-/* What a process has opened: a forkfs, what it has mounted, which is another directory than `path`
- * when it has come to that with prefixes. A set of names, g_hash_table_unref(). */
+static void add_arguments(pid_t pid, GHashTable *names)
+{
+    g_autofree char *file = g_strdup_printf("/proc/%d/cmdline", (int)pid);
+    g_autofree char *words = NULL;
+    gsize length;
+    if (!g_file_get_contents(file, &words, &length, NULL))
+        return;
+    for (const char *word = words; word < words + length; word += strlen(word) + 1)
+        g_hash_table_add(names, g_strdup(word));
+}
+
+/* What a process has opened, and what it was called with: a forkfs, what it has mounted, which is
+ * another directory than `path` when it has come to that with links or prefixes. A set of names,
+ * g_hash_table_unref(). */
 static GHashTable *open_names(pid_t pid, const char *path)
 {
     GHashTable *names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
@@ -61,6 +73,7 @@ static GHashTable *open_names(pid_t pid, const char *path)
     g_autoptr(GDir) files = g_dir_open(directory, 0, NULL);
     const char *number;
     g_hash_table_add(names, g_strdup(path));
+    add_arguments(pid, names);
     while (files && (number = g_dir_read_name(files))) {
         g_autofree char *link = g_build_filename(directory, number, NULL);
         char *name = g_file_read_link(link, NULL);

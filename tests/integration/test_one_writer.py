@@ -53,6 +53,12 @@ def test_a_mount_beside_one_by_the_directory_above_is_refused(new_mount, inner, 
     assert_excluded(new_mount, new_mount(outer), inner)
 
 
+def test_a_mount_beside_one_by_a_link_is_refused(new_mount, inner, tmp_path):
+    link = os.path.join(os.path.realpath(tmp_path), "link")
+    os.symlink(inner.root, link)
+    assert_excluded(new_mount, new_mount(named(link)), inner)
+
+
 @pytest.mark.parametrize("turn", ["first", "last"])
 def test_a_mount_by_a_link_to_the_catalog_is_refused(new_mount, database, new_database, turn):
     """All that is shared is the directory of the registry."""
