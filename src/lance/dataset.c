@@ -191,11 +191,14 @@ static size_t delete_branch_rows(struct store_set *set, const char *dataset, con
     return added + delete_rows(set, &listed, NULL);
 }
 
-size_t lance_branch_delete_requests(struct store_set *set, const char *dataset, const char *branch,
-                                    const struct store_request *listing)
+struct store_request *lance_branch_delete_requests(struct store_set *set, const char *dataset,
+                                                   const char *branch,
+                                                   const struct store_request *listing)
 {
-    store_set_add(set, STORE_DELETE, lance_branch_ref_key(dataset, branch));
-    return 1 + delete_branch_rows(set, dataset, branch, listing->answer.objects);
+    struct store_request *ref =
+        store_set_add(set, STORE_DELETE, lance_branch_ref_key(dataset, branch));
+    delete_branch_rows(set, dataset, branch, listing->answer.objects);
+    return ref;
 }
 
 void lance_branch_file_delete_request(struct store_set *set, const char *dataset, const char *key)

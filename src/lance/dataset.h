@@ -56,9 +56,10 @@ struct store_request *lance_branch_tree_request(struct store_set *set, const cha
                                                 const char *branch);
 /* Second: deletes the ref file and what the listing found, manifests first, but never anything of a
  * branch nested in its directory (docs/formats.md). `listing` is what lance_branch_tree_request()
- * returned, after its run. Returns the number of deletes added. */
-size_t lance_branch_delete_requests(struct store_set *set, const char *dataset, const char *branch,
-                                    const struct store_request *listing);
+ * returned, after its run. Returns the request for the ref file. */
+struct store_request *lance_branch_delete_requests(struct store_set *set, const char *dataset,
+                                                   const char *branch,
+                                                   const struct store_request *listing);
 /* Deletes a file of a branch, by its key: a manifest, a ref. */
 void lance_branch_file_delete_request(struct store_set *set, const char *dataset, const char *key);
 /* Last, after the deletes: temporary files and empty directories below and including tree/BRANCH/,

@@ -219,7 +219,8 @@ void store_request_in_place(struct store_request *request);
  * wanted, after creation, before the run. */
 void store_request_expect(struct store_request *request, const char *directory, const char *unless,
                           bool is_sure);
-/* For a shallow listing: the directories that it shows are ones that this store has seen. */
+/* For a listing of a directory: that is one that this store has seen; of a shallow one those are
+ * that it shows. */
 void store_request_remember(struct store_request *listing);
 
 struct store;

@@ -249,6 +249,31 @@ def test_a_directory_that_goes_during_a_drop_is_missed_at_its_end(new_mount, sma
     assert_sound(database)
 
 
+@pytest.mark.local_only("a bucket has no directories")
+def test_tags_are_not_made_or_removed_where_refs_were_away_before_the_mount(new_mount, forked, database, moved):
+    assert forked.unmount() == 0
+    put_back = moved(database.dataset_key("edges") + "/_refs")
+    mount = new_mount(database)
+    assert_refused(mount, os.mkdir, mount.fork("b/tags/u"), "_refs/branches/", "put it back")
+    assert_refused(mount, os.rmdir, mount.fork("b/tags/t"), "_refs/branches/", "put it back")
+    put_back()
+    os.mkdir(mount.fork("b/tags/u"))
+    os.rmdir(mount.fork("b/tags/t"))
+
+
+@pytest.mark.local_only("a bucket has no directories")
+def test_tags_whose_directory_was_read_are_missed(new_mount, forked, database, moved):
+    assert forked.unmount() == 0
+    mount = new_mount(database)
+    assert os.listdir(mount.fork("b", "tags")) == ["t"]
+    put_back = moved(database.dataset_key("edges") + "/_refs/tags")
+    assert_refused(mount, os.mkdir, mount.fork("b/tags/u"), "_refs/tags/", "put it back")
+    assert_refused(mount, os.rmdir, mount.fork("b/tags/t"), "_refs/tags/", "put it back")
+    put_back()
+    os.mkdir(mount.fork("b/tags/u"))
+    os.rmdir(mount.fork("b/tags/t"))
+
+
 def test_an_overlay_that_is_away_with_all_others_is_no_empty_one(new_mount, forked, database, moved):
     label = {"added_labels": [{"name": "Draft"}], "added_edge_types": [], "added_properties": []}
     database.put_object(database.overlay_key(database.fork("a")["id"]), json.dumps(label))

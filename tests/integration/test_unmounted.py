@@ -35,6 +35,13 @@ class Disk:
     def unmount(self):
         run("umount", "-l", self.place)
 
+    def replace(self, copies=False):
+        """Mounts another file system in its place: its root has the number that this one's has."""
+        self.unmount()
+        run("mount", "-t", "tmpfs", "-o", "size=16M", "forkfs-test", self.place)
+        if copies:
+            shutil.copytree(self.home, self.place, dirs_exist_ok=True)
+
 
 @pytest.fixture
 def new_disk(tmp_path, database):
@@ -112,6 +119,38 @@ def test_tags_are_neither_made_nor_removed(new_mount, database, new_disk):
     disk.mount()
     for name in ("t", "u"):
         os.rmdir(mount.fork("a", "tags", name))
+    os.rmdir(mount.fork("a"))
+    assert_sound(database)
+
+
+@pytest.mark.parametrize("directory", ["storage", "storage/wal_forks", "catalog", "catalog/fork_schemas", "{edges}",
+                                       "{edges}/tree", "{edges}/_refs/branches"])
+def test_another_file_system_is_not_taken_for_it(new_mount, database, new_disk, directory):
+    disk = new_disk(directory)
+    mount = new_mount(database)
+    os.mkdir(mount.fork("a"))
+    os.mkdir(mount.fork("a", "children", "b"))
+    database.put_object(database.fork_wal_prefix(database.fork("b")["id"]) + "old.wal", "x")
+    disk.replace()
+    assert_refused(mount, os.mkdir, mount.fork("c"))
+    assert_refused(mount, os.rmdir, mount.fork("b"))
+    disk.unmount()
+    disk.mount()
+    os.rmdir(mount.fork("b"))
+    os.mkdir(mount.fork("c"))
+    assert_sound(database)
+
+
+def test_a_look_at_a_copy_on_another_file_system_leaves_no_doubt_behind(new_mount, database, new_disk):
+    disk = new_disk("storage")
+    mount = new_mount(database)
+    os.mkdir(mount.fork("a"))
+    disk.replace(copies=True)
+    assert_refused(mount, os.mkdir, mount.fork("a/tags/t"))
+    disk.unmount()
+    disk.mount()
+    os.mkdir(mount.fork("a", "tags", "t"))
+    os.rmdir(mount.fork("a", "tags", "t"))
     os.rmdir(mount.fork("a"))
     assert_sound(database)
 

@@ -155,11 +155,15 @@ static void add_deletes(struct deletions *deletions, struct store_set *set,
     const struct ulid *id = fork->deletion.id;
     for (guint i = 0; i < fork->branches->len; i++) {
         const struct doomed_branch *doomed = g_ptr_array_index(fork->branches, i);
-        lance_branch_delete_requests(set, doomed->dataset_key, doomed->branch, doomed->listing);
+        struct store_request *ref =
+            lance_branch_delete_requests(set, doomed->dataset_key, doomed->branch, doomed->listing);
+        if (fork->deletion.extent == DELETION_OF_FORK)
+            lance_expect_branches(ref, doomed->dataset_key, false);
     }
     if (fork->deletion.extent == DELETION_OF_BRANCHES)
         return;
-    store_set_add(set, STORE_DELETE, layout_overlay_key(layout, id));
+    layout_expect_files_of_forks(layout,
+                                 store_set_add(set, STORE_DELETE, layout_overlay_key(layout, id)));
     if (!catalog_is_shared(deletions->catalog)) {
         store_set_add(set, STORE_DELETE, layout_registration_key(layout, id));
         store_set_add(set, STORE_DELETE, layout_tagging_key(layout, id));

@@ -32,7 +32,9 @@ static int check_datasets(struct catalog *catalog, const struct fork_entry *entr
     for (guint i = 0; i < entry->datasets->len; i++) {
         const struct dataset_branch *pair = g_ptr_array_index(entry->datasets, i);
         g_autofree char *dataset = layout_dataset_key(catalog->layout, pair->dataset);
-        lance_expect_tags(lance_ref_catalog_request(set, dataset), dataset);
+        struct store_request *look = lance_ref_catalog_request(set, dataset);
+        lance_expect_branches(look, dataset, entry->status == FORK_ACTIVE);
+        lance_expect_tags(look, dataset);
     }
     const struct store_request *listing = store_set_list_shallow(set, storage);
     int code = store_run(catalog->store, set, operation, err);

@@ -61,6 +61,8 @@ static int look_at_refs(struct catalog *catalog, const struct fork_entry *entry,
         pinnings[i].tip_request = lance_tip_request_all(set, dataset, pair->branch);
         pinnings[i].taken = store_set_head(set, pinnings[i].key);
         pinnings[i].catalog = lance_ref_catalog_request(set, dataset);
+        lance_expect_branches(pinnings[i].catalog, dataset, entry->status == FORK_ACTIVE);
+        lance_expect_tags(pinnings[i].catalog, dataset);
     }
     int code = store_run_all(catalog->store, set, ERR_NOT_FOUND, operation, err);
     for (guint i = 0; code == 0 && i < entry->datasets->len; i++)

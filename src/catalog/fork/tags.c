@@ -241,7 +241,9 @@ int tags_read(struct tags *tags, const struct fork_entry *entry, struct operatio
     for (guint i = 0; i < entry->datasets->len; i++) {
         const struct dataset_branch *pair = g_ptr_array_index(entry->datasets, i);
         g_autofree char *dataset = layout_dataset_key(tags->layout, pair->dataset);
-        g_ptr_array_add(listings, lance_tag_refs_request(set, dataset));
+        struct store_request *listing = lance_tag_refs_request(set, dataset);
+        store_request_remember(listing); /* what is read goes on; who changes tags misses them */
+        g_ptr_array_add(listings, listing);
     }
     g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func(fork_tag_free);
     int code = store_run_all(tags->store, set, 0, operation, err);

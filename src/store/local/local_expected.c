@@ -8,29 +8,78 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include "base/cleanup.h"
 #include "store/local/local_private.h"
 
-/* A file system may have another number when it is mounted again, as those without a device have;
- * then its directories are known by their own. */
-static bool is_elsewhere(const struct stat *seen, const struct stat *status)
+/* Where a directory was seen. */
+struct place {
+    dev_t device;
+    ino_t inode;
+    uint64_t file_system; /* 0: not known */
+};
+
+static uint64_t file_system_of(struct local_store *store, const char *directory)
 {
-    return seen->st_dev != status->st_dev && seen->st_ino != status->st_ino;
+    struct statfs status;
+    uint64_t id = 0;
+    auto_close int fd =
+        TEMP_FAILURE_RETRY(openat(store->root, directory, O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (fd >= 0 && fstatfs(fd, &status) == 0)
+        memcpy(&id, &status.f_fsid, sizeof id);
+    return id;
+}
+
+static bool find_seen(struct local_store *store, const char *directory, struct place *ret)
+{
+    LOCK_SCOPE(&store->seen_lock);
+    const struct place *seen = g_hash_table_lookup(store->seen, directory);
+    if (seen)
+        *ret = *seen;
+    return seen;
+}
+
+/* A file system may have another number when it is mounted again, as those without a device have;
+ * then it is known by its id, or, of one that has none, the directory by its own number. */
+static bool is_elsewhere(struct local_store *store, const char *directory, const struct place *seen,
+                         const struct stat *status)
+{
+    if (seen->device == status->st_dev)
+        return false;
+    uint64_t file_system = file_system_of(store, directory);
+    return seen->file_system && file_system ? seen->file_system != file_system
+                                            : seen->inode != status->st_ino;
+}
+
+static bool was_seen(struct local_store *store, const char *directory)
+{
+    struct place seen;
+    return find_seen(store, directory, &seen);
+}
+
+static bool was_seen_elsewhere(struct local_store *store, const char *directory,
+                               const struct stat *status)
+{
+    struct place seen;
+    return find_seen(store, directory, &seen) && is_elsewhere(store, directory, &seen, status);
 }
 
 /* Notes where a directory is. False, and nothing noted: it was seen elsewhere. */
 static bool note_seen(struct local_store *store, const char *directory, const struct stat *status)
 {
+    struct place place;
+    if (find_seen(store, directory, &place)) {
+        if (place.device == status->st_dev && place.inode == status->st_ino)
+            return true;
+        if (is_elsewhere(store, directory, &place, status))
+            return false;
+    }
+    place = (struct place){status->st_dev, status->st_ino, file_system_of(store, directory)};
     LOCK_SCOPE(&store->seen_lock);
-    struct stat *seen = g_hash_table_lookup(store->seen, directory);
-    if (seen && is_elsewhere(seen, status))
-        return false;
-    if (seen)
-        *seen = *status;
-    else
-        g_hash_table_insert(store->seen, g_strdup(directory), g_memdup2(status, sizeof *status));
+    g_hash_table_replace(store->seen, g_strdup(directory), g_memdup2(&place, sizeof place));
     return true;
 }
 
@@ -48,33 +97,35 @@ void local_restore_directory(struct local_store *store, const char *directory,
     note_seen(store, key, status);
 }
 
-static bool was_seen(struct local_store *store, const char *directory)
-{
-    LOCK_SCOPE(&store->seen_lock);
-    return g_hash_table_contains(store->seen, directory);
-}
-
-static bool was_seen_elsewhere(struct local_store *store, const char *directory,
-                               const struct stat *status)
-{
-    LOCK_SCOPE(&store->seen_lock);
-    const struct stat *seen = g_hash_table_lookup(store->seen, directory);
-    return seen && is_elsewhere(seen, status);
-}
-
-void local_learn_directory(struct local_store *store, const char *directory)
-{
-    struct stat status;
-    if (!was_seen(store, directory) && fstatat(store->root, directory, &status, 0) == 0)
-        note_seen(store, directory, &status);
-}
-
 static int refuse_elsewhere(const char *directory, struct error *err)
 {
     return error_set(err, ERR_AWAY,
                      "the directory %s is on another file system than the one that was there: "
                      "mount that, or mount again if it is gone on purpose",
                      directory);
+}
+
+/* Before a directory is seen for the first time: none above it is elsewhere than it was seen. */
+static int check_above(struct local_store *store, const char *directory, struct error *err)
+{
+    g_autofree char *above = g_strdup(directory);
+    size_t length;
+    while ((length = store_key_above(above)) > 0) {
+        struct stat status;
+        above[length] = '\0';
+        if (was_seen(store, above) && fstatat(store->root, above, &status, 0) == 0 &&
+            was_seen_elsewhere(store, above, &status))
+            return refuse_elsewhere(above, err);
+    }
+    return 0;
+}
+
+void local_learn_directory(struct local_store *store, const char *directory)
+{
+    struct stat status;
+    if (!was_seen(store, directory) && check_above(store, directory, NULL) == 0 &&
+        fstatat(store->root, directory, &status, 0) == 0)
+        note_seen(store, directory, &status);
 }
 
 /* *ret: there, and empty. ERR_AWAY when it is another one than that which was seen. */
@@ -101,6 +152,33 @@ bool local_has_been(struct local_store *store, const char *directory, bool *ret_
     bool is_there = fstatat(store->root, directory, &status, 0) == 0;
     *ret_gone = is_there ? was_seen_elsewhere(store, key, &status) : local_is_absent(errno);
     return was_seen(store, key); /* else the store has pruned it */
+}
+
+/* Whether a request that found a directory absent has expected it, and that is no accident. */
+static bool is_missed(struct local_store *store, const struct store_request *request,
+                      const char *directory)
+{
+    for (guint i = 0; request->expected && i < request->expected->len; i++) {
+        const struct store_expectation *expected = g_ptr_array_index(request->expected, i);
+        bool is_dispensable = false;
+        if (strcmp(expected->directory, directory) != 0 || !was_seen(store, directory))
+            continue;
+        return !expected->unless ||
+               look_whether_empty(store, expected->unless, &is_dispensable, NULL) != 0 ||
+               !is_dispensable;
+    }
+    return false;
+}
+
+int local_open_seen(struct local_store *store, const struct store_request *request, const char *key,
+                    size_t length)
+{
+    g_autofree char *directory = g_strndup(key, length);
+    int fd = TEMP_FAILURE_RETRY(
+        openat(store->root, local_path(directory), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (fd < 0 && local_is_absent(errno))
+        errno = is_missed(store, request, directory) ? ESTALE : ENOENT;
+    return fd;
 }
 
 /* has_been: before it was looked for. */
@@ -135,6 +213,9 @@ static int check_one(struct local_store *store, const struct store_expectation *
     struct stat status;
     /* Before the look: others may make it right after that. */
     bool has_been = was_seen(store, directory);
+    int code = has_been ? 0 : check_above(store, directory, err);
+    if (code)
+        return code;
     if (fstatat(store->root, directory, &status, 0) != 0) {
         if (local_is_absent(errno))
             return check_absent(store, expected, has_been, err);

@@ -237,6 +237,8 @@ void local_list(struct local_store *store, const struct store_request *request,
     struct walk walk = {
         .store = store, .request = request, .answer = answer, .ancestors = ancestors};
     answer->objects = store_objects_new();
+    if (request->remembered && !request->shallow)
+        local_learn_directory(store, directory);
     walk_directory(&walk, directory, request->key + length);
     if (answer->code)
         g_clear_pointer(&answer->objects, g_ptr_array_unref);

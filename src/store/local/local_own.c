@@ -30,6 +30,11 @@ int local_fail_within(struct store_answer *answer, const struct store_request *r
     if (errno_value == EBUSY)
         return store_answer_fail(answer, ERR_HELD, "%s %s: %s is in use", method, request->key,
                                  key);
+    if (errno_value == ESTALE)
+        return store_answer_fail(answer, ERR_AWAY,
+                                 "%s %s: the directory %s is not where it was: put it back, or "
+                                 "mount again if it is gone on purpose",
+                                 method, request->key, key);
     return local_fail(answer, request, errno_value, key);
 }
 
@@ -80,7 +85,7 @@ void local_list_own(struct local_store *store, const struct store_request *reque
     g_autofree char *place = g_strndup(request->key, strlen(request->key) - 1);
     size_t length = store_key_above(place);
     g_autoptr(GString) key = g_string_new_len(place, (gssize)length);
-    auto_close int above = local_open_above(store, place, request->own);
+    auto_close int above = local_open_own(store, request, place);
     int failure = above < 0 ? errno : 0;
     answer->objects = store_objects_new();
     if (failure == 0) {

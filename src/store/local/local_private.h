@@ -40,7 +40,7 @@ struct local_store {
     GQueue versions_order;         /* their keys, the oldest first */
 
     pthread_mutex_t seen_lock; /* a leaf; guards the next */
-    GHashTable *seen;          /* directory to where it was (struct stat); see local_expected.c */
+    GHashTable *seen;          /* directory to where it was; see local_expected.c */
 
     struct local_memory *memory; /* its lock is a leaf; see local_memory.c */
 };
@@ -133,6 +133,9 @@ int local_open_within(int fd, const char *path);
 /* Opens the directory that holds the last name of a key without '/' at its end, the first `own`
  * bytes of the key as any path, the rest as local_open_within(). */
 int local_open_above(struct local_store *store, const char *key, size_t own);
+/* The same for a request that is kept within, and `key` in its place; ESTALE as local_open_seen().
+ */
+int local_open_own(struct local_store *store, const struct store_request *request, const char *key);
 
 /* ---- local_walk.c ---- */
 
@@ -255,8 +258,13 @@ bool local_has_been(struct local_store *store, const char *directory, bool *ret_
 bool local_forget_directory(struct local_store *store, const char *directory);
 void local_restore_directory(struct local_store *store, const char *directory,
                              const struct stat *status);
-/* Looks where a directory is, if it was not seen before. */
+/* Looks where a directory is, if it was not seen before; not below one that is elsewhere. */
 void local_learn_directory(struct local_store *store, const char *directory);
+/* Opens the directory that is the first `length` bytes of a key, to look names up in it. -1 with
+ * errno; ESTALE when it is not there, but is expected and has been seen: what is not found then is
+ * not gone. The check before the request (local_check_expected()) may have found it there. */
+int local_open_seen(struct local_store *store, const struct store_request *request, const char *key,
+                    size_t length);
 /* After one that has succeeded: what it has made is missed from now on. */
 void local_note_made(struct local_store *store, const struct store_request *request);
 

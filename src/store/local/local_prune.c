@@ -16,17 +16,22 @@
 
 static int delete_own(struct local_store *store, const struct store_request *request)
 {
-    auto_close int above = local_open_above(store, request->key, request->own);
+    auto_close int above = local_open_own(store, request, request->key);
     if (above < 0)
         return errno;
     LOCK_SCOPE(&store->lock);
     return unlinkat(above, request->key + store_key_above(request->key), 0) == 0 ? 0 : errno;
 }
 
+/* By the directory, for what is not there while that is away is not deleted. */
 static int delete_any(struct local_store *store, const struct store_request *request)
 {
+    const size_t length = store_key_above(request->key);
+    auto_close int above = local_open_seen(store, request, request->key, length);
+    if (above < 0)
+        return errno;
     LOCK_SCOPE(&store->lock);
-    return unlinkat(store->root, request->key, 0) == 0 ? 0 : errno;
+    return unlinkat(above, request->key + length, 0) == 0 ? 0 : errno;
 }
 
 void local_delete(struct local_store *store, const struct store_request *request,
@@ -38,7 +43,7 @@ void local_delete(struct local_store *store, const struct store_request *request
     int failure = request->own ? delete_own(store, request) : delete_any(store, request);
     if (failure == 0 || local_is_absent(failure) || failure == EISDIR)
         return;
-    if (request->own && failure == EXDEV)
+    if (failure == ESTALE || (request->own && failure == EXDEV))
         local_fail_within(answer, request, failure, directory);
     else if (!request->own || failure != ELOOP)
         local_fail(answer, request, failure, "unlink");
@@ -156,7 +161,7 @@ static void prune_own(struct prune *prune, const char *place, bool is_prefix)
                                                  .leave = prune_own_directory};
     size_t length = store_key_above(place);
     g_autoptr(GString) key = g_string_new_len(place, (gssize)length);
-    auto_close int above = local_open_above(prune->store, place, prune->request->own);
+    auto_close int above = local_open_own(prune->store, prune->request, place);
     int failure = above < 0 ? errno : 0;
     prune->answer->objects = store_objects_new();
     if (failure == 0) {

@@ -134,6 +134,13 @@ int local_open_within(int fd, const char *path)
     return at;
 }
 
+int local_open_own(struct local_store *store, const struct store_request *request, const char *key)
+{
+    g_autofree char *inside = local_parent(key + request->own);
+    auto_close int fd = local_open_seen(store, request, key, request->own);
+    return fd < 0 ? -1 : local_open_within(fd, inside);
+}
+
 int local_open_above(struct local_store *store, const char *key, size_t own)
 {
     g_autofree char *outside = g_strndup(key, own ? own - 1 : 0);

@@ -5,8 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
+#include "store/local/local_private.h"
 #include "store/local/local_store.h"
 #include "unit/store/store_bench.h"
 #include "unit/unit.h"
@@ -204,8 +206,95 @@ static void a_directory_that_was_replaced_on_its_file_system_is_as_good(void **s
     assert_int_equal(put_expecting(fixture, "d/b", "d/", false), 0);
 }
 
-/* As file systems without a device may get when they are mounted again. */
+/* What goes right after it was looked for. */
+static bool goes_then;
+
+int __wrap_local_check_expected(struct local_store *store, const struct store_request *request,
+                                struct error *err);
+int __real_local_check_expected(struct local_store *store, const struct store_request *request,
+                                struct error *err);
+
+int __wrap_local_check_expected(struct local_store *store, const struct store_request *request,
+                                struct error *err)
+{
+    return __atomic_load_n(&goes_then, __ATOMIC_RELAXED)
+               ? 0
+               : __real_local_check_expected(store, request, err);
+}
+
+static int removal_expecting(struct local_bench *fixture, enum store_method method, const char *key,
+                             bool own, const char *unless)
+{
+    auto_store_set struct store_set *set = store_set_new();
+    struct store_request *request = own ? store_set_add_own(set, method, g_strdup(key))
+                                        : store_set_add(set, method, g_strdup(key));
+    store_request_expect(request, "d/below/", unless, false);
+    assert_int_equal(store_run(fixture->store, set, NULL, NULL), 0);
+    return request->answer.code;
+}
+
+static void what_is_not_found_while_its_directory_is_away_is_not_removed(void **state)
+{
+    static const struct {
+        enum store_method method;
+        const char *key;
+    } removals[] = {
+        {STORE_DELETE, "d/below/a"}, {STORE_PRUNE, "d/below/b/"}, {STORE_LIST, "d/below/b/"}};
+    struct local_bench *fixture = *state;
+    scratch_write(fixture->root, "d/below/a", "1");
+    scratch_write(fixture->root, "d/below/b/c", "1");
+    assert_int_equal(removal_expecting(fixture, STORE_LIST, "d/below/b/", true, NULL), 0);
+    move(fixture, "d/below", "away");
+    __atomic_store_n(&goes_then, true, __ATOMIC_RELAXED);
+    int codes[3], emptied[3];
+    for (size_t i = 0; i < 3; i++)
+        codes[i] = removal_expecting(fixture, removals[i].method, removals[i].key, true, NULL);
+    int plain = removal_expecting(fixture, STORE_DELETE, "d/below/a", false, NULL);
+    for (size_t i = 0; i < 3; i++)
+        emptied[i] = removal_expecting(fixture, removals[i].method, removals[i].key, true, "d/");
+    __atomic_store_n(&goes_then, false, __ATOMIC_RELAXED);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(codes[i], ERR_AWAY);
+        assert_int_equal(emptied[i], 0);
+    }
+    assert_int_equal(plain, ERR_AWAY);
+    move(fixture, "away", "d/below");
+    assert_int_equal(removal_expecting(fixture, STORE_DELETE, "d/below/a", false, NULL), 0);
+    assert_false(scratch_exists(fixture->root, "d/below/a"));
+}
+
+static bool without_id; /* file systems tell none */
+
+int __wrap_fstatfs64(int fd, struct statfs *status);
+int __real_fstatfs64(int fd, struct statfs *status);
+
+int __wrap_fstatfs64(int fd, struct statfs *status)
+{
+    int result = __real_fstatfs64(fd, status);
+    if (__atomic_load_n(&without_id, __ATOMIC_RELAXED))
+        memset(&status->f_fsid, 0, sizeof status->f_fsid);
+    return result;
+}
+
+/* As file systems without a device may get when they are mounted again; some have no id. */
 static void a_directory_is_known_when_its_file_system_has_another_number(void **state)
+{
+    struct local_bench *fixture = *state;
+    struct stat proc, sys;
+    if (stat("/proc", &proc) != 0 || stat("/sys", &sys) != 0 || proc.st_ino != sys.st_ino)
+        skip();
+    __atomic_store_n(&without_id, true, __ATOMIC_RELAXED);
+    lead_to(fixture, "d", "/proc");
+    int first = put_expecting(fixture, "b", "d/", false);
+    move(fixture, "d", "link");
+    lead_to(fixture, "d", "/sys");
+    int second = put_expecting(fixture, "b", "d/", false);
+    __atomic_store_n(&without_id, false, __ATOMIC_RELAXED);
+    assert_int_equal(first, 0);
+    assert_int_equal(second, 0);
+}
+
+static void a_directory_of_the_same_number_on_another_file_system_is_another(void **state)
 {
     struct local_bench *fixture = *state;
     struct stat proc, sys;
@@ -215,7 +304,7 @@ static void a_directory_is_known_when_its_file_system_has_another_number(void **
     assert_int_equal(put_expecting(fixture, "b", "d/", false), 0);
     move(fixture, "d", "link");
     lead_to(fixture, "d", "/sys");
-    assert_int_equal(put_expecting(fixture, "b", "d/", false), 0);
+    assert_int_equal(put_expecting(fixture, "b", "d/", false), ERR_AWAY);
 }
 
 /* The mountpoint below a file system is empty, too, and does not say that anything is gone. */
@@ -258,7 +347,9 @@ int main(void)
         LOCAL(a_directory_below_an_empty_one_is_not_missed),
         LOCAL(a_directory_of_another_file_system_is_not_the_one_that_was_seen),
         LOCAL(a_directory_that_was_replaced_on_its_file_system_is_as_good),
+        LOCAL(what_is_not_found_while_its_directory_is_away_is_not_removed),
         LOCAL(a_directory_is_known_when_its_file_system_has_another_number),
+        LOCAL(a_directory_of_the_same_number_on_another_file_system_is_another),
         LOCAL(an_empty_directory_of_another_file_system_does_not_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
