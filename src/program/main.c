@@ -31,6 +31,7 @@ struct program {
     struct local_watch *watch; /* until the caretaker takes it over; NULL: there is none */
     struct caretaker *caretaker;
     struct hangup hangup;
+    int unrecovered;     /* what the recovery at the start failed with; 0: it went well */
     bool hangup_is_ours; /* SIGHUP does not mean that the terminal is gone */
     bool on_s3;
     bool warn_single_writer;
@@ -109,17 +110,20 @@ static int start_catalog(struct program *program, const char *path, struct opene
     return error_prefix(err, code, "catalog '%s'", options->catalog);
 }
 
-/* Takes as long as there is work left over; a store that stops answering ends it. */
+/* Takes as long as there is work left over; a store that stops answering ends it. Where there is
+ * no room for it, people need the mount to make some. */
 static int recover_catalog(struct program *program, struct error *err)
 {
     if (program->options->read_only)
         return 0;
     struct recovery_report report = {0};
-    int code = catalog_recover(program->catalog, NULL, &report, err);
-    if (code == 0)
-        session_recovered(program->session, &report, NULL);
+    struct error failure = {0};
+    int code = catalog_recover(program->catalog, NULL, &report, &failure);
+    program->unrecovered = code == ERR_NO_SPACE ? code : 0;
+    if (code == 0 || code == ERR_NO_SPACE)
+        session_recovered(program->session, &report, code ? &failure : NULL);
     recovery_report_clear(&report);
-    return code;
+    return code == 0 || code == ERR_NO_SPACE ? 0 : error_copy(err, &failure);
 }
 
 static int start_caretaker(struct program *program, struct error *err)
@@ -128,6 +132,7 @@ static int start_caretaker(struct program *program, struct error *err)
         .catalog = program->catalog,
         .sweep_interval_ms = (int64_t)program->options->sweep_interval_s * 1000,
         .recovery_interval_ms = catalog_recovery_interval_ms(program->catalog),
+        .unrecovered = program->unrecovered,
         .refresh_ms = (int64_t)program->options->refresh_s * 1000,
         .operation_timeout_ms = operation_timeout_ms(program),
         .watch = g_steal_pointer(&program->watch),

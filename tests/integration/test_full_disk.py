@@ -171,6 +171,25 @@ def test_forks_are_dropped_together_on_a_full_disk(disk, mounted):
     assert_fsck_clean(disk.database)
 
 
+@pytest.mark.parametrize("status", ["pending", "tombstoned"])
+def test_what_a_killed_mount_left_waits_for_room(disk, mounted, new_mount, status):
+    database = disk.database
+    fork_id = database.fork("f1")["id"]
+    assert mounted.unmount() == 0
+    database.change_fork("f1", status=status)
+    database.delete_object(database.reserve_key)
+    disk.fill()
+    mount = new_mount(database)
+    if mount.errors():  # else deleting has made the room that it takes
+        assert "ENOSPC" in mount.errors()[-1]
+    disk.make_room()
+    wait_until(lambda: "f1" not in database.forks())
+    assert_no_trace(database, fork_id)
+    os.mkdir(mount.fork("f1"))
+    assert mount.unmount() == 0
+    assert_sound(database)
+
+
 def test_forks_are_dropped_by_a_mount_that_finds_the_disk_full(disk, mounted, new_mount):
     assert mounted.unmount() == 0
     disk.fill()

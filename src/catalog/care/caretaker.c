@@ -17,6 +17,7 @@ struct caretaker {
     GHashTable
         *left_alone; /* set of texts of problems that recovery has reported and that are left */
     int unrecovered; /* code of its failure; 0: it went well */
+    bool is_behind;  /* the recovery at the start has not gone well yet */
 };
 
 /* ---- Sweeps ---- */
@@ -117,11 +118,22 @@ static int64_t next_recovery_ns(const struct caretaker *caretaker)
     return monotonic_now_ns() + (int64_t)((double)pause_ns * g_random_double_range(0.75, 1.25));
 }
 
+#define RETRY_NS (10 * NS_PER_SECOND)
+
+/* When to recover next what others have left, or all, as long as that has not gone well. */
+static int64_t recovery_due_ns(const struct caretaker *caretaker)
+{
+    if (caretaker->is_behind)
+        return monotonic_now_ns() + RETRY_NS;
+    return caretaker->settings.recovery_interval_ms > 0 ? next_recovery_ns(caretaker) : INT64_MAX;
+}
+
 /* What other mounts have left, too. */
 static void recover_due(struct caretaker *caretaker)
 {
-    run_recovery(caretaker, catalog_recover_due);
-    caretaker->recovery_due_ns = next_recovery_ns(caretaker);
+    run_recovery(caretaker, caretaker->is_behind ? catalog_recover : catalog_recover_due);
+    caretaker->is_behind = caretaker->is_behind && caretaker->unrecovered != 0;
+    caretaker->recovery_due_ns = recovery_due_ns(caretaker);
 }
 
 /* ---- The thread ---- */
@@ -149,9 +161,10 @@ int caretaker_start(const struct caretaker_settings *settings, struct caretaker 
     struct caretaker *caretaker = g_new0(struct caretaker, 1);
     bool sweeps = settings->sweep_interval_ms > 0 && !catalog_is_read_only(settings->catalog);
     caretaker->settings = *settings;
-    bool recovers = settings->recovery_interval_ms > 0;
+    caretaker->unrecovered = settings->unrecovered;
+    caretaker->is_behind = settings->unrecovered != 0;
     caretaker->sweep_due_ns = sweeps ? 0 : INT64_MAX;
-    caretaker->recovery_due_ns = recovers ? next_recovery_ns(caretaker) : INT64_MAX;
+    caretaker->recovery_due_ns = recovery_due_ns(caretaker);
     caretaker->left_alone = key_table_new();
     caretaker->unswept = key_table_new();
     int code = change_watcher_start(settings, &caretaker->watcher, err);

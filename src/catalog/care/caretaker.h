@@ -23,6 +23,8 @@ struct caretaker_settings {
     struct catalog *catalog;
     int64_t sweep_interval_ms;    /* 0: no sweeps; nor are there any on a read-only catalog */
     int64_t recovery_interval_ms; /* catalog_recovery_interval_ms() */
+    int unrecovered;              /* what catalog_recover() failed with at the start, so that it is
+                                     tried again; 0: it went well */
     int64_t refresh_ms;           /* how often to look for changes by others; 0: never */
     int64_t operation_timeout_ms; /* of one sweep, recovery, look, or reading of an object */
     struct local_watch *watch; /* tells of changes; taken over by caretaker_start(); may be NULL */
