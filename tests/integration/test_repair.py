@@ -354,3 +354,22 @@ def test_uni_lists_and_queries_the_forks_of_a_registry_that_was_rebuilt(uni, gra
         for name in ("h", "g", "f"):
             os.rmdir(mount.fork(f"recovered-{ids[name]}"))
     assert_sound(graph)
+
+
+@pytest.mark.local_only("a bucket has no directories")
+@pytest.mark.parametrize("word", ["--purge", "--adopt", None])
+def test_what_is_no_orphan_as_far_as_can_be_told_stays_while_refs_are_away(forked, tmp_path, word):
+    registry = forked.registry()
+    lost = registry["forks"].pop("b")
+    forked.put_registry(registry)
+    place = forked.path(forked.dataset_key("edges") + "/_refs")
+    os.rename(place, tmp_path / "away")
+    before = forked.snapshot()
+    done = fsck(forked, "--repair", *filter(None, [word]))
+    assert done.returncode == 3, done.stdout
+    assert "_refs/branches/ is not there" in done.stderr
+    assert_unchanged(before, forked)
+    os.rename(tmp_path / "away", place)
+    assert fsck(forked, "--repair", "--adopt").returncode == 0
+    assert_whole(forked, f"recovered-{lost['id']}")
+    assert_fsck_clean(forked)

@@ -15,7 +15,8 @@ struct survey {
     struct store *store;
     const struct layout *layout;
     struct operation *operation;
-    GHashTable *found; /* id -> struct remains */
+    const struct registry *registry; /* NULL: lost */
+    GHashTable *found;               /* id -> struct remains */
 };
 
 static void branch_free(void *pointer)
@@ -174,12 +175,24 @@ static void take_tree_file(struct survey *survey, const char *dataset, const cha
         branch->has_data = true;
 }
 
+/* Whether it has branches for sure. */
+static bool is_forked(const struct survey *survey, const char *dataset)
+{
+    for (guint i = 0; survey->registry && i < survey->registry->entries->len; i++) {
+        const struct fork_entry *entry = g_ptr_array_index(survey->registry->entries, i);
+        if (entry->status == FORK_ACTIVE && fork_entry_branch(entry, dataset))
+            return true;
+    }
+    return false;
+}
+
 static int survey_dataset(struct survey *survey, const char *dataset, struct error *err)
 {
     g_autofree char *root = layout_dataset_key(survey->layout, dataset);
     g_autofree char *trees = lance_branch_trees_prefix(root);
     auto_store_set struct store_set *set = store_set_new();
-    const struct store_request *refs = lance_branch_refs_request(set, root);
+    struct store_request *refs = lance_branch_refs_request(set, root);
+    lance_expect_branches(refs, root, is_forked(survey, dataset));
     const struct store_request *tree = store_set_list(set, trees, NULL, 0);
     int code = store_run_all(survey->store, set, 0, survey->operation, err);
     for (guint i = 0; code == 0 && i < refs->answer.objects->len; i++)
@@ -192,13 +205,17 @@ static int survey_dataset(struct survey *survey, const char *dataset, struct err
     return code;
 }
 
-int remains_survey(struct store *store, const struct layout *layout, struct operation *operation,
-                   GHashTable **ret, struct error *err)
+int remains_survey(struct store *store, const struct layout *layout,
+                   const struct registry *registry, struct operation *operation, GHashTable **ret,
+                   struct error *err)
 {
     g_autoptr(GHashTable) found =
         g_hash_table_new_full(g_str_hash, g_str_equal, NULL, remains_free);
-    struct survey survey = {
-        .store = store, .layout = layout, .operation = operation, .found = found};
+    struct survey survey = {.store = store,
+                            .layout = layout,
+                            .registry = registry,
+                            .operation = operation,
+                            .found = found};
     g_autoptr(GPtrArray) datasets = NULL;
     int code = survey_files(&survey, &datasets, err);
     for (guint i = 0; code == 0 && i < datasets->len; i++)

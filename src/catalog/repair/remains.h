@@ -13,6 +13,7 @@
 #include "base/operation.h"
 #include "base/ulid.h"
 #include "catalog/format/layout.h"
+#include "catalog/registry/registry.h"
 #include "store/store.h"
 
 struct remains_branch {
@@ -31,10 +32,12 @@ struct remains {
     bool is_claimed;             /* a tombstone or an intent names it: recovery's */
 };
 
-/* All ids that occur: text of the id -> struct remains. *ret: g_hash_table_unref(). Errors of the
- * store. */
-int remains_survey(struct store *store, const struct layout *layout, struct operation *operation,
-                   GHashTable **ret, struct error *err);
+/* All ids that occur: text of the id -> struct remains. *ret: g_hash_table_unref(). `registry` may
+ * be NULL. Errors of the store; ERR_AWAY when the refs of a dataset are not there in which active
+ * forks have branches. */
+int remains_survey(struct store *store, const struct layout *layout,
+                   const struct registry *registry, struct operation *operation, GHashTable **ret,
+                   struct error *err);
 /* Reads the overlays of those of the list (struct remains) that have any. Errors of the store. */
 int remains_read_overlays(struct store *store, const struct layout *layout, const GPtrArray *list,
                           struct operation *operation, struct error *err);

@@ -52,6 +52,12 @@ static int adopt_all(struct repair *repair, const GPtrArray *entries, struct err
     return 0;
 }
 
+static int survey_remains(struct repair *repair, GHashTable **ret, struct error *err)
+{
+    auto_registry struct registry *registry = catalog_registry(repair->catalog);
+    return remains_survey(repair->store, repair->layout, registry, repair->operation, ret, err);
+}
+
 int repair_adopt(struct repair *repair, struct error *err)
 {
     g_autoptr(GHashTable) survey = NULL;
@@ -59,7 +65,7 @@ int repair_adopt(struct repair *repair, struct error *err)
     g_autoptr(GPtrArray) entries = NULL;
     if (repair->settings->orphans != REPAIR_ADOPT)
         return 0;
-    int code = remains_survey(repair->store, repair->layout, repair->operation, &survey, err);
+    int code = survey_remains(repair, &survey, err);
     if (code == 0)
         code = list_orphans(repair, survey, orphans, err);
     if (code)
@@ -210,7 +216,7 @@ int repair_purge(struct repair *repair, struct error *err)
 {
     g_autoptr(GHashTable) survey = NULL;
     g_autoptr(GPtrArray) all = g_ptr_array_new();
-    int code = remains_survey(repair->store, repair->layout, repair->operation, &survey, err);
+    int code = survey_remains(repair, &survey, err);
     if (code == 0)
         code = list_orphans(repair, survey, all, err);
     if (code == 0)

@@ -126,7 +126,7 @@ static int rebuild(struct repair *repair, const struct lost_registry *lost, stru
     g_autoptr(GHashTable) survey = NULL;
     g_autoptr(GPtrArray) entries = NULL;
     auto_registry struct registry *empty = NULL;
-    int code = remains_survey(repair->store, repair->layout, repair->operation, &survey, err);
+    int code = remains_survey(repair->store, repair->layout, NULL, repair->operation, &survey, err);
     if (code == 0)
         code = registry_parse(NULL, NULL, 0, NULL, &empty, err);
     if (code)
