@@ -8,6 +8,7 @@ import pytest
 
 from support import mounts
 from support.checks import assert_fsck_clean, assert_no_trace, assert_sound
+from support.errnos import made
 from support.process import run, wait_until
 
 pytestmark = pytest.mark.local_only("what cannot be deleted is made by hand")
@@ -96,4 +97,4 @@ def test_a_create_that_ran_out_of_time_does_not_keep_its_name(new_mount, small_d
     assert failure.value.errno == errno.ETIMEDOUT
     wait_until(lambda: not os.path.exists(mount.fork("a")), what="the end of undoing")
     assert_fsck_clean(small_database)
-    os.mkdir(mount.fork("a"))
+    wait_until(lambda: made(mount.fork("a")), what="a second that is enough")

@@ -6,8 +6,9 @@ import subprocess
 import pytest
 
 from support.checks import assert_fsck_clean, assert_no_trace, assert_whole
-from support.errnos import refused
+from support.errnos import made, refused
 from support.mounts import forkfs_faulty
+from support.process import wait_until
 
 FAILS_ONCE = "fail:1:delete+prune:_refs"
 FAILS = "fail-all:1:delete+prune:_refs"
@@ -107,6 +108,6 @@ def test_a_create_that_could_not_be_undone_does_not_keep_its_name(new_mount, sma
     mount = new_mount(small_database, binary=forkfs_faulty(), options="op_timeout=1",
                       fault="delay:1:1500:put:_refs")
     refused(errno.ETIMEDOUT, os.mkdir, mount.fork("a"))
-    os.mkdir(mount.fork("a"))
+    wait_until(lambda: made(mount.fork("a")), what="a second that is enough")
     assert_whole(small_database, "a")
     assert_fsck_clean(small_database)

@@ -1,5 +1,6 @@
 """What calls fail with."""
 import errno
+import os
 
 import pytest
 
@@ -18,3 +19,10 @@ def errno_of(call, *arguments, **options):
     except OSError as failure:
         return failure.errno
     return 0
+
+
+def made(path):
+    """Whether mkdir has made it; else it has run out of time, as on a slow machine it may with a short op_timeout."""
+    number = errno_of(os.mkdir, path)
+    assert number in (0, errno.ETIMEDOUT), errno.errorcode[number]
+    return number == 0
