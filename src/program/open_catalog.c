@@ -38,8 +38,8 @@ static int lock_directory(struct store *store, const char *path, const char *dir
 /* What holds an object or a directory: its key without '/' at its end, "" for the top; g_free(). */
 static char *directory_above(const char *key)
 {
-    const char *slash = strrchr(key, '/');
-    return g_strndup(key, slash ? (size_t)(slash - key) : 0);
+    size_t above = store_key_above(key);
+    return g_strndup(key, above ? above - 1 : 0);
 }
 
 /* The directory of the registry is what two mounts of one catalog share, by whatever path and

@@ -61,22 +61,32 @@ def new_disk(tmp_path, database):
     run("umount", "-l", home)
 
 
-@pytest.mark.parametrize("directory", [*SHARED, *BRANCHES])
-def test_no_fork_is_made_or_dropped(new_mount, database, new_disk, directory):
-    disk = new_disk(directory)
+def mount_with_child(new_mount, database):
+    """A mount with a fork that has a child, which has a log."""
     mount = new_mount(database)
     os.mkdir(mount.fork("a"))
     os.mkdir(mount.fork("a", "children", "b"))
     database.put_object(database.fork_wal_prefix(database.fork("b")["id"]) + "old.wal", "x")
+    return mount
+
+
+def assert_goes_on(mount, database):
+    os.rmdir(mount.fork("b"))
+    os.mkdir(mount.fork("c"))
+    assert_sound(database)
+
+
+@pytest.mark.parametrize("directory", [*SHARED, *BRANCHES])
+def test_no_fork_is_made_or_dropped(new_mount, database, new_disk, directory):
+    disk = new_disk(directory)
+    mount = mount_with_child(new_mount, database)
     disk.unmount()
     assert_refused(mount, os.mkdir, mount.fork("c"))
     assert_refused(mount, os.mkdir, mount.fork("a/children/c"))
     if directory != "wal":
         assert_refused(mount, os.rmdir, mount.fork("b"))
     disk.mount()
-    os.rmdir(mount.fork("b"))
-    os.mkdir(mount.fork("c"))
-    assert_sound(database)
+    assert_goes_on(mount, database)
 
 
 @pytest.mark.parametrize("directory", [*SHARED, "{edges}"])
@@ -127,18 +137,13 @@ def test_tags_are_neither_made_nor_removed(new_mount, database, new_disk):
                                        "{edges}/tree", "{edges}/_refs/branches"])
 def test_another_file_system_is_not_taken_for_it(new_mount, database, new_disk, directory):
     disk = new_disk(directory)
-    mount = new_mount(database)
-    os.mkdir(mount.fork("a"))
-    os.mkdir(mount.fork("a", "children", "b"))
-    database.put_object(database.fork_wal_prefix(database.fork("b")["id"]) + "old.wal", "x")
+    mount = mount_with_child(new_mount, database)
     disk.replace()
     assert_refused(mount, os.mkdir, mount.fork("c"))
     assert_refused(mount, os.rmdir, mount.fork("b"))
     disk.unmount()
     disk.mount()
-    os.rmdir(mount.fork("b"))
-    os.mkdir(mount.fork("c"))
-    assert_sound(database)
+    assert_goes_on(mount, database)
 
 
 def test_a_look_at_a_copy_on_another_file_system_leaves_no_doubt_behind(new_mount, database, new_disk):

@@ -111,10 +111,11 @@ static int check_above(struct local_store *store, const char *directory, struct 
     g_autofree char *above = g_strdup(directory);
     size_t length;
     while ((length = store_key_above(above)) > 0) {
+        struct place seen;
         struct stat status;
         above[length] = '\0';
-        if (was_seen(store, above) && fstatat(store->root, above, &status, 0) == 0 &&
-            was_seen_elsewhere(store, above, &status))
+        if (find_seen(store, above, &seen) && fstatat(store->root, above, &status, 0) == 0 &&
+            is_elsewhere(store, above, &seen, &status))
             return refuse_elsewhere(above, err);
     }
     return 0;
