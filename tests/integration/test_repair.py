@@ -9,7 +9,8 @@ import pytest
 
 from support import mounts
 from support.checks import assert_fsck_clean, assert_no_trace, assert_sound, assert_unchanged, assert_whole
-from support.process import run
+from support.errnos import errno_of
+from support.process import run, wait_until
 
 UNKNOWN = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 
@@ -104,6 +105,33 @@ def test_a_fork_that_is_its_own_parent_can_be_dropped(forked, new_mount):
     assert mount.unmount() == 0
     assert repair(forked) == [f'correct the parent of fork "b": its branches were made from fork {parent}']
     assert_works(new_mount, forked)
+
+
+@pytest.mark.parametrize("parent", [None, "c"])
+def test_a_parent_that_somebody_changed_is_told_and_put_right(forked, new_mount, parent):
+    mount = new_mount(forked)
+    os.mkdir(mount.fork("c"))
+    assert mount.unmount() == 0
+    right = forked.fork("a")["id"]
+    forked.change_fork("b", parent_fork_id=parent and forked.fork(parent)["id"])
+    lines = fsck(forked).stdout.splitlines()
+    assert lines and all(line.startswith('fork "b": branch ') and right in line for line in lines), lines
+    assert repair(forked) == [f'correct the parent of fork "b": its branches were made from fork {right}']
+    assert_works(new_mount, forked)
+
+
+@pytest.mark.parametrize("parent", [None, "c"])
+def test_a_fork_whose_child_the_registry_gives_another_parent_is_not_dropped(forked, new_mount, parent):
+    mount = new_mount(forked)
+    os.mkdir(mount.fork("c"))
+    forked.change_fork("b", parent_fork_id=parent and forked.fork(parent)["id"])
+    wait_until(lambda: os.listdir(mount.fork("a", "children")) == [])
+    before = forked.snapshot()
+    assert errno_of(os.rmdir, mount.fork("a")) == errno.ENOTEMPTY
+    assert any("ENOTEMPTY" in line and 'the fork "b" has a branch' in line for line in mount.errors()), mount.errors()
+    assert_unchanged(before, forked, ignore=())
+    os.rmdir(mount.fork("b"))
+    os.rmdir(mount.fork("a"))
 
 
 def test_dangling_tags_go_and_what_they_kept_is_finished(forked, new_mount):

@@ -281,13 +281,17 @@ static void read_dataset(struct check *check, struct dataset_refs *refs)
     }
 }
 
-static int error_descends(const struct dependence *dependence, const char *branch,
-                          struct error *err)
+static int error_descends(const struct check *check, const struct dependence *dependence,
+                          const char *branch, struct error *err)
 {
     struct ulid id;
     if (!layout_id_of_branch(branch, &id))
         return kept_by_branch(dependence->query->entry, dependence->refs->dataset,
                               dependence->branch, branch, err);
+    const struct fork_entry *child = registry_find_id(check->registry, &id);
+    if (child)
+        return kept_by_fork(dependence->query->entry, dependence->refs->dataset, dependence->branch,
+                            child, err);
     __atomic_store_n(&dependence->descendants->has_met_remnant, true, __ATOMIC_RELAXED);
     return kept_by_remnant(dependence->query->entry, dependence->refs->dataset, dependence->branch,
                            branch, layout_is_remote(dependence->descendants->layout), err);
@@ -300,7 +304,8 @@ bool descendants_take_remnants(struct descendants *descendants)
 
 /* A branch that was made from a branch of the fork which is gone shows its descent in its lineage.
  */
-static int check_lineage(const struct dependence *dependence, struct error *err)
+static int check_lineage(const struct check *check, const struct dependence *dependence,
+                         struct error *err)
 {
     const struct store_answer *answer = &dependence->own->answer;
     if (answer->code == ERR_NOT_FOUND)
@@ -314,7 +319,7 @@ static int check_lineage(const struct dependence *dependence, struct error *err)
     for (guint i = 0; code == 0 && i < dependence->refs->foreign->len; i++) {
         const struct foreign_ref *ref = g_ptr_array_index(dependence->refs->foreign, i);
         if (ref->branch && branch_ref_descends(ref->branch, own))
-            code = error_descends(dependence, ref->name, err);
+            code = error_descends(check, dependence, ref->name, err);
     }
     branch_ref_free(own);
     return code;
@@ -339,7 +344,8 @@ static bool is_left_to_deletion(const struct dependence *dependence)
     return dependence->refs->has_catalog && (!entry || entry->status != FORK_ACTIVE);
 }
 
-static int check_dependence(const struct dependence *dependence, struct error *err)
+static int check_dependence(const struct check *check, const struct dependence *dependence,
+                            struct error *err)
 {
     const struct dataset_refs *refs = dependence->refs;
     if (is_left_to_deletion(dependence))
@@ -351,9 +357,9 @@ static int check_dependence(const struct dependence *dependence, struct error *e
         return kept_by_tag(dependence->query->entry, refs->dataset, dependence->branch, found, err);
     found = g_hash_table_lookup(refs->branched, dependence->branch);
     if (found)
-        return error_descends(dependence, found, err);
+        return error_descends(check, dependence, found, err);
     int code = check_readable(dependence, err);
-    return code == 0 && dependence->own ? check_lineage(dependence, err) : code;
+    return code == 0 && dependence->own ? check_lineage(check, dependence, err) : code;
 }
 
 static int compare_key(const void *key, const void *element)
@@ -421,7 +427,7 @@ int descendants_check(struct descendants *descendants, const struct registry *re
         const struct dependence *dependence = g_ptr_array_index(dependences, i);
         note_ref(dependence);
         if (dependence->query->err->code == 0)
-            check_dependence(dependence, dependence->query->err);
+            check_dependence(&check, dependence, dependence->query->err);
     }
     known_forks_unref(check.known);
     return run_code;

@@ -4,7 +4,7 @@
  * registry, not from here.)
  *
  * One listing of refs per dataset, whatever the number of forks; only refs that are not a known
- * fork's, and tags, are fetched, and kept by etag.
+ * fork's (known_forks.h), and tags, are fetched, and kept by etag.
  *
  * Thread-safe; no lock of its own.
  */

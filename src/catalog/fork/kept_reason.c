@@ -74,6 +74,17 @@ int kept_by_branch(const struct fork_entry *fork, const char *dataset, const cha
                      foreign, dataset, branch, then);
 }
 
+int kept_by_fork(const struct fork_entry *fork, const char *dataset, const char *branch,
+                 const struct fork_entry *child, struct error *err)
+{
+    g_autofree char *then = then_what(fork);
+    return error_set(err, ERR_NOT_EMPTY,
+                     "the fork %s has a branch of dataset %s that was made from its branch %s, "
+                     "although the registry names another parent by now; correct that fork's "
+                     "parent_fork_id (forkfs-fsck --repair does) or drop that fork, %s",
+                     child->key_source, dataset, branch, then);
+}
+
 int kept_by_remnant(const struct fork_entry *fork, const char *dataset, const char *branch,
                     const char *remnant, bool recovers, struct error *err)
 {

@@ -18,6 +18,10 @@ int kept_by_tag(const struct fork_entry *fork, const char *dataset, const char *
 int kept_by_branch(const struct fork_entry *fork, const char *dataset, const char *branch,
                    const char *foreign, struct error *err);
 
+/* The same of a branch of `child`, which by the registry has another parent. */
+int kept_by_fork(const struct fork_entry *fork, const char *dataset, const char *branch,
+                 const struct fork_entry *child, struct error *err);
+
 /* The same of one that is named after a fork of which no entry is left. `recovers`: recovery
  * removes such branches. */
 int kept_by_remnant(const struct fork_entry *fork, const char *dataset, const char *branch,

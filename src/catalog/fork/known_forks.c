@@ -6,7 +6,7 @@
 
 struct known_forks {
     int references;   /* atomic */
-    struct ulid *ids; /* of all entries, side by side, as that is where all looking up looks */
+    struct ulid *ids; /* side by side, as that is where all looking up looks */
     GHashTable *set;  /* of them */
 };
 
@@ -30,8 +30,10 @@ struct known_forks *known_forks_new(const struct registry *registry)
     known->ids = g_new(struct ulid, registry->entries->len);
     known->set = g_hash_table_new(hash_of_id, ids_equal);
     for (guint i = 0; i < registry->entries->len; i++) {
-        known->ids[i] = ((const struct fork_entry *)g_ptr_array_index(registry->entries, i))->id;
-        g_hash_table_add(known->set, known->ids[i].text);
+        const struct fork_entry *entry = g_ptr_array_index(registry->entries, i);
+        known->ids[i] = entry->id;
+        if (!entry->had_other_parent)
+            g_hash_table_add(known->set, known->ids[i].text);
     }
     return known;
 }

@@ -134,13 +134,34 @@ static int look_at_dataset(struct dataset_check *check, struct error *err)
 
 /* ---- Second wave: refs and manifests that belong together ---- */
 
+/* A fork's branch that was made from the branch of a fork which is none of its ancestors, as the
+ * registry has them: a drop goes by the registry. */
+static void check_parent(const struct dataset_check *check, const struct branch_seen *branch,
+                         const struct branch_ref *ref)
+{
+    const struct registry *registry = check->fsck->registry;
+    struct ulid id, parent;
+    if (!ref->parent_branch || !layout_id_of_branch(branch->name, &id) ||
+        !layout_id_of_branch(ref->parent_branch, &parent))
+        return;
+    const struct fork_entry *entry = registry_find_id(registry, &id);
+    if (entry && entry->status == FORK_ACTIVE && !registry_is_ancestor(registry, &parent, entry))
+        fsck_find(check->fsck, FSCK_ERROR,
+                  "fork %s: branch '%s' of %s was made from branch '%s', but by its entry the fork "
+                  "does not descend from that one's",
+                  entry->key_source, branch->name, check->root, ref->parent_branch);
+}
+
 static void check_ref(const struct dataset_check *check, const struct branch_seen *branch)
 {
     struct branch_ref *ref = NULL;
     struct error problem;
-    if (branch->ref->answer.code == 0 &&
-        branch_ref_parse(branch->ref->answer.body, &ref, &problem) != 0)
+    if (branch->ref->answer.code)
+        return;
+    if (branch_ref_parse(branch->ref->answer.body, &ref, &problem) != 0)
         fsck_find(check->fsck, FSCK_ERROR, "%s: %s", branch->ref->key, problem.text);
+    else
+        check_parent(check, branch, ref);
     branch_ref_free(ref);
 }
 

@@ -36,6 +36,12 @@ const char *fork_entry_name(const struct fork_entry *entry)
     return entry->key ? entry->key : entry->id.text;
 }
 
+bool fork_entry_same_parent(const struct fork_entry *a, const struct fork_entry *b)
+{
+    return a->has_parent == b->has_parent &&
+           (!a->has_parent || ulid_equal(&a->parent_id, &b->parent_id));
+}
+
 bool fork_entry_same_text(const struct fork_entry *a, const struct fork_entry *b)
 {
     return a->text_length == b->text_length && memcmp(a->text, b->text, a->text_length) == 0;
@@ -392,6 +398,7 @@ static struct fork_entry *with_member(const struct fork_entry *entry, const char
     struct fork_entry *changed =
         entry_from_rendered(&key, (struct json_span){text->str, text->len});
     changed->changed_at = timestamp_now();
+    changed->had_other_parent = entry->had_other_parent;
     return changed;
 }
 
@@ -413,8 +420,10 @@ struct fork_entry *fork_entry_with_expiry(const struct fork_entry *entry,
 
 struct fork_entry *fork_entry_with_parent(const struct fork_entry *entry, const struct ulid *parent)
 {
-    return with_member(entry, "parent_fork_id",
-                       parent ? json_object_new_string(parent->text) : NULL);
+    struct fork_entry *changed =
+        with_member(entry, "parent_fork_id", parent ? json_object_new_string(parent->text) : NULL);
+    changed->had_other_parent = false; /* by who has looked at its branches */
+    return changed;
 }
 
 struct bytes *fork_entry_document(const struct fork_entry *entry)

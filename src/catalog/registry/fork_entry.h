@@ -43,6 +43,7 @@ struct fork_entry {
     enum fork_status status;
     GPtrArray *datasets;        /* struct dataset_branch, sorted by dataset, bytewise */
     bool has_foreign_branch;    /* a dataset's branch is not named "fork_<id>_..." */
+    bool had_other_parent;      /* this process has seen another parent: somebody has changed it */
     struct timespec changed_at; /* when this process saw the entry change; else created_at */
     char *text;                 /* the value, pretty, as at level 2 of the registry */
     size_t text_length;
@@ -106,6 +107,7 @@ const char *fork_entry_name(const struct fork_entry *entry);
 /* The branch of a dataset, or NULL. */
 const char *fork_entry_branch(const struct fork_entry *entry, const char *dataset);
 
+bool fork_entry_same_parent(const struct fork_entry *a, const struct fork_entry *b);
 bool fork_entry_same_text(const struct fork_entry *a, const struct fork_entry *b);
 /* Whether both map the same datasets to the same branches. */
 bool fork_entry_same_datasets(const struct fork_entry *a, const struct fork_entry *b);

@@ -141,7 +141,10 @@ static int parse_entry(const struct json_member *member, const struct registry *
         fork_entry_unref(entry);
         entry = fork_entry_ref(old);
     } else if (previous) {
+        const struct fork_entry *was = registry_find_id(previous, &entry->id);
         entry->changed_at = now;
+        entry->had_other_parent =
+            was && (was->had_other_parent || !fork_entry_same_parent(was, entry));
     }
     *ret = entry;
     return 0;

@@ -53,6 +53,9 @@ bool registry_id_is_ambiguous(const struct registry *registry, const struct ulid
 
 /* The entry of the parent; NULL: it has none, or there is no such entry. */
 struct fork_entry *registry_parent(const struct registry *registry, const struct fork_entry *entry);
+/* Whether the fork `id` is among those that the entry descends from. */
+bool registry_is_ancestor(const struct registry *registry, const struct ulid *id,
+                          const struct fork_entry *entry);
 /* The set of entries (borrowed) that descend from themselves, as no fork can. Linear. */
 GHashTable *registry_circular_entries(const struct registry *registry);
 

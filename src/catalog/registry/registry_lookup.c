@@ -39,6 +39,22 @@ struct fork_entry *registry_parent(const struct registry *registry, const struct
     return entry->has_parent ? registry_find_id(registry, &entry->parent_id) : NULL;
 }
 
+/* In a lineage that has no end the second walker, half as fast, is met. */
+bool registry_is_ancestor(const struct registry *registry, const struct ulid *id,
+                          const struct fork_entry *entry)
+{
+    const struct fork_entry *at = entry, *slow = entry;
+    for (bool is_even = false; at && at->has_parent; is_even = !is_even) {
+        if (ulid_equal(&at->parent_id, id))
+            return true;
+        at = registry_parent(registry, at);
+        slow = is_even ? registry_parent(registry, slow) : slow;
+        if (at == slow)
+            return false;
+    }
+    return false;
+}
+
 GHashTable *registry_circular_entries(const struct registry *registry)
 {
     GHashTable *circular = g_hash_table_new(NULL, NULL);

@@ -1,34 +1,90 @@
 /*
- * Parents that cannot be: a fork that descends from itself, or whose parent has no entry.
+ * Parents that cannot be: a fork that descends from itself, or whose parent has no entry; and those
+ * of forks whose branches were made from another fork's, which is none of their ancestors.
  */
 #include "catalog/fork/deletion_branches.h"
 #include "catalog/registry/transitions.h"
 #include "catalog/repair/lineage.h"
 #include "catalog/repair/repair_private.h"
 
-/* The entries (borrowed) whose parents cannot be, and that are beyond doubt themselves. */
-static GPtrArray *list_wrong(const struct registry *registry)
+/* How many forks' refs are read at a time. */
+#define PORTION 256
+
+/* What is wrong, and what their lineages tell. */
+struct corrections {
+    GPtrArray *entries;  /* struct fork_entry, borrowed from the registry */
+    GArray *lineages;    /* struct lineage, one for each */
+    GHashTable *impossible; /* entries (borrowed) whose parents cannot be, whatever their refs say */
+};
+
+static void corrections_free(struct corrections *corrections)
 {
-    g_autoptr(GHashTable) circular = registry_circular_entries(registry);
-    GPtrArray *list = g_ptr_array_new();
-    for (guint i = 0; i < registry->entries->len; i++) {
-        struct fork_entry *entry = g_ptr_array_index(registry->entries, i);
-        bool is_wrong = g_hash_table_contains(circular, entry) ||
-                        (entry->has_parent && !registry_parent(registry, entry));
-        if (is_wrong && !registry_id_is_ambiguous(registry, &entry->id) &&
-            deletion_check_names(entry->datasets, NULL) == 0)
-            g_ptr_array_add(list, entry);
-    }
-    return list;
+    g_ptr_array_unref(corrections->entries);
+    g_array_unref(corrections->lineages);
+    g_hash_table_unref(corrections->impossible);
 }
 
+/* Those that descend from themselves, or from none that exists. */
+static GHashTable *list_impossible(const struct registry *registry)
+{
+    GHashTable *impossible = registry_circular_entries(registry);
+    for (guint i = 0; i < registry->entries->len; i++) {
+        struct fork_entry *entry = g_ptr_array_index(registry->entries, i);
+        if (entry->has_parent && !registry_parent(registry, entry))
+            g_hash_table_add(impossible, entry);
+    }
+    return impossible;
+}
+
+/* Whether the lineage tells a parent, and another one than the entry. That branches are of main
+ * says nothing against a parent: that may not have had the datasets. */
 static bool is_told(const struct registry *registry, const struct fork_entry *entry,
-                    const struct lineage *lineage)
+                    const struct lineage *lineage, bool is_impossible)
 {
     if (lineage->kind == LINEAGE_MAIN)
-        return true;
+        return is_impossible;
     return lineage->kind == LINEAGE_FORK && registry_find_id(registry, &lineage->parent) &&
-           !(entry->has_parent && ulid_equal(&entry->parent_id, &lineage->parent));
+           (is_impossible ? !(entry->has_parent && ulid_equal(&entry->parent_id, &lineage->parent))
+                          : !registry_is_ancestor(registry, &lineage->parent, entry));
+}
+
+/* Entries [from, to) that are beyond doubt themselves. */
+static int read_portion(struct repair *repair, const struct registry *registry, guint from,
+                        guint to, struct corrections *corrections, struct error *err)
+{
+    g_autofree struct lineage *lineages = g_new0(struct lineage, PORTION);
+    const struct fork_entry *entries[PORTION];
+    size_t count = 0;
+    for (guint i = from; i < to; i++) {
+        const struct fork_entry *entry = g_ptr_array_index(registry->entries, i);
+        if (registry_id_is_ambiguous(registry, &entry->id) ||
+            deletion_check_names(entry->datasets, NULL))
+            continue;
+        entries[count] = entry;
+        lineages[count++] = (struct lineage){.id = entry->id, .branches = entry->datasets};
+    }
+    int code = lineage_read(repair->store, repair->layout, lineages, count, repair->operation, err);
+    for (size_t i = 0; code == 0 && i < count; i++) {
+        bool is_impossible = g_hash_table_contains(corrections->impossible, entries[i]);
+        if (!is_told(registry, entries[i], &lineages[i], is_impossible))
+            continue;
+        g_ptr_array_add(corrections->entries, (struct fork_entry *)entries[i]);
+        g_array_append_val(corrections->lineages, lineages[i]);
+    }
+    return code;
+}
+
+static int find_corrections(struct repair *repair, const struct registry *registry,
+                            struct corrections *ret, struct error *err)
+{
+    const guint count = registry->entries->len;
+    int code = 0;
+    ret->entries = g_ptr_array_new();
+    ret->lineages = g_array_new(FALSE, FALSE, sizeof(struct lineage));
+    ret->impossible = list_impossible(registry);
+    for (guint from = 0; code == 0 && from < count; from += PORTION)
+        code = read_portion(repair, registry, from, MIN(from + PORTION, count), ret, err);
+    return code;
 }
 
 /* The registry as it would be with the parent that the lineage tells. */
@@ -63,18 +119,19 @@ static int commit_parent(struct repair *repair, const struct fork_entry *entry,
 }
 
 static int correct_all(struct repair *repair, const struct registry *registry,
-                       const GPtrArray *wrong, const struct lineage *lineages, struct error *err)
+                       const struct corrections *corrections, struct error *err)
 {
     struct registry_edit *edit = registry_edit_new((struct registry *)registry);
-    for (guint i = 0; i < wrong->len; i++)
-        if (is_told(registry, g_ptr_array_index(wrong, i), &lineages[i]))
-            correct(edit, g_ptr_array_index(wrong, i), &lineages[i]);
+    for (guint i = 0; i < corrections->entries->len; i++)
+        correct(edit, g_ptr_array_index(corrections->entries, i),
+                &g_array_index(corrections->lineages, struct lineage, i));
     auto_registry struct registry *corrected = registry_edit_finish(edit);
     int code = 0;
-    for (guint i = 0; code == 0 && i < wrong->len; i++) {
-        const struct fork_entry *entry = g_ptr_array_index(wrong, i);
-        if (is_told(registry, entry, &lineages[i]) && ends_the_circle(corrected, entry))
-            code = commit_parent(repair, entry, &lineages[i], err);
+    for (guint i = 0; code == 0 && i < corrections->entries->len; i++) {
+        const struct fork_entry *entry = g_ptr_array_index(corrections->entries, i);
+        if (ends_the_circle(corrected, entry))
+            code = commit_parent(repair, entry,
+                                 &g_array_index(corrections->lineages, struct lineage, i), err);
     }
     return code;
 }
@@ -82,15 +139,10 @@ static int correct_all(struct repair *repair, const struct registry *registry,
 int repair_parents(struct repair *repair, struct error *err)
 {
     auto_registry struct registry *registry = catalog_registry(repair->catalog);
-    g_autoptr(GPtrArray) wrong = list_wrong(registry);
-    if (wrong->len == 0)
-        return 0;
-    g_autofree struct lineage *lineages = g_new0(struct lineage, wrong->len);
-    for (guint i = 0; i < wrong->len; i++) {
-        const struct fork_entry *entry = g_ptr_array_index(wrong, i);
-        lineages[i] = (struct lineage){.id = entry->id, .branches = entry->datasets};
-    }
-    int code =
-        lineage_read(repair->store, repair->layout, lineages, wrong->len, repair->operation, err);
-    return code ? code : correct_all(repair, registry, wrong, lineages, err);
+    struct corrections corrections;
+    int code = find_corrections(repair, registry, &corrections, err);
+    if (code == 0 && corrections.entries->len > 0)
+        code = correct_all(repair, registry, &corrections, err);
+    corrections_free(&corrections);
+    return code;
 }

@@ -31,8 +31,8 @@ int repair_guard(struct repair *repair, struct error *err);
  * the store; one that does not parse is kept beside it. */
 int repair_registry(struct repair *repair, struct error *err);
 
-/* On the open catalog. Forks that descend from themselves, or from none that exists, get the parent
- * that their lineage tells. */
+/* On the open catalog. Forks that descend from themselves, from none that exists, or from others
+ * than the fork that their branches were made from, get the parent that their lineage tells. */
 int repair_parents(struct repair *repair, struct error *err);
 /* Tags go that pin nothing: whose branch is gone, or whose version. */
 int repair_tags(struct repair *repair, struct error *err);

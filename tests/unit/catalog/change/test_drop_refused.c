@@ -39,6 +39,26 @@ static void a_half_dropped_fork_with_a_child_is_refused(void **state)
     assert_refused(fixture, ERR_NOT_EMPTY, "child");
 }
 
+static void read_registry_with_parent(struct fork_fixture *fixture, const char *from,
+                                      const char *to)
+{
+    fixture_replace(fixture->store, FIXTURE_REGISTRY, from, to);
+    assert_int_equal(catalog_refresh(fixture->catalog, FIXTURE_REGISTRY, NULL, NULL, NULL), 0);
+}
+
+static void a_child_that_the_registry_gives_another_parent_by_now_counts(void **state)
+{
+    struct fork_fixture *fixture = *state;
+    g_autofree char *right = g_strdup_printf("\"parent_fork_id\": \"%s\"", fixture->id.text);
+    fixture_create(fixture->catalog, "child", "audit");
+    read_registry_with_parent(fixture, right, "\"parent_fork_id\": null");
+    assert_refused(fixture, ERR_NOT_EMPTY, "\"child\" has a branch of dataset");
+    read_registry_with_parent(fixture, "\"status\": \"active\"", "\"status\": \"active\", \"x\": 1");
+    assert_refused(fixture, ERR_NOT_EMPTY, "\"child\" has a branch of dataset");
+    assert_int_equal(catalog_drop(fixture->catalog, "child", NULL, NULL, NULL), 0);
+    assert_drops(fixture);
+}
+
 /* ---- What others made of it ---- */
 
 static void put_foreign_branch(struct fork_fixture *fixture, const char *name, const char *parent)
@@ -162,6 +182,7 @@ int main(void)
         TEST(a_fork_with_children_is_refused_with_their_names),
         TEST(a_pending_child_counts),
         TEST(a_half_dropped_fork_with_a_child_is_refused),
+        TEST(a_child_that_the_registry_gives_another_parent_by_now_counts),
         TEST(a_fork_from_which_a_foreign_branch_descends_is_refused),
         TEST(the_lineage_tells_a_descendant_whose_parent_is_gone),
         TEST(a_foreign_branch_of_main_does_not_matter),

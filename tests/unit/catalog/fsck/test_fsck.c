@@ -97,6 +97,17 @@ static void parents_that_go_round_in_a_circle_are_found(void **state)
                     "fork \"child\": it descends from itself, by way of \"audit\"");
 }
 
+static void a_parent_that_is_not_where_the_branches_were_made_from_is_found(void **state)
+{
+    struct fsck_fixture *fixture = *state;
+    struct ulid child;
+    g_autofree char *right = g_strdup_printf("\"parent_fork_id\": \"%s\"", fixture->id.text);
+    assert_int_equal(catalog_create(fixture->catalog, "child", "audit", NULL, &child, NULL), 0);
+    edit_registry(fixture, right, "\"parent_fork_id\": null");
+    assert_findings(fixture, "of storage/edges.lance was made from branch 'fork_",
+                    "of storage/vertices.lance was made from branch 'fork_");
+}
+
 static void the_summary_says_how_many_findings_are_of_which_kind(void **state)
 {
     struct fsck_fixture *fixture = *state;
@@ -249,6 +260,7 @@ int main(void)
         TEST(an_entry_under_a_wrong_key_is_found),
         TEST(a_missing_parent_is_found),
         TEST(parents_that_go_round_in_a_circle_are_found),
+        TEST(a_parent_that_is_not_where_the_branches_were_made_from_is_found),
         TEST(the_summary_says_how_many_findings_are_of_which_kind),
         TEST(a_double_id_is_found_at_both_entries),
         TEST(names_that_cannot_be_keys_are_found),

@@ -284,7 +284,46 @@ static void entries_that_descend_from_themselves_are_told(void **state)
     assert_int_equal(g_hash_table_size(none), 0);
 }
 
+static void ancestors_are_told_also_where_a_lineage_has_no_end(void **state)
+{
+    g_autofree char *a = entry_text("a", ID, OTHER, "", "");
+    g_autofree char *b = entry_text("b", OTHER, ID, "", "");
+    g_autofree char *below = entry_text("below", THIRD, ID, "", "");
+    g_autofree char *text = g_strdup_printf("{\"forks\":{%s,%s,%s}}", a, b, below);
+    auto_registry struct registry *registry = parse(text);
+    const struct fork_entry *entry = registry_find(registry, "below");
+    assert_true(registry_is_ancestor(registry, &(struct ulid){ID}, entry));
+    assert_true(registry_is_ancestor(registry, &(struct ulid){OTHER}, entry));
+    assert_false(registry_is_ancestor(registry, &(struct ulid){THIRD}, entry));
+    assert_false(registry_is_ancestor(registry, &(struct ulid){FOURTH}, entry));
+    /* One that has no entry any more is one. */
+    g_autofree char *orphan = entry_text("orphan", THIRD, FOURTH, "", "");
+    g_autofree char *alone = g_strdup_printf("{\"forks\":{%s}}", orphan);
+    auto_registry struct registry *other = parse(alone);
+    entry = registry_find(other, "orphan");
+    assert_true(registry_is_ancestor(other, &(struct ulid){FOURTH}, entry));
+    assert_false(registry_is_ancestor(other, &(struct ulid){ID}, entry));
+}
+
 /* ---- Sharing with the previous image ---- */
+
+static void a_parent_that_has_changed_is_remembered(void **state)
+{
+    g_autofree char *before = entry_text("a", ID, OTHER, "", "");
+    g_autofree char *changed = entry_text("renamed", ID, NULL, "", "");
+    g_autofree char *later = entry_text("renamed", ID, NULL, "", ",\"x\":1");
+    const char *const entries[] = {before, changed, later};
+    struct registry *images[3];
+    for (size_t i = 0; i < 3; i++) {
+        g_autofree char *text = g_strdup_printf("{\"forks\":{%s}}", entries[i]);
+        images[i] = parse_after(text, i > 0 ? images[i - 1] : NULL);
+    }
+    assert_false(registry_find(images[0], "a")->had_other_parent);
+    assert_true(registry_find(images[1], "renamed")->had_other_parent);
+    assert_true(registry_find(images[2], "renamed")->had_other_parent);
+    for (size_t i = 0; i < 3; i++)
+        registry_unref(images[i]);
+}
 
 static void unchanged_entries_are_shared_with_the_previous_image(void **state)
 {
@@ -414,6 +453,8 @@ int main(void)
         cmocka_unit_test(children_are_a_range_sorted_by_key),
         cmocka_unit_test(cycles_of_parents_are_accepted),
         cmocka_unit_test(entries_that_descend_from_themselves_are_told),
+        cmocka_unit_test(ancestors_are_told_also_where_a_lineage_has_no_end),
+        cmocka_unit_test(a_parent_that_has_changed_is_remembered),
         cmocka_unit_test(unchanged_entries_are_shared_with_the_previous_image),
         cmocka_unit_test(a_key_written_differently_is_not_shared),
         cmocka_unit_test(a_stored_copy_shares_all_but_etag_and_time),
