@@ -201,12 +201,14 @@ struct store_request *lance_branch_delete_requests(struct store_set *set, const 
     return ref;
 }
 
-void lance_branch_file_delete_request(struct store_set *set, const char *dataset, const char *key)
+struct store_request *lance_branch_file_delete_request(struct store_set *set, const char *dataset,
+                                                       const char *key)
 {
     g_autofree char *trees = lance_branch_trees_prefix(dataset);
     struct store_request *request = store_set_delete(set, key);
     if (g_str_has_prefix(key, trees))
         store_request_keep_within(request, strlen(trees));
+    return request;
 }
 
 struct lance_branch_prunes lance_branch_prune_requests(struct store_set *set, const char *dataset,

@@ -41,8 +41,9 @@ int lance_tip_answer(const struct store_request *request, struct lance_tip *ret,
 struct store_request *lance_tip_request_all(struct store_set *set, const char *dataset,
                                             const char *branch);
 
-/* Adds the two puts of a new branch, manifest and ref file, both STORE_IF_ABSENT. The bodies come
+/* Adds the puts of a new branch, manifest and ref file, both STORE_IF_ABSENT. The bodies come
  * from manifest_branch() and branch_ref_render(). */
+#define LANCE_BRANCH_PUTS 2
 void lance_branch_put_requests(struct store_set *set, const char *dataset, const char *branch,
                                uint64_t version, struct bytes *manifest, struct bytes *ref);
 
@@ -61,7 +62,8 @@ struct store_request *lance_branch_delete_requests(struct store_set *set, const 
                                                    const char *branch,
                                                    const struct store_request *listing);
 /* Deletes a file of a branch, by its key: a manifest, a ref. */
-void lance_branch_file_delete_request(struct store_set *set, const char *dataset, const char *key);
+struct store_request *lance_branch_file_delete_request(struct store_set *set, const char *dataset,
+                                                       const char *key);
 /* Last, after the deletes: temporary files and empty directories below and including tree/BRANCH/,
  * and temporary files of the ref. "tree/" and "_refs/branches/" stay even when empty: other
  * branches may be under way in them. The requests live as the set does. */

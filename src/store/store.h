@@ -219,6 +219,8 @@ void store_request_in_place(struct store_request *request);
  * wanted, after creation, before the run. */
 void store_request_expect(struct store_request *request, const char *directory, const char *unless,
                           bool is_sure);
+/* The same directories as another request expects: for who takes back what that has done. */
+void store_request_expect_as(struct store_request *request, const struct store_request *other);
 /* For a listing of a directory: that is one that this store has seen; of a shallow one those are
  * that it shows. */
 void store_request_remember(struct store_request *listing);

@@ -196,6 +196,14 @@ void store_request_expect(struct store_request *request, const char *directory, 
     g_ptr_array_add(request->expected, expected);
 }
 
+void store_request_expect_as(struct store_request *request, const struct store_request *other)
+{
+    for (guint i = 0; other->expected && i < other->expected->len; i++) {
+        const struct store_expectation *expected = g_ptr_array_index(other->expected, i);
+        store_request_expect(request, expected->directory, expected->unless, expected->is_sure);
+    }
+}
+
 size_t store_set_delete_found(struct store_set *set, const struct store_request *found)
 {
     const GPtrArray *rows = found->answer.objects;

@@ -25,6 +25,8 @@ void create_free(struct create *create)
     fork_entry_unref(create->parent);
     if (create->plans)
         g_ptr_array_unref(create->plans);
+    if (create->written)
+        g_ptr_array_unref(create->written);
     bytes_unref(create->overlay);
     g_free(create);
 }
@@ -279,14 +281,31 @@ static void add_files(struct round *round, struct task *task, struct store_set *
     layout_expect_files_of_forks(layout, put);
 }
 
+/* What has to be found again when a create that failed is undone. */
+static void note_written(struct create *create, struct store_set *set)
+{
+    create->written = dataset_branches_new();
+    for (guint i = 0; i < create->plans->len; i++) {
+        const struct branch_plan *plan = g_ptr_array_index(create->plans, i);
+        for (size_t j = 0; j < LANCE_BRANCH_PUTS; j++) {
+            const size_t at = create->task.first + (i * LANCE_BRANCH_PUTS) + j;
+            const int code = store_set_at(set, at)->answer.code;
+            if (code == 0 || code == ERR_NOT_DURABLE || code == ERR_OUTCOME_UNKNOWN)
+                dataset_branches_add(create->written, plan->dataset, plan->branch);
+        }
+    }
+}
+
 static void take_files(struct round *round, struct task *task, struct store_set *set)
 {
     struct create *create = (struct create *)task;
     const struct ulid *id = &task->change->id;
     if (!task_is_well(task)) {
+        note_written(create, set);
         error_prefix(task->err, task->err->code, "writing the branches of fork %s", id->text);
         return;
     }
+    create->written = g_ptr_array_ref(create->entry->datasets);
     const struct store_request *overlay = store_set_at(set, task->end - 1);
     overlays_note_put(round->catalog->overlays, id, create->overlay, overlay->answer.etag);
     round->operation->deadline_ns = round->deadline_ns; /* what is complete is made active */

@@ -37,6 +37,8 @@ struct create {
     GPtrArray *plans;               /* struct branch_plan */
     struct fork_entry *entry;       /* pending */
     struct bytes *overlay;          /* NULL: no files have been written yet */
+    GPtrArray *written;   /* struct dataset_branch: those of which something was written, or may
+                             have been; NULL: none */
     bool late_entry;      /* the entry's commit had no known outcome: it may still arrive */
     bool is_active;       /* when it was to be undone it was seen to be active */
     struct error problem; /* what could not be undone */

@@ -98,6 +98,7 @@ static void delete_files(struct round *round, const GPtrArray *undone, struct op
         const struct deletion deletion = {.extent = DELETION_OF_FILES,
                                           .id = &create->task.change->id,
                                           .branches = create->entry->datasets,
+                                          .written = create->written,
                                           .err = &create->problem};
         if (create->overlay) /* else none was written: the entry could not be made durable */
             deletions_add(deletions, &deletion);

@@ -106,14 +106,23 @@ void deletions_add(struct deletions *deletions, const struct deletion *deletion)
 
 /* ---- The waves, each for one fork ---- */
 
-static bool is_looked_at(const struct deletion *deletion, const struct doomed_branch *doomed)
+/* pairs (struct dataset_branch): NULL: none. */
+static bool is_of_dataset(const GPtrArray *pairs, const struct doomed_branch *doomed)
 {
-    for (guint i = 0; deletion->looked_at && i < deletion->looked_at->len; i++) {
-        const struct dataset_branch *pair = g_ptr_array_index(deletion->looked_at, i);
+    for (guint i = 0; pairs && i < pairs->len; i++) {
+        const struct dataset_branch *pair = g_ptr_array_index(pairs, i);
         if (strcmp(pair->dataset, doomed->dataset) == 0)
             return true;
     }
     return false;
+}
+
+/* Where nothing says that there is anything of the branch, nothing is missed. */
+static void expect_branch(const struct doomed_fork *fork, const struct doomed_branch *doomed,
+                          struct store_request *request)
+{
+    if (fork->deletion.extent == DELETION_OF_FORK || is_of_dataset(fork->deletion.written, doomed))
+        lance_expect_branches(request, doomed->dataset_key, false);
 }
 
 /* The request for a dataset's catalog, sent once for all forks. */
@@ -136,9 +145,8 @@ static void add_listings(struct deletions *deletions, struct store_set *set,
     for (guint i = 0; i < fork->branches->len; i++) {
         struct doomed_branch *doomed = g_ptr_array_index(fork->branches, i);
         doomed->listing = lance_branch_tree_request(set, doomed->dataset_key, doomed->branch);
-        if (fork->deletion.extent == DELETION_OF_FORK) /* else nothing says that there are any */
-            lance_expect_branches(doomed->listing, doomed->dataset_key, false);
-        if (!is_looked_at(&fork->deletion, doomed))
+        expect_branch(fork, doomed, doomed->listing);
+        if (!is_of_dataset(fork->deletion.looked_at, doomed))
             doomed->catalog = catalog_request(deletions->catalogs, set, doomed->dataset_key);
     }
     if (fork->deletion.extent == DELETION_OF_BRANCHES)
@@ -157,8 +165,7 @@ static void add_deletes(struct deletions *deletions, struct store_set *set,
         const struct doomed_branch *doomed = g_ptr_array_index(fork->branches, i);
         struct store_request *ref =
             lance_branch_delete_requests(set, doomed->dataset_key, doomed->branch, doomed->listing);
-        if (fork->deletion.extent == DELETION_OF_FORK)
-            lance_expect_branches(ref, doomed->dataset_key, false);
+        expect_branch(fork, doomed, ref);
     }
     if (fork->deletion.extent == DELETION_OF_BRANCHES)
         return;
@@ -189,10 +196,8 @@ static void add_prunes(struct deletions *deletions, struct store_set *set, struc
     for (guint i = 0; i < fork->branches->len; i++) {
         struct doomed_branch *doomed = g_ptr_array_index(fork->branches, i);
         doomed->prunes = lance_branch_prune_requests(set, doomed->dataset_key, doomed->branch);
-        if (fork->deletion.extent != DELETION_OF_FORK)
-            continue;
-        lance_expect_branches(doomed->prunes.tree, doomed->dataset_key, false);
-        lance_expect_branches(doomed->prunes.ref, doomed->dataset_key, false);
+        expect_branch(fork, doomed, doomed->prunes.tree);
+        expect_branch(fork, doomed, doomed->prunes.ref);
     }
     fork->pruned = true;
     g_ptr_array_set_size(fork->prunes, 0);

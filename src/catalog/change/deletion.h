@@ -25,6 +25,9 @@ struct deletion {
     /* Those of them (struct dataset_branch) whose datasets were just seen to have no catalog of
      * refs (lance/ref_catalog.h); for the others it is looked. NULL: none. */
     const GPtrArray *looked_at;
+    /* Those of them (struct dataset_branch) of which something was written, so that their
+     * directories have to be there; of a DELETION_OF_FORK all have. NULL: none. */
+    const GPtrArray *written;
     struct error *err; /* the caller's: takes a failure. A fork that has one, whoever set it, is
                           left alone from then on */
 };

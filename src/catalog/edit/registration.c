@@ -119,6 +119,8 @@ static int put_branches(struct registration *registration, struct store_set *set
             lance_branch_put_requests(set, dataset, branch->branch, branch->version,
                                       branch->manifest, branch->ref);
         addition->end = store_set_size(set);
+        for (size_t j = addition->first; j < addition->end; j++)
+            lance_expect_branches(store_set_at(set, j), dataset, false);
     }
     int run_code = store_run(catalog->store, set, registration->operation, NULL), code = 0;
     for (size_t i = 0; i < store_set_size(set); i++) {
@@ -160,7 +162,8 @@ static void delete_puts_of(const struct layout *layout, const struct addition *a
         const struct store_request *request = store_set_at(puts, i);
         const int code = request->answer.code;
         if (code == 0 || code == ERR_OUTCOME_UNKNOWN || code == ERR_NOT_DURABLE)
-            lance_branch_file_delete_request(deletes, dataset, request->key);
+            store_request_expect_as(
+                lance_branch_file_delete_request(deletes, dataset, request->key), request);
     }
 }
 

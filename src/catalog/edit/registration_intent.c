@@ -76,7 +76,7 @@ static int take_branches_back(struct catalog *catalog, const struct ulid *id,
     if (code)
         return code;
     const struct deletion deletion = {
-        .extent = DELETION_OF_BRANCHES, .id = id, .branches = branches};
+        .extent = DELETION_OF_BRANCHES, .id = id, .branches = branches, .written = branches};
     return deletion_run(catalog, deletion, operation, err);
 }
 

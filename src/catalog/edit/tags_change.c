@@ -145,7 +145,7 @@ static bool take_pins_back(struct catalog *catalog, struct store_set *puts,
     for (size_t i = 0; i < store_set_size(puts); i++) {
         const struct store_request *put = store_set_at(puts, i);
         if (put->answer.code == 0 || put->answer.code == ERR_NOT_DURABLE)
-            store_set_delete(set, put->key);
+            store_request_expect_as(store_set_delete(set, put->key), put);
         unknown = unknown || put->answer.code == ERR_OUTCOME_UNKNOWN;
     }
     struct error problem = {0};
