@@ -76,13 +76,6 @@ static bool answer_changed(struct preview_store *store, const struct store_reque
     return true;
 }
 
-static void perform_read(struct store *base, const struct store_request *request,
-                         const struct operation *operation, struct store_answer *answer)
-{
-    if (!answer_changed(preview_of(base), request, answer))
-        ask_inner(base, request, operation, answer);
-}
-
 /* ---- Changes ---- */
 
 /* With the lock held. Takes over the change. */
@@ -206,6 +199,39 @@ static bool is_inhabited(struct store *base, const char *key, const struct opera
     }
     store_answer_clear(&listing);
     return inhabited;
+}
+
+/* Whether a directory in the place of an object was pruned, in which nothing would be left. */
+static bool is_pruned_in_place(struct store *base, const char *key,
+                               const struct operation *operation, struct store_answer *answer)
+{
+    struct preview_store *store = preview_of(base);
+    g_autofree char *directory = g_strconcat(key, "/", NULL);
+    pthread_mutex_lock(&store->lock);
+    bool is_pruned = g_ptr_array_find_with_equal_func(store->pruned, key, g_str_equal, NULL) ||
+                     is_pruned_directory(store, directory);
+    pthread_mutex_unlock(&store->lock);
+    const struct store_request beside = {.method = STORE_LIST, .key = (char *)key, .shallow = true};
+    struct store_answer listing = {0};
+    if (is_pruned)
+        ask_inner(base, &beside, operation, &listing);
+    bool is_there = false;
+    for (guint i = 0; listing.objects && !is_there && i < listing.objects->len; i++)
+        is_there = strcmp(((struct store_object *)g_ptr_array_index(listing.objects, i))->key,
+                          directory) == 0;
+    store_answer_clear(&listing);
+    return is_there && !is_inhabited(base, directory, operation, answer);
+}
+
+static void perform_read(struct store *base, const struct store_request *request,
+                         const struct operation *operation, struct store_answer *answer)
+{
+    if (answer_changed(preview_of(base), request, answer))
+        return;
+    ask_inner(base, request, operation, answer);
+    if (answer->code == ERR_CORRUPT && is_pruned_in_place(base, request->key, operation, answer))
+        store_answer_fail(answer, ERR_NOT_FOUND, "%s %s: no such object",
+                          store_method_name(request->method), request->key);
 }
 
 static bool is_shown(struct store *base, const struct store_object *row,

@@ -327,6 +327,34 @@ def test_recovery_leaves_the_files_of_another_database_of_the_bucket(forked, nei
     assert files_of(forked, neighbour_fork) == files
 
 
+@pytest.mark.local_only("a bucket has no directories")
+def test_a_dry_run_prints_what_a_repair_does_of_a_directory_in_the_place_of_an_overlay(forked):
+    key = forked.overlay_key(forked.fork("b")["id"])
+    forked.delete_object(key)
+    os.mkdir(forked.path(key))
+    assert [action.partition(":")[0] for action in repair(forked, left=1)] == ["clear up"]
+
+
+@pytest.mark.local_only("buckets are listed whole")
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_registry_is_not_rebuilt_without_a_dataset_that_is_away(forked, new_mount, broken):
+    right = forked.registry_text()
+    if broken:
+        forked.replace_object(forked.registry_key, right[:100])
+    else:
+        forked.delete_object(forked.registry_key)
+    place = forked.path(forked.dataset_key("edges"))
+    os.rename(place, place + ".away")
+    before = forked.snapshot()
+    for options in (["--repair", "--dry-run"], ["--repair"]):
+        done = fsck(forked, *options)
+        assert done.returncode == 3 and "edges.lance is not there, but snapshot" in done.stderr, done.stderr
+    assert_unchanged(before, forked)
+    os.rename(place + ".away", place)
+    assert len([line for line in repair(forked) if line.startswith("enter fork")]) == 2
+    assert_works(new_mount, forked)
+
+
 @pytest.mark.local_only("a directory is moved away")
 def test_a_catalog_that_is_away_is_not_made_anew(forked):
     os.rename(forked.path("catalog"), forked.path("away"))

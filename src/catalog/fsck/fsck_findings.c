@@ -62,7 +62,8 @@ int fsck_read(struct fsck *fsck, struct store_set *set, const char *stage, struc
     for (size_t i = 0; code == 0 && i < store_set_size(set); i++) {
         struct store_answer *answer = &store_set_at(set, i)->answer;
         if (answer->code == ERR_CORRUPT) {
-            fsck_find(fsck, FSCK_ERROR, "it cannot be read: %s", answer->error.text);
+            fsck_find(fsck, FSCK_ERROR, "%s: it cannot be read: %s", store_set_at(set, i)->key,
+                      answer->error.text);
             answer->code = ERR_NOT_FOUND;
         } else if (answer->code && answer->code != ERR_NOT_FOUND) {
             code = error_copy(err, &answer->error);

@@ -12,9 +12,9 @@
 
 /* What is wrong, and what their lineages tell. */
 struct corrections {
-    GPtrArray *entries;  /* struct fork_entry, borrowed from the registry */
-    GArray *lineages;    /* struct lineage, one for each */
-    GHashTable *impossible; /* entries (borrowed) whose parents cannot be, whatever their refs say */
+    GPtrArray *entries;     /* struct fork_entry, borrowed from the registry */
+    GArray *lineages;       /* struct lineage, one for each */
+    GHashTable *impossible; /* entries (borrowed) whose parents cannot be at all */
 };
 
 static void corrections_free(struct corrections *corrections)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/blake3.h"
+#include "catalog/fork_point/fork_point.h"
 #include "catalog/format/unique_body.h"
 #include "catalog/repair/recovered.h"
 #include "catalog/repair/repair_private.h"
@@ -41,6 +42,19 @@ static int check_schema(struct repair *repair, struct error *err)
                          "metadata?",
                          schema->key);
     return code;
+}
+
+/* Whether a dataset is away in which the snapshot has rows: forks would be entered without it. What
+ * else keeps forks from being made is no obstacle, but then this is not known. */
+static int check_datasets(struct repair *repair, struct error *err)
+{
+    struct fork_point_reader *reader = fork_point_reader_new(repair->store, repair->layout);
+    struct fork_point *point = NULL;
+    struct error problem = {0};
+    int code = fork_point_read(reader, NULL, NULL, repair->operation, &point, &problem);
+    fork_point_free(point);
+    fork_point_reader_free(reader);
+    return code == ERR_AWAY ? error_copy(err, &problem) : 0;
 }
 
 static int read_lost(struct repair *repair, struct lost_registry *ret, bool *ret_lost,
@@ -138,7 +152,9 @@ static int rebuild(struct repair *repair, const struct lost_registry *lost, stru
                                  &entries, err);
     if (code || (entries->len == 0 && !lost->body))
         return code; /* a database that has never had a fork */
-    code = lost->body ? keep_aside(repair, lost, err) : check_schema(repair, err);
+    code = check_datasets(repair, err);
+    if (code == 0)
+        code = lost->body ? keep_aside(repair, lost, err) : check_schema(repair, err);
     if (code == 0)
         code = recovered_complete(repair->store, repair->layout, entries, repair->operation, err);
     return code ? code : put_registry(repair, lost, entries, err);

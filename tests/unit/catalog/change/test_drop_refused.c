@@ -53,7 +53,8 @@ static void a_child_that_the_registry_gives_another_parent_by_now_counts(void **
     fixture_create(fixture->catalog, "child", "audit");
     read_registry_with_parent(fixture, right, "\"parent_fork_id\": null");
     assert_refused(fixture, ERR_NOT_EMPTY, "\"child\" has a branch of dataset");
-    read_registry_with_parent(fixture, "\"status\": \"active\"", "\"status\": \"active\", \"x\": 1");
+    read_registry_with_parent(fixture, "\"status\": \"active\"",
+                              "\"status\": \"active\", \"x\": 1");
     assert_refused(fixture, ERR_NOT_EMPTY, "\"child\" has a branch of dataset");
     assert_int_equal(catalog_drop(fixture->catalog, "child", NULL, NULL, NULL), 0);
     assert_drops(fixture);
