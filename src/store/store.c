@@ -60,7 +60,7 @@ int store_delete(struct store *store, const char *key, struct operation *operati
                  struct error *err)
 {
     auto_store_set struct store_set *set = store_set_new();
-    store_set_delete(set, key);
+    store_request_expect_around(store_set_delete(set, key));
     return run_one(store, set, operation, err);
 }
 

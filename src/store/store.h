@@ -219,6 +219,9 @@ void store_request_in_place(struct store_request *request);
  * wanted, after creation, before the run. */
 void store_request_expect(struct store_request *request, const char *directory, const char *unless,
                           bool is_sure);
+/* Expects the directory that holds the request's own: of "a/b/c" that is "a/", for "a/b/" may come
+ * and go. For what is done, or was never begun, where the object is absent. */
+void store_request_expect_around(struct store_request *request);
 /* The same directories as another request expects: for who takes back what that has done. */
 void store_request_expect_as(struct store_request *request, const struct store_request *other);
 /* For a listing of a directory: that is one that this store has seen; of a shallow one those are
@@ -271,6 +274,7 @@ int store_get(struct store *store, const char *key, struct operation *operation,
 int store_put(struct store *store, const char *key, struct bytes *body,
               enum store_precondition precondition, const char *etag, struct operation *operation,
               char **ret_etag /* may be NULL; *ret_etag may become NULL */, struct error *err);
+/* The delete expects the directory around: store_request_expect_around(). */
 int store_delete(struct store *store, const char *key, struct operation *operation,
                  struct error *err);
 

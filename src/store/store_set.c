@@ -196,6 +196,15 @@ void store_request_expect(struct store_request *request, const char *directory, 
     g_ptr_array_add(request->expected, expected);
 }
 
+void store_request_expect_around(struct store_request *request)
+{
+    g_autofree char *directory = g_strndup(request->key, store_key_above(request->key));
+    const size_t length = store_key_above(directory);
+    directory[length] = '\0';
+    if (length > 0)
+        store_request_expect(request, directory, NULL, false);
+}
+
 void store_request_expect_as(struct store_request *request, const struct store_request *other)
 {
     for (guint i = 0; other->expected && i < other->expected->len; i++) {

@@ -172,8 +172,10 @@ static void add_deletes(struct deletions *deletions, struct store_set *set,
     layout_expect_files_of_forks(layout,
                                  store_set_add(set, STORE_DELETE, layout_overlay_key(layout, id)));
     if (!catalog_is_shared(deletions->catalog)) {
-        store_set_add(set, STORE_DELETE, layout_registration_key(layout, id));
-        store_set_add(set, STORE_DELETE, layout_tagging_key(layout, id));
+        store_request_expect_around(
+            store_set_add(set, STORE_DELETE, layout_registration_key(layout, id)));
+        store_request_expect_around(
+            store_set_add(set, STORE_DELETE, layout_tagging_key(layout, id)));
     }
     store_set_delete_found(set, fork->listed_files);
     store_set_delete_found(set, fork->listed_wal);
@@ -209,7 +211,7 @@ static void add_prunes(struct deletions *deletions, struct store_set *set, struc
     layout_expect_files_of_forks(layout, add_prune(set, fork, layout_fork_prefix(layout, id)));
     layout_expect_logs_of_forks(layout, add_prune(set, fork, layout_fork_wal_prefix(layout, id)));
     if (fork->deletion.extent == DELETION_OF_FORK)
-        add_prune(set, fork, layout_tombstone_key(layout, id));
+        store_request_expect_around(add_prune(set, fork, layout_tombstone_key(layout, id)));
 }
 
 /* What the prunes have found. */
@@ -299,9 +301,11 @@ static void add_tombstones(struct deletions *deletions, struct store_set *set)
     const struct layout *layout = deletions->catalog->layout;
     for (guint i = 0; i < deletions->forks->len; i++) {
         struct doomed_fork *fork = g_ptr_array_index(deletions->forks, i);
-        if (fork->deletion.err->code == 0 && fork->deletion.extent == DELETION_OF_FORK)
-            fork->tombstone_deleted =
-                store_set_add(set, STORE_DELETE, layout_tombstone_key(layout, fork->deletion.id));
+        if (fork->deletion.err->code || fork->deletion.extent != DELETION_OF_FORK)
+            continue;
+        fork->tombstone_deleted =
+            store_set_add(set, STORE_DELETE, layout_tombstone_key(layout, fork->deletion.id));
+        store_request_expect_around(fork->tombstone_deleted);
     }
 }
 

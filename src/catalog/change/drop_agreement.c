@@ -214,7 +214,8 @@ static void delete_tombstones(struct round *round, GPtrArray *refused, struct op
     struct store_set *set = store_set_new();
     g_ptr_array_add(round->sets, set);
     for (guint i = 0; i < refused->len; i++)
-        store_set_delete(set, ((struct drop *)g_ptr_array_index(refused, i))->tombstone_key);
+        store_request_expect_around(
+            store_set_delete(set, ((struct drop *)g_ptr_array_index(refused, i))->tombstone_key));
     int run_code = store_run(catalog->store, set, operation, NULL);
     for (guint i = refused->len; i > 0; i--) {
         struct drop *drop = g_ptr_array_index(refused, i - 1);

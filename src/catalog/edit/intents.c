@@ -163,7 +163,8 @@ int intent_clear(struct catalog *catalog, const struct intent_kind *kind, const 
 {
     g_autofree char *key = kind->key(catalog->layout, id);
     auto_store_set struct store_set *set = store_set_new();
-    const struct store_request *get = store_set_get(set, key);
+    struct store_request *get = store_set_get(set, key);
+    store_request_expect_around(get);
     int code = store_run_all(catalog->store, set, ERR_NOT_FOUND, operation, err);
     if (code == 0 && get->answer.code == 0)
         code = clear_found(catalog, kind, id, get, operation, err);
@@ -214,7 +215,8 @@ int intent_recover_left(struct catalog *catalog, const struct intent_kind *kind,
 {
     g_autofree char *key = kind->key(catalog->layout, &left->id);
     auto_store_set struct store_set *set = store_set_new();
-    const struct store_request *get = store_set_get(set, key);
+    struct store_request *get = store_set_get(set, key);
+    store_request_expect_around(get);
     unsigned before = report->orphans;
     int code = store_run_all(catalog->store, set, ERR_NOT_FOUND, operation, err);
     *ret_ends = false;

@@ -155,14 +155,25 @@ bool local_has_been(struct local_store *store, const char *directory, bool *ret_
     return was_seen(store, key); /* else the store has pruned it */
 }
 
-/* Whether a request that found a directory absent has expected it, and that is no accident. */
+/* Whether a directory, which was just found absent, is missed on behalf of one that was expected:
+ * that itself, which may be back by now, or one above it. */
+static bool is_gone_with(struct local_store *store, const char *directory, const char *expected)
+{
+    struct stat status;
+    if (!g_str_has_prefix(directory, expected) || !was_seen(store, expected))
+        return false;
+    return strcmp(directory, expected) == 0 || fstatat(store->root, expected, &status, 0) != 0;
+}
+
+/* Whether a request that found a directory absent has expected it, or one above, and that is no
+ * accident. */
 static bool is_missed(struct local_store *store, const struct store_request *request,
                       const char *directory)
 {
     for (guint i = 0; request->expected && i < request->expected->len; i++) {
         const struct store_expectation *expected = g_ptr_array_index(request->expected, i);
         bool is_dispensable = false;
-        if (strcmp(expected->directory, directory) != 0 || !was_seen(store, directory))
+        if (!is_gone_with(store, directory, expected->directory))
             continue;
         return !expected->unless ||
                look_whether_empty(store, expected->unless, &is_dispensable, NULL) != 0 ||

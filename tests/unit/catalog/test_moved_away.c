@@ -11,14 +11,20 @@
 #include "base/cleanup.h"
 #include "catalog/fsck/fsck.h"
 #include "unit/catalog/fault_fixture.h"
+#include "unit/virtual_clock.h"
 
 /* All of them were tried once. */
 #define STRIDE (2 + FAULT_STRIDE)
 
 static const char *const directories[] = {
-    "storage/edges.lance",      "storage/edges.lance/_refs",
-    "storage/edges.lance/tree", "storage/edges.lance/_refs/branches",
-    "catalog/fork_schemas",     "catalog/forks",
+    "storage/edges.lance",
+    "storage/edges.lance/_refs",
+    "storage/edges.lance/tree",
+    "storage/edges.lance/_refs/branches",
+    "catalog/fork_schemas",
+    "catalog/forks",
+    "catalog",
+    "storage",
 };
 
 enum span { TO_THE_END, FOR_ONE_REQUEST, FOR_EVERY_OTHER, SPANS };
@@ -28,22 +34,27 @@ static const char *const span_names[SPANS] = {"to the end", "for one request", "
 static struct {
     char *path, *elsewhere;
     enum span span;
+    bool is_registry; /* it holds that */
     bool is_away;
+    bool is_made_anew; /* by the change, in its place */
     unsigned moves;
 } move;
 
 static void move_back(void)
 {
-    if (move.is_away)
-        assert_int_equal(rename(move.elsewhere, move.path), 0);
+    if (move.is_away && rename(move.elsewhere, move.path) != 0)
+        move.is_made_anew = true;
     move.is_away = false;
 }
 
-/* Called at each request from the n-th on. */
+/* Called at each request from the n-th on. Without the registry a commit is tried again until the
+ * time is over, which passes with the requests. */
 static void move_on(int64_t unused)
 {
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     LOCK_SCOPE(&lock);
+    if (move.is_registry && move.moves > 0)
+        virtual_clock_jump(AMPLE_MS);
     if (move.is_away && move.span != TO_THE_END)
         move_back();
     else if (move.moves++ == 0 || move.span == FOR_EVERY_OTHER)
@@ -108,6 +119,8 @@ static bool meet_move(const struct swept *swept, const char *directory, unsigned
     move.path = g_strdup_printf("%s/%s", fixture_path_on_disk(store), directory);
     move.elsewhere = g_strconcat(move.path, ".away", NULL);
     move.moves = 0;
+    move.is_made_anew = false;
+    move.is_registry = strcmp(directory, "catalog") == 0;
     run_prepare(swept, catalog);
     fault_store_set_delay(wrapper, 0);
     fault_store_when_fired(wrapper, move_on, 0);
@@ -116,6 +129,9 @@ static bool meet_move(const struct swept *swept, const char *directory, unsigned
     fault_store_disarm(wrapper);
     bool fired = fault_store_fired(wrapper);
     move_back();
+    if (move.is_made_anew)
+        fail_msg("%s: %s was made anew at request %u, %s", swept->name, move.path, n,
+                 span_names[move.span]);
     finish_leftovers(catalog, store, &moving, n);
     assert_neighbour_unharmed(store);
     assert_nothing_is_left(swept, store, n);
