@@ -68,18 +68,27 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("store", stores_of(metafunc.definition), indirect=True)
 
 
+@pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(config, items):
     wanted = config.getoption("--store")
     kept = [item for item in items if wanted in ("all", kind_of_store(item))]
     config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
     # The slow ones first, so that the others fill the time until the last of them has ended.
     items[:] = sorted(kept, key=lambda item: item.get_closest_marker("slow") is None)
+    for item in items:
+        version = parameter(item, "engine")
+        if version:  # where several processes run the tests, one starts this version, for all of its tests
+            item.add_marker(pytest.mark.xdist_group(f"Lance {version}"))
+
+
+def parameter(item, name, default=None):
+    callspec = getattr(item, "callspec", None)
+    return callspec.params.get(name, default) if callspec else default
 
 
 def kind_of_store(item):
     """Where a test works; what takes no database is counted as local."""
-    callspec = getattr(item, "callspec", None)
-    return callspec.params.get("store", "local") if callspec else "local"
+    return parameter(item, "store", "local")
 
 
 @pytest.fixture
@@ -260,7 +269,8 @@ def uni(request):
 
 @pytest.fixture(scope="session")
 def uni_templates(tmp_path_factory):
-    return Templates(tmp_path_factory)
+    own = tmp_path_factory.getbasetemp()
+    return Templates(own.parent if "PYTEST_XDIST_WORKER" in os.environ else own)
 
 
 @pytest.fixture

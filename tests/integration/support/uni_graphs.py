@@ -5,6 +5,10 @@ small   a few Persons and no edges, where a fork is made many times
 rich    people, and: 40 Docs with a vector, a text and a btree index, WROTE from Persons to Docs, schemaless LIKES,
         Persons and Docs that were deleted and updated in later flushes
 """
+import fcntl
+import os
+import shutil
+
 # Schema statements take effect at once; each list of others is one transaction and one flush. Both versions of Uni
 # take all of them. An index is built when there are rows already.
 RICH = (
@@ -48,23 +52,31 @@ MAKERS = {"people": make_people, "small": make_small, "rich": make_rich}
 
 
 class Templates:
-    """One database of each kind and version, made when it is first asked for. They hold no fork: branches record
-    absolute paths, so that a database with a fork could not be copied."""
+    """One database of each kind and version, made when it is first asked for, by whichever of the processes that run
+    the tests; `shared` is a directory of all of them. They hold no fork: branches record absolute paths, so that a
+    database with a fork could not be copied."""
 
-    def __init__(self, tmp_path_factory):
-        self.tmp_path_factory = tmp_path_factory
-        self.made = {}
+    def __init__(self, shared):
+        self.shared = shared
 
     def __call__(self, uni, kind):
-        key = (uni.version, kind)
-        if key not in self.made:
-            path = self.tmp_path_factory.mktemp(f"uni{uni.version}-{kind}") / "graph"
-            MAKERS[kind](uni, path)
-            # After a session that flushed Uni 4 can lose the next one's first commit, so one that does nothing comes
-            # between.
-            uni(path).quit()
-            self.made[key] = path
-        return self.made[key]
+        place = os.path.join(self.shared, f"uni{uni.version}-{kind}")
+        with open(place + ".lock", "w", encoding="utf-8") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not os.path.exists(place):
+                self.make(uni, kind, place + ".part")
+                os.rename(place + ".part", place)
+        return os.path.join(place, "graph")
+
+    @staticmethod
+    def make(uni, kind, place):
+        shutil.rmtree(place, ignore_errors=True)  # of one who failed
+        os.mkdir(place)
+        path = os.path.join(place, "graph")
+        MAKERS[kind](uni, path)
+        # After a session that flushed Uni 4 can lose the next one's first commit, so one that does nothing comes
+        # between.
+        uni(path).quit()
 
 
 # What is asked of main and of forks to compare them: rows in an order that does not depend on where they lie.
