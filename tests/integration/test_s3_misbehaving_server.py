@@ -236,11 +236,13 @@ def test_a_renewed_ca_file_is_noticed(new_mount, small_database, gateway, tmp_pa
 
 # ---- A server that does not answer ----
 
-@pytest.mark.parametrize("call, name", [("mkdir", "new"), ("rmdir", "old")])
+@pytest.mark.parametrize("call, name", [("mkdir", "new"), ("rmdir", "old"), ("rmdir", "tagged/tags/old")])
 def test_a_change_that_gets_no_answer_fails_early_and_what_is_in_memory_can_be_read_meanwhile(
         new_mount, new_child, small_database, proxy, call, name):
     mount = new_mount(small_database.through(proxy), "op_timeout=60,s3_client=curl")
     os.mkdir(mount.fork("old"))
+    os.mkdir(mount.fork("tagged"))
+    os.mkdir(mount.fork("tagged", "tags", "old"))
     assert mount.read("forks", "old", "status") == "active\n"  # looked at
     before = small_database.snapshot()
     proxy.misbehave(Hang())

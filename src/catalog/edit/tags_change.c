@@ -254,6 +254,7 @@ int tags_remove(struct catalog *catalog, const struct fork_entry *entry, const c
 {
     g_autoptr(GPtrArray) keys = NULL;
     auto_bytes struct bytes *intent = NULL;
+    operation_give_up_early(operation);
     int code = tag_refs_find(catalog, entry, tag, operation, &keys, err);
     if (code == 0)
         code = tag_intent_put(catalog, &entry->id, tag, keys->len, operation, &intent, err);

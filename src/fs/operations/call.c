@@ -28,6 +28,7 @@ static int read_overlay(struct job *job, struct error *err)
 static int read_tags(struct job *job, struct error *err)
 {
     struct fetch_job *fetch = (struct fetch_job *)job;
+    operation_give_up_early(&job->operation); /* a change of a tag begins with this */
     return catalog_tags(job->session->catalog, &fetch->fork_id, &job->operation, &fetch->call.tags,
                         err);
 }
