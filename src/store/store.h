@@ -219,6 +219,8 @@ void store_request_in_place(struct store_request *request);
  * wanted, after creation, before the run. */
 void store_request_expect(struct store_request *request, const char *directory, const char *unless,
                           bool is_sure);
+/* Expects the directory that its key is in; at the top there is none. */
+void store_request_expect_place(struct store_request *request);
 /* Expects the directory that holds the request's own: of "a/b/c" that is "a/", for "a/b/" may come
  * and go. For what is done, or was never begun, where the object is absent. */
 void store_request_expect_around(struct store_request *request);
@@ -259,6 +261,9 @@ int store_set_failure(struct store_set *set, int ignored, struct error *err);
  * store_set_failure(). */
 int store_run_all(struct store *store, struct store_set *set, int ignored,
                   struct operation *operation, struct error *err);
+
+/* Whether a put or delete that failed so may have had an effect. */
+bool store_code_has_effect(int code);
 
 /* The failure of an answer, for steps that can be taken again or back, so that it does not matter
  * much whether a request took effect: ERR_OUTCOME_UNKNOWN and ERR_NOT_DURABLE become `run_code`,

@@ -15,7 +15,4 @@ struct worker_pool *store_pool(const struct store *store);
 /* Where its runs that were abandoned are counted: as the pool. */
 struct abandoned_runs *store_abandoned(const struct store *store);
 
-/* Whether a request that failed so may have had an effect. */
-bool store_code_has_effect(int code);
-
 #endif

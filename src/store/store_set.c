@@ -196,13 +196,23 @@ void store_request_expect(struct store_request *request, const char *directory, 
     g_ptr_array_add(request->expected, expected);
 }
 
-void store_request_expect_around(struct store_request *request)
+/* Of a key the first `length` bytes. */
+static void expect_part(struct store_request *request, size_t length)
 {
-    g_autofree char *directory = g_strndup(request->key, store_key_above(request->key));
-    const size_t length = store_key_above(directory);
-    directory[length] = '\0';
+    g_autofree char *directory = g_strndup(request->key, length);
     if (length > 0)
         store_request_expect(request, directory, NULL, false);
+}
+
+void store_request_expect_place(struct store_request *request)
+{
+    expect_part(request, store_key_above(request->key));
+}
+
+void store_request_expect_around(struct store_request *request)
+{
+    g_autofree char *place = g_strndup(request->key, store_key_above(request->key));
+    expect_part(request, store_key_above(place));
 }
 
 void store_request_expect_as(struct store_request *request, const struct store_request *other)

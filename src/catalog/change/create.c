@@ -290,7 +290,7 @@ static void note_written(struct create *create, struct store_set *set)
         for (size_t j = 0; j < LANCE_BRANCH_PUTS; j++) {
             const size_t at = create->task.first + (i * LANCE_BRANCH_PUTS) + j;
             const int code = store_set_at(set, at)->answer.code;
-            if (code == 0 || code == ERR_NOT_DURABLE || code == ERR_OUTCOME_UNKNOWN)
+            if (code == 0 || store_code_has_effect(code))
                 dataset_branches_add(create->written, plan->dataset, plan->branch);
         }
     }

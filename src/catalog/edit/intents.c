@@ -55,7 +55,7 @@ int intent_put(struct catalog *catalog, const struct intent_kind *kind, const st
     struct error failure = {0};
     g_autofree char *key = kind->key(catalog->layout, id);
     int code = store_put(store, key, body, STORE_IF_ABSENT, NULL, operation, NULL, &failure);
-    bool may_be_there = code == ERR_OUTCOME_UNKNOWN || code == ERR_NOT_DURABLE;
+    bool may_be_there = store_code_has_effect(code);
     if (code == ERR_OUTCOME_UNKNOWN || code == ERR_PRECONDITION)
         code = check_present(store, key, body, &failure, operation, &failure);
     if (code == ERR_NOT_DURABLE)

@@ -161,7 +161,7 @@ static void delete_puts_of(const struct layout *layout, const struct addition *a
     for (size_t i = addition->first; i < addition->end; i++) {
         const struct store_request *request = store_set_at(puts, i);
         const int code = request->answer.code;
-        if (code == 0 || code == ERR_OUTCOME_UNKNOWN || code == ERR_NOT_DURABLE)
+        if (code == 0 || store_code_has_effect(code))
             store_request_expect_as(
                 lance_branch_file_delete_request(deletes, dataset, request->key), request);
     }

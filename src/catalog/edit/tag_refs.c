@@ -73,11 +73,8 @@ static int delete_keys(struct catalog *catalog, const GPtrArray *keys, struct op
                        struct error *err)
 {
     auto_store_set struct store_set *set = store_set_new();
-    for (guint i = 0; i < keys->len; i++) {
-        const char *key = g_ptr_array_index(keys, i);
-        g_autofree char *directory = g_strndup(key, store_key_above(key));
-        store_request_expect(store_set_delete(set, key), directory, NULL, false);
-    }
+    for (guint i = 0; i < keys->len; i++)
+        store_request_expect_place(store_set_delete(set, g_ptr_array_index(keys, i)));
     return store_run_all(catalog->store, set, 0, operation, err);
 }
 

@@ -5,9 +5,7 @@ int registry_load(struct store *store, const char *key, const struct registry *p
 {
     auto_store_set struct store_set *set = store_set_new();
     struct store_request *get = store_set_get(set, key);
-    g_autofree char *directory = g_strndup(key, store_key_above(key));
-    if (directory[0]) /* what has been there once nobody makes anew */
-        store_request_expect(get, directory, NULL, false);
+    store_request_expect_place(get); /* what has been there once nobody makes anew */
     int code = store_run_all(store, set, 0, operation, err);
     if (code == 0 && previous && g_strcmp0(previous->etag, get->answer.etag) == 0)
         *ret = registry_ref((struct registry *)previous);

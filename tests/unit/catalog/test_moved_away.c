@@ -13,7 +13,7 @@
 #include "unit/catalog/fault_fixture.h"
 #include "unit/virtual_clock.h"
 
-/* All of them were tried once. */
+/* A stride of 1 was tried once. */
 #define STRIDE (2 + FAULT_STRIDE)
 
 static const char *const directories[] = {

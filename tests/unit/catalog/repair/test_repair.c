@@ -44,24 +44,25 @@ static void a_circle_of_parents_is_opened_where_the_lineage_says(void **state)
     assert_true(ulid_equal(&entry->parent_id, &fixture->id));
 }
 
+/* `wrong`: what the entry of "child", which was made from "audit", says by now. */
+static void assert_gets_its_parent_back(struct fork_fixture *fixture, const struct ulid *wrong)
+{
+    g_autofree char *right = g_strdup_printf("\"parent_fork_id\": \"%s\"", fixture->id.text);
+    g_autofree char *other = g_strdup_printf("\"parent_fork_id\": \"%s\"", wrong->text);
+    g_autofree char *action = g_strdup_printf("parent of fork \"child\": its branches were made "
+                                              "from fork %s",
+                                              fixture->id.text);
+    fixture_replace(fixture->store, FIXTURE_REGISTRY, right, other);
+    assert_repairs(fixture, REPAIR_LEAVE, 0, action);
+    auto_entry struct fork_entry *entry = stored_entry(fixture, "child");
+    assert_true(ulid_equal(&entry->parent_id, &fixture->id));
+}
+
 static void a_child_that_claims_to_be_its_own_parent_gets_its_parent_back(void **state)
 {
     struct fork_fixture *fixture = *state;
     struct ulid child = fixture_create(fixture->catalog, "child", "audit");
-    g_autofree char *right = g_strdup_printf("\"parent_fork_id\": \"%s\"", fixture->id.text);
-    g_autofree char *wrong = g_strdup_printf("\"parent_fork_id\": \"%s\"", child.text);
-    g_autofree char *action = g_strdup_printf("parent of fork \"child\": its branches were made "
-                                              "from fork %s",
-                                              fixture->id.text);
-    fixture_replace(fixture->store, FIXTURE_REGISTRY, right, wrong);
-    assert_repairs(fixture, REPAIR_LEAVE, 0, action);
-}
-
-static void a_parent_without_entry_is_corrected_when_the_fork_is_none_of_its(void **state)
-{
-    struct fork_fixture *fixture = *state;
-    set_parent(fixture, UNKNOWN);
-    assert_repairs(fixture, REPAIR_LEAVE, 0, "parent of fork \"audit\"");
+    assert_gets_its_parent_back(fixture, &child);
 }
 
 static void a_child_that_claims_another_parent_gets_its_parent_back(void **state)
@@ -69,15 +70,14 @@ static void a_child_that_claims_another_parent_gets_its_parent_back(void **state
     struct fork_fixture *fixture = *state;
     fixture_create(fixture->catalog, "child", "audit");
     struct ulid other = fixture_create(fixture->catalog, "other", NULL);
-    g_autofree char *right = g_strdup_printf("\"parent_fork_id\": \"%s\"", fixture->id.text);
-    g_autofree char *wrong = g_strdup_printf("\"parent_fork_id\": \"%s\"", other.text);
-    g_autofree char *action = g_strdup_printf("parent of fork \"child\": its branches were made "
-                                              "from fork %s",
-                                              fixture->id.text);
-    fixture_replace(fixture->store, FIXTURE_REGISTRY, right, wrong);
-    assert_repairs(fixture, REPAIR_LEAVE, 0, action);
-    auto_entry struct fork_entry *entry = stored_entry(fixture, "child");
-    assert_true(ulid_equal(&entry->parent_id, &fixture->id));
+    assert_gets_its_parent_back(fixture, &other);
+}
+
+static void a_parent_without_entry_is_corrected_when_the_fork_is_none_of_its(void **state)
+{
+    struct fork_fixture *fixture = *state;
+    set_parent(fixture, UNKNOWN);
+    assert_repairs(fixture, REPAIR_LEAVE, 0, "parent of fork \"audit\"");
 }
 
 static void a_parent_that_nothing_tells_is_left(void **state)
